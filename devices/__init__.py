@@ -1,0 +1,1 @@
+"""Ophyd devices of this site, over EPICS Channel Access."""

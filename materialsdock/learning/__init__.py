@@ -1,0 +1,1 @@
+"""Learning: Gaussian processes, acquisition, stopping, counting-time allocation."""

@@ -1,0 +1,321 @@
+"""The frozen values that every room speaks.
+
+Angles are in degrees of 2θ, energies in eV, times in seconds, lengths in Å.  Arrays are
+float64 with their shape in parentheses.  A value knows how to check itself and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from materialsdock.errors import InputError
+
+FloatArray = NDArray[np.float64]
+Technique = Literal["xrd", "xas"]
+
+
+@dataclass(frozen=True)
+class Structure:
+    """A candidate phase: the text of one CIF, and a preferred-orientation axis on request."""
+
+    name: str
+    cif: str
+    preferred_orientation: tuple[int, int, int] | None = None
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What lies at one position of the sample changer."""
+
+    name: str
+    technique: Technique
+    position: int = 0
+    structures: tuple[Structure, ...] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One sample to measure and analyse; `settings` is the plain JSON that rebuilds the campaign."""
+
+    job_id: str
+    sample: Sample
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Axis:
+    """The scanned axis: `name` is "two_theta" (deg) or "energy" (eV).
+
+    grid : (m,) strictly increasing candidate positions [unit]
+    resolution : intrinsic width [unit] (instrument or core hole); no gap may stay wider than it
+    """
+
+    name: Literal["two_theta", "energy"]
+    unit: Literal["deg", "eV"]
+    grid: FloatArray
+    resolution: float
+
+    def __post_init__(self) -> None:
+        grid = np.asarray(self.grid, dtype=float)
+        if grid.ndim != 1 or grid.size < 2:
+            raise InputError(f"axis {self.name} needs at least 2 positions, got {grid.size}")
+        if not np.isfinite(grid).all() or (np.diff(grid) <= 0).any():
+            raise InputError(f"axis {self.name} is not finite and strictly increasing")
+        if not self.resolution > 0:
+            raise InputError(f"axis {self.name}: resolution {self.resolution} is not positive")
+        grid.setflags(write=False)
+        object.__setattr__(self, "grid", grid)
+
+    def index(self, x: float | FloatArray) -> NDArray[np.int64]:
+        """Indices of the grid positions nearest to `x` (any shape)."""
+        x = np.asarray(x, dtype=float)
+        right = np.clip(np.searchsorted(self.grid, x), 1, self.grid.size - 1)
+        left_is_nearer = x - self.grid[right - 1] <= self.grid[right] - x
+        return (right - left_is_nearer).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """Where to count next, and for how long: one position, or one evenly stepped segment.
+
+    start, stop : first and last position [unit of the axis]
+    count_time_s : counting time per position
+    score : the acquisition value that won; `sweep` : the pass or sorted sweep it belongs to
+    """
+
+    start: float
+    stop: float
+    count_time_s: float
+    points: int = 1
+    score: float = 0.0
+    sweep: int = 0
+
+    @property
+    def x(self) -> FloatArray:
+        """(points,) positions in the order they are counted."""
+        return np.linspace(self.start, self.stop, self.points)
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What the learner is told: one position, once counted.
+
+    y : absorption µ (dimensionless) or count rate [1/s]; sigma : its standard deviation at birth
+    uid : "<run uid>/<stream seq_num>", so that telling it twice is telling it once
+    step : the step of the campaign that measured it, counted from 0
+    """
+
+    uid: str
+    step: int
+    x: float
+    y: float
+    sigma: float
+    count_time_s: float
+    run_uid: str
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """All that a stopping rule may look at: the innovations replayed under the present model.
+
+    s : (k,) latent variance over noise variance, v/σ², of each observation in acquisition order
+    z2 : (k,) squared standardised innovation (y−m)²/(v+σ²)
+    group : (k,) which step of the λ sequence the observation belongs to (non-decreasing from 0):
+        the point itself for spectra, the pass for multi-pass diffraction
+    complete : whether the last group is finished; an unfinished one is never judged
+    quantities : named numbers in the user's units: points, seconds, max_sd, noise_sd,
+        largest_gap, resolution, and any quantity whose sd is a target (e0_sd_ev, ...)
+    """
+
+    s: FloatArray
+    z2: FloatArray
+    group: NDArray[np.int64]
+    complete: bool = True
+    quantities: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A rule's answer; `statistic` and `threshold` are None where the rule has none yet."""
+
+    stop: bool
+    reason: str
+    statistic: float | None = None
+    threshold: float | None = None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The only per-step record: report, page and replay read nothing else.
+
+    lambda_t : None until the rule can form it; mean, sd : posterior at `proposal.start`
+        before it was measured (None at the very first step)
+    s, z2 : of the step's observations, averaged over the step
+    seconds_measured : instrument time up to and including this step (counting, motion, settling)
+    seconds_deciding : wall clock spent choosing and judging this step
+    """
+
+    step: int
+    proposal: Proposal
+    observations: tuple[str, ...]
+    verdict: Verdict
+    lambda_t: float | None
+    s: float | None
+    z2: float | None
+    mean: float | None
+    sd: float | None
+    hyperparameters: Mapping[str, float]
+    seconds_measured: float
+    seconds_deciding: float
+
+
+@dataclass(frozen=True)
+class Diffractometer:
+    """What a refinement must know of the instrument.
+
+    wavelengths_angstrom, weights : emission lines and their relative weights
+    polarization : fraction K with 0.5 = unpolarised (SCIENCE: every engine converts from this)
+    fwhm_deg : instrument width at mid-range; radius_mm : goniometer radius
+    """
+
+    wavelengths_angstrom: tuple[float, ...] = (1.540593, 1.544427)
+    weights: tuple[float, ...] = (1.0, 0.5)
+    polarization: float = 0.5
+    geometry: Literal["bragg_brentano", "debye_scherrer"] = "bragg_brentano"
+    radius_mm: float = 217.5
+    fwhm_deg: float = 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class Pattern:
+    """A powder pattern: (n,) 2θ [deg], intensity [counts/s], sigma [counts/s], count time [s]."""
+
+    two_theta: FloatArray
+    intensity: FloatArray
+    sigma: FloatArray
+    count_time_s: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Spectrum:
+    """An absorption spectrum: (n,) energy [eV], µ, and its standard deviation."""
+
+    energy_ev: FloatArray
+    mu: FloatArray
+    sigma: FloatArray
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A refined number with its estimated standard deviation (None: not refined)."""
+
+    name: str
+    value: float
+    esd: float | None = None
+    unit: str = ""
+
+
+@dataclass(frozen=True)
+class PhaseFit:
+    """One phase of a fit: cell lengths a, b, c [Å], angles alpha, beta, gamma [deg], weight [%]."""
+
+    name: str
+    space_group: str
+    cell: Mapping[str, Parameter]
+    weight_fraction: float
+    weight_fraction_esd: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """A Rietveld refinement; R factors are recomputed by us on the whole fixed range.
+
+    rwp, r_exp [%], gof = rwp/r_exp; y_calc, y_background : (n,) on the pattern's 2θ
+    ticks : phase name -> (k,) reflection positions [deg]
+    violations : physical constraints broken (any entry: not acceptable)
+    """
+
+    rwp: float
+    r_exp: float
+    gof: float
+    n_points: int
+    n_free: int
+    phases: tuple[PhaseFit, ...]
+    parameters: tuple[Parameter, ...]
+    y_calc: FloatArray
+    y_background: FloatArray
+    ticks: Mapping[str, FloatArray]
+    recipe: Mapping[str, Any]
+    engine: str
+    seconds: float
+    warnings: tuple[str, ...] = ()
+    violations: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One Optuna trial: number, seed of its study, objective, and how it ended."""
+
+    number: int
+    seed: int
+    rwp: float | None
+    recipe: Mapping[str, Any]
+    state: Literal["complete", "fail"]
+    reason: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class EdgeFit:
+    """Normalisation and edge position of a spectrum, with uncertainties from the posterior.
+
+    e0_ev, e0_sd_ev : edge energy at half height on the main edge; edge_step : pre- to post-edge
+    jump in µ; energy_ev, flat : (m,) the normalised curve; pre_edge, post_edge : (m,) its lines
+    """
+
+    e0_ev: float
+    e0_sd_ev: float
+    edge_step: float
+    edge_step_sd: float
+    energy_ev: FloatArray
+    flat: FloatArray
+    pre_edge: FloatArray
+    post_edge: FloatArray
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What the morning finds: the measured curve, its proof, and the analysis."""
+
+    job: Job
+    decisions: tuple[Decision, ...]
+    summary: Mapping[str, Any]
+    measured: Pattern | Spectrum
+    fit: Fit | None = None
+    edge: EdgeFit | None = None
+    trials: tuple[Trial, ...] = ()
+
+
+@dataclass(frozen=True)
+class Instrument:
+    """Connected devices by role; `instrument.two_theta` is `instrument.devices["two_theta"]`."""
+
+    name: str
+    devices: Mapping[str, Any]
+
+    def __getattr__(self, role: str) -> Any:
+        if role.startswith("__"):
+            raise AttributeError(role)
+        try:
+            return self.devices[role]
+        except KeyError:
+            have = ", ".join(sorted(self.devices))
+            raise AttributeError(f"{self.name} has no device {role!r}; it has {have}") from None

@@ -1,0 +1,118 @@
+"""Ports: what one room may ask of another, one verb each."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+from materialsdock.model import (
+    Decision,
+    Diffractometer,
+    Evidence,
+    Fit,
+    FloatArray,
+    Instrument,
+    Job,
+    Observation,
+    Pattern,
+    Proposal,
+    Structure,
+    Verdict,
+)
+
+
+@runtime_checkable
+class Learner(Protocol):
+    """Chooses where to count next.
+
+    Laws (tests/test_learner_laws.py): `ask` is pure and deterministic for given data and seed;
+    `tell` is idempotent per uid, and the posterior does not depend on the order of telling;
+    every proposal lies inside the axis.
+    """
+
+    def ask(self) -> Proposal | None:
+        """The next proposal, or None when nothing is left worth counting."""
+
+    def tell(self, observations: Iterable[Observation]) -> None:
+        """Take in what was recorded; an uid already told is ignored."""
+
+    def posterior(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Mean and standard deviation of the latent curve at `x` (n,), each (n,), units of y."""
+
+    def evidence(self) -> Evidence:
+        """The innovations of all observations, replayed under the present hyperparameters."""
+
+    def hyperparameters(self) -> Mapping[str, float]:
+        """The model's present hyperparameters by name (lengthscale, variance, ...)."""
+
+
+class StoppingRule(Protocol):
+    """Says when enough is known: pure, replayable, composable."""
+
+    def judge(self, evidence: Evidence) -> Verdict:
+        """The verdict on all evidence so far."""
+
+
+class RefinementEngine(Protocol):
+    """One Rietveld program behind one call."""
+
+    name: str
+
+    def refine(
+        self,
+        pattern: Pattern,
+        structures: Sequence[Structure],
+        diffractometer: Diffractometer,
+        recipe: Mapping[str, Any],
+    ) -> Fit:
+        """Refine once with one recipe (a point of the search space).
+
+        Raises InputError for data or structures that cannot be refined, ModelFault when the
+        engine fails.
+        """
+
+
+class Measure(Protocol):
+    """The seam between engine and plans: a plan that carries out one proposal."""
+
+    def __call__(self, proposal: Proposal, instrument: Instrument) -> Generator[Any, Any, None]:
+        """Move, expose and save into stream `primary`, atomically."""
+
+
+class Ledger(Protocol):
+    """The only truth: each call is durable when it returns."""
+
+    def add_job(self, job: Job) -> None: ...
+
+    def add_documents(
+        self, job_id: str, documents: Sequence[tuple[str, dict[str, Any]]],
+        observations: Sequence[Observation] = (),
+    ) -> None:
+        """Event-model documents and the observations read from them, in one transaction."""
+
+    def add_decision(self, job_id: str, decision: Decision) -> None: ...
+
+    def job(self, job_id: str) -> Job: ...
+
+    def observations(self, job_id: str) -> tuple[Observation, ...]: ...
+
+    def decisions(self, job_id: str) -> tuple[Decision, ...]: ...
+
+
+class Campaign(Protocol):
+    """What `plans.adaptive.learn` needs of the one job it carries out."""
+
+    job: Job
+
+    def ask(self) -> Proposal | None:
+        """The next proposal (pure: may be called twice for the same step)."""
+
+    def receive(self, name: str, document: dict[str, Any]) -> None:
+        """Subscriber of the RunEngine: commits each document, reads observations from events."""
+
+    def judge(self, proposal: Proposal) -> Decision:
+        """Tell the learner what was recorded for `proposal`, judge, commit the decision."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """The last verdict."""

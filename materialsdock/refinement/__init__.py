@@ -1,0 +1,1 @@
+"""Refinement: recipes, black-box search, engines behind one protocol."""

@@ -1,0 +1,1 @@
+"""Absorption analysis: normalisation and edge position."""

@@ -1,0 +1,1 @@
+"""Bluesky plans: the adaptive loop, fixed baselines, and their stubs."""

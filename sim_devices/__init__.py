@@ -1,0 +1,1 @@
+"""A simulated beamline: one caproto IOC with the PVs of the real one."""
