@@ -155,8 +155,9 @@ class Verdict:
 class Decision:
     """The only per-step record: report, page and replay read nothing else.
 
-    lambda_t : None until the rule can form it; mean, sd : posterior at `proposal.start`
-        before it was measured (None at the very first step)
+    proposal : what was measured in this step; next : what comes now (None: the end)
+    lambda_t : None until the rule can form it
+    mean, sd : posterior at `next.start` (at `proposal.start` when there is no next)
     s, z2 : of the step's observations, averaged over the step
     seconds_measured : instrument time up to and including this step (counting, motion, settling)
     seconds_deciding : wall clock spent choosing and judging this step
@@ -174,6 +175,7 @@ class Decision:
     hyperparameters: Mapping[str, float]
     seconds_measured: float
     seconds_deciding: float
+    next: Proposal | None = None
 
 
 @dataclass(frozen=True)
@@ -293,7 +295,10 @@ class EdgeFit:
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What the morning finds: the measured curve, its proof, and the analysis."""
+    """What the morning finds: the measured points, the posterior curve, the proof, the analysis.
+
+    measured : the merged points; curve : posterior mean and sd on the axis grid, as the same type
+    """
 
     job: Job
     decisions: tuple[Decision, ...]
@@ -302,6 +307,7 @@ class Outcome:
     fit: Fit | None = None
     edge: EdgeFit | None = None
     trials: tuple[Trial, ...] = ()
+    curve: Pattern | Spectrum | None = None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,122 @@
+"""From a finished campaign to an Outcome: refinement for diffraction, the edge for absorption."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from materialsdock.campaign import Campaign
+from materialsdock.formats import read_measured
+from materialsdock.learning.learner import SpectrumLearner
+from materialsdock.learning.multipass import MultiPassLearner
+from materialsdock.model import Diffractometer, Outcome, Pattern, Spectrum, Trial
+from materialsdock.refinement.search import search
+from materialsdock.refinement.xas.edge import fit_edge
+
+POSTERIOR_SAMPLES = 200
+
+
+def analyse(
+    campaign: Campaign,
+    stage: Callable[[str], None],
+    on_trial: Callable[[Trial], None],
+) -> Outcome:
+    """Analyse what the campaign measured; the search runs in processes of its own."""
+    learner = campaign.learner
+    if isinstance(learner, MultiPassLearner):
+        return _diffraction(campaign, learner, stage, on_trial)
+    if isinstance(learner, SpectrumLearner):
+        return _absorption(campaign, learner, stage)
+    raise TypeError(f"no analysis for {type(learner).__name__}")
+
+
+def _diffraction(
+    campaign: Campaign,
+    learner: MultiPassLearner,
+    stage: Callable[[str], None],
+    on_trial: Callable[[Trial], None],
+) -> Outcome:
+    job, measured = campaign.job, learner.pattern()
+    grid = measured.two_theta
+    mean, sd = learner.posterior(grid)
+    curve = Pattern(grid, mean, sd, measured.count_time_s)
+    summary = summarise(campaign)
+    if not job.sample.structures:
+        return Outcome(job, tuple(campaign.decisions), summary, measured, curve=curve)
+    stage("refining")
+    began = time.perf_counter()
+    options = job.settings["analysis"]
+    found = search(
+        measured,
+        job.sample.structures,
+        Diffractometer(**_tuples(job.settings["diffractometer"])),
+        trials=options["trials"],
+        seeds=tuple(options["seeds"]),
+        workers=options["workers"],
+        time_limit_s=options["trial_time_limit_s"],
+        on_trial=on_trial,
+    )
+    summary["seconds_refining"] = time.perf_counter() - began
+    return Outcome(
+        job,
+        tuple(campaign.decisions),
+        summary,
+        measured,
+        fit=found.fit,
+        trials=found.trials,
+        curve=curve,
+    )
+
+
+def _absorption(
+    campaign: Campaign, learner: SpectrumLearner, stage: Callable[[str], None]
+) -> Outcome:
+    stage("finding the edge")
+    job, energy = campaign.job, learner.axis.grid
+    mean, sd = learner.posterior(energy)
+    samples = learner.sample(energy, POSTERIOR_SAMPLES, job.seed)
+    summary = summarise(campaign)
+    replayed = job.settings.get("replay")
+    if replayed and Path(replayed).is_file():
+        truth = read_measured(Path(replayed), "xas")
+        at_truth, _ = learner.posterior(truth.x)
+        summary["rmse_vs_replay"] = float(np.sqrt(np.mean((at_truth - truth.y) ** 2)))
+    return Outcome(
+        job,
+        tuple(campaign.decisions),
+        summary,
+        learner.spectrum(),
+        edge=fit_edge(energy, mean, samples),
+        curve=Spectrum(energy, mean, sd),
+    )
+
+
+def summarise(campaign: Campaign) -> dict[str, Any]:
+    """The measurement in numbers: points and instrument seconds against the full scan, the stop."""
+    job, decisions = campaign.job, campaign.decisions
+    quantities = campaign.evidence.quantities
+    deciding_ms = 1e3 * np.array([d.seconds_deciding for d in decisions])
+    full = job.settings["full_scan"]
+    return {
+        "technique": job.sample.technique,
+        "sample": job.sample.name,
+        "points_measured": int(quantities["points"]),
+        "points_full_scan": full["points"],
+        "seconds_measured": float(quantities["seconds"]),
+        "seconds_full_scan": full["seconds"],
+        "full_time_s": full["full_time_s"],
+        "lambda_final": decisions[-1].lambda_t,
+        "threshold": decisions[-1].verdict.threshold,
+        "stop_reason": decisions[-1].verdict.reason,
+        "decision_ms_p50": float(np.percentile(deciding_ms, 50)),
+        "decision_ms_p95": float(np.percentile(deciding_ms, 95)),
+        "quantities": {key: float(value) for key, value in quantities.items()},
+    }
+
+
+def _tuples(plain: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: tuple(v) if isinstance(v, list) else v for key, v in plain.items()}

@@ -1,0 +1,203 @@
+"""profiles/NAME/profile.toml -> a frozen Profile, and from it a connected Instrument."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from materialsdock.errors import InputError, Unreachable
+from materialsdock.model import Diffractometer, Instrument
+
+DOTTED = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
+
+
+class Section(BaseModel):
+    """Every section refuses keys that it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Device(Section):
+    """One role: the class by dotted string and what it is built from."""
+
+    cls: str = Field(alias="class", pattern=DOTTED)
+    prefix: str
+    options: Mapping[str, Any] = {}
+
+
+class Simulation(Section):
+    """How to start the simulated beamline; only simulated profiles have this section."""
+
+    module: str = "sim_devices"
+    prefix: str = "SIM:"
+    speed: float = Field(default=200.0, gt=0)
+
+
+class Epics(Section):
+    """Channel Access: what to call before the first signal, and how long to wait for devices."""
+
+    configure: str = Field(pattern=DOTTED)
+    connection_timeout_s: float = Field(default=10.0, gt=0)
+    environment: Mapping[str, str] = {}
+
+
+class Beam(Section):
+    """Hold while the ring current is below `minimum_ma`; resume above `resume_ma` for `wait_s`."""
+
+    role: str = "ring"
+    minimum_ma: float
+    resume_ma: float
+    wait_s: float = Field(default=0.0, ge=0)
+
+
+class Motion(Section):
+    """Cost of moving, for seconds measured and for choosing: velocity [unit/s], settling [s]."""
+
+    velocity: float = Field(gt=0)
+    settle_s: float = Field(default=0.0, ge=0)
+
+
+class Stop(Section):
+    """When to stop; the vocabulary of learning.stopping.rule_from_settings."""
+
+    mode: Literal["paper", "robust"] = "robust"
+    threshold: float = Field(default=0.05, gt=0, lt=1)
+    minimum_points: int | None = Field(default=None, ge=1)
+    maximum_points: int | None = Field(default=None, ge=1)
+    maximum_seconds: float | None = Field(default=None, gt=0)
+    targets: Mapping[str, float] = {}
+
+
+class Xrd(Section):
+    """Powder diffraction: how a proposal is measured and what a full scan would be."""
+
+    measure: str = Field(default="plans.stubs:measure_segment", pattern=DOTTED)
+    full_time_s: float = Field(default=1.0, gt=0)
+    fwhm_deg: float = Field(default=0.1, gt=0)
+    segment_points: int = Field(default=64, ge=8, le=512)
+    motion: Motion
+    stop: Stop = Stop()
+    diffractometer: Diffractometer = Diffractometer()
+
+
+class Xas(Section):
+    """Absorption: how a proposal is measured, and the counting time per energy."""
+
+    measure: str = Field(default="plans.stubs:measure_point", pattern=DOTTED)
+    count_time_s: float = Field(default=1.0, gt=0)
+    resolution_ev: float = Field(default=1.0, gt=0)
+    i0_rate_hz: float = Field(default=1e5, gt=0)
+    motion: Motion
+    stop: Stop = Stop()
+
+
+class Analysis(Section):
+    """The refinement search that starts by itself after a measurement."""
+
+    trials: int = Field(default=16, ge=1)
+    seeds: tuple[int, ...] = (0,)
+    workers: int = Field(default=2, ge=1)
+    trial_time_limit_s: float = Field(default=60.0, gt=0)
+
+
+class Catalog(Section):
+    """Where runs can be read back: a folder (embedded Tiled) or the URI of a Tiled server."""
+
+    uri: str | None = None
+    api_key_file: Path | None = None
+
+
+class Profile(Section):
+    """One instrument, as its staff describe it."""
+
+    name: str
+    description: str = ""
+    learn: str = Field(default="plans.adaptive:learn", pattern=DOTTED)
+    epics: Epics
+    simulation: Simulation | None = None
+    devices: Mapping[str, Device]
+    beam: Beam | None = None
+    xrd: Xrd | None = None
+    xas: Xas | None = None
+    analysis: Analysis = Analysis()
+    catalog: Catalog = Catalog()
+
+
+def names(site: Path) -> list[str]:
+    """The profiles of a site, sorted."""
+    return sorted(path.parent.name for path in (site / "profiles").glob("*/profile.toml"))
+
+
+def load(name: str, site: Path) -> Profile:
+    """Read and check a profile; InputError lists every fault at once."""
+    path = site / "profiles" / name / "profile.toml"
+    if not path.is_file():
+        have = ", ".join(names(site)) or "none"
+        raise InputError(f"no profile {name!r}", where=str(path.parent), remedy=f"there is: {have}")
+    try:
+        return Profile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(str(error), where=str(path), remedy="mend the TOML") from error
+    except ValidationError as error:
+        raise InputError(faults(error), where=str(path), remedy="mend these keys") from error
+
+
+def faults(error: ValidationError) -> str:
+    """All faults of a pydantic validation in one line each, with key and value."""
+    return "; ".join(
+        f"{'.'.join(map(str, e['loc']))} = {e['input']!r}: {e['msg']}" for e in error.errors()
+    )
+
+
+def resolve(dotted: str) -> Callable[..., Any]:
+    """The object that "package.module:name" names; InputError when there is none."""
+    module_name, _, attribute = dotted.partition(":")
+    try:
+        found: Callable[..., Any] = getattr(importlib.import_module(module_name), attribute)
+    except (ImportError, AttributeError) as error:
+        raise InputError(
+            f"cannot load {dotted!r}: {error}", where="profile.toml", remedy="name module:object"
+        ) from error
+    return found
+
+
+def prepare_channel_access(profile: Profile) -> None:
+    """Set the profile's EPICS environment and ophyd's timeouts, before the first signal is made."""
+    if "epics" not in sys.modules:
+        os.environ.update(profile.epics.environment)
+    resolve(profile.epics.configure)()
+
+
+def build_instrument(profile: Profile) -> Instrument:
+    """Make and connect every device of the profile.
+
+    Raises Unreachable naming all devices that did not connect in time.
+    """
+    prepare_channel_access(profile)
+    devices = {
+        role: resolve(device.cls)(device.prefix, name=role, **device.options)
+        for role, device in profile.devices.items()
+    }
+    absent = [role for role, device in devices.items() if not _connects(profile, device)]
+    if absent:
+        raise Unreachable(
+            f"no answer from {', '.join(absent)} in {profile.epics.connection_timeout_s:g} s",
+            where=f"profile {profile.name}",
+            remedy="is the IOC up? for the simulation run `materialsdock sim up`",
+        )
+    return Instrument(profile.name, devices)
+
+
+def _connects(profile: Profile, device: Any) -> bool:
+    try:
+        device.wait_for_connection(timeout=profile.epics.connection_timeout_s)
+    except TimeoutError:
+        return False
+    return True

@@ -1,0 +1,170 @@
+"""From a measured file, structures and a profile to one Job and the scene that replays it."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from materialsdock.config import Profile, Stop
+from materialsdock.errors import InputError
+from materialsdock.formats import Measured
+from materialsdock.learning.grids import candidate_grid, region_grid
+from materialsdock.model import Diffractometer, FloatArray, Job, Sample, Structure
+from materialsdock.refinement.xas.edge import find_edge, nearest_edge
+
+UNEVEN = 0.25  # of a step: how far a 2θ position may lie from an even grid
+
+
+def new_job_id(sample: str) -> str:
+    """A readable, sortable, unique id: date, time, sample's letters and digits, random tail."""
+    slug = "".join(c for c in sample if c.isascii() and c.isalnum())[:24] or "sample"
+    return f"{time.strftime('%Y%m%d-%H%M%S')}-{slug}-{secrets.token_hex(2)}"
+
+
+def read_structure(path: Path, preferred_orientation: tuple[int, int, int] | None = None) -> Structure:
+    """A candidate phase from a CIF file; InputError when it cannot be read as text."""
+    try:
+        return Structure(path.stem, path.read_text(encoding="utf-8"), preferred_orientation)
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(str(error), where=str(path), remedy="name a readable CIF file") from error
+
+
+def stop_settings(stop: Stop, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The profile's stopping section with the user's changes, None left out."""
+    merged = {**stop.model_dump(), **{k: v for k, v in changes.items() if v is not None}}
+    return {key: value for key, value in merged.items() if value is not None}
+
+
+def diffraction_job(
+    measured: Measured,
+    sample: Sample,
+    profile: Profile,
+    *,
+    stop: Mapping[str, Any],
+    seed: int = 0,
+    count_time_s: float | None = None,
+) -> Job:
+    """A job that measures the 2θ range of `measured`; the file's full scan is the yardstick."""
+    xrd = _section(profile.xrd, profile, "xrd")
+    grid = even_grid(measured.x)
+    full_time_s = count_time_s or measured.count_time_s or xrd.full_time_s
+    seconds = grid.size * full_time_s + np.ptp(grid) / xrd.motion.velocity
+    settings = {
+        "axis": {
+            "name": "two_theta",
+            "unit": "deg",
+            "start": float(grid[0]),
+            "step": float(grid[1] - grid[0]),
+            "points": int(grid.size),
+            "resolution": xrd.fwhm_deg,
+        },
+        "learner": {
+            "full_time_s": full_time_s,
+            "fwhm_deg": xrd.fwhm_deg,
+            "segment_points": xrd.segment_points,
+            "velocity_deg_s": xrd.motion.velocity,
+            "settle_s": xrd.motion.settle_s,
+        },
+        "stop": stop_settings(xrd.stop, stop),
+        "full_scan": {"points": int(grid.size), "seconds": float(seconds), "full_time_s": full_time_s},
+        "diffractometer": asdict(_radiation(xrd.diffractometer, measured)),
+        "analysis": profile.analysis.model_dump(),
+        "profile": profile.name,
+    }
+    return Job(new_job_id(sample.name), sample, settings, seed)
+
+
+def absorption_job(
+    measured: Measured,
+    sample: Sample,
+    profile: Profile,
+    *,
+    stop: Mapping[str, Any],
+    seed: int = 0,
+    count_time_s: float | None = None,
+) -> Job:
+    """A job over the energy range of `measured`, starting from an expert's coarse regions.
+
+    The edge is the tabulated one nearest to the file's rise, as an operator would know it.
+    """
+    xas = _section(profile.xas, profile, "xas")
+    lo, hi = float(measured.x[0]), float(measured.x[-1])
+    edge = nearest_edge(find_edge(measured.x, measured.y))
+    count = count_time_s or xas.count_time_s
+    candidates = candidate_grid(lo, hi, edge.energy_ev)
+    full = int(measured.x.size)
+    seconds = full * (count + xas.motion.settle_s) + (hi - lo) / xas.motion.velocity
+    settings = {
+        "axis": {
+            "name": "energy",
+            "unit": "eV",
+            "grid": candidates.tolist(),
+            "resolution": xas.resolution_ev,
+        },
+        "learner": {
+            "count_time_s": count,
+            "initial": thin(region_grid(lo, hi, edge.energy_ev), 24).tolist(),
+            "velocity": xas.motion.velocity,
+            "settle_s": xas.motion.settle_s,
+        },
+        "stop": stop_settings(xas.stop, stop),
+        "full_scan": {"points": full, "seconds": float(seconds), "full_time_s": count},
+        "edge": edge.name,
+        "profile": profile.name,
+    }
+    return Job(new_job_id(sample.name), sample, settings, seed)
+
+
+def scene(measured: Measured, job: Job, profile: Profile) -> dict[str, Any]:
+    """The arrays from which the simulated beamline replays `measured` with counting statistics."""
+    if job.sample.technique == "xrd":
+        return {
+            "two_theta": even_grid(measured.x),
+            "counts": np.rint(measured.y).astype(np.int64),
+            "count_time_s": job.settings["full_scan"]["full_time_s"],
+        }
+    xas = _section(profile.xas, profile, "xas")
+    return {"energy_ev": measured.x, "mu": measured.y, "i0_rate_hz": xas.i0_rate_hz}
+
+
+def even_grid(two_theta: FloatArray) -> FloatArray:
+    """The evenly stepped grid that `two_theta` (n,) means; InputError when it is not even."""
+    grid = np.linspace(two_theta[0], two_theta[-1], two_theta.size)
+    off = np.abs(two_theta - grid) / (grid[1] - grid[0])
+    if off.max() > UNEVEN:
+        worst = int(off.argmax())
+        raise InputError(
+            f"2θ step is uneven: {two_theta[worst]:g}° is {off[worst]:.2f} steps off an even grid",
+            remedy="replay a scan with constant step",
+        )
+    return grid
+
+
+def thin(grid: FloatArray, count: int) -> FloatArray:
+    """About `count` positions of `grid` (m,), evenly by index, both ends kept."""
+    keep = np.unique(np.rint(np.linspace(0, grid.size - 1, min(count, grid.size))).astype(int))
+    return np.asarray(grid[keep])
+
+
+def _radiation(diffractometer: Diffractometer, measured: Measured) -> Diffractometer:
+    lines: Sequence[float] | None = measured.wavelengths_angstrom
+    if not lines:
+        return diffractometer
+    weights = diffractometer.weights[: len(lines)]
+    return replace(diffractometer, wavelengths_angstrom=tuple(lines), weights=weights)
+
+
+def _section(section: Any, profile: Profile, name: str) -> Any:
+    if section is None:
+        raise InputError(
+            f"profile {profile.name!r} has no [{name}] section",
+            where="profile.toml",
+            remedy=f"describe the instrument under [{name}] or choose another technique",
+        )
+    return section

@@ -1,0 +1,61 @@
+"""The adaptive loop: ask, measure, judge, record; again or stop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from functools import partial
+from typing import Any
+
+import bluesky.plan_stubs as bps
+import bluesky.preprocessors as bpp
+from bluesky.utils import Msg
+
+from materialsdock.model import Instrument
+from materialsdock.protocols import Campaign, Measure
+from plans.stubs import DecisionReading, record_decision, safe_state, think
+
+
+def learn(
+    campaign: Campaign,
+    instrument: Instrument,
+    measure: Measure,
+    *,
+    ready: Callable[[], Generator[Msg, Any, None]] = bps.null,
+    md: Mapping[str, Any] | None = None,
+) -> Generator[Msg, Any, None]:
+    """Measure one sample, choosing each next proposal from all that was recorded so far.
+
+    One run with streams `primary` (readings) and `decision`; the reason of the stop is in the
+    stop document.  `ready` is a plan that runs before every exposure and raises when it must not
+    happen.  The shutter is open while the loop runs and closed, verified, on every exit.
+    """
+
+    def loop() -> Generator[Msg, Any, None]:
+        yield from bps.open_run(md={**run_md(campaign), **(md or {})})
+        yield from bps.mv(instrument.sample_changer, campaign.job.sample.position)
+        yield from bps.mv(instrument.shutter, "open")
+        reading = DecisionReading()
+        proposal = yield from think(campaign.ask)
+        while proposal is not None:
+            yield from ready()
+            yield from measure(proposal, instrument)
+            decision = yield from think(partial(campaign.judge, proposal))
+            yield from record_decision(decision, reading)
+            proposal = decision.next
+        yield from safe_state(instrument)
+        yield from bps.close_run(exit_status="success", reason=campaign.verdict.reason)
+
+    return (yield from bpp.finalize_wrapper(loop(), partial(safe_state, instrument)))
+
+
+def run_md(campaign: Campaign) -> dict[str, Any]:
+    """What the start document says of the job."""
+    sample = campaign.job.sample
+    return {
+        "plan_name": "learn",
+        "job_id": campaign.job.job_id,
+        "sample": sample.name,
+        "technique": sample.technique,
+        "position": sample.position,
+        "seed": campaign.job.seed,
+    }

@@ -1,0 +1,187 @@
+"""Plan stubs: measure a point or a segment, think without stalling, record a decision.
+
+Messages may be replayed after a pause: whatever runs between two checkpoints must be safe to run
+twice.  What has been saved is sealed by a checkpoint at once, so it is never measured again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import bluesky.plan_stubs as bps
+from bluesky.utils import Msg
+
+from materialsdock.errors import DeviceFault
+from materialsdock.model import Decision, Instrument, Proposal
+
+T = TypeVar("T")
+Plan = Generator[Msg, Any, T]
+
+# One thread: a replayed thought waits for its twin instead of racing it.
+_thinker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="think")
+
+
+def think(function: Callable[[], T]) -> Plan[T]:
+    """Run `function` beside the RunEngine's loop and return its result.
+
+    A second of computing inside a plan stalls pause, suspenders and monitors for a second; here
+    it does not.  `function` must be pure or idempotent: a pause may have it run twice.
+    """
+    thoughts: list[asyncio.Future[T]] = []
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        thoughts.append(loop.run_in_executor(_thinker, function))
+        await asyncio.wait(thoughts[-1:])
+
+    while not (thoughts and thoughts[-1].done()):
+        yield from bps.wait_for([run])
+    return thoughts[-1].result()
+
+
+def sealed(saving: Plan[Any]) -> Plan[None]:
+    """Carry out messages that emit documents, so that no pause can make them happen twice."""
+    yield from bps.rewindable(False)
+    yield from saving
+    yield from bps.checkpoint()
+    yield from bps.rewindable(True)
+
+
+def measure_point(proposal: Proposal, instrument: Instrument) -> Plan[None]:
+    """Move the monochromator to one energy, count, and save one event in `primary`."""
+    detectors = [instrument.ion_chambers, instrument.mono]
+    yield from bps.checkpoint()
+    yield from bps.mv(instrument.ion_chambers.count_time, proposal.count_time_s)
+    yield from bps.mv(instrument.mono, proposal.start)
+    yield from bps.trigger(instrument.ion_chambers, group="count")
+    yield from bps.wait(group="count")
+    yield from sealed(_save(detectors, "primary"))
+
+
+def measure_step(proposal: Proposal, instrument: Instrument) -> Plan[None]:
+    """Move 2θ to one angle, count, and save one event in `primary`: a classic step scan."""
+    yield from bps.checkpoint()
+    yield from bps.mv(instrument.point_detector.count_time, proposal.count_time_s)
+    yield from bps.mv(instrument.two_theta, proposal.start)
+    yield from bps.trigger(instrument.point_detector, group="count")
+    yield from bps.wait(group="count")
+    yield from sealed(_save([instrument.point_detector, instrument.two_theta], "primary"))
+
+
+def measure_segment(proposal: Proposal, instrument: Instrument) -> Plan[None]:
+    """Scan one 2θ segment in hardware and save one event per step in `primary`."""
+    scanner = instrument.segment_scanner
+    yield from bps.checkpoint()
+    yield from bps.kickoff(
+        scanner,
+        start=proposal.start,
+        stop=proposal.stop,
+        points=proposal.points,
+        count_time_s=proposal.count_time_s,
+        wait=True,
+    )
+    yield from bps.complete(scanner, wait=True)
+    yield from sealed(bps.collect(scanner))
+
+
+def _save(readables: list[Any], stream: str) -> Plan[None]:
+    yield from bps.create(stream)
+    for readable in readables:
+        yield from bps.read(readable)
+    yield from bps.save()
+
+
+def set_shutter(shutter: Any, position: str) -> Plan[None]:
+    """Drive the shutter to "open" or "closed" and wait for its own readback to say so."""
+    yield from bps.abs_set(shutter, position, group="shutter")
+    yield from bps.wait(group="shutter")
+
+
+def safe_state(instrument: Instrument) -> Plan[None]:
+    """Close the shutter and verify it; motors are stopped by the RunEngine itself."""
+    yield from set_shutter(instrument.shutter, "closed")
+
+
+def require_beam(instrument: Instrument, minimum_ma: float) -> Plan[None]:
+    """Refuse to count without beam: a suspender can miss a dump between two plans.
+
+    Raises DeviceFault when the ring current is below `minimum_ma`.
+    """
+    current = yield from bps.rd(instrument.ring)
+    if current is not None and current < minimum_ma:
+        raise DeviceFault(
+            f"ring current {current:g} mA is below {minimum_ma:g} mA",
+            where=instrument.ring.name,
+            remedy="wait for beam; a suspender holds running plans by itself",
+        )
+
+
+class DecisionReading:
+    """The latest decision as something a RunEngine can read: stream `decision`, one event a step."""
+
+    name = "decision"
+    parent = None
+
+    def __init__(self) -> None:
+        self._decision: Decision | None = None
+
+    def put(self, decision: Decision) -> None:
+        """Hold `decision` for the next read."""
+        self._decision = decision
+
+    def _values(self) -> dict[str, Any]:
+        if self._decision is None:
+            raise RuntimeError("no decision to read")
+        d, nan = self._decision, float("nan")
+        following = d.next or d.proposal
+        numbers = {
+            "lambda_t": d.lambda_t,
+            "threshold": d.verdict.threshold,
+            "s": d.s,
+            "z2": d.z2,
+            "next_x": following.start if d.next else None,
+            "next_count_time_s": following.count_time_s if d.next else None,
+            "mean": d.mean,
+            "sd": d.sd,
+            "seconds_measured": d.seconds_measured,
+            "seconds_deciding": d.seconds_deciding,
+        }
+        return {
+            "step": d.step,
+            **{key: nan if value is None else float(value) for key, value in numbers.items()},
+            "stop": int(d.verdict.stop),
+            "reason": d.verdict.reason,
+            "hyperparameters": json.dumps(dict(d.hyperparameters)),
+        }
+
+    def read(self) -> dict[str, dict[str, Any]]:
+        """The decision's numbers, keys as in `describe`."""
+        now = time.time()
+        return {key: {"value": value, "timestamp": now} for key, value in self._values().items()}
+
+    def describe(self) -> dict[str, dict[str, Any]]:
+        """Data keys: numbers in the units of the axis, seconds, and two strings."""
+        kinds = {int: "integer", float: "number", str: "string"}
+        return {
+            key: {"source": "materialsdock:decision", "dtype": kinds[type(value)], "shape": []}
+            for key, value in self._values().items()
+        }
+
+    def read_configuration(self) -> dict[str, dict[str, Any]]:
+        """Nothing is configured."""
+        return {}
+
+    def describe_configuration(self) -> dict[str, dict[str, Any]]:
+        """Nothing is configured."""
+        return {}
+
+
+def record_decision(decision: Decision, reading: DecisionReading) -> Plan[None]:
+    """Save one event in stream `decision`, exactly once."""
+    reading.put(decision)
+    yield from sealed(_save([reading], "decision"))
