@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from materialsdock.campaign import Campaign
-from materialsdock.formats import read_measured
+from materialsdock.formats import Measured, read_measured
 from materialsdock.learning.learner import SpectrumLearner
 from materialsdock.learning.multipass import MultiPassLearner
-from materialsdock.model import Diffractometer, Outcome, Pattern, Spectrum, Trial
+from materialsdock.model import Diffractometer, Fit, Job, Outcome, Pattern, Spectrum, Trial
 from materialsdock.refinement.search import search
 from materialsdock.refinement.xas.edge import fit_edge
 
@@ -34,6 +34,52 @@ def analyse(
     raise TypeError(f"no analysis for {type(learner).__name__}")
 
 
+def refine_full(
+    job: Job,
+    measured: Measured,
+    stage: Callable[[str], None],
+    on_trial: Callable[[Trial], None],
+) -> Outcome:
+    """Refine all of a measured pattern; the counts' own statistics weigh it when it has none."""
+    seconds = float(job.settings["full_scan"]["full_time_s"])
+    sigma = np.sqrt(np.maximum(measured.y, 1.0)) if measured.sigma is None else measured.sigma
+    pattern = Pattern(
+        measured.x, measured.y / seconds, sigma / seconds, np.full(measured.x.size, seconds)
+    )
+    full = job.settings["full_scan"]
+    summary = {
+        "technique": "xrd",
+        "sample": job.sample.name,
+        "points_measured": full["points"],
+        "points_full_scan": full["points"],
+        "stop_reason": "a full scan, refined as it was measured",
+    }
+    fit, trials, summary["seconds_refining"] = _refined(job, pattern, stage, on_trial)
+    return Outcome(job, (), summary, pattern, fit=fit, trials=trials)
+
+
+def _refined(
+    job: Job,
+    pattern: Pattern,
+    stage: Callable[[str], None],
+    on_trial: Callable[[Trial], None],
+) -> tuple[Fit, tuple[Trial, ...], float]:
+    stage("refining")
+    began = time.perf_counter()
+    options = job.settings["analysis"]
+    found = search(
+        pattern,
+        job.sample.structures,
+        Diffractometer(**_tuples(job.settings["diffractometer"])),
+        trials=options["trials"],
+        seeds=tuple(options["seeds"]),
+        workers=options["workers"],
+        time_limit_s=options["trial_time_limit_s"],
+        on_trial=on_trial,
+    )
+    return found.fit, found.trials, time.perf_counter() - began
+
+
 def _diffraction(
     campaign: Campaign,
     learner: MultiPassLearner,
@@ -47,27 +93,14 @@ def _diffraction(
     summary = summarise(campaign)
     if not job.sample.structures:
         return Outcome(job, tuple(campaign.decisions), summary, measured, curve=curve)
-    stage("refining")
-    began = time.perf_counter()
-    options = job.settings["analysis"]
-    found = search(
-        measured,
-        job.sample.structures,
-        Diffractometer(**_tuples(job.settings["diffractometer"])),
-        trials=options["trials"],
-        seeds=tuple(options["seeds"]),
-        workers=options["workers"],
-        time_limit_s=options["trial_time_limit_s"],
-        on_trial=on_trial,
-    )
-    summary["seconds_refining"] = time.perf_counter() - began
+    fit, trials, summary["seconds_refining"] = _refined(job, measured, stage, on_trial)
     return Outcome(
         job,
         tuple(campaign.decisions),
         summary,
         measured,
-        fit=found.fit,
-        trials=found.trials,
+        fit=fit,
+        trials=trials,
         curve=curve,
     )
 

@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from materialsdock.campaign import axis_from_settings
 from materialsdock.config import Profile, Stop
 from materialsdock.errors import InputError
 from materialsdock.formats import Measured
 from materialsdock.learning.grids import candidate_grid, region_grid
-from materialsdock.model import Diffractometer, FloatArray, Job, Sample, Structure
+from materialsdock.model import Diffractometer, FloatArray, Job, Observation, Sample, Structure
 from materialsdock.refinement.xas.edge import find_edge, nearest_edge
 
 UNEVEN = 0.25  # of a step: how far a 2θ position may lie from an even grid
@@ -121,6 +122,22 @@ def absorption_job(
     return Job(new_job_id(sample.name), sample, settings, seed)
 
 
+def job_for(
+    measured: Measured,
+    sample: Sample,
+    profile: Profile,
+    *,
+    stop: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    count_time_s: float | None = None,
+) -> Job:
+    """The job that measures `sample` as its technique is measured."""
+    make = diffraction_job if sample.technique == "xrd" else absorption_job
+    return make(
+        measured, sample, profile, stop=stop or {}, seed=seed, count_time_s=count_time_s
+    )
+
+
 def scene(measured: Measured, job: Job, profile: Profile) -> dict[str, Any]:
     """The arrays from which the simulated beamline replays `measured` with counting statistics."""
     if job.sample.technique == "xrd":
@@ -168,3 +185,21 @@ def _section(section: Any, profile: Profile, name: str) -> Any:
             remedy=f"describe the instrument under [{name}] or choose another technique",
         )
     return section
+
+
+def mark_counted(scene_file: Path, job: Job, observations: Sequence[Observation]) -> None:
+    """Tell a fresh simulation what has been counted already, so that no count is drawn twice.
+
+    Only a resumed replay needs this: a real sample remembers by itself.
+    """
+    if job.sample.technique != "xrd":
+        return
+    axis = axis_from_settings(job.settings["axis"])
+    seconds, counts = np.zeros(axis.grid.size), np.zeros(axis.grid.size)
+    for o in observations:
+        at = int(axis.index(o.x))
+        seconds[at] += o.count_time_s
+        counts[at] += round(o.y * o.count_time_s)
+    with np.load(scene_file) as stored:
+        arrays = {key: stored[key] for key in stored.files}
+    np.savez(scene_file, **{**arrays, "used_time_s": seconds, "used_counts": counts})

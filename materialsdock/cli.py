@@ -1,0 +1,194 @@
+"""The command line: `materialsdock demo`, `measure`, `refine`, `sim up`, `shell`, `jobs`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import click
+import typer
+
+from materialsdock.errors import InputError, MaterialsDockError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=True,
+    help="Autonomous X-ray measurement. Exit codes: 0 done, 2 bad input, 3 refused, "
+    "4 not reachable, 5 fault, 130 interrupted.",
+)
+simulator = typer.Typer(no_args_is_help=True, help="The simulated beamline.")
+app.add_typer(simulator, name="sim")
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
+Site = Annotated[Path | None, typer.Option(help="Site folder; default: the checkout or bundled.")]
+Out = Annotated[Path, typer.Option("--out", help="Data folder: ledger, catalog, reports.")]
+Stop = Annotated[
+    list[str], typer.Option("--stop", help="KEY=VALUE, e.g. threshold=0.1, maximum_points=300.")
+]
+TechniqueName = Annotated[str | None, typer.Option("--technique", help="xrd or xas.")]
+Trials = Annotated[int | None, typer.Option(min=1, help="Refinement trials per seed.")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Refinement processes.")]
+Speed = Annotated[
+    float | None, typer.Option(min=0.1, help="Simulated seconds per second of wall clock.")
+]
+Seed = Annotated[int, typer.Option(help="Seed of simulation, learner and search.")]
+
+
+def technique_of(name: str | None) -> Any:
+    """"xrd", "xas" or None; InputError for anything else."""
+    if name not in (None, "xrd", "xas"):
+        raise InputError(f"no technique {name!r}", where="--technique", remedy="say xrd or xas")
+    return name
+
+
+@app.command()
+def demo(
+    technique: TechniqueName = "xrd",
+    out: Out = Path("materialsdock-demo"),
+    stop: Stop = [],  # noqa: B006 - typer reads the default, nobody changes it
+    trials: Trials = None,
+    workers: Workers = None,
+    speed: Speed = None,
+    seed: Seed = 0,
+    site: Site = None,
+    as_json: Json = False,
+) -> None:
+    """Measure one sample on the simulated beamline, from first count to refined structure."""
+    from materialsdock import commands, demo
+
+    measured, sample = demo.sample(technique_of(technique) or "xrd")
+    request = commands.Request(
+        site=site, out=out, stop=stop, trials=trials, workers=workers, speed=speed, seed=seed
+    )
+    commands.show(commands.replay(request, measured, sample), as_json)
+
+
+@app.command()
+def measure(
+    replay: Annotated[Path | None, typer.Option(help="Measured file to replay.")] = None,
+    cif: Annotated[list[Path], typer.Option(help="Structure of a phase; repeat for more.")] = [],  # noqa: B006
+    preferred_orientation: Annotated[
+        list[str], typer.Option(help="NAME=h,k,l for a textured phase.")
+    ] = [],  # noqa: B006
+    profile: Annotated[str, typer.Option(help="Profile of the instrument.")] = "sim",
+    technique: TechniqueName = None,
+    count_time: Annotated[
+        float | None, typer.Option(min=1e-3, help="Full-scan counting time per point [s].")
+    ] = None,
+    resume: Annotated[str | None, typer.Option(help="Go on with this job id.")] = None,
+    out: Out = Path("materialsdock-data"),
+    stop: Stop = [],  # noqa: B006
+    trials: Trials = None,
+    workers: Workers = None,
+    speed: Speed = None,
+    seed: Seed = 0,
+    site: Site = None,
+    as_json: Json = False,
+) -> None:
+    """Measure a sample autonomously, replaying a measured file on the simulated beamline."""
+    from materialsdock import commands
+
+    request = commands.Request(
+        profile=profile, site=site, out=out, stop=stop, trials=trials, workers=workers,
+        speed=speed, seed=seed, count_time_s=count_time,
+    )
+    if (resume is None) == (replay is None):
+        raise InputError("name either a file or a job", remedy="use --replay FILE or --resume ID")
+    if resume is not None:
+        commands.show(commands.resume(request, resume), as_json)
+        return
+    assert replay is not None
+    measured, sample = commands.read_sample(
+        replay, cif, preferred_orientation, technique_of(technique)
+    )
+    commands.show(commands.replay(request, measured, sample, replay), as_json)
+
+
+@app.command()
+def refine(
+    pattern: Annotated[Path, typer.Argument(help="Measured powder pattern.")],
+    cif: Annotated[list[Path], typer.Option(help="Structure of a phase; repeat for more.")],
+    preferred_orientation: Annotated[
+        list[str], typer.Option(help="NAME=h,k,l for a textured phase.")
+    ] = [],  # noqa: B006
+    profile: Annotated[str, typer.Option(help="Profile of the instrument.")] = "sim",
+    out: Out = Path("materialsdock-data"),
+    trials: Trials = None,
+    workers: Workers = None,
+    seed: Seed = 0,
+    site: Site = None,
+    as_json: Json = False,
+) -> None:
+    """Refine a measured pattern, all of it, without measuring anything."""
+    from materialsdock import commands
+
+    request = commands.Request(
+        profile=profile, site=site, out=out, trials=trials, workers=workers, seed=seed
+    )
+    measured, sample = commands.read_sample(pattern, cif, preferred_orientation, "xrd")
+    commands.show(commands.refine(request, measured, sample), as_json)
+
+
+@app.command()
+def jobs(out: Out = Path("materialsdock-data"), as_json: Json = False) -> None:
+    """List the jobs in a data folder, the newest last."""
+    from materialsdock import commands
+
+    rows = commands.list_jobs(out)
+    if as_json:
+        print(json.dumps(rows))
+        return
+    for row in rows:
+        print(f"{row['job_id']}  {row['technique']}  {row['state']:<12}  {row['sample']}")
+
+
+@app.command()
+def shell(
+    profile: Annotated[str, typer.Argument(help="Profile of the instrument.")] = "sim",
+    out: Out = Path("materialsdock-data"),
+    site: Site = None,
+) -> None:
+    """An IPython session with RE, instrument, plans and catalog."""
+    from materialsdock import session
+
+    session.shell(profile, out, site)
+
+
+@simulator.command("up")
+def sim_up(
+    profile: Annotated[str, typer.Option(help="A profile with a [simulation] section.")] = "sim",
+    port: Annotated[int, typer.Option(help="Channel Access port.")] = 5064,
+    speed: Speed = None,
+    seed: Seed = 0,
+    site: Site = None,
+    as_json: Json = False,
+) -> None:
+    """Run the simulated beamline alone, until Ctrl-C."""
+    from materialsdock import commands
+
+    commands.sim_up(
+        commands.Request(profile=profile, site=site, speed=speed, seed=seed), port, as_json
+    )
+
+
+def main() -> None:
+    """Run the command line; every refusal is one sentence (or one JSON object) and an exit code."""
+    try:
+        app(standalone_mode=False)
+    except MaterialsDockError as error:
+        _refuse(error.as_dict(), str(error), error.exit_code)
+    except click.exceptions.Abort:
+        _refuse({"code": "interrupted", "message": "interrupted"}, "interrupted", 130)
+    except click.ClickException as error:
+        _refuse({"code": "usage", "message": error.format_message()}, error.format_message(), 2)
+    except KeyboardInterrupt:
+        _refuse({"code": "interrupted", "message": "interrupted"}, "interrupted", 130)
+
+
+def _refuse(envelope: dict[str, str], sentence: str, exit_code: int) -> None:
+    if "--json" in sys.argv:
+        print(json.dumps({"error": envelope}))
+    print(f"materialsdock: {sentence}", file=sys.stderr)
+    sys.exit(exit_code)

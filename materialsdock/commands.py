@@ -1,0 +1,216 @@
+"""What each command does, between the words of the command line and the runner."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from materialsdock import analysis, config, options, prepare, siteroot
+from materialsdock.campaign import check_settings
+from materialsdock.errors import InputError, Refused
+from materialsdock.formats import Measured, read_measured
+from materialsdock.ledger import Ledger
+from materialsdock.model import Job, Outcome, Sample, Technique
+from materialsdock.progress import display
+from materialsdock.report import headline, summary_json, write_report
+from materialsdock.runner import DataDirectory
+from materialsdock.runner import measure as run_measure
+from materialsdock.simulation import running, save_scene
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for, apart from the sample; None means: as the profile says."""
+
+    profile: str = "sim"
+    site: Path | None = None
+    out: Path = Path("materialsdock-data")
+    stop: Sequence[str] = ()
+    trials: int | None = None
+    workers: int | None = None
+    speed: float | None = None
+    seed: int = 0
+    count_time_s: float | None = None
+
+    def load(self) -> tuple[config.Profile, Path]:
+        """The profile with the request's changes, and the active site."""
+        site = siteroot.activate(self.site)
+        profile = config.load(self.profile, site)
+        changes = {"trials": self.trials, "workers": self.workers}
+        wanted = {key: value for key, value in changes.items() if value is not None}
+        analysis_section = profile.analysis.model_copy(update={**wanted, "seeds": (self.seed,)})
+        return profile.model_copy(update={"analysis": analysis_section}), site
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a command hands to the user: the outcome, and the page that shows it."""
+
+    outcome: Outcome
+    report: Path
+    data: DataDirectory = field(repr=False)
+
+
+def read_sample(
+    path: Path, cifs: Sequence[Path], orientations: Sequence[str], technique: Technique | None
+) -> tuple[Measured, Sample]:
+    """The measured file and the sample it stands for, named after the file."""
+    measured = read_measured(path, technique)
+    structures = options.structures(cifs, orientations)
+    return measured, Sample(path.stem, measured.technique, 0, structures)
+
+
+def replay(
+    request: Request, measured: Measured, sample: Sample, source: Path | None = None
+) -> Shown:
+    """Measure `sample` on the simulated beamline, which replays `measured`."""
+    profile, site = request.load()
+    job = prepare.job_for(
+        measured,
+        sample,
+        profile,
+        stop=options.stop_options(request.stop),
+        seed=request.seed,
+        count_time_s=request.count_time_s,
+    )
+    check_settings(job)
+    data = DataDirectory(request.out)
+    scene = data.scenes / f"{job.job_id}.npz"
+    save_scene(scene, technique=sample.technique, **prepare.scene(measured, job, profile))
+    job = replace(job, settings={**job.settings, "scene": str(scene.resolve())})
+    if source is not None:
+        job = replace(job, settings={**job.settings, "replay": str(source.resolve())})
+    return _carry_out(job, job, profile, site, data, request)
+
+
+def resume(request: Request, job_id: str) -> Shown:
+    """Go on with a job of the ledger where it stopped."""
+    data = DataDirectory(request.out)
+    with Ledger(data.ledger) as ledger:
+        job = ledger.job(job_id)
+        counted = ledger.observations(job_id)
+    profile, site = replace(request, profile=job.settings["profile"], seed=job.seed).load()
+    scene = Path(job.settings["scene"])
+    if not scene.is_file():
+        raise InputError(f"the scene {scene} is gone", where=job_id, remedy="measure it anew")
+    prepare.mark_counted(scene, job, counted)
+    return _carry_out(job, job_id, profile, site, data, request)
+
+
+def _carry_out(
+    job: Job,
+    what: Job | str,
+    profile: config.Profile,
+    site: Path,
+    data: DataDirectory,
+    request: Request,
+) -> Shown:
+    with _beamline(job, profile, site, request), display(job) as watch:
+        print(f"job {job.job_id}", file=sys.stderr, flush=True)
+        outcome = run_measure(what, profile, data, watch)
+    report = write_report(outcome, data.reports / f"{job.job_id}.html")
+    return Shown(outcome, report, data)
+
+
+@contextmanager
+def _beamline(
+    job: Job, profile: config.Profile, site: Path, request: Request
+) -> Iterator[None]:
+    simulation = profile.simulation
+    if simulation is None:
+        raise Refused(
+            f"profile {profile.name!r} is a real instrument and cannot replay a file",
+            where="--replay",
+            remedy="choose a profile with a [simulation] section",
+        )
+    with running(
+        simulation.module,
+        site,
+        {job.sample.position: Path(job.settings["scene"])},
+        prefix=simulation.prefix,
+        speed=request.speed or simulation.speed,
+        seed=job.seed,
+    ):
+        yield
+
+
+def refine(request: Request, measured: Measured, sample: Sample) -> Shown:
+    """Refine a measured pattern without measuring."""
+    profile, _ = request.load()
+    if not sample.structures:
+        raise InputError("no structure to refine", where="--cif", remedy="name a CIF file")
+    job = prepare.diffraction_job(measured, sample, profile, stop={}, seed=request.seed)
+    with display(job) as watch:
+        outcome = analysis.refine_full(job, measured, watch.stage, watch.trial)
+    data = DataDirectory(request.out)
+    return Shown(outcome, write_report(outcome, data.reports / f"{job.job_id}.html"), data)
+
+
+def list_jobs(out: Path) -> list[dict[str, Any]]:
+    """Every job of a data folder and how far it came."""
+    if not (out / "ledger.sqlite").is_file():
+        raise InputError(f"no ledger in {out}", where="--out", remedy="name a data folder")
+    with Ledger(out / "ledger.sqlite") as ledger:
+        return [
+            {
+                "job_id": job.job_id,
+                "sample": job.sample.name,
+                "technique": job.sample.technique,
+                "steps": len(ledger.decisions(job.job_id)),
+                "state": "done" if ledger.outcome(job.job_id) else "unfinished",
+            }
+            for job in ledger.jobs()
+        ]
+
+
+def sim_up(request: Request, port: int, as_json: bool) -> None:
+    """Serve the simulated beamline with the demonstration's two samples until interrupted."""
+    from materialsdock.demo import scenes
+
+    profile, site = request.load()
+    simulation = profile.simulation
+    if simulation is None:
+        raise Refused(f"profile {profile.name!r} has no [simulation] section")
+    with scenes(profile) as files, running(
+        simulation.module,
+        site,
+        files,
+        prefix=simulation.prefix,
+        speed=request.speed or simulation.speed,
+        seed=request.seed,
+        port=port,
+    ) as beamline:
+        facts = {"port": beamline.port, "prefix": simulation.prefix, "pid": beamline.pid}
+        print(
+            json.dumps(facts)
+            if as_json
+            else f"simulated beamline {simulation.prefix}* on port {beamline.port}; for a client:\n"
+            f"  export EPICS_CA_ADDR_LIST=127.0.0.1 EPICS_CA_AUTO_ADDR_LIST=NO "
+            f"EPICS_CA_SERVER_PORT={beamline.port}\nCtrl-C ends it",
+            flush=True,
+        )
+        _until_interrupted()
+
+
+def _until_interrupted() -> None:
+    signals = (signal.SIGINT, signal.SIGTERM)
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    signal.sigwait(signals)
+
+
+def show(shown: Shown, as_json: bool) -> None:
+    """Print the outcome: one JSON object, or what a person wants to read first."""
+    summary = summary_json(shown.outcome)
+    if as_json:
+        print(json.dumps({**summary, "report": str(shown.report)}, allow_nan=False))
+        return
+    print(headline(shown.outcome))
+    print(f"report: {shown.report}")
+
+

@@ -1,0 +1,205 @@
+"""One process that owns RunEngine, devices and one campaign, and analyses what it measured."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from materialsdock import analysis
+from materialsdock.campaign import Campaign
+from materialsdock.catalog import CatalogFeeder, open_catalog
+from materialsdock.config import Beam, Profile, build_instrument, resolve
+from materialsdock.errors import MaterialsDockError
+from materialsdock.ledger import Ledger
+from materialsdock.model import Decision, Instrument, Job, Outcome, Trial
+
+
+class Interrupted(MaterialsDockError):
+    """The operator ended the measurement; what was measured is in the ledger."""
+
+    code, exit_code = "interrupted", 130
+
+
+@dataclass(frozen=True)
+class DataDirectory:
+    """Where everything measured is kept: the ledger, the catalog, scenes and reports."""
+
+    path: Path
+
+    def __post_init__(self) -> None:
+        for folder in (self.path, self.scenes, self.reports):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def ledger(self) -> Path:
+        """The one SQLite file that is the truth."""
+        return self.path / "ledger.sqlite"
+
+    @property
+    def catalog(self) -> Path:
+        """The embedded Tiled catalog, a view that can be rebuilt."""
+        return self.path / "catalog"
+
+    @property
+    def scenes(self) -> Path:
+        """What the simulated beamline replays."""
+        return self.path / "scenes"
+
+    @property
+    def reports(self) -> Path:
+        """One HTML page per job."""
+        return self.path / "reports"
+
+
+def _ignore(_: Any) -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Who wants to hear of progress: stages in words, decisions, trials."""
+
+    stage: Callable[[str], None] = _ignore
+    decision: Callable[[Decision], None] = _ignore
+    trial: Callable[[Trial], None] = _ignore
+
+
+@dataclass
+class AnalysisOnStop:
+    """A subscriber that starts the analysis when a stop document says that a run succeeded."""
+
+    start: Callable[[], Outcome]
+    pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "analysis"))
+    outcome: Future[Outcome] | None = None
+
+    def __call__(self, name: str, document: Mapping[str, Any]) -> None:
+        if name == "stop" and document["exit_status"] == "success":
+            self.outcome = self.pool.submit(self.start)
+
+
+def run_engine(beam: Beam | None, instrument: Instrument) -> Any:
+    """A RunEngine that leaves signals alone and suspends while there is no beam."""
+    from bluesky import RunEngine
+
+    engine = RunEngine({}, context_managers=[])
+    if beam:
+        engine.install_suspender(beam_suspender(beam, instrument))
+    return engine
+
+
+def beam_suspender(beam: Beam, instrument: Instrument) -> Any:
+    """Hold, shutter closed, while the ring current is low; go on when beam has been back a while."""
+    from bluesky.suspenders import SuspendFloor
+
+    shutter = instrument.shutter
+    return SuspendFloor(
+        getattr(instrument, beam.role).current,
+        beam.minimum_ma,
+        resume_thresh=beam.resume_ma,
+        sleep=beam.wait_s,
+        pre_plan=partial(resolve("plans.stubs:set_shutter"), shutter, "closed"),
+        post_plan=partial(resolve("plans.stubs:set_shutter"), shutter, "open"),
+    )
+
+
+def plan_for(campaign: Campaign, instrument: Instrument, profile: Profile) -> Any:
+    """The adaptive plan of this job on this instrument."""
+    technique = campaign.job.sample.technique
+    section = getattr(profile, technique)
+    ready: dict[str, Any] = {}
+    if profile.beam:
+        check = resolve("plans.stubs:require_beam")
+        ready = {"ready": partial(check, instrument, profile.beam.minimum_ma)}
+    return resolve(profile.learn)(campaign, instrument, resolve(section.measure), **ready)
+
+
+def measure(
+    job: Job | str, profile: Profile, data: DataDirectory, watch: Watch | None = None
+) -> Outcome:
+    """Measure and analyse one job; a job id resumes it from the ledger.
+
+    Raises Interrupted after Ctrl-C or SIGTERM, and whatever a device or the analysis raises; the
+    shutter is closed and all that was recorded is in the ledger then too.
+    """
+    watch = watch or Watch()
+    with contextlib.ExitStack() as stack:
+        ledger = stack.enter_context(Ledger(data.ledger))
+        campaign = _campaign(job, ledger)
+        campaign.listeners.append(watch.decision)
+        feeding = stack.enter_context(_catalog_fed_from(ledger, data, profile))
+        if not campaign.finished:
+            outcome = _measure(campaign, profile, watch)
+        else:
+            outcome = analysis.analyse(campaign, watch.stage, watch.trial)
+        ledger.add_outcome(campaign.job.job_id, analysis.record(outcome))
+        watch.stage("filling the catalog")
+        feeding()
+        return outcome
+
+
+def _campaign(job: Job | str, ledger: Ledger) -> Campaign:
+    if isinstance(job, str):
+        return Campaign.resume(job, ledger)
+    ledger.add_job(job)
+    return Campaign(job, ledger)
+
+
+def _measure(campaign: Campaign, profile: Profile, watch: Watch) -> Outcome:
+    watch.stage("connecting devices")
+    instrument = build_instrument(profile)
+    engine = run_engine(profile.beam, instrument)
+    engine.subscribe(campaign.receive)
+    analyst = AnalysisOnStop(partial(analysis.analyse, campaign, watch.stage, watch.trial))
+    engine.subscribe(analyst)
+    watch.stage("measuring")
+    with contextlib.redirect_stdout(sys.stderr), _signals_abort(engine) as interrupted:
+        try:
+            engine(plan_for(campaign, instrument, profile))
+        finally:
+            if interrupted.is_set():
+                raise Interrupted(
+                    "stopped by the operator",
+                    where=campaign.job.job_id,
+                    remedy=f"go on with `materialsdock measure --resume {campaign.job.job_id}`",
+                )
+    if analyst.outcome is None:
+        raise Interrupted("the run ended before it was finished", where=campaign.job.job_id)
+    return analyst.outcome.result()
+
+
+@contextlib.contextmanager
+def _signals_abort(engine: Any) -> Iterator[threading.Event]:
+    """Turn SIGINT and SIGTERM into an abort: the plan's finalizer closes the shutter."""
+    interrupted = threading.Event()
+
+    def abort(*_: Any) -> None:
+        if not interrupted.is_set():
+            interrupted.set()
+            # a signal handler must not wait for the loop that it interrupts
+            threading.Thread(target=engine.abort, args=("operator",), daemon=True).start()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield interrupted
+        return
+    before = {number: signal.signal(number, abort) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield interrupted
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _catalog_fed_from(
+    ledger: Ledger, data: DataDirectory, profile: Profile
+) -> Iterator[Callable[[], None]]:
+    """Feed the catalog from the ledger beside the measurement; yields what waits for the rest."""
+    raise NotImplementedError

@@ -1,0 +1,219 @@
+"""What an operator gets in IPython: RE, instrument, plans, catalog, and a table of what there is."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+from collections.abc import Generator, Mapping, MutableMapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from materialsdock import analysis, config, options, prepare, runner, siteroot
+from materialsdock.campaign import Campaign, check_settings
+from materialsdock.catalog import CatalogFeeder, open_catalog
+from materialsdock.errors import InputError
+from materialsdock.formats import Measured, read_measured
+from materialsdock.ledger import Ledger
+from materialsdock.model import Instrument, Outcome, Sample
+from materialsdock.report import headline, write_report
+from materialsdock.simulation import running
+
+DRAIN_S = 10.0
+GUARD = "_materialsdock_session"
+
+
+@dataclass
+class Session:
+    """One instrument in the hands of an operator."""
+
+    profile: config.Profile
+    site: Path
+    data: runner.DataDirectory
+    engine: Any
+    instrument: Instrument
+    ledger: Ledger
+    catalog: Any
+    samples: Mapping[str, tuple[Measured, Sample]]
+    campaign: Campaign | None = None
+    _listening: list[int] = field(default_factory=list)
+
+    def learn(
+        self,
+        sample: str,
+        *,
+        stop: Sequence[str] = (),
+        count_time_s: float | None = None,
+        seed: int = 0,
+        live_plot: bool = False,
+    ) -> Generator[Any, Any, Any]:
+        """The adaptive plan for one of `samples`: `RE(learn("fluorapatite"))`.
+
+        stop : words as on the command line, e.g. ["threshold=0.1", "maximum_points=200"]
+        """
+        measured, known = self._known(sample)
+        job = prepare.job_for(
+            measured,
+            known,
+            self.profile,
+            stop=options.stop_options(stop),
+            seed=seed,
+            count_time_s=count_time_s,
+        )
+        check_settings(job)
+        self.ledger.add_job(job)
+        self.campaign = Campaign(job, self.ledger)
+        self._listen(self.campaign, live_plot)
+        return (yield from runner.plan_for(self.campaign, self.instrument, self.profile))
+
+    def analyse(self) -> Outcome:
+        """Refine, or find the edge of, what `learn` measured last; writes and names the report."""
+        if self.campaign is None or not self.campaign.decisions:
+            raise InputError("nothing has been measured yet", remedy="RE(learn(SAMPLE)) first")
+        outcome = analysis.analyse(self.campaign, print, lambda trial: None)
+        page = write_report(outcome, self.data.reports / f"{self.campaign.job.job_id}.html")
+        print(f"{headline(outcome)}\nreport: {page}")
+        return outcome
+
+    def _known(self, sample: str) -> tuple[Measured, Sample]:
+        if sample not in self.samples:
+            have = ", ".join(map(repr, self.samples))
+            raise InputError(f"no sample {sample!r}", where="learn", remedy=f"there is: {have}")
+        return self.samples[sample]
+
+    def _listen(self, campaign: Campaign, live_plot: bool) -> None:
+        """Ledger first, then tables and plots, which may fail without losing anything."""
+        from bluesky.callbacks import LiveTable
+
+        for token in self._listening:
+            self.engine.unsubscribe(token)
+        table = LiveTable(
+            ["step", "next_x", "mean", "sd", "lambda_t", "threshold"], stream_name="decision"
+        )
+        listeners = [campaign.receive, table]
+        if live_plot:
+            from bluesky.callbacks.mpl_plotting import LivePlot
+
+            x = "two_theta" if campaign.job.sample.technique == "xrd" else "mono_energy"
+            y = "counts" if campaign.job.sample.technique == "xrd" else "it"
+            listeners.append(LivePlot(y, x, marker=".", linestyle="none"))
+        self._listening = [self.engine.subscribe(listener) for listener in listeners]
+
+
+def start(
+    namespace: MutableMapping[str, Any],
+    profile_name: str = "sim",
+    *,
+    data: Path | str | None = None,
+    site: Path | None = None,
+) -> Session:
+    """Fill `namespace` with a session; calling it again returns the session that is there.
+
+    A simulated profile gets a simulated beamline of its own, which ends with the session, unless
+    EPICS_CA_SERVER_PORT already names one.
+    """
+    if GUARD in namespace:
+        found: Session = namespace[GUARD]
+        return found
+    root = siteroot.activate(site)
+    profile = config.load(profile_name, root)
+    stack = ExitStack()
+    atexit.register(stack.close)
+    session = _open(stack, profile, root, runner.DataDirectory(Path(data or "materialsdock-data")))
+    namespace.update(_names(session))
+    namespace[GUARD] = session
+    print(table(session))
+    return session
+
+
+def _open(
+    stack: ExitStack, profile: config.Profile, root: Path, data: runner.DataDirectory
+) -> Session:
+    from bluesky import RunEngine
+
+    from materialsdock import demo
+
+    samples = {}
+    if profile.simulation:
+        for technique in ("xrd", "xas"):
+            measured, known = demo.sample(technique)  # type: ignore[arg-type]
+            samples[known.name] = (measured, known)
+        if "EPICS_CA_SERVER_PORT" not in os.environ:
+            simulation = profile.simulation
+            stack.enter_context(
+                running(
+                    simulation.module,
+                    root,
+                    stack.enter_context(demo.scenes(profile)),
+                    prefix=simulation.prefix,
+                    speed=simulation.speed,
+                    seed=0,
+                )
+            )
+    instrument = config.build_instrument(profile)
+    ledger = stack.enter_context(Ledger(data.ledger))
+    catalog = stack.enter_context(open_catalog(data.catalog, profile.catalog.uri))
+    feeder = stack.enter_context(CatalogFeeder(ledger, catalog, data.path / "catalog.position"))
+    engine = RunEngine({})
+    if profile.beam:
+        engine.install_suspender(runner.beam_suspender(profile.beam, instrument))
+    session = Session(profile, root, data, engine, instrument, ledger, catalog, samples)
+    # so that catalog[-1] is the run that has just ended
+    engine.subscribe(lambda name, document: feeder.drain(DRAIN_S), "stop")
+    return session
+
+
+def _names(session: Session) -> dict[str, Any]:
+    import bluesky.plan_stubs as bps
+    import bluesky.plans as bp
+
+    scan = {
+        name: config.resolve(f"plans.scan:{name}")
+        for name in ("uniform_energy", "expert_energy", "uniform_two_theta")
+    }
+    return {
+        "RE": session.engine,
+        "instrument": session.instrument,
+        "catalog": session.catalog,
+        "session": session,
+        "learn": session.learn,
+        "analyse": session.analyse,
+        "samples": session.samples,
+        "bp": bp,
+        "bps": bps,
+        "read_measured": read_measured,
+        **scan,
+        **session.instrument.devices,
+    }
+
+
+def table(session: Session) -> str:
+    """A short table of what there is."""
+    rows = [
+        ("profile", f"{session.profile.name}: {session.profile.description}"),
+        ("instrument", ", ".join(session.instrument.devices)),
+        ("samples", ", ".join(map(repr, session.samples)) or "none yet"),
+        ("measure", "RE(learn(SAMPLE)); live_plot=True draws; Ctrl-C twice pauses, RE.resume()"),
+        ("baselines", "RE(uniform_energy(instrument, ...)), expert_energy, uniform_two_theta"),
+        ("analyse", "analyse() refines or finds the edge, and writes the report"),
+        ("read back", 'catalog[-1].table("primary"), .table("decision")'),
+        ("data", str(session.data.path.resolve())),
+    ]
+    return "\n".join(f"  {word:<11} {text}" for word, text in rows)
+
+
+def shell(profile_name: str, data: Path, site: Path | None) -> None:
+    """Open IPython with a session in it."""
+    from IPython import start_ipython
+    from traitlets.config import Config
+
+    namespace: dict[str, Any] = {}
+    start(namespace, profile_name, data=data, site=site)
+    settings = Config()
+    settings.TerminalInteractiveShell.term_title = False
+    sys.argv = sys.argv[:1]
+    start_ipython(argv=[], user_ns=namespace, config=settings)
+
+
