@@ -1,0 +1,63 @@
+"""Numbers as the field prints them."""
+
+from __future__ import annotations
+
+import math
+
+MISSING = "—"
+NARROW_SPACE = "\u202f"  # the SI's digit-group separator, unbreakable
+
+
+def with_esd(value: float | None, esd: float | None = None) -> str:
+    """Value with its estimated standard deviation in crystallographic notation: `9.3724(2)`.
+
+    The esd is rounded to one significant digit and counts units of the last printed digit of the
+    value (International Tables C, 9.8; IUCr's "rule of 19", which keeps a second digit for esds
+    that start with 1, is not applied).  An esd of ten or more keeps its zeros: `1230(20)`.
+    Without a positive finite esd the value stands alone with six significant digits; numbers
+    below 1e-4 or from 1e7 carry their exponent last, `1.235(2)e-9`, as CIF allows; no value is
+    an em dash.  The sign is an ASCII hyphen, so that the text can be pasted into a CIF.
+    """
+    if value is None or not math.isfinite(value):
+        return MISSING
+    if esd is None or not math.isfinite(esd) or esd <= 0:
+        return f"{value:z.6g}"
+    magnitude = max(abs(value), esd)
+    if not 1e-4 <= magnitude < 1e7:
+        exponent = math.floor(math.log10(magnitude))
+        scale = 10.0**-exponent
+        return f"{with_esd(value * scale, esd * scale)}e{exponent}"
+    digit, exponent_text = f"{esd:.0e}".split("e")
+    decimals = -int(exponent_text)
+    if decimals > 0:
+        return f"{value:z.{decimals}f}({digit})"
+    return f"{round(value, decimals):z.0f}({int(digit) * 10**-decimals})"
+
+
+def count(number: float | None) -> str:
+    """A whole number with its digits in groups of three: `5 751`."""
+    if number is None or not math.isfinite(number):
+        return MISSING
+    return f"{number:,.0f}".replace(",", NARROW_SPACE)
+
+
+def fixed(number: float | None, digits: int = 3) -> str:
+    """`digits` significant digits, trailing zeros kept: `0.0430`, `12.3`, `1234`."""
+    if number is None or not math.isfinite(number):
+        return MISSING
+    if abs(number) >= 10**digits:
+        return f"{number:.0f}"
+    return f"{number:#.{digits}g}".rstrip(".")
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds in the units a person plans with: `8.4 s`, `12 min 5 s`, `3 h 12 min`."""
+    if seconds is None or not math.isfinite(seconds):
+        return MISSING
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min"

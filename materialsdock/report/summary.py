@@ -1,0 +1,122 @@
+"""The numbers of an outcome as plain JSON values, and the one sentence that sums them up."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from materialsdock.model import Decision, EdgeFit, Fit, Outcome, PhaseFit, Trial
+from materialsdock.report.numbers import count
+
+CELL = ("a", "b", "c", "alpha", "beta", "gamma")
+
+
+def summary_json(outcome: Outcome) -> dict[str, Any]:
+    """The dictionary that the command line prints: plain Python values, NaN and infinity as None.
+
+    Times in seconds or milliseconds, cell lengths in Å, angles in degrees, weights and R factors
+    in %, energies in eV, as the keys say.  What the measurement did not yield is None.
+    """
+    job = outcome.job
+    summary: dict[str, Any] = {
+        "technique": job.sample.technique,
+        "sample": job.sample.name,
+        "job_id": job.job_id,
+        **_measurement(outcome.summary, outcome.decisions),
+    }
+    if job.sample.technique == "xrd":
+        summary |= _refinement(outcome.fit) | _search(outcome.trials)
+    else:
+        summary |= _edge(outcome.edge)
+        summary["rmse_vs_replay"] = number(outcome.summary.get("rmse_vs_replay"))
+    return summary
+
+
+def headline(summary: Mapping[str, Any]) -> str:
+    """The outcome of a measurement in one sentence, from the dictionary of `summary_json`."""
+    measured, full = summary["points_measured"], summary["points_full_scan"]
+    if measured is None:
+        counted = "an unknown number of points"
+    elif full is None:
+        counted = f"{count(measured)} points"
+    elif measured <= full:
+        counted = f"{count(measured)} of {count(full)} points"
+    else:  # several passes count a position more than once
+        counted = f"{count(measured)} exposures of {count(full)} positions"
+    spent, whole = summary["seconds_measured"], summary["seconds_full_scan"]
+    share = f" and {100 * spent / whole:.0f} % of the full-scan time" if spent and whole else ""
+    reason = summary["stop_reason"]
+    if reason is None:
+        return f"Ended after {counted}{share}, without a decision to stop."
+    return f"Stopped after {counted}{share}: {reason.rstrip('.')}."
+
+
+def number(value: Any) -> float | int | None:
+    """A finite plain Python number, or None."""
+    if value is None or not math.isfinite(value):
+        return None
+    return int(value) if isinstance(value, int | np.integer) else float(value)
+
+
+def _measurement(given: Mapping[str, Any], decisions: tuple[Decision, ...]) -> dict[str, Any]:
+    keys = ("points_measured", "points_full_scan", "seconds_measured", "seconds_full_scan")
+    deciding_ms = [1e3 * decision.seconds_deciding for decision in decisions]
+    return {
+        **{key: number(given.get(key)) for key in keys},
+        "lambda_final": number(given.get("lambda_final")),
+        "lambda_threshold": number(given.get("threshold")),
+        "stop_reason": given.get("stop_reason"),
+        "decision_ms_p50": _percentile(deciding_ms, 50),
+        "decision_ms_p95": _percentile(deciding_ms, 95),
+    }
+
+
+def _percentile(values: Iterable[float], percent: float) -> float | None:
+    array = np.array(list(values))
+    return number(np.percentile(array, percent)) if array.size else None
+
+
+def _refinement(fit: Fit | None) -> dict[str, Any]:
+    return {
+        "rwp": number(fit.rwp) if fit else None,
+        "r_exp": number(fit.r_exp) if fit else None,
+        "gof": number(fit.gof) if fit else None,
+        "phases": [_phase(phase) for phase in fit.phases] if fit else [],
+        "violations": list(fit.violations) if fit else [],
+        "warnings": list(fit.warnings) if fit else [],
+    }
+
+
+def _phase(phase: PhaseFit) -> dict[str, Any]:
+    cell: dict[str, Any] = {}
+    for key in CELL:
+        parameter = phase.cell.get(key)
+        cell[key] = number(parameter.value) if parameter else None
+        cell[f"{key}_esd"] = number(parameter.esd) if parameter else None
+    return {
+        "name": phase.name,
+        "space_group": phase.space_group,
+        **cell,
+        "weight_fraction": number(phase.weight_fraction),
+        "weight_fraction_esd": number(phase.weight_fraction_esd),
+    }
+
+
+def _search(trials: tuple[Trial, ...]) -> dict[str, Any]:
+    return {
+        "trials": len(trials),
+        "trials_failed": sum(trial.state == "fail" for trial in trials),
+    }
+
+
+def _edge(edge: EdgeFit | None) -> dict[str, Any]:
+    return {
+        "e0_ev": number(edge.e0_ev) if edge else None,
+        "e0_sd_ev": number(edge.e0_sd_ev) if edge else None,
+        "edge_step": number(edge.edge_step) if edge else None,
+        "edge_step_sd": number(edge.edge_step_sd) if edge else None,
+        "warnings": list(edge.warnings) if edge else [],
+    }
