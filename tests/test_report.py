@@ -296,12 +296,12 @@ def test_what_is_missing_is_null_never_nan():
 
 
 def test_headline_speaks_of_points_time_and_reason():
-    summary = summary_json(diffraction_outcome(5751))
-    assert headline(summary) == (
+    outcome = diffraction_outcome(5751)
+    assert headline(outcome) == (
         "Stopped after 1\u202f834 of 5\u202f751 points and 38 % of the full-scan time: "
         "λ 0.043 ≤ 0.05, and every other check holds."
     )
-    several_passes = summary | {"points_measured": 7000}
+    several_passes = replace(outcome, summary={**outcome.summary, "points_measured": 7000})
     assert "7\u202f000 exposures of 5\u202f751 positions" in headline(several_passes)
 
 

@@ -79,7 +79,7 @@ def _context(outcome: Outcome) -> dict[str, Any]:
     return {
         "job": outcome.job,
         "summary": summary,
-        "headline": headline(summary),
+        "headline": headline(outcome),
         "violations": summary.get("violations", []),
         "warnings": summary["warnings"],
         "fit": outcome.fit,

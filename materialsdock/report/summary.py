@@ -35,8 +35,9 @@ def summary_json(outcome: Outcome) -> dict[str, Any]:
     return summary
 
 
-def headline(summary: Mapping[str, Any]) -> str:
-    """The outcome of a measurement in one sentence, from the dictionary of `summary_json`."""
+def headline(outcome: Outcome) -> str:
+    """The outcome of a measurement in one sentence: points, share of time, reason to stop."""
+    summary = _measurement(outcome.summary, outcome.decisions)
     measured, full = summary["points_measured"], summary["points_full_scan"]
     if measured is None:
         counted = "an unknown number of points"

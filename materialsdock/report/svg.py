@@ -21,6 +21,7 @@ from matplotlib.path import Path as Outline
 from matplotlib.ticker import AutoLocator, LogLocator, NullFormatter
 
 from materialsdock.model import FloatArray
+from materialsdock.report.numbers import NARROW_SPACE
 
 WIDTH_IN = 9.0
 
@@ -126,7 +127,7 @@ def sqrt_scale(axes: Axes, top: float) -> None:
     top = top if top > 0 else 1.0
     axes.set_ylim(0.0, top)
     ticks = sqrt_ticks(top)
-    axes.set_yticks(ticks, labels=[f"{tick:,g}" for tick in ticks])
+    axes.set_yticks(ticks, labels=[f"{tick:,g}".replace(",", NARROW_SPACE) for tick in ticks])
 
 
 def sqrt_ticks(top: float) -> list[float]:
