@@ -33,7 +33,8 @@ def pattern(measured: Pattern, curve: Any, summary: Mapping[str, Any]) -> Drawin
         "Measured pattern and counting time",
         "Points: measured intensity. Line and band: the model's mean ± 2 standard deviations. "
         "The intensity axis is a square root, on which noise has one height for one counting time "
-        "and weak reflections show. Below: the time counted at each angle, against a uniform full scan.",
+        "and weak reflections show. Below: the time counted at each angle, against a uniform "
+        "full scan.",
         partial(_draw_pattern, measured, curve, summary.get("full_time_s")),
         4.6,
     )
