@@ -195,6 +195,12 @@ def build_instrument(profile: Profile) -> Instrument:
     return Instrument(profile.name, devices)
 
 
+def release(instrument: Instrument) -> None:
+    """Disconnect every device, so that a server that goes away surprises nobody."""
+    for device in instrument.devices.values():
+        device.destroy()
+
+
 def _connects(profile: Profile, device: Any) -> bool:
     try:
         device.wait_for_connection(timeout=profile.epics.connection_timeout_s)

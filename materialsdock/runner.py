@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import signal
 import sys
 import threading
@@ -20,6 +21,10 @@ from materialsdock.config import Beam, Profile, build_instrument, resolve
 from materialsdock.errors import MaterialsDockError
 from materialsdock.ledger import Ledger
 from materialsdock.model import Decision, Instrument, Job, Outcome, Trial
+
+
+log = logging.getLogger(__name__)
+CATALOG_DRAIN_S = 60.0
 
 
 class Interrupted(MaterialsDockError):
@@ -201,5 +206,25 @@ def _signals_abort(engine: Any) -> Iterator[threading.Event]:
 def _catalog_fed_from(
     ledger: Ledger, data: DataDirectory, profile: Profile
 ) -> Iterator[Callable[[], None]]:
-    """Feed the catalog from the ledger beside the measurement; yields what waits for the rest."""
-    raise NotImplementedError
+    """Feed the catalog from the ledger beside the measurement; yields what waits for the rest.
+
+    The catalog is a view that can be rebuilt: when it cannot be had, that is said and no more.
+    """
+    with ThreadPoolExecutor(1, "catalog") as pool, contextlib.ExitStack() as stack:
+
+        def open_feeder() -> CatalogFeeder:
+            client = stack.enter_context(open_catalog(data.catalog, profile.catalog.uri))
+            return stack.enter_context(CatalogFeeder(ledger, client, data.path))
+
+        opening = pool.submit(open_feeder)
+
+        def finish() -> None:
+            try:
+                complete = opening.result().drain(CATALOG_DRAIN_S)
+            except MaterialsDockError as error:
+                log.warning("the catalog was not filled: %s", error)
+                return
+            if not complete:
+                log.warning("the catalog is still behind the ledger; the next start goes on")
+
+        yield finish

@@ -46,10 +46,10 @@ def think(function: Callable[[], T]) -> Plan[T]:
 
 def sealed(saving: Plan[Any]) -> Plan[None]:
     """Carry out messages that emit documents, so that no pause can make them happen twice."""
-    yield from bps.rewindable(False)
+    yield Msg("rewindable", None, False)
     yield from saving
     yield from bps.checkpoint()
-    yield from bps.rewindable(True)
+    yield Msg("rewindable", None, True)
 
 
 def measure_point(proposal: Proposal, instrument: Instrument) -> Plan[None]:
@@ -77,14 +77,8 @@ def measure_segment(proposal: Proposal, instrument: Instrument) -> Plan[None]:
     """Scan one 2θ segment in hardware and save one event per step in `primary`."""
     scanner = instrument.segment_scanner
     yield from bps.checkpoint()
-    yield from bps.kickoff(
-        scanner,
-        start=proposal.start,
-        stop=proposal.stop,
-        points=proposal.points,
-        count_time_s=proposal.count_time_s,
-        wait=True,
-    )
+    yield from bps.prepare(scanner, proposal, wait=True)
+    yield from bps.kickoff(scanner, wait=True)
     yield from bps.complete(scanner, wait=True)
     yield from sealed(bps.collect(scanner))
 

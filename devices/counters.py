@@ -1,0 +1,89 @@
+"""Counting on a scaler record: ion chambers for absorption, a point detector for diffraction."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from ophyd import Component, Device, EpicsScaler, EpicsSignal, EpicsSignalRO
+from ophyd.status import DeviceStatus
+
+from materialsdock.errors import DeviceFault
+
+MARGIN_S = 5.0
+
+
+class Scaler(EpicsScaler):
+    """The whole scaler record, for who wants all 32 channels."""
+
+
+class CheckedScaler(Device):
+    """Counts for `count_time` [s] and refuses readings that no counter can have shown.
+
+    Subclasses name their channels; the status of a trigger fails with DeviceFault when one of
+    them is not finite or negative, so that such a reading is never saved.
+    """
+
+    count = Component(EpicsSignal, ".CNT", trigger_value=1, kind="omitted")
+    count_time = Component(EpicsSignal, ".TP", kind="config")
+    elapsed = Component(EpicsSignalRO, ".T", kind="normal", auto_monitor=False)
+    checked: tuple[str, ...] = ()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.elapsed.name = "count_time_s"
+        for channel in self.checked:
+            getattr(self, channel).name = channel
+
+    def trigger(self) -> DeviceStatus:
+        """Count once; done when the scaler says so and its channels make sense."""
+        limit = 2 * float(self.count_time.get()) + MARGIN_S
+        status = DeviceStatus(self, timeout=limit)
+
+        def finished(**_: Any) -> None:
+            # reading from the callback's thread would wait for itself
+            self._verify(status)
+
+        counting = super().trigger()
+        counting.add_callback(lambda s: finished() if s.success else _fail(status, s.exception()))
+        return status
+
+    def _verify(self, status: DeviceStatus) -> None:
+        bad = {}
+        for channel in self.checked:
+            value = float(getattr(self, channel).get())
+            if not math.isfinite(value) or value < 0:
+                bad[channel] = value
+        if bad:
+            _fail(
+                status,
+                DeviceFault(f"impossible counts {bad}", where=self.name, remedy="check detector"),
+            )
+        elif not status.done:
+            status.set_finished()
+
+    def stop(self, *, success: bool = False) -> None:
+        """End a count in progress."""
+        self.count.put(0, wait=False)
+        super().stop(success=success)
+
+
+def _fail(status: DeviceStatus, error: BaseException) -> None:
+    if not status.done:
+        status.set_exception(error)
+
+
+class IonChambers(CheckedScaler):
+    """Before and behind the sample: counts `i0` and `it`, and `count_time_s`."""
+
+    i0 = Component(EpicsSignalRO, ".S2", kind="hinted", auto_monitor=False)
+    it = Component(EpicsSignalRO, ".S3", kind="hinted", auto_monitor=False)
+    checked = ("i0", "it")
+
+
+class PointDetector(CheckedScaler):
+    """A point detector on the 2θ arm: `counts`, `monitor` and `count_time_s`."""
+
+    counts = Component(EpicsSignalRO, ".S4", kind="hinted", auto_monitor=False)
+    monitor = Component(EpicsSignalRO, ".S2", kind="normal", auto_monitor=False)
+    checked = ("counts", "monitor")

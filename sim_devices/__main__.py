@@ -1,0 +1,66 @@
+"""`python -m sim_devices`: run the simulated beamline alone.  Prints `READY <port>` when it answers."""
+
+from __future__ import annotations
+
+import os
+
+# read when caproto is imported: monitors are otherwise held back 10 ms
+os.environ.setdefault("CAPROTO_SERVER_HIGH_LOAD_TIMEOUT_SEC", "0.001")
+
+import argparse
+import asyncio
+import contextlib
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from caproto.sync import repeater
+
+from sim_devices.ioc import Beamline, serve
+from sim_devices.world import World, load_scene
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="sim_devices", description=__doc__)
+    parser.add_argument("--prefix", default="SIM:", help="of every PV")
+    parser.add_argument("--speed", type=float, default=1.0, help="instrument seconds per second")
+    parser.add_argument("--seed", type=int, default=0, help="of the counting statistics")
+    parser.add_argument(
+        "--scene", action="append", default=[], metavar="POSITION=FILE", help="sample in changer"
+    )
+    parser.add_argument("--with-parent", action="store_true", help="end when stdin closes")
+    return parser.parse_args()
+
+
+def ready(port: int) -> None:
+    """Tell the parent that clients may connect."""
+    print(f"READY {port}", flush=True)
+
+
+async def run(options: argparse.Namespace) -> None:
+    """Serve until SIGTERM, SIGINT or, with a parent, until that is gone."""
+    scenes = {
+        int(position): load_scene(Path(file))
+        for position, _, file in (word.partition("=") for word in options.scene)
+    }
+    world = World(scenes, options.seed)
+    beamline = Beamline(world, options.speed, prefix=options.prefix)
+    # without one, every client looks for a caRepeater program and complains that there is none
+    threading.Thread(target=repeater.run, args=("127.0.0.1",), daemon=True).start()
+    serving = asyncio.ensure_future(serve(beamline, ready))
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, serving.cancel)
+    if options.with_parent:
+        threading.Thread(
+            target=lambda: (sys.stdin.read(), loop.call_soon_threadsafe(serving.cancel)),
+            daemon=True,
+        ).start()
+    with contextlib.suppress(asyncio.CancelledError):
+        await serving
+
+
+if __name__ == "__main__":
+    asyncio.run(run(arguments()))

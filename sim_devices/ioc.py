@@ -1,0 +1,137 @@
+"""The simulated beamline as one Channel Access server on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from caproto.asyncio import server as ca_server
+from caproto.server import PVGroup, SubGroup, pvproperty
+
+from sim_devices import counting
+from sim_devices.records import SHORTEST_SLEEP_S, Faults, Shutter, motor
+from sim_devices.world import World
+
+HC_EV_ANGSTROM = 12398.419843320026
+SI111_ANGSTROM = 3.1356
+NOMINAL_MA = 100.0
+
+
+class Ring(PVGroup):
+    """The storage ring; writable here, so that beam can be dumped."""
+
+    current = pvproperty(value=NOMINAL_MA, name="current", units="mA", precision=3)
+
+
+class Beamline(PVGroup):
+    """Motors, counters, shutter, ring and faults, over one World."""
+
+    tth = SubGroup(motor("deg", -5.0, 165.0, 5.0, 0.1), prefix="tth")
+    bragg = SubGroup(motor("deg", 3.0, 85.0, 1.0, 0.05, at=16.0), prefix="bragg")
+    sample = SubGroup(motor("", 0.0, 99.0, 1.0, 0.5), prefix="sample")
+    scaler = SubGroup(counting.Scaler, prefix="scaler1")
+    segment = SubGroup(counting.SegmentScanner, prefix="seg:")
+    shutter = SubGroup(Shutter, prefix="shutter:")
+    ring = SubGroup(Ring, prefix="ring:")
+    faults = SubGroup(Faults, prefix="faults:")
+    speed = pvproperty(value=1.0, name="speed", precision=3)
+    heartbeat = pvproperty(value=0, name="heartbeat", read_only=True)
+    resampled = pvproperty(value=0.0, name="resampled", units="s", read_only=True)
+    traverse_deg_s = 5.0
+    monitor_rate_hz = 1e5
+
+    def __init__(self, world: World, speed: float, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.world = world
+        self.speed._data["value"] = speed
+
+    @heartbeat.scan(period=1.0)
+    async def heartbeat(self, instance: Any, async_lib: Any) -> None:
+        await instance.write((instance.value + 1) % 2**31, verify_value=False)
+
+    def fault(self, name: str) -> bool:
+        """Whether this fault is switched on."""
+        return bool(getattr(self.faults, name).value)
+
+    def wall_s(self, seconds: float) -> float:
+        """Wall clock that `seconds` of the instrument take."""
+        return seconds / float(self.speed.value)
+
+    async def pass_time(self, seconds: float) -> None:
+        """Let instrument time pass."""
+        if (wall := self.wall_s(seconds)) > SHORTEST_SLEEP_S:
+            await asyncio.sleep(wall)
+
+    async def expose(self, seconds: float, abort: asyncio.Event) -> float:
+        """Count for `seconds` unless aborted; the seconds really counted."""
+        wall = self.wall_s(seconds)
+        if wall <= SHORTEST_SLEEP_S:
+            return seconds
+        began = asyncio.get_running_loop().time()
+        try:
+            await asyncio.wait_for(abort.wait(), wall)
+        except TimeoutError:
+            return seconds
+        return seconds * min(1.0, (asyncio.get_running_loop().time() - began) / wall)
+
+    @property
+    def intensity(self) -> float:
+        """Photons relative to an open shutter at nominal ring current."""
+        if self.fault("beam_dump") or not self.shutter.status.value:
+            return 0.0
+        return max(0.0, float(self.ring.current.value)) / NOMINAL_MA
+
+    @property
+    def position(self) -> int:
+        """Which sample is in the beam."""
+        return round(self.sample.readback)
+
+    def detector(self, angles: np.ndarray, seconds: float) -> np.ndarray:
+        """(n,) counts of the point detector at `angles` (n,), as the detector reports them."""
+        counts = self.world.diffraction(self.position, angles, seconds, self.intensity)
+        # a write from synchronous code: posted with the next scan of the record
+        self.resampled._data["value"] = self.world.resampled_s
+        return self._distort(counts.astype(float))
+
+    def channels(self, seconds: float) -> dict[int, float]:
+        """What scaler channels 2, 3 and 4 show after `seconds`."""
+        energy = HC_EV_ANGSTROM / (
+            2 * SI111_ANGSTROM * np.sin(np.radians(self.bragg.readback))
+        )
+        i0, it = self.world.absorption(self.position, energy, seconds, self.intensity)
+        angle = np.array([self.tth.readback])
+        values = self._distort(np.array([i0, it, self.detector(angle, seconds)[0]], dtype=float))
+        return dict(zip((2, 3, 4), values.tolist(), strict=True))
+
+    def _distort(self, counts: np.ndarray) -> np.ndarray:
+        if self.fault("detector_nan"):
+            return np.full(counts.shape, np.nan)
+        if self.fault("detector_dead"):
+            return np.zeros(counts.shape)
+        return np.minimum(counts, counting.SATURATED) if self.fault("saturation") else counts
+
+
+async def _bound_without_delay(address: str, port: int) -> socket.socket:
+    """A listening socket whose answers leave at once: Nagle costs 40 ms a move otherwise."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setblocking(False)
+    sock.bind((address, port))
+    return sock
+
+
+async def serve(beamline: Beamline, ready: Callable[[int], None]) -> None:
+    """Serve until cancelled; `ready` is told the port once the server listens."""
+    ca_server._create_bound_tcp_socket = _bound_without_delay
+    context = ca_server.Context(beamline.pvdb, ["127.0.0.1"])
+
+    async def listening(async_lib: Any) -> None:
+        while not context.udp_socks:
+            await asyncio.sleep(0.005)
+        ready(context.ca_server_port)
+
+    await context.run(startup_hook=listening)

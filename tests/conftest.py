@@ -1,0 +1,91 @@
+"""One simulated beamline per pytest process, on a port of its own.
+
+`beamline` : the running IOC (materialsdock.simulation.Simulation); position 0 holds five
+diffraction peaks on 1500 steps, position 1 an absorption edge at 7112 eV.
+`RE` : a fresh RunEngine.  `faults("motor_stall", 1)` : switch a fault of the IOC.
+"""
+
+from __future__ import annotations
+
+import os
+
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from materialsdock import simulation, siteroot
+
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+PEAKS = ((24.0, 900.0), (30.0, 400.0), (37.0, 1500.0), (44.0, 200.0), (47.0, 60.0))
+SPEED = 500.0
+
+# libca reads its environment once, when it is loaded: before any test imports it
+PORT = simulation.free_port()
+os.environ.update(simulation.channel_access(PORT))
+
+
+def diffraction_rate(two_theta):
+    """Expected counts per second at `two_theta` [deg]: five Gaussians on a flat background."""
+    return 20 + sum(h * np.exp(-0.5 * ((two_theta - c) / 0.05) ** 2) for c, h in PEAKS)
+
+
+def absorption(energy_ev):
+    """µ of an arctan edge at 7112 eV with a white line."""
+    step = 0.5 + np.arctan((energy_ev - 7112.0) / 1.5) / np.pi
+    return 0.2 + step + 0.4 * np.exp(-0.5 * ((energy_ev - 7116.0) / 2.0) ** 2)
+
+
+@pytest.fixture(scope="session")
+def beamline(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("scenes")
+    two_theta = 20 + 0.02 * np.arange(1500)
+    counts = np.random.default_rng(7).poisson(diffraction_rate(two_theta))
+    energy = np.linspace(7080.0, 7160.0, 641)
+    scenes = {
+        0: simulation.save_scene(
+            folder / "xrd.npz",
+            technique="xrd",
+            two_theta=two_theta,
+            counts=counts,
+            count_time_s=1.0,
+        ),
+        1: simulation.save_scene(
+            folder / "xas.npz",
+            technique="xas",
+            energy_ev=energy,
+            mu=absorption(energy),
+            i0_rate_hz=1e6,
+        ),
+    }
+    root = siteroot.activate()
+    with simulation.running("sim_devices", root, scenes, speed=SPEED, port=PORT) as found:
+        yield found
+
+
+@pytest.fixture
+def RE():
+    from bluesky import RunEngine
+
+    return RunEngine({}, context_managers=[])
+
+
+@pytest.fixture
+def faults(beamline):
+    """Switch faults; all are gone and the ring is full again after the test."""
+    import epics
+
+    switched = set()
+
+    def switch(name, value):
+        switched.add(name)
+        epics.caput(f"SIM:faults:{name}", value, wait=True, timeout=5)
+
+    yield switch
+    for name in switched:
+        epics.caput(f"SIM:faults:{name}", 0, wait=True, timeout=5)
+    epics.caput("SIM:ring:current", 100.0, wait=True, timeout=5)

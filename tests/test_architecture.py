@@ -1,0 +1,61 @@
+"""The structure holds: import contracts, one foreign word per room, small files."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+ROOMS = ("materialsdock", "devices", "plans", "sim_devices")
+SOURCES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
+FOREIGN = {
+    "torch": "materialsdock/learning/prior.py",
+    "gpytorch": "materialsdock/learning/prior.py",
+    "optuna": "materialsdock/refinement/search.py",
+    "rietx": "materialsdock/refinement/rietx_engine.py",
+    "sqlite3": "materialsdock/ledger.py",
+    "fastapi": "materialsdock/web",
+}
+
+
+def imported(path: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module.split(".")[0])
+    return names
+
+
+@pytest.mark.parametrize("word", FOREIGN)
+def test_one_room_speaks_each_foreign_word(word):
+    speakers = {str(p.relative_to(ROOT)) for p in SOURCES if word in imported(p)}
+    assert all(speaker.startswith(FOREIGN[word]) for speaker in speakers), speakers
+
+
+def test_plans_know_only_values_ports_and_errors():
+    allowed = {"materialsdock.protocols", "materialsdock.model", "materialsdock.errors"}
+    for path in (ROOT / "plans").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("materialsdock"):
+                assert node.module in allowed, f"{path.name} imports {node.module}"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_files_stay_small(path):
+    text = path.read_text()
+    assert len(text.splitlines()) <= 300
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert node.end_lineno - node.lineno < 60, f"{node.name} is long"
+
+
+def test_import_contracts_hold():
+    program = [sys.executable, "-c", "from importlinter.cli import lint_imports_command as c; c()"]
+    done = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
