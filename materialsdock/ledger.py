@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -30,6 +31,7 @@ CREATE TABLE documents (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, job_id TEXT NOT NULL REFERENCES jobs,
     run_uid TEXT NOT NULL, name TEXT NOT NULL, body TEXT NOT NULL);
 CREATE INDEX documents_by_job ON documents (job_id, seq);
+CREATE INDEX ends_of_runs ON documents (name, run_uid) WHERE name IN ('start', 'stop');
 CREATE TABLE observations (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, uid TEXT UNIQUE NOT NULL,
     job_id TEXT NOT NULL REFERENCES jobs, body TEXT NOT NULL);
@@ -40,7 +42,9 @@ CREATE TABLE decisions (
 CREATE TABLE outcomes (
     job_id TEXT PRIMARY KEY REFERENCES jobs, created REAL NOT NULL, body TEXT NOT NULL);
 """
-_job, _observation, _decision = (TypeAdapter(kind) for kind in (Job, Observation, Decision))
+_job = TypeAdapter(Job)
+_observation = TypeAdapter(Observation)
+_decision = TypeAdapter(Decision)
 
 
 def plain(value: Any) -> Any:
@@ -52,22 +56,50 @@ def plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} cannot be kept in the ledger")
 
 
+def _text(value: Any) -> str:
+    """JSON with floats that read back exactly; NaN and infinities as Python's json writes them.
+
+    Raises LedgerFault for what JSON has no form for.
+    """
+    try:
+        return json.dumps(value, default=plain)
+    except (TypeError, ValueError) as error:
+        raise LedgerFault(
+            f"{error}: {value!r:.200}", remedy="use numbers, text, lists and mappings only"
+        ) from error
+
+
+def _remedy(error: sqlite3.Error) -> str:
+    if "FOREIGN KEY" in str(error):
+        return "add the job before what belongs to it"
+    if "locked" in str(error):
+        return "another process is writing; try again"
+    if "not a database" in str(error) or "malformed" in str(error):
+        return "restore it from a copy, or name another data folder"
+    if "unable to open" in str(error):
+        return "name a data folder that can be written"
+    return "free disk space or mend the disk; what was acknowledged is kept"
+
+
 class Ledger:
     """Jobs, documents, observations, decisions and outcomes; safe for threads and readers.
 
-    Every `add_...` is durable when it returns, may be repeated with the same content, and raises
-    LedgerFault when it contradicts what is there or when the disk refuses.
+    Every `add_...` is durable when it returns.  A job, observation or decision may be added again
+    with the same content; LedgerFault is raised when it contradicts what is there, and when the
+    disk refuses.  Documents are a log: they are kept as often as they are added.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.RLock()
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._db = sqlite3.connect(path, timeout=BUSY_S, check_same_thread=False)
-        self._db.isolation_level = None  # transactions are ours to begin
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-            self._db.execute(f"PRAGMA {pragma}")
-        self._prepare()
+        with self._faults("opened"):
+            self._db = sqlite3.connect(path, timeout=BUSY_S, check_same_thread=False)
+        try:
+            self._prepare()
+        except BaseException:
+            self._db.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -86,38 +118,54 @@ class Ledger:
             self._db.close()
 
     def _prepare(self) -> None:
-        (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        if version not in (0, SCHEMA):
-            self._db.close()
-            raise Refused(
-                f"the ledger has schema {version}, this materialsdock reads {SCHEMA}",
-                where=str(self.path),
-                remedy="use the version of materialsdock that wrote it",
-            )
-        if version == 0:
-            with self._transaction():
+        self._db.isolation_level = None  # transactions are ours to begin
+        with self._faults("opened"):
+            self._use_wal()
+            for pragma in ("synchronous=FULL", "foreign_keys=ON"):
+                self._db.execute(f"PRAGMA {pragma}")
+        with self._transaction() as db:
+            (version,) = db.execute("PRAGMA user_version").fetchone()
+            if version == 0:
                 for statement in TABLES.split(";\n"):
-                    if statement.strip():
-                        self._db.execute(statement)
-                self._db.execute(f"PRAGMA user_version={SCHEMA}")
+                    db.execute(statement)
+                db.execute(f"PRAGMA user_version={SCHEMA}")
+            elif version != SCHEMA:
+                raise Refused(
+                    f"the ledger has schema {version}, this materialsdock reads {SCHEMA}",
+                    where=str(self.path),
+                    remedy="use the version of materialsdock that wrote it",
+                )
+
+    def _use_wal(self) -> None:
+        """Switch a new file to WAL; SQLite does not wait by itself when two processes do."""
+        deadline = time.monotonic() + BUSY_S
+        while True:
+            try:
+                self._db.execute("PRAGMA journal_mode=WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
+
+    @contextmanager
+    def _faults(self, done: str) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise LedgerFault(
+                f"cannot be {done}: {error}", where=str(self.path), remedy=_remedy(error)
+            ) from error
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
+        with self._lock, self._faults("written"):
+            self._db.execute("BEGIN IMMEDIATE")
             try:
-                self._db.execute("BEGIN IMMEDIATE")
                 yield self._db
                 self._db.execute("COMMIT")
-            except sqlite3.Error as error:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise LedgerFault(
-                    f"cannot be written: {error}",
-                    where=str(self.path),
-                    remedy="free disk space or mend the disk; what was acknowledged is kept",
-                ) from error
             except BaseException:
-                if self._db.in_transaction:
+                if self._db.in_transaction:  # a full disk may have rolled back already
                     self._db.execute("ROLLBACK")
                 raise
 
@@ -144,7 +192,7 @@ class Ledger:
     def add_job(self, job: Job) -> None:
         """Keep a job under its id."""
         with self._transaction():
-            body = _job.dump_json(job).decode()
+            body = _text(asdict(job))
             self._keep("jobs", {"job_id": job.job_id}, body, created=time.time())
 
     def add_documents(
@@ -165,16 +213,16 @@ class Ledger:
                 run_uid = document["uid"] if name == "start" else document.get("run_start", "")
                 db.execute(
                     "INSERT INTO documents (job_id, run_uid, name, body) VALUES (?, ?, ?, ?)",
-                    (job_id, run_uid, name, json.dumps(document, default=plain)),
+                    (job_id, run_uid, name, _text(document)),
                 )
             for o in observations:
-                body = _observation.dump_json(o).decode()
+                body = _text(asdict(o))
                 self._keep("observations", {"uid": o.uid}, body, job_id=job_id)
 
     def add_decision(self, job_id: str, decision: Decision) -> None:
         """Keep the decision of one step."""
         with self._transaction():
-            body = _decision.dump_json(decision).decode()
+            body = _text(asdict(decision))
             self._keep("decisions", {"job_id": job_id, "step": decision.step}, body)
 
     def add_outcome(self, job_id: str, outcome: Mapping[str, Any]) -> None:
@@ -182,18 +230,18 @@ class Ledger:
         with self._transaction() as db:
             db.execute(
                 "INSERT OR REPLACE INTO outcomes (job_id, created, body) VALUES (?, ?, ?)",
-                (job_id, time.time(), json.dumps(outcome, default=plain)),
+                (job_id, time.time(), _text(outcome)),
             )
 
     def _rows(self, query: str, *values: Any) -> list[Any]:
-        with self._lock:
+        with self._lock, self._faults("read"):
             return self._db.execute(query, values).fetchall()
 
     def job(self, job_id: str) -> Job:
         """The job of this id; InputError names the latest ones when there is none."""
         rows = self._rows("SELECT body FROM jobs WHERE job_id = ?", job_id)
         if not rows:
-            known = self._rows("SELECT job_id FROM jobs ORDER BY created DESC LIMIT 5")
+            known = self._rows("SELECT job_id FROM jobs ORDER BY rowid DESC LIMIT 5")
             raise InputError(
                 f"no job {job_id!r}",
                 where=str(self.path),
@@ -203,7 +251,7 @@ class Ledger:
 
     def jobs(self) -> list[Job]:
         """All jobs, oldest first."""
-        rows = self._rows("SELECT body FROM jobs ORDER BY created")
+        rows = self._rows("SELECT body FROM jobs ORDER BY rowid")
         return [_job.validate_json(body) for (body,) in rows]
 
     def observations(self, job_id: str) -> tuple[Observation, ...]:
