@@ -20,7 +20,6 @@ import pytest
 
 from materialsdock import simulation, siteroot
 
-SHARED = Path(__file__).parents[2] / "shared" / "data"
 PEAKS = ((24.0, 900.0), (30.0, 400.0), (37.0, 1500.0), (44.0, 200.0), (47.0, 60.0))
 SPEED = 500.0
 

@@ -1,0 +1,129 @@
+"""An exact Gaussian-process posterior on a grid, grown one observation at a time.
+
+Appending one row to a Cholesky factor costs O(n m) for n observations and m grid positions; the
+innovations that the stopping rules need fall out of it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import solve_triangular
+
+from materialsdock.errors import ModelFault
+from materialsdock.learning.kernels import Kernel
+from materialsdock.model import FloatArray
+
+JITTERS = (0.0, 1e-10, 1e-8, 1e-6, 1e-4)  # of the kernel's variance
+
+
+@dataclass(frozen=True)
+class Innovation:
+    """What one observation told: s = v/σ² and z² = (y−m)²/(v+σ²), before it was taken in."""
+
+    s: float
+    z2: float
+
+
+class GridPosterior:
+    """Posterior mean and variance of a GP with constant prior mean on `grid` (m,).
+
+    `mean`, `variance` : (m,) at all times those given all observations so far.
+    """
+
+    def __init__(self, grid: FloatArray, kernel: Kernel, prior_mean: float = 0.0) -> None:
+        self.grid, self.kernel, self.prior_mean = grid, kernel, prior_mean
+        self.mean = np.full(grid.size, prior_mean)
+        self.variance = np.full(grid.size, kernel.variance)
+        self.log_likelihood = 0.0
+        self.innovations: list[Innovation] = []
+        self._rows = np.empty((16, grid.size))
+        self._at: list[int] = []
+        self._scale: list[float] = []
+        self._standardised: list[float] = []
+
+    def __len__(self) -> int:
+        return len(self._at)
+
+    def update(self, index: int, y: float, noise_variance: float) -> Innovation:
+        """Take in y, measured at grid position `index` with `noise_variance` > 0.
+
+        Raises ModelFault for a value that is not finite: Cholesky would carry it on silently.
+        """
+        if not (math.isfinite(y) and math.isfinite(noise_variance) and noise_variance > 0):
+            raise ModelFault(f"y = {y}, noise variance {noise_variance}", where=f"index {index}")
+        n, latent = len(self), max(float(self.variance[index]), 0.0)
+        total = latent + noise_variance
+        scale, residual = math.sqrt(total), y - float(self.mean[index])
+        row = self.kernel(self.grid[index : index + 1], self.grid)[0]
+        row -= self._rows[:n, index] @ self._rows[:n]
+        row /= scale
+        self._append(row)
+        self.mean += row * (residual / scale)
+        self.variance -= row**2
+        np.maximum(self.variance, 0.0, out=self.variance)
+        self.log_likelihood -= 0.5 * (math.log(2 * math.pi * total) + residual**2 / total)
+        self._at.append(index)
+        self._scale.append(scale)
+        self._standardised.append(residual / scale)
+        found = Innovation(latent / noise_variance, residual**2 / total)
+        self.innovations.append(found)
+        return found
+
+    def _append(self, row: FloatArray) -> None:
+        n = len(self)
+        if n == self._rows.shape[0]:
+            self._rows = np.concatenate([self._rows, np.empty_like(self._rows)])
+        self._rows[n] = row
+
+    def _whitened(self, x: FloatArray) -> FloatArray:
+        """L⁻¹ K(X, x): (n, len(x))."""
+        at = np.array(self._at, dtype=int)
+        lower = np.tril(self._rows[: len(self)][:, at].T, -1)
+        lower[np.diag_indices(len(self))] = self._scale
+        cross = self.kernel(self.grid[at], x)
+        return np.asarray(solve_triangular(lower, cross, lower=True, check_finite=False))
+
+    def at(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Mean and standard deviation at any positions `x` (n,)."""
+        if not len(self):
+            return np.full(x.size, self.prior_mean), np.full(x.size, self.kernel.variance**0.5)
+        white = self._whitened(x)
+        mean = self.prior_mean + white.T @ np.array(self._standardised)
+        variance = self.kernel.variance - np.einsum("ij,ij->j", white, white)
+        return mean, np.sqrt(np.maximum(variance, 0.0))
+
+    def covariance(self, x: FloatArray | None = None) -> FloatArray:
+        """Posterior covariance (m, m) of the grid, or of positions `x`."""
+        if x is None:
+            rows = self._rows[: len(self)]
+            return self.kernel(self.grid, self.grid) - rows.T @ rows
+        prior = self.kernel(x, x)
+        if not len(self):
+            return prior
+        white = self._whitened(x)
+        return prior - white.T @ white
+
+    def sample(self, x: FloatArray, size: int, rng: np.random.Generator) -> FloatArray:
+        """`size` posterior curves (size, n) at `x` (n,)."""
+        mean, _ = self.at(x)
+        factor = safe_cholesky(self.covariance(x), self.kernel.variance)
+        return mean + rng.standard_normal((size, x.size)) @ factor.T
+
+
+def safe_cholesky(matrix: FloatArray, scale: float) -> FloatArray:
+    """Lower Cholesky factor of `matrix` (n, n), with as little jitter (times `scale`) as it needs.
+
+    Raises ModelFault when even the largest jitter does not make it positive definite.
+    """
+    eye = np.eye(matrix.shape[0])
+    for jitter in JITTERS:
+        try:
+            factor = np.linalg.cholesky(matrix + jitter * scale * eye)
+        except np.linalg.LinAlgError:
+            continue
+        if np.isfinite(factor).all():
+            return np.asarray(factor)
+    raise ModelFault("covariance is not positive definite", remedy="check for non-finite data")

@@ -1,0 +1,48 @@
+"""Energy grids as an expert lays them: coarse before the edge, fine on it, even in k beyond."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from materialsdock.model import FloatArray
+
+EV_PER_INVERSE_ANGSTROM_SQUARED = 3.8099821  # ħ²/2m
+EDGE_END_EV = 50.0
+
+
+def region_grid(
+    lo: float, hi: float, e0: float, *, pre_step: float = 10.0, edge_step: float = 0.3,
+    k_step: float = 0.05,
+) -> FloatArray:
+    """Three regions about e0 [eV]: pre-edge to −20, edge to +50, then equal steps in k [1/Å].
+
+    Clipped to [lo, hi], both ends included.
+    """
+    k_first = np.sqrt(EDGE_END_EV / EV_PER_INVERSE_ANGSTROM_SQUARED)
+    k_last = np.sqrt(max(hi - e0, EDGE_END_EV) / EV_PER_INVERSE_ANGSTROM_SQUARED)
+    k = np.arange(k_first, k_last + k_step, k_step)
+    grid = np.concatenate(
+        [
+            np.arange(min(lo, e0 - 20.0), e0 - 20.0, pre_step),
+            np.arange(e0 - 20.0, e0 + EDGE_END_EV, edge_step),
+            e0 + EV_PER_INVERSE_ANGSTROM_SQUARED * k**2,
+            [lo, hi],
+        ]
+    )
+    return np.unique(np.round(grid[(grid >= lo) & (grid <= hi)], 4))
+
+
+def candidate_grid(lo: float, hi: float, e0: float) -> FloatArray:
+    """Where a learner may count: finer than an expert's grid in every region."""
+    return region_grid(lo, hi, e0, pre_step=2.0, edge_step=0.2, k_step=0.03)
+
+
+def start_grid(lo: float, hi: float, e0: float, count: int) -> FloatArray:
+    """About `count` positions to begin with: sparse outside, even across the edge region."""
+    edge = np.arange(max(lo, e0 - 20.0), min(hi, e0 + EDGE_END_EV), 5.0)
+    outside = region_grid(lo, hi, e0, pre_step=30.0, edge_step=5.0, k_step=0.5)
+    grid = np.unique(np.concatenate([edge, outside]))
+    if grid.size <= count:
+        return grid
+    keep = np.unique(np.rint(np.linspace(0, grid.size - 1, count)).astype(int))
+    return np.asarray(grid[keep])

@@ -1,0 +1,152 @@
+"""Hyperparameters by marginal likelihood, with known noise; and the curvature warp."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from scipy.linalg import solve_triangular
+from scipy.optimize import minimize
+
+from materialsdock.errors import ModelFault
+from materialsdock.learning.gaussian_process import safe_cholesky
+from materialsdock.learning.kernels import Kernel, Shape, Warp, correlation
+from materialsdock.model import FloatArray
+
+FLOORS = (0.1, 0.3, 1.0)  # β of the warp: how much of it stays stationary
+ROUNDS = 2
+PRIOR_SD = 1.5  # of log lengthscale and log variance about their starting values: weak
+
+
+def log_likelihood(
+    kernel: Kernel, x: FloatArray, y: FloatArray, noise_variance: FloatArray
+) -> float:
+    """Log marginal likelihood of centred data y (n,) at x (n,) with known noise (n,)."""
+    matrix = kernel(x, x)
+    matrix[np.diag_indices(x.size)] += noise_variance
+    factor = safe_cholesky(matrix, kernel.variance)
+    white = solve_triangular(factor, y, lower=True, check_finite=False)
+    return float(
+        -0.5 * white @ white - np.log(np.diag(factor)).sum() - 0.5 * x.size * np.log(2 * np.pi)
+    )
+
+
+def fit(
+    x: FloatArray,
+    y: FloatArray,
+    noise_variance: FloatArray,
+    *,
+    shape: Shape = "matern52",
+    warp: Warp | None = None,
+    resolution: float,
+) -> tuple[Kernel, float]:
+    """The kernel of largest posterior density for centred y (n,), and its log likelihood.
+
+    Bounded L-BFGS-B on log lengthscale and log variance from one start, so equal data give equal
+    kernels.  `resolution` [units of x] bounds the lengthscale from below.
+    """
+    u = warp(x) if warp else x
+    extent = float(np.ptp(u))
+    distance = np.abs(u[:, None] - u[None, :])
+    start = np.log([extent / 10.0, max(float(np.var(y)), 1e-12)])
+    smallest = resolution * (extent / float(np.ptp(x))) / (1.0 if warp is None else 20.0)
+    bounds = [
+        (np.log(min(smallest, extent / 50.0)), np.log(3.0 * extent)),
+        (start[1] - 7.0, start[1] + 7.0),
+    ]
+
+    def loss(theta: FloatArray) -> tuple[float, FloatArray]:
+        return _loss(theta, distance, y, noise_variance, shape, start)
+
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds)
+    kernel = Kernel(float(np.exp(found.x[0])), float(np.exp(found.x[1])), shape, warp)
+    return kernel, log_likelihood(kernel, x, y, noise_variance)
+
+
+def _loss(
+    theta: FloatArray,
+    distance: FloatArray,
+    y: FloatArray,
+    noise_variance: FloatArray,
+    shape: Shape,
+    start: FloatArray,
+) -> tuple[float, FloatArray]:
+    """Negative log posterior and its gradient (R&W eq. 5.9); the lengthscale's by difference."""
+    lengthscale, variance = np.exp(theta)
+    step = 1e-4
+    rho = correlation(distance / lengthscale, shape)
+    drho = (correlation(distance / (lengthscale * np.exp(step)), shape) - rho) / step
+    matrix = variance * rho
+    matrix[np.diag_indices(y.size)] += noise_variance
+    factor = safe_cholesky(matrix, variance)
+    inverse_factor = solve_triangular(factor, np.eye(y.size), lower=True, check_finite=False)
+    inverse = inverse_factor.T @ inverse_factor
+    alpha = inverse @ y
+    inner = np.outer(alpha, alpha) - inverse
+    gradient = -0.5 * variance * np.array([np.sum(inner * drho), np.sum(inner * rho)])
+    value = 0.5 * y @ alpha + np.log(np.diag(factor)).sum()
+    pull = (theta - start) / PRIOR_SD
+    return float(value + 0.5 * pull @ pull), gradient + pull / PRIOR_SD
+
+
+def curvature_warp(x: FloatArray, grid: FloatArray, mean: FloatArray, floor: float) -> Warp:
+    """The warp that spends lengthscales where the curve bends.
+
+    u(x) = ∫ w, w = D / mean(D) + floor, with D = (mean of μ''² over a gap)^{1/4}, smoothed
+    [1 2 1] over the gaps between the sorted measured positions x (n,).  `mean` (m,) is the
+    present posterior mean on `grid` (m,).
+    """
+    knots = np.unique(np.concatenate([[grid[0]], x, [grid[-1]]]))
+    fine = np.linspace(grid[0], grid[-1], 4 * grid.size)
+    curve = np.interp(fine, grid, mean)
+    bend = np.gradient(np.gradient(curve, fine), fine) ** 2
+    integral = np.concatenate([[0.0], np.cumsum(0.5 * (bend[1:] + bend[:-1]) * np.diff(fine))])
+    width = np.diff(knots)
+    density = (np.diff(np.interp(knots, fine, integral)) / width) ** 0.25
+    padded = np.pad(density, 1, mode="edge")
+    density = 0.25 * padded[:-2] + 0.5 * padded[1:-1] + 0.25 * padded[2:]
+    average = float(density @ width / width.sum())
+    if not average > 0:
+        return Warp(knots, knots - knots[0])
+    u = np.concatenate([[0.0], np.cumsum((density / average + floor) * width)])
+    return Warp(knots, u)
+
+
+def warped_candidates(
+    x: FloatArray, y: FloatArray, noise_variance: FloatArray, grid: FloatArray, resolution: float
+) -> Iterable[tuple[Kernel, float]]:
+    """The stationary kernel, then for each floor the warped one after two rounds."""
+    stationary, likelihood = fit(x, y, noise_variance, resolution=resolution)
+    yield stationary, likelihood
+    for floor in FLOORS:
+        kernel = stationary
+        for _ in range(ROUNDS):
+            mean = predict(kernel, x, y, noise_variance, grid)
+            warp = curvature_warp(np.sort(x), grid, mean, floor)
+            kernel, likelihood = fit(x, y, noise_variance, warp=warp, resolution=resolution)
+        yield kernel, likelihood
+
+
+def best_warped(
+    x: FloatArray, y: FloatArray, noise_variance: FloatArray, grid: FloatArray, resolution: float
+) -> Kernel:
+    """The most likely of `warped_candidates`; stationary when the data do not ask for more.
+
+    Raises ModelFault for data that are not finite.
+    """
+    if not (np.isfinite(x).all() and np.isfinite(y).all() and np.isfinite(noise_variance).all()):
+        raise ModelFault("data are not finite", remedy="drop the observations that are not")
+    candidates = warped_candidates(x, y, noise_variance, grid, resolution)
+    return max(candidates, key=lambda found: found[1])[0]
+
+
+def predict(
+    kernel: Kernel, x: FloatArray, y: FloatArray, noise_variance: FloatArray, at: FloatArray
+) -> FloatArray:
+    """Posterior mean (m,) at `at` (m,) of centred data y (n,) at x (n,)."""
+    matrix = kernel(x, x)
+    matrix[np.diag_indices(x.size)] += noise_variance
+    factor = safe_cholesky(matrix, kernel.variance)
+    white = solve_triangular(factor, y, lower=True, check_finite=False)
+    alpha = solve_triangular(factor.T, white, lower=False, check_finite=False)
+    return np.asarray(kernel(at, x) @ alpha)

@@ -1,0 +1,55 @@
+"""Stationary kernels, and a monotone warp of the axis that makes them non-stationary."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from materialsdock.model import FloatArray
+
+Shape = Literal["matern32", "matern52", "rbf"]
+
+
+@dataclass(frozen=True, eq=False)
+class Warp:
+    """A monotone map u(x), linear between knots (k,); stationary in u is non-stationary in x."""
+
+    knots: FloatArray
+    u: FloatArray
+
+    def __call__(self, x: FloatArray) -> FloatArray:
+        """u at `x` (n,)."""
+        return np.interp(x, self.knots, self.u)
+
+
+@dataclass(frozen=True, eq=False)
+class Kernel:
+    """k(x, x') = variance · ρ(|u(x) − u(x')| / lengthscale); lengthscale in units of u."""
+
+    lengthscale: float
+    variance: float
+    shape: Shape = "matern52"
+    warp: Warp | None = None
+
+    def coordinates(self, x: FloatArray) -> FloatArray:
+        """`x` (n,) in lengthscales."""
+        x = np.asarray(x, dtype=float)
+        return np.asarray((self.warp(x) if self.warp else x) / self.lengthscale)
+
+    def __call__(self, a: FloatArray, b: FloatArray) -> FloatArray:
+        """Covariances (n, m) between positions `a` (n,) and `b` (m,)."""
+        distance = np.abs(self.coordinates(a)[:, None] - self.coordinates(b)[None, :])
+        return self.variance * correlation(distance, self.shape)
+
+
+def correlation(distance: FloatArray, shape: Shape) -> FloatArray:
+    """ρ of distances in lengthscales (any shape); Rasmussen & Williams 2006, §4.2."""
+    if shape == "rbf":
+        return np.asarray(np.exp(-0.5 * distance**2))
+    if shape == "matern32":
+        t = np.sqrt(3.0) * distance
+        return np.asarray((1.0 + t) * np.exp(-t))
+    t = np.sqrt(5.0) * distance
+    return np.asarray((1.0 + t + t**2 / 3.0) * np.exp(-t))
