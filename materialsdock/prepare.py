@@ -15,10 +15,11 @@ from materialsdock.campaign import axis_from_settings
 from materialsdock.config import Profile, Stop
 from materialsdock.errors import InputError
 from materialsdock.formats import Measured
-from materialsdock.learning.grids import candidate_grid, region_grid
+from materialsdock.learning.grids import candidate_grid, start_grid
 from materialsdock.model import Diffractometer, FloatArray, Job, Observation, Sample, Structure
 from materialsdock.refinement.xas.edge import find_edge, nearest_edge
 
+FIRST_SWEEP = 30
 UNEVEN = 0.25  # of a step: how far a 2θ position may lie from an even grid
 
 
@@ -110,7 +111,8 @@ def absorption_job(
         },
         "learner": {
             "count_time_s": count,
-            "initial": thin(region_grid(lo, hi, edge.energy_ev), 24).tolist(),
+            "initial": start_grid(lo, hi, edge.energy_ev, FIRST_SWEEP).tolist(),
+            "narrow": [max(lo, edge.energy_ev - 15.0), min(hi, edge.energy_ev + 40.0)],
             "velocity": xas.motion.velocity,
             "settle_s": xas.motion.settle_s,
         },
@@ -161,12 +163,6 @@ def even_grid(two_theta: FloatArray) -> FloatArray:
             remedy="replay a scan with constant step",
         )
     return grid
-
-
-def thin(grid: FloatArray, count: int) -> FloatArray:
-    """About `count` positions of `grid` (m,), evenly by index, both ends kept."""
-    keep = np.unique(np.rint(np.linspace(0, grid.size - 1, min(count, grid.size))).astype(int))
-    return np.asarray(grid[keep])
 
 
 def _radiation(diffractometer: Diffractometer, measured: Measured) -> Diffractometer:

@@ -1,0 +1,7 @@
+"""Reading measured files: what they hold is recognised by their content, not by their name."""
+
+from __future__ import annotations
+
+from materialsdock.formats.measured import Measured, read_measured
+
+__all__ = ["Measured", "read_measured"]

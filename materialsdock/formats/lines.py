@@ -1,0 +1,58 @@
+"""Lines of a file that know their number, and refuse with it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+from materialsdock.errors import InputError
+
+COMMENT = "#;!'\"%_*/"
+SEPARATOR = re.compile(r"[,;\t ]+")
+
+
+@dataclass(frozen=True)
+class Lines:
+    """The lines of one file."""
+
+    name: str
+    text: Sequence[str]
+
+    def refuse(self, number: int, what: str, remedy: str) -> NoReturn:
+        """Raise InputError at line `number`, counted from 1."""
+        raise InputError(what, where=f"{self.name}, line {number}", remedy=remedy)
+
+    def numbered(self) -> Iterator[tuple[int, str]]:
+        """(number, stripped line), counted from 1, empty ones left out."""
+        for number, line in enumerate(self.text, 1):
+            if stripped := line.strip():
+                yield number, stripped
+
+    def numbers(self, first: int = 1) -> Iterator[tuple[int, list[float]]]:
+        """(number, values) of every row of numbers from line `first` on.
+
+        Text before the first row is a header; text after it, and rows of another width, are faults.
+        """
+        began = False
+        for number, line in self.numbered():
+            if number < first or line[0] in COMMENT:
+                continue
+            values = row(line)
+            if values is None:
+                if began:
+                    self.refuse(number, f"{line[:60]!r} is not a row of numbers",
+                                "use a decimal point, and one row per point")
+                continue
+            began = True
+            yield number, values
+
+
+def row(line: str) -> list[float] | None:
+    """The numbers of a line, or None when it holds anything else."""
+    words = [word for word in SEPARATOR.split(line.strip()) if word]
+    try:
+        return [float(word) for word in words] or None
+    except ValueError:
+        return None
