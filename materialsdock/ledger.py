@@ -280,10 +280,13 @@ class Ledger:
         )
         return [(seq, job_id, name, json.loads(body)) for seq, job_id, name, body in rows]
 
-    def torn_runs(self) -> list[str]:
-        """Runs with a start but no stop document: a process died, or they are going on."""
-        rows = self._rows(
-            "SELECT run_uid FROM documents WHERE name = 'start' AND run_uid NOT IN "
+    def last_document(self) -> int:
+        """The seq of the latest document, 0 when there is none."""
+        return int(self._rows("SELECT COALESCE(MAX(seq), 0) FROM documents")[0][0])
+
+    def torn_runs(self) -> list[tuple[str, str]]:
+        """(job id, run uid) with a start but no stop document: a process died, or they go on."""
+        return self._rows(
+            "SELECT job_id, run_uid FROM documents WHERE name = 'start' AND run_uid NOT IN "
             "(SELECT run_uid FROM documents WHERE name = 'stop') ORDER BY seq"
         )
-        return [run_uid for (run_uid,) in rows]

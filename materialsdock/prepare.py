@@ -20,6 +20,8 @@ from materialsdock.model import Diffractometer, FloatArray, Job, Observation, Sa
 from materialsdock.refinement.xas.edge import find_edge, nearest_edge
 
 FIRST_SWEEP = 30
+# λ over the passes of a diffraction measurement: each is compared with the first, per observation
+BY_PASS = {"reference": "first", "warmup": 0, "window": 1, "gates": False, "per_observation": True}
 UNEVEN = 0.25  # of a step: how far a 2θ position may lie from an even grid
 
 
@@ -73,7 +75,7 @@ def diffraction_job(
             "velocity_deg_s": xrd.motion.velocity,
             "settle_s": xrd.motion.settle_s,
         },
-        "stop": stop_settings(xrd.stop, stop),
+        "stop": {**BY_PASS, **stop_settings(xrd.stop, stop)},
         "full_scan": {"points": int(grid.size), "seconds": float(seconds), "full_time_s": full_time_s},
         "diffractometer": asdict(_radiation(xrd.diffractometer, measured)),
         "analysis": profile.analysis.model_dump(),

@@ -17,10 +17,11 @@ from typing import Any
 from materialsdock import analysis
 from materialsdock.campaign import Campaign
 from materialsdock.catalog import CatalogFeeder, open_catalog
-from materialsdock.config import Beam, Profile, build_instrument, resolve
+from materialsdock.config import Beam, Profile, build_instrument, release, resolve
 from materialsdock.errors import MaterialsDockError
 from materialsdock.ledger import Ledger
 from materialsdock.model import Decision, Instrument, Job, Outcome, Trial
+from materialsdock.report import summary_json
 
 
 log = logging.getLogger(__name__)
@@ -77,7 +78,7 @@ class Watch:
     trial: Callable[[Trial], None] = _ignore
 
 
-@dataclass
+@dataclass(eq=False)
 class AnalysisOnStop:
     """A subscriber that starts the analysis when a stop document says that a run succeeded."""
 
@@ -144,7 +145,7 @@ def measure(
             outcome = _measure(campaign, profile, watch)
         else:
             outcome = analysis.analyse(campaign, watch.stage, watch.trial)
-        ledger.add_outcome(campaign.job.job_id, analysis.record(outcome))
+        ledger.add_outcome(campaign.job.job_id, summary_json(outcome))
         watch.stage("filling the catalog")
         feeding()
         return outcome
@@ -165,6 +166,16 @@ def _measure(campaign: Campaign, profile: Profile, watch: Watch) -> Outcome:
     analyst = AnalysisOnStop(partial(analysis.analyse, campaign, watch.stage, watch.trial))
     engine.subscribe(analyst)
     watch.stage("measuring")
+    try:
+        _run(engine, campaign, instrument, profile)
+    finally:
+        release(instrument)
+    if analyst.outcome is None:
+        raise Interrupted("the run ended before it was finished", where=campaign.job.job_id)
+    return analyst.outcome.result()
+
+
+def _run(engine: Any, campaign: Campaign, instrument: Instrument, profile: Profile) -> None:
     with contextlib.redirect_stdout(sys.stderr), _signals_abort(engine) as interrupted:
         try:
             engine(plan_for(campaign, instrument, profile))
@@ -175,9 +186,6 @@ def _measure(campaign: Campaign, profile: Profile, watch: Watch) -> Outcome:
                     where=campaign.job.job_id,
                     remedy=f"go on with `materialsdock measure --resume {campaign.job.job_id}`",
                 )
-    if analyst.outcome is None:
-        raise Interrupted("the run ended before it was finished", where=campaign.job.job_id)
-    return analyst.outcome.result()
 
 
 @contextlib.contextmanager
@@ -227,4 +235,7 @@ def _catalog_fed_from(
             if not complete:
                 log.warning("the catalog is still behind the ledger; the next start goes on")
 
-        yield finish
+        try:
+            yield finish
+        finally:
+            opening.exception()  # what is still opening must not outlive what closes it

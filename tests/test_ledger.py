@@ -112,7 +112,7 @@ def test_torn_runs_are_known(ledger):
     for uid in "ab":
         ledger.add_documents("job", [("start", {"uid": uid})])
     ledger.add_documents("job", [("stop", {"uid": "s", "run_start": "a"})])
-    assert ledger.torn_runs() == ["b"]
+    assert ledger.torn_runs() == [("job", "b")]
 
 
 def test_a_ledger_of_another_schema_is_refused(tmp_path):

@@ -37,13 +37,20 @@ def error_bound(kl: FloatArray) -> FloatArray:
     return np.where(kl < SMALL_KL, series, exact)
 
 
-def bound_changes(s: FloatArray, z2: FloatArray, group: NDArray[np.int64]) -> FloatArray:
-    """R of each group (g,): r(forward) + r(backward), divergences summed over the group's chain."""
+def bound_changes(
+    s: FloatArray, z2: FloatArray, group: NDArray[np.int64], *, per_observation: bool = False
+) -> FloatArray:
+    """R of each group (g,): r(forward) + r(backward), divergences summed over the group's chain.
+
+    per_observation : divide the sums by the group's size, for groups of thousands (a pass over a
+        pattern), whose sum says more of their number than of what was learned
+    """
     if not len(s):
         return np.empty(0)
     count = int(group[-1]) + 1
-    ahead = np.bincount(group, forward(s, z2), minlength=count)
-    back = np.bincount(group, backward(s, z2), minlength=count)
+    size = np.maximum(np.bincount(group, minlength=count), 1) if per_observation else 1.0
+    ahead = np.bincount(group, forward(s, z2), minlength=count) / size
+    back = np.bincount(group, backward(s, z2), minlength=count) / size
     return error_bound(ahead) + error_bound(back)
 
 

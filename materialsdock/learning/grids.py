@@ -39,7 +39,7 @@ def candidate_grid(lo: float, hi: float, e0: float) -> FloatArray:
 
 def start_grid(lo: float, hi: float, e0: float, count: int) -> FloatArray:
     """About `count` positions to begin with: sparse outside, even across the edge region."""
-    edge = np.arange(max(lo, e0 - 20.0), min(hi, e0 + EDGE_END_EV), 5.0)
+    edge = np.arange(max(lo, e0 - 20.0), min(hi, e0 + EDGE_END_EV), 6.0)
     outside = region_grid(lo, hi, e0, pre_step=30.0, edge_step=5.0, k_step=0.5)
     grid = np.unique(np.concatenate([edge, outside]))
     if grid.size <= count:

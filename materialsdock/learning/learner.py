@@ -21,6 +21,7 @@ from materialsdock.model import Axis, Evidence, FloatArray, Observation, Proposa
 
 FIRST_SWEEP = 24
 PROBE_EVERY = 4
+KNOWN_SD = 2.0  # posterior sd in units of the noise
 LARGEST_SWEEP = 40
 Model = Literal["warped", "stationary"]
 
@@ -143,7 +144,8 @@ class SpectrumLearner:
         taken = np.zeros(self.axis.grid.size, dtype=bool)
         taken[at] = True
         size = self._sweep_size(n)
-        probes = self._probes(n, size, x, taken)
+        known = posterior.variance.max() <= KNOWN_SD**2 * np.median(noise)
+        probes = self._probes(size if known else size // PROBE_EVERY, x, taken)
         taken[[i for i, _ in probes]] = True
         picks = probes + acquisition.greedy_sweep(
             posterior.covariance(), float(np.median(noise)), self._weights(), size - len(probes),
@@ -154,10 +156,12 @@ class SpectrumLearner:
         return tuple(picks[i] for i in order)
 
     def _probes(
-        self, n: int, size: int, x: FloatArray, taken: FloatArray
+        self, count: int, x: FloatArray, taken: FloatArray
     ) -> list[tuple[int, float]]:
-        """A look into the largest gap with every fourth point: what λ cannot see."""
-        count = (n + size) // PROBE_EVERY - n // PROBE_EVERY
+        """Looks into the largest gaps, where a feature may hide that no model can see.
+
+        One point in four; all of them once the curve is known wherever the model can tell.
+        """
         lo, hi = self.narrow
         inside = (self.axis.grid >= lo) & (self.axis.grid <= hi)
         measured, probes = x[(x >= lo) & (x <= hi)], []

@@ -36,11 +36,14 @@ def lambda_history(
     reference: divergence.Reference = "min",
     warmup: int = 10,
     floor_z2: float = 0.0,
+    per_observation: bool = False,
 ) -> FloatArray:
     """λ of every complete group (g,); z² below `floor_z2` is raised to it, against lucky hits."""
     seen = judged(evidence)
     z2 = np.maximum(seen.z2, floor_z2)
-    changes = divergence.bound_changes(seen.s, z2, seen.group)
+    changes = divergence.bound_changes(
+        seen.s, z2, seen.group, per_observation=per_observation
+    )
     return divergence.ratio(changes, reference, warmup)
 
 
@@ -72,7 +75,8 @@ class RobustRule:
     z² is floored at 1; R_ref is the median of the first 11; the largest λ of the last `window`
     counts; and before any stop: `minimum_points`, innovations as the noise model says (mean z² of
     the last 15 in `calm`, the last 5 below `wild`), the posterior sd below `sd_over_noise` times
-    the noise, and no gap wider than the resolution.  `gates` switches the last three.
+    the noise, and no gap wider than the resolution.  `gates` switches the last three;
+    `per_observation` is for groups of thousands (see divergence.bound_changes).
     """
 
     threshold: float = 0.05
@@ -84,10 +88,11 @@ class RobustRule:
     calm: tuple[float, float] = (0.2, 2.5)
     wild: float = 9.0
     gates: bool = True
+    per_observation: bool = False
 
     def judge(self, evidence: Evidence) -> Verdict:
         """Stop when λ is low and every gate is open; else say what is missing."""
-        history = lambda_history(evidence, self.reference, self.warmup, floor_z2=1.0)
+        history = lambda_history(evidence, self.reference, self.warmup, 1.0, self.per_observation)
         if history.size <= self.warmup:
             return Verdict(False, f"{_points(evidence)} points are too few to judge", None,
                            self.threshold)
