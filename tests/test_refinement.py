@@ -260,6 +260,23 @@ def test_fluorapatite_of_the_engine_against_gsas():
     assert fit.violations == ()
 
 
+def test_synchrotron_pattern_in_a_capillary():
+    """APS 11-BM, Na2Ca3Al2F14, one wavelength, every fourth point: a = 10.2516 Å, narrow lines."""
+    lines = (EXAMPLES / "11BM_NAC.fxye").read_text().splitlines()
+    columns = np.array([words for words in map(str.split, lines) if len(words) == 3][1:], float)
+    two_theta, y, sigma = columns[(columns[:, 0] > 400) & (columns[:, 0] < 1500)][::4].T
+    pattern = Pattern(two_theta / 100, y, sigma, np.ones(y.size))
+    beamline = Diffractometer((0.413909,), (1.0,), 0.99, "debye_scherrer", 1000.0, 0.01)
+    structure = Structure("NAC", (EXAMPLES / "cod_1000236.cif").read_text())
+    fit = RietxEngine().refine(pattern, (structure,), beamline, {})
+    assert fit.phases[0].cell["a"].value == pytest.approx(10.2516, abs=1e-3)
+    assert fit.rwp < 20
+    assert fit.violations == ()
+    names = {p.name for p in fit.parameters if p.esd is not None}
+    assert "zero" in names
+    assert not {"sample_displacement", "kalpha2_weight"} & names
+
+
 def test_licoo2_beats_the_expert_and_the_paper():
     """Full range 16-136: expert 8.96, Le Bail 8.59, Ozaki et al. after 200 trials 8.45 %."""
     root = "bbo/data/LiCoO2"

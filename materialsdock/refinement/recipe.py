@@ -56,6 +56,7 @@ class SearchSpace:
     limits_deg : just outside the first and last 2θ; fwhm_deg : of strong peaks, the start of widths
     positions : how peak positions may be corrected (zero and displacement are nearly collinear
     with each other and the cell, so one at a time); doublet : is there a second emission line
+    axial : first guess of the axial divergence; the narrow lines of a capillary have none to speak of
     oriented : does any structure ask for a preferred orientation
     """
 
@@ -63,6 +64,7 @@ class SearchSpace:
     fwhm_deg: float
     positions: tuple[str, ...] = ("displacement", "zero")
     doublet: bool = True
+    axial: str = "free"
     oriented: bool = False
 
     @classmethod
@@ -80,6 +82,7 @@ class SearchSpace:
             ),
             fwhm_deg=round(float(np.clip(np.median(widths), 2 * step, 2.0)), 4),
             positions=("displacement", "zero") if flat else ("zero",),
+            axial="free" if flat else "off",
             doublet=len(diffractometer.wavelengths_angstrom) > 1,
             oriented=any(s.preferred_orientation is not None for s in structures),
         )
@@ -97,7 +100,7 @@ class SearchSpace:
             "background_terms": 10,
             "position": self.positions[0],
             "widths": "".join(WIDTHS),
-            "axial": "free",
+            "axial": self.axial,
             "kalpha2": self.doublet,
             "displacements": "per_phase",
             "coordinates": True,

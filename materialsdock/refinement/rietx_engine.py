@@ -12,27 +12,16 @@ import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from materialsdock.errors import InputError, ModelFault
-from materialsdock.model import (
-    Diffractometer,
-    Fit,
-    Parameter,
-    Pattern,
-    PhaseFit,
-    Structure,
-)
+from materialsdock.model import Diffractometer, Fit, Parameter, Pattern, PhaseFit, Structure
 from materialsdock.refinement import rfactors
-from materialsdock.refinement.guards import (
-    check_pattern,
-    check_structures,
-    envelope,
-    violations,
-)
+from materialsdock.refinement.guards import check_pattern, check_structures, envelope, violations
 from materialsdock.refinement.recipe import SearchSpace, completed, stages
 
 CELL = {"a": "Å", "b": "Å", "c": "Å", "alpha": "deg", "beta": "deg", "gamma": "deg"}
@@ -48,15 +37,10 @@ GLOBS = {
     "displacements": ("phases.*.atoms.*.biso",),
     "coordinates": ("phases.*.atoms.*.dof*",),
 }
-# The engine's words on the left, ours and the unit on the right.
-NAMES = {
-    "instrument.zero_shift": ("zero", "deg"),
-    "instrument.geometry.sample_displacement": ("sample_displacement", "mm"),
-    "instrument.geometry.axial_sl": ("axial_sl", ""),
-    "instrument.geometry.axial_hl": ("axial_hl", ""),
-    **{f"instrument.profile.{k}": (k, "deg²") for k in "uvw"},
-    **{f"instrument.profile.{k}": (k, "deg") for k in "xy"},
-}
+WORDS = {"zero_shift": "zero", "occ": "occupancy", "r": "preferred_orientation"}
+UNITS = {"zero": "deg", "sample_displacement": "mm", "x": "deg", "y": "deg"}
+UNITS |= dict.fromkeys("uvw", "deg²")
+MUST_FREE = ("scale", "background", "cell", "preferred_orientation", "displacements")
 AXIAL_START = 0.02  # its gradient vanishes at 0
 START_BISO = 0.5
 # Ten times faster than the defaults for 0.05 % of Rwp.
@@ -195,7 +179,12 @@ def _run(pattern: Pattern, phases: list[Any], instrument: Any, recipe: Mapping[s
                  telemetry=False)  # fmt: skip
         groups = (groups[0], tuple(dict.fromkeys(g for stage in groups for g in stage)))
     plan = _plan(groups, recipe, quick=recipe["effort"] == "search")
-    return work.fit(data, plan=plan, telemetry=False)
+    result = work.fit(data, plan=plan, telemetry=False)
+    reached = {path for stage in result.stages for path in (*stage.freed, *stage.held)}
+    for name in {group for stage in groups for group in stage}.intersection(MUST_FREE):
+        if not any(fnmatchcase(path, glob) for path in reached for glob in GLOBS[name]):
+            raise ModelFault(f"rietx freed nothing for {name}", where="refinement")
+    return result
 
 
 def _plan(groups: Sequence[Sequence[str]], recipe: Mapping[str, Any], *, quick: bool) -> Any:
@@ -284,13 +273,19 @@ def _parameters(phases: Sequence[Any], result: Any) -> Iterator[Parameter]:
         words = row.path.split(".")
         if "cell" in words or "dof" in words:
             continue
-        name, unit = NAMES.get(row.path, (row.path.removeprefix("instrument."), ""))
-        if words[:3] == ["instrument", "source", "lines"]:
-            name = "kalpha2_weight" if words[3] == "1" else f"line_{words[3]}_weight"
-        if words[0] == "phases":
-            phase = phases[int(words[1])]
-            label = f"{phase.atoms[int(words[3])].label}." if words[2] == "atoms" else ""
-            kind = "preferred_orientation" if words[2] == "preferred_orientation" else words[-1]
-            kind = {"occ": "occupancy"}.get(kind, kind)
-            name, unit = f"{phase.name}.{label}{kind}", "Å²" if kind == "biso" else ""
+        name = _name(words, phases)
+        unit = "Å²" if name.endswith(".biso") else UNITS.get(name, "")
         yield Parameter(name, float(row.value), _esd(row), unit)
+
+
+def _name(words: Sequence[str], phases: Sequence[Any]) -> str:
+    """Our name for a path of the engine: phases.0.atoms.1.occ is corundum.O1.occupancy."""
+    last = WORDS.get(words[-1], words[-1])
+    if "lines" in words:
+        return "kalpha2_weight" if words[-2] == "1" else f"line_{words[-2]}_{last}"
+    if "atoms" in words:
+        phase = phases[int(words[1])]
+        return f"{phase.name}.{phase.atoms[int(words[3])].label}.{last}"
+    if words[0] == "phases":
+        return f"{phases[int(words[1])].name}.{last}"
+    return f"background.{last}" if "background" in words else last
