@@ -56,7 +56,7 @@ class SearchSpace:
     limits_deg : just outside the first and last 2θ; fwhm_deg : of strong peaks, the start of widths
     positions : how peak positions may be corrected (zero and displacement are nearly collinear
     with each other and the cell, so one at a time); doublet : is there a second emission line
-    axial : first guess of the axial divergence; the narrow lines of a capillary have none to speak of
+    axial : first guess of the axial divergence (the narrow lines of a capillary show none)
     oriented : does any structure ask for a preferred orientation
     """
 
