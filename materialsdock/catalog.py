@@ -7,25 +7,42 @@ thread carries them over.  `directory` gives a catalog inside this process; `uri
 from __future__ import annotations
 
 import fcntl
+import socket
 import threading
 import time
 import uuid
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
+from urllib.parse import urlsplit
 
 import httpx
 
-from materialsdock.errors import InputError, Refused, Unreachable
-from materialsdock.ledger import Ledger
+from materialsdock.errors import InputError, LedgerFault, Refused, Unreachable
 
 SPEC = {"name": "CatalogOfBlueskyRuns", "version": "3.0"}
 BATCH = 500
 POLL_S = 0.2
 BACK_OFF_S = 5.0
+CONNECT_S = 5.0
+FAULTS = (httpx.HTTPError, OSError, RuntimeError, ValueError, KeyError, TypeError, LedgerFault)
+
+
+class Source(Protocol):
+    """What the catalog needs of a ledger."""
+
+    def documents(
+        self, after_seq: int = 0, limit: int = 1000
+    ) -> list[tuple[int, str, str, dict[str, Any]]]: ...
+
+    def last_document(self) -> int: ...
+
+    def torn_runs(self) -> list[tuple[str, str]]: ...
+
+    def add_documents(self, job_id: str, documents: list[tuple[str, dict[str, Any]]]) -> None: ...
 
 
 @contextmanager
@@ -40,7 +57,9 @@ def open_catalog(
     from databroker.v1 import Broker
 
     if uri is not None:
-        yield Broker(_of_server(uri, api_key))
+        client = _of_server(uri, api_key)
+        with closing(client.context):
+            yield Broker(client)
         return
     if directory is None:
         raise InputError("neither directory nor uri", where="catalog", remedy="name one of them")
@@ -51,9 +70,13 @@ def open_catalog(
 def _of_server(uri: str, api_key: str | None) -> Any:
     from tiled.client import from_uri
 
+    url = urlsplit(uri)
     try:
+        # Tiled's client goes on asking for half a minute before it says that nobody is there
+        port = url.port or (443 if url.scheme == "https" else 80)
+        socket.create_connection((url.hostname or "", port), CONNECT_S).close()
         return from_uri(uri, api_key=api_key)
-    except (httpx.HTTPError, OSError) as error:
+    except (httpx.HTTPError, OSError, ValueError) as error:
         raise Unreachable(
             f"no Tiled server: {error}", where=uri, remedy="start it, or leave out catalog.uri"
         ) from error
@@ -84,7 +107,9 @@ def _embedded(directory: Path) -> Iterator[Any]:
     app = build_app_from_config(server_config(directory))
     # starlette's advice to its own users, raised at import: none of an operator's business
     warnings.filterwarnings("ignore", message="Using `httpx` with `starlette.testclient`")
-    with Context.from_app(app) as context:
+    # an error of the server comes back as status 500, as from any other server
+    with Context.from_app(app, raise_server_exceptions=False) as context:
+        (directory / "ready").touch()
         yield from_context(context)
 
 
@@ -103,7 +128,8 @@ def server_config(directory: Path) -> dict[str, Any]:
                         (directory / "data").resolve().as_uri(),
                         f"sqlite:///{tables.resolve()}",
                     ],
-                    "init_if_not_exists": True,
+                    # a child process of 3.5 s, so only once
+                    "init_if_not_exists": not (directory / "ready").exists(),
                     "specs": [SPEC],
                 },
             }
@@ -123,7 +149,7 @@ class CatalogFeeder:
     there.  Errors of the catalog are kept in `trouble` and tried again; nobody waits for them.
     """
 
-    def __init__(self, ledger: Ledger, broker: Any, folder: Path) -> None:
+    def __init__(self, ledger: Source, broker: Any, folder: Path) -> None:
         self._ledger, self._client = ledger, broker._catalog
         self._position_file = folder / "catalog.position"
         self.position = self._read_position()
@@ -149,7 +175,7 @@ class CatalogFeeder:
     def _read_position(self) -> int:
         try:
             return int(self._position_file.read_text())
-        except FileNotFoundError:
+        except (FileNotFoundError, ValueError):  # none yet, or cut by a crash
             return 0
 
     def drain(self, timeout_s: float) -> bool:
@@ -162,8 +188,8 @@ class CatalogFeeder:
 
     def _feed(self) -> None:
         while not self._ending.is_set():
-            documents = self._ledger.documents(self.position, BATCH)
             try:
+                documents = self._ledger.documents(self.position, BATCH)
                 for seq, _, name, document in documents:
                     self._carry(name, document)
                     self.position = seq
@@ -171,7 +197,7 @@ class CatalogFeeder:
                         # a restart must see a run from its start: only whole runs are left behind
                         self._position_file.write_text(str(seq))
                 self.trouble = None
-            except (httpx.HTTPError, OSError, ValueError, KeyError) as error:
+            except FAULTS as error:
                 self.trouble = error
                 self._ending.wait(BACK_OFF_S)
                 continue
@@ -197,7 +223,7 @@ class CatalogFeeder:
             del self._writers[uid]
 
 
-def close_torn_runs(ledger: Ledger) -> int:
+def close_torn_runs(ledger: Source) -> int:
     """Give every run that a dead process left open a stop document, "interrupted"; how many.
 
     Call it only when no other process is measuring with this ledger.

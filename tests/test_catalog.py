@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+import threading
+import time
 from functools import partial
+from pathlib import Path
 
+import httpx
 import pytest
 
+from materialsdock import catalog as catalogs
 from materialsdock.catalog import CatalogFeeder, close_torn_runs, open_catalog
-from materialsdock.errors import InputError, Refused, Unreachable
+from materialsdock.errors import InputError, LedgerFault, Refused, Unreachable
 from materialsdock.ledger import Ledger
 from materialsdock.model import Job, Sample
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """One initialised catalog for the module: the first opening costs some seconds."""
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(scope="module")
+def catalog(folder):
+    with open_catalog(folder / "catalog") as found:
+        yield found
 
 
 @pytest.fixture
@@ -19,6 +37,46 @@ def ledger(tmp_path):
     with Ledger(tmp_path / "ledger.sqlite") as found:
         found.add_job(Job("job", Sample("quartz", "xrd")))
         yield found
+
+
+@pytest.fixture
+def feeder(ledger, catalog, tmp_path):
+    with CatalogFeeder(ledger, catalog, tmp_path) as found:
+        yield found
+
+
+def documents(uid, *, pages=False, stop=True):
+    """An event-model run of two points in `primary`, as events or as one page; plain JSON."""
+    key = {"source": "here", "dtype": "number", "shape": []}
+    descriptor = {
+        "uid": f"d{uid[1:]}",
+        "run_start": uid,
+        "time": 2.0,
+        "name": "primary",
+        "data_keys": {"y": key},
+        "configuration": {},
+        "hints": {},
+        "object_keys": {"d": ["y"]},
+    }
+    yield "start", {"uid": uid, "time": time.time(), "scan_id": 1, "sample": "made"}
+    yield "descriptor", descriptor
+    common = {"descriptor": descriptor["uid"]}
+    if pages:
+        page = {"uid": ["a", "b"], "seq_num": [1, 2], "time": [3.0, 4.0], "filled": {}}
+        values = {"data": {"y": [0.1, 0.2]}, "timestamps": {"y": [3.0, 4.0]}}
+        yield "event_page", page | values | common
+    else:
+        for n in (1, 2):
+            event = {"uid": f"e{n}", "seq_num": n, "time": 2.0 + n, "filled": {}}
+            values = {"data": {"y": 0.1 * n}, "timestamps": {"y": 2.0 + n}}
+            yield "event", event | values | common
+    if stop:
+        end = {"uid": f"e{uid[1:]}", "run_start": uid, "time": 5.0, "exit_status": "success"}
+        yield "stop", end | {"num_events": {"primary": 2}}
+
+
+def uid_of(n):
+    return f"00000000-0000-4000-8000-{n:012d}"
 
 
 def measure(RE, ledger, sample="quartz", points=5):
@@ -43,7 +101,10 @@ def measure(RE, ledger, sample="quartz", points=5):
 
 def test_runs_come_back_through_databroker(tmp_path, ledger, RE):
     uid = measure(RE, ledger)
-    with open_catalog(tmp_path / "catalog") as catalog, CatalogFeeder(ledger, catalog, tmp_path) as f:
+    with (
+        open_catalog(tmp_path / "catalog") as catalog,
+        CatalogFeeder(ledger, catalog, tmp_path) as f,
+    ):
         assert f.drain(30)
         run = catalog[-1]
         assert run.start["uid"] == uid
@@ -86,7 +147,9 @@ def test_an_embedded_catalog_has_one_owner(tmp_path):
     )
     holder = subprocess.Popen(
         [sys.executable, "-c", program, str(tmp_path)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     try:
         assert holder.stdout.readline() == "held\n"
@@ -97,7 +160,10 @@ def test_an_embedded_catalog_has_one_owner(tmp_path):
 
 
 def test_a_server_that_is_not_there_is_said_so():
-    with pytest.raises(Unreachable, match="127.0.0.1:9"), open_catalog(uri="http://127.0.0.1:9/api"):
+    with (
+        pytest.raises(Unreachable, match=r"127\.0\.0\.1:9"),
+        open_catalog(uri="http://127.0.0.1:9/api"),
+    ):
         pass
 
 
@@ -116,3 +182,137 @@ def test_one_setting_switches_to_a_server(tmp_path, ledger, RE):
             assert feeder.drain(30)
             assert feeder.trouble is None
             assert catalog[uid].start["uid"] == uid
+
+
+@pytest.mark.parametrize("pages", [False, True])
+def test_events_and_pages_are_the_same_table(ledger, feeder, catalog, pages):
+    uid = uid_of(10 + pages)
+    ledger.add_documents("job", list(documents(uid, pages=pages)))
+    assert feeder.drain(20)
+    assert list(catalog[uid].table("primary")["y"]) == [0.1, 0.2]
+
+
+@pytest.mark.filterwarnings("ignore:The callback .* raised")
+def test_an_error_inside_the_server_is_tried_again(ledger, catalog, feeder, monkeypatch):
+    from tiled.catalog.adapter import CatalogContainerAdapter
+
+    monkeypatch.setattr(catalogs, "BACK_OFF_S", 0.1)
+    create, failures = CatalogContainerAdapter.create_node, iter([ArithmeticError("locked")])
+
+    async def fail_once(self, *arguments, **options):
+        for failure in failures:
+            raise failure
+        return await create(self, *arguments, **options)
+
+    monkeypatch.setattr(CatalogContainerAdapter, "create_node", fail_once)
+    ledger.add_documents("job", list(documents(uid_of(47))))
+    assert feeder.drain(30)
+    assert feeder.trouble is None
+    assert len(catalog[uid_of(47)].table("primary")) == 2
+
+
+def test_a_ledger_that_cannot_be_read_for_a_moment(ledger, catalog, tmp_path, monkeypatch):
+    monkeypatch.setattr(catalogs, "BACK_OFF_S", 0.1)
+    read, failures = ledger.documents, iter([LedgerFault("locked")])
+
+    def fail_once(*arguments):
+        for failure in failures:
+            raise failure
+        return read(*arguments)
+
+    monkeypatch.setattr(ledger, "documents", fail_once)
+    ledger.add_documents("job", list(documents(uid_of(48))))
+    with CatalogFeeder(ledger, catalog, tmp_path) as feeder:
+        assert feeder.drain(20)
+
+
+def test_a_position_cut_by_a_crash_is_none(ledger, catalog, tmp_path):
+    (tmp_path / "catalog.position").write_text("")
+    ledger.add_documents("job", list(documents(uid_of(49))))
+    with CatalogFeeder(ledger, catalog, tmp_path) as feeder:
+        assert feeder.drain(20)
+    assert (tmp_path / "catalog.position").read_text() == "5"
+
+
+def test_a_dead_tiled_holds_up_nobody(ledger, feeder, catalog, monkeypatch):
+    """Ledger writes go on at their pace; when Tiled is back all of it arrives, once."""
+    monkeypatch.setattr(catalogs, "BACK_OFF_S", 0.1)
+    dead = threading.Event()
+    dead.set()
+    send = type(catalog.v2.context.http_client).send
+
+    def fail(self, *args, **options):
+        if dead.is_set():
+            raise httpx.UnsupportedProtocol("nobody there")  # not retried by Tiled's client
+        return send(self, *args, **options)
+
+    monkeypatch.setattr(type(catalog.v2.context.http_client), "send", fail)
+    began = time.perf_counter()
+    ledger.add_documents("job", list(documents(uid_of(70))))
+    assert time.perf_counter() - began < 0.5
+    assert not feeder.drain(0.5)
+    assert "nobody there" in str(feeder.trouble)
+    assert feeder.position == 0
+    dead.clear()
+    assert feeder.drain(20)
+    assert feeder.trouble is None
+    assert len(catalog[uid_of(70)].table("primary")) == 2
+
+
+def test_reopening_finds_what_was_there_and_leaves_no_thread(tmp_path, ledger):
+    before = set(threading.enumerate())
+    ledger.add_documents("job", list(documents(uid_of(80))))
+    with (
+        open_catalog(tmp_path / "catalog") as catalog,
+        CatalogFeeder(ledger, catalog, tmp_path) as feeder,
+    ):
+        assert feeder.drain(20)
+    with open_catalog(tmp_path / "catalog") as catalog:
+        assert list(catalog[-1].table("primary")["y"]) == [0.1, 0.2]
+    deadline = time.monotonic() + 5
+    while set(threading.enumerate()) - before and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert set(threading.enumerate()) <= before
+
+
+def test_a_tiled_server_is_one_setting_away(tmp_path, ledger):
+    """The same reads through `tiled serve` in a process of its own on loopback."""
+    from materialsdock.simulation import free_port
+
+    port, key = free_port(), "k" * 32
+    settings = tmp_path / "tiled.yml"
+    (tmp_path / "served").mkdir()
+    secured = {"authentication": {"single_user_api_key": key}}
+    settings.write_text(json.dumps(catalogs.server_config(tmp_path / "served") | secured))
+    command = ["-m", "tiled", "serve", "config", str(settings)]
+    with (tmp_path / "log").open("w") as log:
+        server = subprocess.Popen(
+            [sys.executable, *command, "--host", "127.0.0.1", "--port", str(port)],
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        uri = f"http://127.0.0.1:{port}/api/v1"
+        _wait_for(uri, tmp_path / "log")
+        ledger.add_documents("job", list(documents(uid_of(90))))
+        with (
+            open_catalog(None, uri, key) as catalog,
+            CatalogFeeder(ledger, catalog, tmp_path) as feeder,
+        ):
+            assert feeder.drain(20)
+            assert list(catalog[-1].table("primary")["y"]) == [0.1, 0.2]
+            assert catalog[uid_of(90)].stop["exit_status"] == "success"
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def _wait_for(uri: str, log: Path) -> None:
+    deadline = time.monotonic() + 40
+    while time.monotonic() < deadline:
+        try:
+            if httpx.get(f"{uri}/", timeout=1).status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.1)
+    raise TimeoutError(log.read_text())
