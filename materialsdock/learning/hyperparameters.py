@@ -10,11 +10,12 @@ from scipy.optimize import minimize
 
 from materialsdock.errors import ModelFault
 from materialsdock.learning.gaussian_process import safe_cholesky
-from materialsdock.learning.kernels import Kernel, Shape, Warp, correlation
+from materialsdock.learning.kernels import Kernel, Shape, Warp, correlation_and_slope
 from materialsdock.model import FloatArray
 
 FLOORS = (0.1, 0.3, 1.0)  # β of the warp: how much of it stays stationary
 ROUNDS = 2
+STRAIGHT = 1e-6  # sag of a curve in units of its height: below it only rounding bends it
 PRIOR_SD = 1.5  # of log lengthscale and log variance about their starting values: weak
 
 
@@ -71,11 +72,9 @@ def _loss(
     shape: Shape,
     start: FloatArray,
 ) -> tuple[float, FloatArray]:
-    """Negative log posterior and its gradient (R&W eq. 5.9); the lengthscale's by difference."""
+    """Negative log posterior and its gradient (R&W eq. 5.9)."""
     lengthscale, variance = np.exp(theta)
-    step = 1e-4
-    rho = correlation(distance / lengthscale, shape)
-    drho = (correlation(distance / (lengthscale * np.exp(step)), shape) - rho) / step
+    rho, drho = correlation_and_slope(distance / lengthscale, shape)
     matrix = variance * rho
     matrix[np.diag_indices(y.size)] += noise_variance
     factor = safe_cholesky(matrix, variance)
@@ -97,16 +96,15 @@ def curvature_warp(x: FloatArray, grid: FloatArray, mean: FloatArray, floor: flo
     present posterior mean on `grid` (m,).
     """
     knots = np.unique(np.concatenate([[grid[0]], x, [grid[-1]]]))
-    fine = np.linspace(grid[0], grid[-1], 4 * grid.size)
-    curve = np.interp(fine, grid, mean)
-    bend = np.gradient(np.gradient(curve, fine), fine) ** 2
-    integral = np.concatenate([[0.0], np.cumsum(0.5 * (bend[1:] + bend[:-1]) * np.diff(fine))])
+    slope = np.diff(mean) / np.diff(grid)
+    bend = np.pad(2.0 * np.diff(slope) / (grid[2:] - grid[:-2]), 1) ** 2
+    integral = np.concatenate([[0.0], np.cumsum(0.5 * (bend[1:] + bend[:-1]) * np.diff(grid))])
     width = np.diff(knots)
-    density = (np.diff(np.interp(knots, fine, integral)) / width) ** 0.25
+    density = (np.diff(np.interp(knots, grid, integral)) / width) ** 0.25
     padded = np.pad(density, 1, mode="edge")
     density = 0.25 * padded[:-2] + 0.5 * padded[1:-1] + 0.25 * padded[2:]
     average = float(density @ width / width.sum())
-    if not average > 0:
+    if (average * width.sum()) ** 2 <= STRAIGHT * np.abs(mean).max():
         return Warp(knots, knots - knots[0])
     u = np.concatenate([[0.0], np.cumsum((density / average + floor) * width)])
     return Warp(knots, u)

@@ -53,3 +53,16 @@ def correlation(distance: FloatArray, shape: Shape) -> FloatArray:
         return np.asarray((1.0 + t) * np.exp(-t))
     t = np.sqrt(5.0) * distance
     return np.asarray((1.0 + t + t**2 / 3.0) * np.exp(-t))
+
+
+def correlation_and_slope(distance: FloatArray, shape: Shape) -> tuple[FloatArray, FloatArray]:
+    """ρ of distances in lengthscales, and dρ / d ln(lengthscale), both of any shape."""
+    if shape == "rbf":
+        rho = np.exp(-0.5 * distance**2)
+        return rho, distance**2 * rho
+    t = np.sqrt(3.0 if shape == "matern32" else 5.0) * distance
+    decay = np.exp(-t)
+    if shape == "matern32":
+        return (1.0 + t) * decay, t**2 * decay
+    third = t**2 / 3.0
+    return (1.0 + t + third) * decay, third * (1.0 + t) * decay
