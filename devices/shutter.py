@@ -24,7 +24,7 @@ class Shutter(Device):
     status = Component(EpicsSignalRO, "Status", kind="normal", auto_monitor=True)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self._reopen = False
+        self._wanted = "closed"
         super().__init__(*args, **kwargs)
 
     @property
@@ -38,6 +38,10 @@ class Shutter(Device):
             raise InputError(
                 f"a shutter cannot be {value!r}", where=self.name, remedy="say open or closed"
             )
+        self._wanted = value
+        return self._drive(value)
+
+    def _drive(self, value: str) -> SubscriptionStatus:
         wanted = int(value == "open")
         reached = SubscriptionStatus(
             self.status, lambda *, value, **_: value == wanted, timeout=LIMIT_S
@@ -46,16 +50,14 @@ class Shutter(Device):
         return reached
 
     def stop(self, *, success: bool = False) -> None:
-        """Close: the safe state."""
+        """Close: the safe state.  A paused RunEngine calls this first; `resume` undoes it."""
         self.close_command.put(1, wait=False)
 
     def pause(self) -> None:
         """Close while the RunEngine is paused."""
-        self._reopen = self.position == "open"
-        self.set("closed").wait(LIMIT_S)
+        self._drive("closed").wait(LIMIT_S)
 
     def resume(self) -> None:
-        """Open again if it was open when the RunEngine paused."""
-        if self._reopen:
-            self.set("open").wait(LIMIT_S)
-        self._reopen = False
+        """Open again if the plan wants it open."""
+        if self._wanted == "open":
+            self._drive("open").wait(LIMIT_S)

@@ -45,7 +45,11 @@ def think(function: Callable[[], T]) -> Plan[T]:
 
 
 def sealed(saving: Plan[Any]) -> Plan[None]:
-    """Carry out messages that emit documents, so that no pause can make them happen twice."""
+    """Carry out the one message that emits documents, so that no pause can repeat or lose it.
+
+    Only that one: a pause inside a sealed section drops the message it interrupts, and one that
+    reads may be interrupted, whereas emitting is not.
+    """
     yield Msg("rewindable", None, False)
     yield from saving
     yield from bps.checkpoint()
@@ -60,7 +64,7 @@ def measure_point(proposal: Proposal, instrument: Instrument) -> Plan[None]:
     yield from bps.mv(instrument.mono, proposal.start)
     yield from bps.trigger(instrument.ion_chambers, group="count")
     yield from bps.wait(group="count")
-    yield from sealed(_save(detectors, "primary"))
+    yield from _save(detectors, "primary")
 
 
 def measure_step(proposal: Proposal, instrument: Instrument) -> Plan[None]:
@@ -70,7 +74,7 @@ def measure_step(proposal: Proposal, instrument: Instrument) -> Plan[None]:
     yield from bps.mv(instrument.two_theta, proposal.start)
     yield from bps.trigger(instrument.point_detector, group="count")
     yield from bps.wait(group="count")
-    yield from sealed(_save([instrument.point_detector, instrument.two_theta], "primary"))
+    yield from _save([instrument.point_detector, instrument.two_theta], "primary")
 
 
 def measure_segment(proposal: Proposal, instrument: Instrument) -> Plan[None]:
@@ -87,7 +91,7 @@ def _save(readables: list[Any], stream: str) -> Plan[None]:
     yield from bps.create(stream)
     for readable in readables:
         yield from bps.read(readable)
-    yield from bps.save()
+    yield from sealed(bps.save())
 
 
 def set_shutter(shutter: Any, position: str) -> Plan[None]:
@@ -178,4 +182,4 @@ class DecisionReading:
 def record_decision(decision: Decision, reading: DecisionReading) -> Plan[None]:
     """Save one event in stream `decision`, exactly once."""
     reading.put(decision)
-    yield from sealed(_save([reading], "decision"))
+    yield from _save([reading], "decision")

@@ -50,7 +50,9 @@ XRD = {
 
 @pytest.fixture
 def instrument(beamline):
-    return config.build_instrument(config.load("sim", runner_site()))
+    found = config.build_instrument(config.load("sim", runner_site()))
+    yield found
+    config.release(found)
 
 
 def runner_site():
