@@ -159,20 +159,33 @@ def _campaign(job: Job | str, ledger: Ledger) -> Campaign:
 
 
 def _measure(campaign: Campaign, profile: Profile, watch: Watch) -> Outcome:
-    watch.stage("connecting devices")
-    instrument = build_instrument(profile)
-    engine = run_engine(profile.beam, instrument)
-    engine.subscribe(campaign.receive)
     analyst = AnalysisOnStop(partial(analysis.analyse, campaign, watch.stage, watch.trial))
-    engine.subscribe(analyst)
-    watch.stage("measuring")
-    try:
-        _run(engine, campaign, instrument, profile)
-    finally:
-        release(instrument)
+    acquire(campaign, profile, watch, analyst)
     if analyst.outcome is None:
         raise Interrupted("the run ended before it was finished", where=campaign.job.job_id)
     return analyst.outcome.result()
+
+
+def acquire(
+    campaign: Campaign,
+    profile: Profile,
+    watch: Watch,
+    *subscribers: Callable[[str, dict[str, Any]], Any],
+) -> None:
+    """Measure until the campaign's rule stops it; the ledger hears of each document first.
+
+    Raises Interrupted after SIGINT or SIGTERM, with the shutter closed.
+    """
+    watch.stage("connecting devices")
+    instrument = build_instrument(profile)
+    try:
+        engine = run_engine(profile.beam, instrument)
+        for subscriber in (campaign.receive, *subscribers):
+            engine.subscribe(subscriber)
+        watch.stage("measuring")
+        _run(engine, campaign, instrument, profile)
+    finally:
+        release(instrument)
 
 
 def _run(engine: Any, campaign: Campaign, instrument: Instrument, profile: Profile) -> None:
