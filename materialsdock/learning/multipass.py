@@ -101,7 +101,7 @@ class MultiPassLearner:
             if not (np.isfinite([o.x, o.y, o.count_time_s]).all() and o.y >= 0 < o.count_time_s):
                 raise ModelFault(f"rate {o.y} in {o.count_time_s} s at {o.x}", where=o.uid)
             entry = (o.step, o.uid, o)
-            late |= bool(self._told) and o.step < self._told[-1][0]
+            late |= bool(self._taken) and o.step <= self._told[self._taken - 1][0]
             if self._told and o.step >= self._told[-1][0]:
                 self._told.append(entry)  # uids order as text: "r/10" < "r/9"
             else:
