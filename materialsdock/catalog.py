@@ -7,6 +7,7 @@ thread carries them over.  `directory` gives a catalog inside this process; `uri
 from __future__ import annotations
 
 import fcntl
+import logging
 import socket
 import threading
 import time
@@ -14,20 +15,22 @@ import uuid
 import warnings
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 from urllib.parse import urlsplit
 
 import httpx
-
 from materialsdock.errors import InputError, LedgerFault, Refused, Unreachable
 
+log = logging.getLogger(__name__)
 SPEC = {"name": "CatalogOfBlueskyRuns", "version": "3.0"}
 BATCH = 500
 POLL_S = 0.2
 BACK_OFF_S = 5.0
 CONNECT_S = 5.0
+REFUSALS = frozenset({400, 409, 413, 415, 422})  # answers that will be the same next time
 FAULTS = (httpx.HTTPError, OSError, RuntimeError, ValueError, KeyError, TypeError, LedgerFault)
 
 
@@ -57,29 +60,32 @@ def open_catalog(
     from databroker.v1 import Broker
 
     if uri is not None:
-        client = _of_server(uri, api_key)
-        with closing(client.context):
-            yield Broker(client)
+        with _of_server(uri, api_key) as client:
+            yield Broker(client.sort(("start.time", 1)))
         return
     if directory is None:
         raise InputError("neither directory nor uri", where="catalog", remedy="name one of them")
     with _locked(directory), _embedded(directory) as client:
-        yield Broker(client)
+        yield Broker(client.sort(("start.time", 1)))
 
 
-def _of_server(uri: str, api_key: str | None) -> Any:
-    from tiled.client import from_uri
+@contextmanager
+def _of_server(uri: str, api_key: str | None) -> Iterator[Any]:
+    from tiled.client import from_context
+    from tiled.client.context import Context
 
-    url = urlsplit(uri)
     try:
-        # Tiled's client goes on asking for half a minute before it says that nobody is there
+        url = urlsplit(uri)
         port = url.port or (443 if url.scheme == "https" else 80)
+        # Tiled's client goes on asking for half a minute before it says that nobody is there
         socket.create_connection((url.hostname or "", port), CONNECT_S).close()
-        return from_uri(uri, api_key=api_key)
+        context, path = Context.from_any_uri(uri, api_key=api_key)
     except (httpx.HTTPError, OSError, ValueError) as error:
         raise Unreachable(
             f"no Tiled server: {error}", where=uri, remedy="start it, or leave out catalog.uri"
         ) from error
+    with closing(context):
+        yield from_context(context, node_path_parts=path, remember_me=False)
 
 
 @contextmanager
@@ -108,7 +114,7 @@ def _embedded(directory: Path) -> Iterator[Any]:
     # starlette's advice to its own users, raised at import: none of an operator's business
     warnings.filterwarnings("ignore", message="Using `httpx` with `starlette.testclient`")
     # an error of the server comes back as status 500, as from any other server
-    with Context.from_app(app, raise_server_exceptions=False) as context:
+    with closing(Context.from_app(app, raise_server_exceptions=False)) as context:
         (directory / "ready").touch()
         yield from_context(context)
 
@@ -142,24 +148,36 @@ def server_config(directory: Path) -> dict[str, Any]:
     }
 
 
+@dataclass
+class _Run:
+    """A run on its way; `writer` is None when nothing is to be written (there, or refused)."""
+
+    first: int
+    writer: Any
+
+
 class CatalogFeeder:
     """Carries documents from the ledger to a catalog, in a thread, resumably.
 
-    The position, the last document carried over, is kept in `folder`, so that a restart goes on
-    there.  Errors of the catalog are kept in `trouble` and tried again; nobody waits for them.
+    A run is carried as a whole, or again from its start, so failures and restarts do no harm.
+    `trouble` is the last failure while it lasts; `refused` says why the catalog will not have
+    a run.  Raises Refused on entry when another process feeds from this folder.
     """
 
     def __init__(self, ledger: Source, broker: Any, folder: Path) -> None:
-        self._ledger, self._client = ledger, broker._catalog
+        self._ledger, self._client = ledger, broker.v2
         self._position_file = folder / "catalog.position"
-        self.position = self._read_position()
+        self._lock = _locked(folder / "feeding")
+        self.position = self._kept = self._read_position()
         self.trouble: BaseException | None = None
-        self._writers: dict[str, Any] = {}
+        self.refused: dict[str, str] = {}
+        self._runs: dict[str, _Run] = {}
         self._run_of: dict[str, str] = {}
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._feed, name="catalog feeder", daemon=True)
 
     def __enter__(self) -> Self:
+        self._lock.__enter__()
         self._thread.start()
         return self
 
@@ -170,12 +188,13 @@ class CatalogFeeder:
         trace: TracebackType | None,
     ) -> None:
         self._ending.set()
-        self._thread.join()
+        self._thread.join(CONNECT_S)  # Tiled's own retries may hold the thread for a minute
+        self._lock.__exit__(None, None, None)
 
     def _read_position(self) -> int:
         try:
             return int(self._position_file.read_text())
-        except (FileNotFoundError, ValueError):  # none yet, or cut by a crash
+        except (FileNotFoundError, ValueError):
             return 0
 
     def drain(self, timeout_s: float) -> bool:
@@ -191,36 +210,76 @@ class CatalogFeeder:
             try:
                 documents = self._ledger.documents(self.position, BATCH)
                 for seq, _, name, document in documents:
-                    self._carry(name, document)
+                    if self._ending.is_set():
+                        return
+                    self._carry(seq, name, document)
                     self.position = seq
-                    if name == "stop":
-                        # a restart must see a run from its start: only whole runs are left behind
-                        self._position_file.write_text(str(seq))
-                self.trouble = None
+                self._keep_position()
             except FAULTS as error:
-                self.trouble = error
-                self._ending.wait(BACK_OFF_S)
+                self._begin_again(error)
                 continue
+            self.trouble = None
             if not documents:
                 self._ending.wait(POLL_S)
 
-    def _carry(self, name: str, document: dict[str, Any]) -> None:
+    def _begin_again(self, error: Exception) -> None:
+        """Open runs are carried anew: their writers do not know what has arrived."""
+        if not self._ending.is_set():
+            log.warning("the catalog is not filled: %s", error)
+            self.trouble = error
+            self._runs.clear()
+            self.position = self._kept
+            self._ending.wait(BACK_OFF_S)
+
+    def _keep_position(self) -> None:
+        """A restart must see the runs that are open now from their start."""
+        kept = min((run.first - 1 for run in self._runs.values()), default=self.position)
+        if kept != self._kept:
+            new = self._position_file.with_suffix(".new")
+            new.write_text(str(kept))
+            new.replace(self._position_file)
+            self._kept = kept
+
+    def _carry(self, seq: int, name: str, document: dict[str, Any]) -> None:
+        uid = self._uid_of_run(name, document)
+        if name == "start":
+            self._runs[uid] = _Run(seq, self._writer(uid))
+        run = self._runs.get(uid)
+        if run is None:  # closed before: a run taken for torn that went on
+            return
+        if run.writer is not None:
+            try:
+                run.writer(name, document)
+            except FAULTS as error:
+                if _may_pass(error):
+                    raise
+                log.warning("the catalog refuses run %s: %s", uid, error)
+                self.refused[uid], run.writer = f"{type(error).__name__}: {error}", None
+        if name == "stop":
+            del self._runs[uid]
+
+    def _uid_of_run(self, name: str, document: dict[str, Any]) -> str:
+        uid = document["uid"] if name == "start" else document.get("run_start")
+        if name == "descriptor":
+            self._run_of[document["uid"]] = str(uid)
+        return str(uid or self._run_of.get(document.get("descriptor", ""), ""))
+
+    def _writer(self, uid: str) -> Any:
         from bluesky_tiled_plugins import TiledWriter
 
-        if name == "start":
-            uid = document["uid"]
-            if uid in self._client:  # half carried over before a crash: begin it anew
-                self._client.delete_contents(uid, external_only=False, recursive=True)
-            self._writers[uid] = TiledWriter(self._client, batch_size=BATCH)
-        elif name == "descriptor":
-            uid = self._run_of[document["uid"]] = document["run_start"]
-        elif name == "stop":
-            uid = document["run_start"]
-        else:
-            uid = self._run_of[document["descriptor"]]
-        self._writers[uid](name, document)
-        if name == "stop":
-            del self._writers[uid]
+        if uid in self._client:
+            if self._client[uid].metadata.get("stop"):
+                return None
+            # half carried over before a failure: begin it anew
+            self._client.delete_contents(uid, external_only=False, recursive=True)
+        return TiledWriter(self._client, batch_size=BATCH)
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether the same document may be taken later: the fault is not the document's own."""
+    if isinstance(error, httpx.HTTPStatusError):
+        return error.response.status_code not in REFUSALS
+    return isinstance(error, httpx.HTTPError | OSError | RuntimeError | LedgerFault)
 
 
 def close_torn_runs(ledger: Source) -> int:
@@ -236,7 +295,6 @@ def close_torn_runs(ledger: Source) -> int:
             "time": time.time(),
             "exit_status": "abort",
             "reason": "interrupted",
-            "num_events": {},
         }
         ledger.add_documents(job_id, [("stop", stop)])
     return len(torn)

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-
 from materialsdock import catalog as catalogs
 from materialsdock.catalog import CatalogFeeder, close_torn_runs, open_catalog
 from materialsdock.errors import InputError, LedgerFault, Refused, Unreachable
@@ -207,7 +206,7 @@ def test_an_error_inside_the_server_is_tried_again(ledger, catalog, feeder, monk
     monkeypatch.setattr(CatalogContainerAdapter, "create_node", fail_once)
     ledger.add_documents("job", list(documents(uid_of(47))))
     assert feeder.drain(30)
-    assert feeder.trouble is None
+    assert feeder.refused == {}
     assert len(catalog[uid_of(47)].table("primary")) == 2
 
 
@@ -273,6 +272,110 @@ def test_reopening_finds_what_was_there_and_leaves_no_thread(tmp_path, ledger):
     while set(threading.enumerate()) - before and time.monotonic() < deadline:
         time.sleep(0.05)
     assert set(threading.enumerate()) <= before
+
+
+def test_interleaved_runs_are_kept_apart(ledger, feeder, catalog):
+    both = zip(documents(uid_of(20)), documents(uid_of(21)), strict=True)
+    for pair in both:
+        ledger.add_documents("job", list(pair))
+    assert feeder.drain(20)
+    for n in (20, 21):
+        assert list(catalog[uid_of(n)].table("primary")["y"]) == [0.1, 0.2]
+
+
+def test_a_restart_goes_on_with_every_run_that_was_open(ledger, catalog, tmp_path):
+    """One run ends while another is open; the next process still has the open one's start."""
+    first = list(documents(uid_of(40)))
+    ledger.add_documents("job", first[:3] + list(documents(uid_of(41))))
+    with CatalogFeeder(ledger, catalog, tmp_path) as feeder:
+        assert feeder.drain(20)
+    ledger.add_documents("job", first[3:])
+    with CatalogFeeder(ledger, catalog, tmp_path) as feeder:
+        assert feeder.drain(20)
+    for n in (40, 41):
+        assert list(catalog[uid_of(n)].table("primary")["y"]) == [0.1, 0.2]
+        assert catalog[uid_of(n)].stop["exit_status"] == "success"
+
+
+def test_a_torn_run_can_be_closed_after_others(ledger, catalog, tmp_path):
+    ledger.add_documents("job", list(documents(uid_of(42), stop=False)))
+    ledger.add_documents("job", list(documents(uid_of(43))))
+    with CatalogFeeder(ledger, catalog, tmp_path) as feeder:
+        assert feeder.drain(20)
+    assert close_torn_runs(ledger) == 1
+    with CatalogFeeder(ledger, catalog, tmp_path) as feeder:
+        assert feeder.drain(20)
+    assert catalog[uid_of(42)].stop["reason"] == "interrupted"
+    assert len(catalog[uid_of(42)].table("primary")) == 2
+    assert catalog[-1].start["uid"] == uid_of(43)
+
+
+def test_a_run_taken_for_torn_that_goes_on_holds_up_nobody(ledger, catalog, feeder):
+    *begun, stop = documents(uid_of(44))
+    ledger.add_documents("job", begun)
+    assert close_torn_runs(ledger) == 1
+    ledger.add_documents("job", [stop, *documents(uid_of(45))])
+    assert feeder.drain(20)
+    assert catalog[uid_of(45)].stop["exit_status"] == "success"
+
+
+def test_a_batch_that_fails_is_not_written_twice(ledger, catalog, tmp_path, monkeypatch):
+    from bluesky_tiled_plugins.writing.tiled_writer import _RunWriter
+
+    monkeypatch.setattr(catalogs, "BATCH", 2)
+    monkeypatch.setattr(catalogs, "BACK_OFF_S", 0.1)
+    append, failures = _RunWriter._append_with_retry, iter([httpx.ReadTimeout("too slow")])
+
+    def fail_once(self, *arguments):
+        for failure in failures:
+            raise failure
+        return append(self, *arguments)
+
+    monkeypatch.setattr(_RunWriter, "_append_with_retry", fail_once)
+    ledger.add_documents("job", list(documents(uid_of(46))))
+    with CatalogFeeder(ledger, catalog, tmp_path) as feeder:
+        assert feeder.drain(20)
+        assert feeder.trouble is None
+    assert list(catalog[uid_of(46)].table("primary")["y"]) == [0.1, 0.2]
+
+
+def test_a_lost_position_does_no_harm(ledger, catalog, tmp_path):
+    ledger.add_documents("job", list(documents(uid_of(50))))
+    for _ in range(2):
+        with CatalogFeeder(ledger, catalog, tmp_path) as feeder:
+            assert feeder.drain(20)
+        (tmp_path / "catalog.position").unlink()
+    assert len(catalog[uid_of(50)].table("primary")) == 2
+
+
+@pytest.mark.filterwarnings("ignore:The callback .* raised")
+def test_a_run_that_tiled_refuses_does_not_hold_up_the_next(ledger, feeder, catalog):
+    broken = list(documents(uid_of(60)))
+    del broken[1][1]["data_keys"]["y"]["dtype"]
+    broken[2][1]["data"]["y"] = {"not": "a number"}
+    ledger.add_documents("job", broken)
+    ledger.add_documents("job", list(documents(uid_of(61))))
+    assert feeder.drain(20)
+    assert list(feeder.refused) == [uid_of(60)]
+    assert list(catalog[uid_of(61)].table("primary")["y"]) == [0.1, 0.2]
+
+
+def test_one_position_has_one_feeder(ledger, catalog, feeder, tmp_path):
+    with (
+        pytest.raises(Refused, match="another process"),
+        CatalogFeeder(ledger, catalog, tmp_path),
+    ):
+        pass
+
+
+def test_an_absent_server_is_said_at_once():
+    began = time.perf_counter()
+    with (
+        pytest.raises(Unreachable, match=r"127\.0\.0\.1:9"),
+        open_catalog(None, "http://127.0.0.1:9"),
+    ):
+        pass
+    assert time.perf_counter() - began < 5
 
 
 def test_a_tiled_server_is_one_setting_away(tmp_path, ledger):
