@@ -5,9 +5,9 @@ Rules are pure: equal evidence, equal verdict.  A reason is a sentence with the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -41,17 +41,19 @@ def lambda_history(
     """λ of every complete group (g,); z² below `floor_z2` is raised to it, against lucky hits."""
     seen = judged(evidence)
     z2 = np.maximum(seen.z2, floor_z2)
-    changes = divergence.bound_changes(
-        seen.s, z2, seen.group, per_observation=per_observation
-    )
+    changes = divergence.bound_changes(seen.s, z2, seen.group, per_observation=per_observation)
     return divergence.ratio(changes, reference, warmup)
 
 
 @dataclass(frozen=True)
 class PaperRule:
-    """λ_t ≤ threshold, as published (npj Comput. Mater. 7, 139): no stop in the first `warmup`."""
+    """λ_t ≤ threshold, as published (npj Comput. Mater. 7, 139): no stop in the first `warmup`.
+
+    minimum_points : hold back until then; the paper itself has no such limit
+    """
 
     threshold: float = 0.05
+    minimum_points: int = 0
     reference: divergence.Reference = "min"
     warmup: int = 10
 
@@ -59,13 +61,19 @@ class PaperRule:
         """Stop at the first λ at or below the threshold."""
         history = lambda_history(evidence, self.reference, self.warmup)
         if history.size <= self.warmup:
-            return Verdict(False, f"{history.size} of {self.warmup + 1} steps to begin with",
-                           None, self.threshold)
-        value = float(history[-1])
-        stop = value <= self.threshold
-        sign = "≤" if stop else ">"
-        reason = f"λ {value:.3f} {sign} {self.threshold:.3f} after {_points(evidence)} points"
-        return Verdict(stop, reason, value, self.threshold)
+            return Verdict(
+                False,
+                f"{history.size} of {self.warmup + 1} steps to begin with",
+                None,
+                self.threshold,
+            )
+        value, points = float(history[-1]), _points(evidence)
+        sign = "≤" if value <= self.threshold else ">"
+        reason = f"λ {value:.3f} {sign} {self.threshold:.3f} after {points} points"
+        if points < self.minimum_points:
+            reason = f"{points} of at least {self.minimum_points} points; {reason}"
+            return Verdict(False, reason, value, self.threshold)
+        return Verdict(value <= self.threshold, reason, value, self.threshold)
 
 
 @dataclass(frozen=True)
@@ -94,8 +102,9 @@ class RobustRule:
         """Stop when λ is low and every gate is open; else say what is missing."""
         history = lambda_history(evidence, self.reference, self.warmup, 1.0, self.per_observation)
         if history.size <= self.warmup:
-            return Verdict(False, f"{_points(evidence)} points are too few to judge", None,
-                           self.threshold)
+            return Verdict(
+                False, f"{_points(evidence)} points are too few to judge", None, self.threshold
+            )
         value = float(history[-self.window :].max())
         closed = [] if value <= self.threshold else [f"λ {value:.3f} > {self.threshold:.3f}"]
         closed += self._closed_gates(evidence)
@@ -105,7 +114,7 @@ class RobustRule:
         return Verdict(True, reason, value, self.threshold)
 
     def _closed_gates(self, evidence: Evidence) -> list[str]:
-        q = evidence.quantities
+        q, z2 = evidence.quantities, judged(evidence).z2
         closed = []
         if q["points"] < self.minimum_points:
             closed.append(f"{_points(evidence)} of at least {self.minimum_points} points")
@@ -117,9 +126,9 @@ class RobustRule:
         if q["largest_gap"] > q["resolution"] * (1 + 1e-9):
             closed.append(f"largest gap {q['largest_gap']:.3g} > {q['resolution']:.3g}")
         low, high = self.calm
-        if not low < (mean := float(evidence.z2[-15:].mean())) < high:
+        if not low < (mean := float(z2[-15:].mean())) < high:
             closed.append(f"mean z² {mean:.2f} outside {low:g} to {high:g}: check the noise model")
-        if (largest := float(evidence.z2[-5:].max())) >= self.wild:
+        if (largest := float(z2[-5:].max())) >= self.wild:
             closed.append(f"a surprise of z² {largest:.1f} just now")
         return closed
 
@@ -138,8 +147,9 @@ class TargetRule:
             return Verdict(False, f"{self.quantity} is not known yet", None, self.target)
         stop = value <= self.target
         sign = "≤" if stop else ">"
-        return Verdict(stop, f"{self.quantity} {value:.3g} {sign} {self.target:.3g}", value,
-                       self.target)
+        return Verdict(
+            stop, f"{self.quantity} {value:.3g} {sign} {self.target:.3g}", value, self.target
+        )
 
 
 @dataclass(frozen=True)
@@ -198,32 +208,79 @@ RULES: Mapping[str, type[PaperRule] | type[RobustRule]] = {"paper": PaperRule, "
 BUDGETS = ("maximum_points", "maximum_seconds")
 
 
+def _number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < np.inf
+
+
+def _positive(value: object) -> bool:
+    return _number(value) and value > 0
+
+
+def _whole(value: object) -> bool:
+    return _number(value) and isinstance(value, int) and value >= 0
+
+
+def _whole_positive(value: object) -> bool:
+    return _whole(value) and value != 0
+
+
+def _flag(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+def _range(value: object) -> bool:
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        return False
+    low, high = value
+    return _number(low) and _number(high) and 0 <= low < high
+
+
+CHECKS: Mapping[str, tuple[Callable[[object], bool], str]] = {
+    "threshold": (_positive, "a positive number"),
+    "sd_over_noise": (_positive, "a positive number"),
+    "wild": (_positive, "a positive number"),
+    "calm": (_range, "a range of two numbers"),
+    "minimum_points": (_whole, "a whole number"),
+    "warmup": (_whole, "a whole number"),
+    "window": (_whole_positive, "a positive whole number"),
+    "reference": (lambda v: v in ("min", "first", "median"), "min, first or median"),
+    "gates": (_flag, "true or false"),
+    "per_observation": (_flag, "true or false"),
+    "maximum_points": (_whole_positive, "a positive whole number"),
+    "maximum_seconds": (_positive, "a positive number"),
+}
+
+
 def rule_from_settings(settings: Mapping[str, Any]) -> StoppingRule:
-    """The rule that a profile or job describes.
+    """The rule that a profile or job describes; a key that is None is as one left out.
 
     Keys: mode ("robust" or "paper") and that rule's own fields, maximum_points, maximum_seconds,
     targets {quantity: sd}.  Raises InputError naming every fault at once.
     """
-    given = dict(settings)
-    mode = given.pop("mode", "robust")
-    budget = {key: given.pop(key) for key in BUDGETS if given.get(key) is not None}
-    targets = given.pop("targets", None) or {}
-    faults = []
-    if mode not in RULES:
-        faults.append(f"mode {mode!r} is none of {', '.join(RULES)}")
-    known = RULES.get(mode, RobustRule).__dataclass_fields__
-    faults += [f"{mode} has no {key!r}" for key in given if key not in known]
-    numbers = {**{k: v for k, v in given.items() if k == "threshold"}, **budget, **targets}
-    faults += [f"{k} = {v!r} is not positive" for k, v in numbers.items() if not _positive(v)]
-    if faults:
-        raise InputError("; ".join(faults), where="stop", remedy=f"keys: {', '.join(known)}")
+    given = {key: value for key, value in settings.items() if value is not None}
+    mode, targets = given.pop("mode", "robust"), given.pop("targets", {})
+    if faults := _faults(mode, targets, given):
+        keys = ", ".join(["mode", "targets", *CHECKS])
+        raise InputError("; ".join(faults), where="stop", remedy=f"keys: {keys}")
+    budget = {key: given.pop(key) for key in BUDGETS if key in given}
     rules: list[StoppingRule] = [RULES[mode](**given)]
     rules += [TargetRule(name, float(value)) for name, value in targets.items()]
     wanted: StoppingRule = AllOf(tuple(rules)) if len(rules) > 1 else rules[0]
     return AnyOf((wanted, BudgetRule(**budget))) if budget else wanted
 
 
-def _positive(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
-
-
+def _faults(mode: object, targets: object, given: Mapping[str, Any]) -> list[str]:
+    faults = []
+    if mode not in list(RULES):
+        faults.append(f"mode = {mode!r} is none of {', '.join(RULES)}")
+    rule = PaperRule if mode == "paper" else RobustRule
+    known = {*rule.__dataclass_fields__, *BUDGETS}
+    for key, value in given.items():
+        if key not in known:
+            faults.append(f"mode {mode!r} has no {key!r}")
+        elif not CHECKS[key][0](value):
+            faults.append(f"{key} = {value!r} is not {CHECKS[key][1]}")
+    if not isinstance(targets, Mapping):
+        return [*faults, f"targets = {targets!r} is not a table of quantity = sd"]
+    wrong = {key: value for key, value in targets.items() if not _positive(value)}
+    return [*faults, *(f"target {k} = {v!r} is not a positive number" for k, v in wrong.items())]
