@@ -282,12 +282,12 @@ def _may_pass(error: Exception) -> bool:
     return isinstance(error, httpx.HTTPError | OSError | RuntimeError | LedgerFault)
 
 
-def close_torn_runs(ledger: Source) -> int:
-    """Give every run that a dead process left open a stop document, "interrupted"; how many.
+def close_torn_runs(ledger: Source, of_job: str | None = None) -> int:
+    """Give runs that a dead process left open a stop document, "interrupted"; how many.
 
-    Call it only when no other process is measuring with this ledger.
+    `of_job`: only that job's.  Call it only when no other process is measuring them.
     """
-    torn = ledger.torn_runs()
+    torn = [run for run in ledger.torn_runs() if of_job in (None, run[0])]
     for job_id, run_uid in torn:
         stop = {
             "uid": str(uuid.uuid4()),

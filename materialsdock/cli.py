@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import typer
+from typer.exceptions import TyperException
 
 from materialsdock.errors import InputError, MaterialsDockError
 
@@ -179,10 +179,10 @@ def main() -> None:
         app(standalone_mode=False)
     except MaterialsDockError as error:
         _refuse(error.as_dict(), str(error), error.exit_code)
-    except click.exceptions.Abort:
+    except typer.Abort:
         _refuse({"code": "interrupted", "message": "interrupted"}, "interrupted", 130)
-    except click.ClickException as error:
-        _refuse({"code": "usage", "message": error.format_message()}, error.format_message(), 2)
+    except TyperException as error:
+        _refuse({"code": "usage", "message": str(error)}, str(error), 2)
     except KeyboardInterrupt:
         _refuse({"code": "interrupted", "message": "interrupted"}, "interrupted", 130)
 

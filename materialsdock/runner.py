@@ -16,7 +16,7 @@ from typing import Any
 
 from materialsdock import analysis
 from materialsdock.campaign import Campaign
-from materialsdock.catalog import CatalogFeeder, open_catalog
+from materialsdock.catalog import CatalogFeeder, close_torn_runs, open_catalog
 from materialsdock.config import Beam, Profile, build_instrument, release, resolve
 from materialsdock.errors import MaterialsDockError
 from materialsdock.ledger import Ledger
@@ -153,6 +153,7 @@ def measure(
 
 def _campaign(job: Job | str, ledger: Ledger) -> Campaign:
     if isinstance(job, str):
+        close_torn_runs(ledger, job)
         return Campaign.resume(job, ledger)
     ledger.add_job(job)
     return Campaign(job, ledger)
@@ -223,6 +224,13 @@ def _signals_abort(engine: Any) -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
+def catalog_of(profile: Profile, data: DataDirectory) -> contextlib.AbstractContextManager[Any]:
+    """The profile's catalog: embedded in the data folder, or of a Tiled server."""
+    key_file = profile.catalog.api_key_file
+    key = key_file.read_text().strip() if key_file else None
+    return open_catalog(data.catalog, profile.catalog.uri, key)
+
+
 @contextlib.contextmanager
 def _catalog_fed_from(
     ledger: Ledger, data: DataDirectory, profile: Profile
@@ -234,7 +242,7 @@ def _catalog_fed_from(
     with ThreadPoolExecutor(1, "catalog") as pool, contextlib.ExitStack() as stack:
 
         def open_feeder() -> CatalogFeeder:
-            client = stack.enter_context(open_catalog(data.catalog, profile.catalog.uri))
+            client = stack.enter_context(catalog_of(profile, data))
             return stack.enter_context(CatalogFeeder(ledger, client, data.path))
 
         opening = pool.submit(open_feeder)

@@ -13,11 +13,11 @@ from typing import Any
 
 from materialsdock import analysis, config, options, prepare, runner, siteroot
 from materialsdock.campaign import Campaign, check_settings
-from materialsdock.catalog import CatalogFeeder, open_catalog
+from materialsdock.catalog import CatalogFeeder
 from materialsdock.errors import InputError
 from materialsdock.formats import Measured, read_measured
 from materialsdock.ledger import Ledger
-from materialsdock.model import Instrument, Outcome, Sample
+from materialsdock.model import Instrument, Job, Outcome, Sample
 from materialsdock.report import headline, write_report
 from materialsdock.simulation import running
 
@@ -30,15 +30,25 @@ class Session:
     """One instrument in the hands of an operator."""
 
     profile: config.Profile
-    site: Path
     data: runner.DataDirectory
     engine: Any
     instrument: Instrument
     ledger: Ledger
     catalog: Any
     samples: Mapping[str, tuple[Measured, Sample]]
+    shift: str
     campaign: Campaign | None = None
-    _listening: list[int] = field(default_factory=list)
+    outcome: Outcome | None = None
+    _learning: bool = False
+    _watching: list[int] = field(default_factory=list)
+
+    def receive(self, name: str, document: dict[str, Any]) -> None:
+        """Every document goes to the ledger first: through the campaign while one is learning."""
+        if self._learning and self.campaign is not None:
+            self.campaign.receive(name, document)
+            self._learning = name != "stop"
+        else:
+            self.ledger.add_documents(self.shift, [(name, document)])
 
     def learn(
         self,
@@ -63,19 +73,23 @@ class Session:
             count_time_s=count_time_s,
         )
         check_settings(job)
+        return self._learn(job, live_plot)
+
+    def _learn(self, job: Job, live_plot: bool) -> Generator[Any, Any, Any]:
         self.ledger.add_job(job)
         self.campaign = Campaign(job, self.ledger)
-        self._listen(self.campaign, live_plot)
+        self._watch(self.campaign, live_plot)
+        self._learning = True
         return (yield from runner.plan_for(self.campaign, self.instrument, self.profile))
 
-    def analyse(self) -> Outcome:
-        """Refine, or find the edge of, what `learn` measured last; writes and names the report."""
+    def analyse(self) -> None:
+        """Refine, or find the edge of, what `learn` measured last; keeps it as `outcome`."""
         if self.campaign is None or not self.campaign.decisions:
             raise InputError("nothing has been measured yet", remedy="RE(learn(SAMPLE)) first")
         outcome = analysis.analyse(self.campaign, print, lambda trial: None)
+        self.outcome = outcome
         page = write_report(outcome, self.data.reports / f"{self.campaign.job.job_id}.html")
         print(f"{headline(outcome)}\nreport: {page}")
-        return outcome
 
     def _known(self, sample: str) -> tuple[Measured, Sample]:
         if sample not in self.samples:
@@ -83,23 +97,21 @@ class Session:
             raise InputError(f"no sample {sample!r}", where="learn", remedy=f"there is: {have}")
         return self.samples[sample]
 
-    def _listen(self, campaign: Campaign, live_plot: bool) -> None:
-        """Ledger first, then tables and plots, which may fail without losing anything."""
+    def _watch(self, campaign: Campaign, live_plot: bool) -> None:
+        """Tables and plots of this measurement only; they may fail without losing anything."""
         from bluesky.callbacks import LiveTable
 
-        for token in self._listening:
+        for token in self._watching:
             self.engine.unsubscribe(token)
-        table = LiveTable(
-            ["step", "next_x", "mean", "sd", "lambda_t", "threshold"], stream_name="decision"
-        )
-        listeners = [campaign.receive, table]
+        fields = ["step", "next_x", "mean", "sd", "lambda_t", "threshold"]
+        watching: list[Any] = [LiveTable(fields, stream_name="decision")]
         if live_plot:
             from bluesky.callbacks.mpl_plotting import LivePlot
 
-            x = "two_theta" if campaign.job.sample.technique == "xrd" else "mono_energy"
-            y = "counts" if campaign.job.sample.technique == "xrd" else "it"
-            listeners.append(LivePlot(y, x, marker=".", linestyle="none"))
-        self._listening = [self.engine.subscribe(listener) for listener in listeners]
+            xrd = campaign.job.sample.technique == "xrd"
+            x, y = ("two_theta", "counts") if xrd else ("mono_energy", "it")
+            watching.append(LivePlot(y, x, marker=".", linestyle="none"))
+        self._watching = [self.engine.subscribe(watch) for watch in watching]
 
 
 def start(
@@ -154,13 +166,16 @@ def _open(
             )
     instrument = config.build_instrument(profile)
     ledger = stack.enter_context(Ledger(data.ledger))
-    catalog = stack.enter_context(open_catalog(data.catalog, profile.catalog.uri))
-    feeder = stack.enter_context(CatalogFeeder(ledger, catalog, data.path / "catalog.position"))
+    catalog = stack.enter_context(runner.catalog_of(profile, data))
+    feeder = stack.enter_context(CatalogFeeder(ledger, catalog, data.path))
     engine = RunEngine({})
     if profile.beam:
         engine.install_suspender(runner.beam_suspender(profile.beam, instrument))
-    session = Session(profile, root, data, engine, instrument, ledger, catalog, samples)
-    # so that catalog[-1] is the run that has just ended
+    shift = Job(prepare.new_job_id("session"), Sample("operator session", "xrd"))
+    ledger.add_job(shift)
+    session = Session(profile, data, engine, instrument, ledger, catalog, samples, shift.job_id)
+    engine.subscribe(session.receive)
+    # after the ledger has it: so that catalog[-1] is the run that has just ended
     engine.subscribe(lambda name, document: feeder.drain(DRAIN_S), "stop")
     return session
 

@@ -40,8 +40,9 @@ def candidate_grid(lo: float, hi: float, e0: float) -> FloatArray:
 def start_grid(lo: float, hi: float, e0: float, count: int) -> FloatArray:
     """About `count` positions to begin with: sparse outside, even across the edge region."""
     edge = np.arange(max(lo, e0 - 20.0), min(hi, e0 + EDGE_END_EV), 6.0)
-    outside = region_grid(lo, hi, e0, pre_step=30.0, edge_step=5.0, k_step=0.5)
-    grid = np.unique(np.concatenate([edge, outside]))
+    far = region_grid(lo, hi, e0, pre_step=30.0, edge_step=6.0, k_step=0.5)
+    outside = far[(far < edge[0] - 3.0) | (far > edge[-1] + 3.0)]
+    grid = np.unique(np.concatenate([edge, outside, [lo, hi]]))
     if grid.size <= count:
         return grid
     keep = np.unique(np.rint(np.linspace(0, grid.size - 1, count)).astype(int))
