@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from scipy.linalg import cholesky, solve_triangular
 
 from materialsdock.errors import ModelFault
+from materialsdock.learning import hyperparameters
 from materialsdock.learning.learner import SpectrumLearner
 from materialsdock.learning.multipass import MultiPassLearner
 from materialsdock.model import Axis, Observation
@@ -202,8 +203,9 @@ def test_what_is_not_finite_is_refused_by_name(case, field, value):
     learner, _, told = case.run(steps=3)
     before = state(learner, case.axis)
     bad = replace(told[0][0], uid="bad-run/7", **{field: value})
+    following = case.measure(learner.ask(), step=3)
     with pytest.raises(ModelFault, match="bad-run/7"):
-        learner.tell([bad])
+        learner.tell([*following, bad])
     assert state(learner, case.axis) == before
 
 
@@ -315,6 +317,25 @@ def test_a_flat_signal_is_measured_and_known(value, sigma):
     mean, sd = learner.posterior(ENERGY.grid)
     np.testing.assert_allclose(mean, value, atol=1e-6 * max(abs(value), 1.0))
     assert np.isfinite(sd).all()
+
+
+@pytest.mark.parametrize("model", SPECTRUM)
+def test_when_no_kernel_can_be_learned_the_last_good_one_stays(model, monkeypatch):
+    case = Case(lambda: SpectrumLearner(ENERGY, count_time_s=1.0, model=model), ENERGY, 31)
+    learner, _, told = case.run()
+    good = learner.hyperparameters()
+    assert good["held"] == 0
+
+    def fails(*_, **__):
+        raise ModelFault("covariance is not positive definite")
+
+    monkeypatch.setattr(hyperparameters, "fit", fails)
+    for step in range(31, 34):
+        told.append(case.measure(learner.ask(), step))
+        learner.tell(told[-1])
+    assert learner.hyperparameters() == {**good, "held": 1.0}
+    assert learner.evidence().quantities["points"] == 34
+    assert learner.ask() is not None
 
 
 def test_samples_are_reproducible_and_pass_near_the_mean(spectrum_case):

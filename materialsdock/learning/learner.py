@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from materialsdock.errors import ModelFault
 from materialsdock.learning import acquisition, hyperparameters
@@ -55,24 +56,25 @@ class SpectrumLearner:
         self.first = np.unique(axis.index(even if initial is None else initial))
         self._told: list[tuple[int, str, Observation]] = []
         self._uids: set[str] = set()
-        self._sweep_posterior = lru_cache(maxsize=2)(self._posterior_at_boundary)
+        self._sweep_kernel = lru_cache(maxsize=2)(self._kernel_at_boundary)
         self._sweep_plan = lru_cache(maxsize=2)(self._plan_at_boundary)
         self._posterior: GridPosterior | None = None
+        self._learned_at = 0  # the sweep's boundary that the posterior's kernel comes from
 
     # -- data ---------------------------------------------------------------------------------
 
     def tell(self, observations: Iterable[Observation]) -> None:
-        """Take in observations; ModelFault for one that is not finite, naming its uid."""
-        for o in observations:
-            if o.uid in self._uids:
-                continue
+        """Take in observations: all of them, or none and a ModelFault naming one not finite."""
+        fresh = {o.uid: o for o in observations if o.uid not in self._uids}
+        for uid, o in fresh.items():
             if not np.isfinite([o.x, o.y, o.sigma]).all() or o.sigma <= 0:
-                raise ModelFault(f"x = {o.x}, y = {o.y}, sigma = {o.sigma}", where=o.uid)
+                raise ModelFault(f"x = {o.x}, y = {o.y}, sigma = {o.sigma}", where=uid)
+        for o in fresh.values():
             late = bool(self._told) and (o.step, o.uid) < self._told[-1][:2]
             insort(self._told, (o.step, o.uid, o))
             self._uids.add(o.uid)
             if late:  # told out of order: what was derived from the order is void
-                self._sweep_posterior.cache_clear()
+                self._sweep_kernel.cache_clear()
                 self._sweep_plan.cache_clear()
                 self._posterior = None
         self._catch_up()
@@ -84,11 +86,19 @@ class SpectrumLearner:
 
     def _catch_up(self) -> None:
         boundary = self._boundary(len(self._told))
-        if self._posterior is None or len(self._posterior) <= boundary:
-            kernel, mean = self._sweep_posterior(boundary)
-            self._posterior = GridPosterior(self.axis.grid, kernel, mean)
-        for o in self.observations[len(self._posterior) :]:
-            self._posterior.update(int(self.axis.index(o.x)), o.y, o.sigma**2)
+        if self._posterior is None or self._learned_at != boundary:
+            self._posterior, self._learned_at = self._prior(boundary), boundary
+        self._grow(self._posterior, len(self._told))
+
+    def _prior(self, boundary: int) -> GridPosterior:
+        """The empty posterior of the sweep that begins after `boundary` observations."""
+        kernel, mean, _ = self._sweep_kernel(boundary)
+        return GridPosterior(self.axis.grid, kernel, mean)
+
+    def _grow(self, posterior: GridPosterior, n: int) -> None:
+        """Give `posterior` those of the first `n` observations that it does not have yet."""
+        for o in self.observations[len(posterior) : n]:
+            posterior.update(int(self.axis.index(o.x)), o.y, o.sigma**2)
 
     # -- sweeps -------------------------------------------------------------------------------
 
@@ -112,67 +122,68 @@ class SpectrumLearner:
         columns = np.array([(o.x, o.y, o.sigma**2) for o in first]).reshape(-1, 3).T
         return columns[0], columns[1], columns[2]
 
-    def _posterior_at_boundary(self, n: int) -> tuple[Kernel, float]:
-        """Kernel and prior mean learned from the first `n` observations."""
+    def _kernel_at_boundary(self, n: int) -> tuple[Kernel, float, int]:
+        """Kernel and prior mean learned from the first `n` observations.
+
+        When no kernel can be learned the last good one stays; third, for how many sweeps it has.
+        """
         extent = float(np.ptp(self.axis.grid))
         if n < 4:
-            return Kernel(extent / 10.0, 1.0), 0.0
+            return Kernel(extent / 10.0, 1.0), 0.0, 0
         x, y, noise = self._data(n)
         mean = float(y.mean())
         if not np.ptp(y) > 0:  # nothing to learn a kernel from
-            return Kernel(extent / 10.0, float(noise.mean())), mean
+            return Kernel(extent / 10.0, float(noise.mean())), mean, 0
+        try:
+            return self._fit(x, y - mean, noise), mean, 0
+        except ModelFault:
+            kernel, mean, held = self._sweep_kernel(self._boundary(n - 1))
+            return kernel, mean, held + 1
+
+    def _fit(self, x: FloatArray, y: FloatArray, noise: FloatArray) -> Kernel:
+        grid, resolution = self.axis.grid, self.axis.resolution
         if self.model == "stationary":
-            kernel, _ = hyperparameters.fit(
-                x, y - mean, noise, resolution=self.axis.resolution
-            )
-        else:
-            kernel = hyperparameters.best_warped(
-                x, y - mean, noise, self.axis.grid, self.axis.resolution
-            )
-        return kernel, mean
+            return hyperparameters.fit(x, y, noise, resolution=resolution)[0]
+        return hyperparameters.best_warped(x, y, noise, grid, resolution)
 
     def _plan_at_boundary(self, n: int) -> tuple[tuple[int, float], ...]:
         """(grid index, score) of the sweep that begins after `n` observations, in travel order."""
         if n == 0:
             return tuple((int(i), 0.0) for i in self.first)
-        kernel, mean = self._sweep_posterior(n)
-        x, y, noise = self._data(n)
-        at = self.axis.index(x)
-        posterior = GridPosterior(self.axis.grid, kernel, mean)
-        for i, value, variance in zip(at, y, noise, strict=True):
-            posterior.update(int(i), float(value), float(variance))
+        posterior = self._posterior
+        if posterior is None or len(posterior) != n:  # rebuilt within the sweep
+            posterior = self._prior(n)
+            self._grow(posterior, n)
+        x, _, noise = self._data(n)
         taken = np.zeros(self.axis.grid.size, dtype=bool)
-        taken[at] = True
-        size = self._sweep_size(n)
-        known = posterior.variance.max() <= KNOWN_SD**2 * np.median(noise)
+        taken[self.axis.index(x)] = True
+        size, noise_variance = self._sweep_size(n), float(np.median(noise))
+        known = posterior.variance.max() <= KNOWN_SD**2 * noise_variance
         probes = self._probes(size if known else size // PROBE_EVERY, x, taken)
         taken[[i for i, _ in probes]] = True
+        covariance, count = posterior.covariance(), size - len(probes)
         picks = probes + acquisition.greedy_sweep(
-            posterior.covariance(), float(np.median(noise)), self._weights(), size - len(probes),
-            taken,
+            covariance, noise_variance, self._weights(), count, taken
         )
         positions = self.axis.grid[[i for i, _ in picks]]
         order = acquisition.travel_order(positions, float(x[-1]))
         return tuple(picks[i] for i in order)
 
     def _probes(
-        self, count: int, x: FloatArray, taken: FloatArray
+        self, count: int, x: FloatArray, taken: NDArray[np.bool_]
     ) -> list[tuple[int, float]]:
         """Looks into the largest gaps, where a feature may hide that no model can see.
 
         One point in four; all of them once the curve is known wherever the model can tell.
         """
         lo, hi = self.narrow
-        inside = (self.axis.grid >= lo) & (self.axis.grid <= hi)
+        inside = np.flatnonzero((self.axis.grid >= lo) & (self.axis.grid <= hi))
+        grid, blocked = self.axis.grid[inside], taken[inside]
         measured, probes = x[(x >= lo) & (x <= hi)], []
-        for _ in range(min(count, int((inside & ~taken).sum()))):
-            free = taken | ~inside
-            i = acquisition.largest_gap_index(
-                self.axis.grid[inside], measured, free[inside]
-            ) + int(np.argmax(inside))
-            probes.append((i, 0.0))
-            measured = np.append(measured, self.axis.grid[i])
-            taken = taken | (np.arange(taken.size) == i)
+        for _ in range(min(count, int((~blocked).sum()))):
+            i = acquisition.largest_gap_index(grid, measured, blocked)
+            probes.append((int(inside[i]), 0.0))
+            measured, blocked[i] = np.append(measured, grid[i]), True
         return probes
 
     def _weights(self) -> FloatArray:
@@ -194,8 +205,7 @@ class SpectrumLearner:
     def present(self) -> GridPosterior:
         """The posterior given all observations."""
         if self._posterior is None:
-            kernel, mean = self._sweep_posterior(0)
-            self._posterior = GridPosterior(self.axis.grid, kernel, mean)
+            self._posterior = self._prior(0)
         return self._posterior
 
     def posterior(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -207,13 +217,17 @@ class SpectrumLearner:
         return self.present.sample(x, size, np.random.default_rng(seed))
 
     def hyperparameters(self) -> Mapping[str, float]:
-        """lengthscale [units of the warped axis], variance, prior mean, and whether it is warped."""
+        """lengthscale [units of the warped axis], variance, prior mean, whether it is warped.
+
+        held : for how many sweeps they could not be learned anew
+        """
         kernel = self.present.kernel
         return {
             "lengthscale": kernel.lengthscale,
             "variance": kernel.variance,
             "mean": self.present.prior_mean,
             "warped": float(kernel.warp is not None),
+            "held": float(self._sweep_kernel(self._learned_at)[2]),
         }
 
     def evidence(self) -> Evidence:
@@ -251,9 +265,7 @@ class SpectrumLearner:
         """Instrument time so far: counting, motion and settling."""
         x = np.array([o.x for o in self.observations])
         counting = sum(o.count_time_s for o in self.observations)
-        return float(
-            counting + np.abs(np.diff(x)).sum() / self.velocity + self.settle_s * x.size
-        )
+        return float(counting + np.abs(np.diff(x)).sum() / self.velocity + self.settle_s * x.size)
 
     def spectrum(self) -> Spectrum:
         """What was measured, by energy; repeat visits merged by their precision."""
@@ -263,4 +275,4 @@ class SpectrumLearner:
         places, inverse = np.unique(at, return_inverse=True)
         total = np.bincount(inverse, weight)
         merged = np.bincount(inverse, weight * y) / total
-        return Spectrum(self.axis.grid[places], merged, total**-0.5)
+        return Spectrum(self.axis.grid[places], merged, np.asarray(total**-0.5))

@@ -93,13 +93,13 @@ class MultiPassLearner:
     # -- data ---------------------------------------------------------------------------------
 
     def tell(self, observations: Iterable[Observation]) -> None:
-        """Take in observations; ModelFault for one that no counter can have given."""
-        late = False
-        for o in observations:
-            if o.uid in self._uids:
-                continue
+        """Take in observations: all, or none and a ModelFault for what no counter can give."""
+        fresh = {o.uid: o for o in observations if o.uid not in self._uids}
+        for uid, o in fresh.items():
             if not (np.isfinite([o.x, o.y, o.count_time_s]).all() and o.y >= 0 < o.count_time_s):
-                raise ModelFault(f"rate {o.y} in {o.count_time_s} s at {o.x}", where=o.uid)
+                raise ModelFault(f"rate {o.y} in {o.count_time_s} s at {o.x}", where=uid)
+        late = False
+        for o in fresh.values():
             entry = (o.step, o.uid, o)
             late |= bool(self._taken) and o.step <= self._told[self._taken - 1][0]
             if self._told and o.step >= self._told[-1][0]:
@@ -197,8 +197,12 @@ class MultiPassLearner:
         first, last = now.segments[i]
         grid = self.axis.grid
         return Proposal(
-            float(grid[first]), float(grid[last]), now.count_time_s[i],
-            points=last - first + 1, score=now.scores[i], sweep=number,
+            float(grid[first]),
+            float(grid[last]),
+            now.count_time_s[i],
+            points=last - first + 1,
+            score=now.scores[i],
+            sweep=number,
         )
 
     # -- what is known ------------------------------------------------------------------------
@@ -274,5 +278,3 @@ class MultiPassLearner:
         return Pattern(
             self.axis.grid[seen], p.counts[seen] / seconds, np.sqrt(rate / seconds), seconds
         )
-
-
