@@ -41,7 +41,10 @@ class VerifiedMotor(EpicsMotor):
             if not success:
                 self.log.error(
                     "%s is at %g instead of %g (tolerance %g)",
-                    self.name, readback, self._target, self.tolerance,
+                    self.name,
+                    readback,
+                    self._target,
+                    self.tolerance,
                 )
         self._target = None  # motion that somebody else starts is not ours to judge
         super()._done_moving(success=success, **kwargs)

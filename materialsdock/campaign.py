@@ -168,15 +168,17 @@ class Campaign:
             listener(decision)
         return decision
 
-    def _decide(
-        self, proposal: Proposal, told: tuple[Observation, ...], began: float
-    ) -> Decision:
+    def _decide(self, proposal: Proposal, told: tuple[Observation, ...], began: float) -> Decision:
         evidence = self.learner.evidence()
         verdict = self.rule.judge(evidence)
         following = None if verdict.stop else self.learner.ask()
         if following is None and not verdict.stop:
-            verdict = Verdict(True, f"nothing left to count; {verdict.reason}",
-                              verdict.statistic, verdict.threshold)
+            verdict = Verdict(
+                True,
+                f"nothing left to count; {verdict.reason}",
+                verdict.statistic,
+                verdict.threshold,
+            )
         mean, sd = self.learner.posterior(np.array([(following or proposal).start]))
         return Decision(
             step=len(self.decisions),
@@ -184,8 +186,8 @@ class Campaign:
             observations=tuple(o.uid for o in told),
             verdict=verdict,
             lambda_t=verdict.statistic,
-            s=float(np.mean(evidence.s[-len(told):])),
-            z2=float(np.mean(evidence.z2[-len(told):])),
+            s=float(np.mean(evidence.s[-len(told) :])),
+            z2=float(np.mean(evidence.z2[-len(told) :])),
             mean=float(mean[0]),
             sd=float(sd[0]),
             hyperparameters=dict(self.learner.hyperparameters()),

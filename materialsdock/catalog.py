@@ -22,6 +22,7 @@ from typing import Any, Protocol, Self
 from urllib.parse import urlsplit
 
 import httpx
+
 from materialsdock.errors import InputError, LedgerFault, Refused, Unreachable
 
 log = logging.getLogger(__name__)
@@ -283,10 +284,7 @@ def _may_pass(error: Exception) -> bool:
 
 
 def close_torn_runs(ledger: Source, of_job: str | None = None) -> int:
-    """Give runs that a dead process left open a stop document, "interrupted"; how many.
-
-    `of_job`: only that job's.  Call it only when no other process is measuring them.
-    """
+    """Give runs (of one job) that a dead process left open a stop document; how many."""
     torn = [run for run in ledger.torn_runs() if of_job in (None, run[0])]
     for job_id, run_uid in torn:
         stop = {

@@ -37,7 +37,7 @@ Seed = Annotated[int, typer.Option(help="Seed of simulation, learner and search.
 
 
 def technique_of(name: str | None) -> Any:
-    """"xrd", "xas" or None; InputError for anything else."""
+    """ "xrd", "xas" or None; InputError for anything else."""
     if name not in (None, "xrd", "xas"):
         raise InputError(f"no technique {name!r}", where="--technique", remedy="say xrd or xas")
     return name
@@ -91,8 +91,15 @@ def measure(
     from materialsdock import commands
 
     request = commands.Request(
-        profile=profile, site=site, out=out, stop=stop, trials=trials, workers=workers,
-        speed=speed, seed=seed, count_time_s=count_time,
+        profile=profile,
+        site=site,
+        out=out,
+        stop=stop,
+        trials=trials,
+        workers=workers,
+        speed=speed,
+        seed=seed,
+        count_time_s=count_time,
     )
     if (resume is None) == (replay is None):
         raise InputError("name either a file or a job", remedy="use --replay FILE or --resume ID")

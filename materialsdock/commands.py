@@ -119,9 +119,7 @@ def _carry_out(
 
 
 @contextmanager
-def _beamline(
-    job: Job, profile: config.Profile, site: Path, request: Request
-) -> Iterator[None]:
+def _beamline(job: Job, profile: config.Profile, site: Path, request: Request) -> Iterator[None]:
     simulation = profile.simulation
     if simulation is None:
         raise Refused(
@@ -177,15 +175,18 @@ def sim_up(request: Request, port: int, as_json: bool) -> None:
     simulation = profile.simulation
     if simulation is None:
         raise Refused(f"profile {profile.name!r} has no [simulation] section")
-    with scenes(profile) as files, running(
-        simulation.module,
-        site,
-        files,
-        prefix=simulation.prefix,
-        speed=request.speed or simulation.speed,
-        seed=request.seed,
-        port=port,
-    ) as beamline:
+    with (
+        scenes(profile) as files,
+        running(
+            simulation.module,
+            site,
+            files,
+            prefix=simulation.prefix,
+            speed=request.speed or simulation.speed,
+            seed=request.seed,
+            port=port,
+        ) as beamline,
+    ):
         facts = {"port": beamline.port, "prefix": simulation.prefix, "pid": beamline.pid}
         print(
             json.dumps(facts)
@@ -212,5 +213,3 @@ def show(shown: Shown, as_json: bool) -> None:
         return
     print(headline(shown.outcome))
     print(f"report: {shown.report}")
-
-

@@ -13,7 +13,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from materialsdock.errors import InputError, Unreachable
-from materialsdock.model import Diffractometer, Instrument
+from materialsdock.model import Diffractometer
+from materialsdock.protocols import Instrument
 
 DOTTED = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
 

@@ -1,7 +1,7 @@
 """The frozen values that every room speaks.
 
-Angles are in degrees of 2θ, energies in eV, times in seconds, lengths in Å.  Arrays are
-float64 with their shape in parentheses.  A value knows how to check itself and nothing else.
+2θ in degrees, energies in eV, times in seconds, lengths in Å; arrays are float64, their shape in
+parentheses.  A value knows how to check itself and nothing else.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Technique = Literal["xrd", "xas"]
 
 @dataclass(frozen=True)
 class Structure:
-    """A candidate phase: the text of one CIF, and a preferred-orientation axis on request."""
+    """A candidate phase: the text of a CIF, and a preferred-orientation axis on request."""
 
     name: str
     cif: str
@@ -41,7 +41,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Job:
-    """One sample to measure and analyse; `settings` is the plain JSON that rebuilds the campaign."""
+    """One sample to measure and analyse; `settings` is plain JSON and rebuilds the campaign."""
 
     job_id: str
     sample: Sample
@@ -85,8 +85,7 @@ class Axis:
 class Proposal:
     """Where to count next, and for how long: one position, or one evenly stepped segment.
 
-    start, stop : first and last position [unit of the axis]
-    count_time_s : counting time per position
+    start, stop : first and last position [unit of the axis]; count_time_s : per position
     score : the acquisition value that won; `sweep` : the pass or sorted sweep it belongs to
     """
 
@@ -127,11 +126,9 @@ class Evidence:
 
     s : (k,) latent variance over noise variance, v/σ², of each observation in acquisition order
     z2 : (k,) squared standardised innovation (y−m)²/(v+σ²)
-    group : (k,) which step of the λ sequence the observation belongs to (non-decreasing from 0):
-        the point itself for spectra, the pass for multi-pass diffraction
+    group : (k,) which step of the λ sequence it belongs to, from 0: its point, or its pass
     complete : whether the last group is finished; an unfinished one is never judged
-    quantities : named numbers in the user's units: points, seconds, max_sd, noise_sd,
-        largest_gap, resolution, and any quantity whose sd is a target (e0_sd_ev, ...)
+    quantities : named numbers: points, seconds, max_sd, noise_sd, largest_gap, resolution, ...
     """
 
     s: FloatArray
@@ -143,7 +140,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A rule's answer; `statistic` and `threshold` are None where the rule has none yet."""
+    """A rule's answer; `statistic` and `threshold` are None where it has none yet."""
 
     stop: bool
     reason: str
@@ -157,10 +154,8 @@ class Decision:
 
     proposal : what was measured in this step; next : what comes now (None: the end)
     lambda_t : None until the rule can form it
-    mean, sd : posterior at `next.start` (at `proposal.start` when there is no next)
-    s, z2 : of the step's observations, averaged over the step
-    seconds_measured : instrument time up to and including this step (counting, motion, settling)
-    seconds_deciding : wall clock spent choosing and judging this step
+    mean, sd : posterior at `next.start`, else at `proposal.start`; s, z2 : means over the step
+    seconds_measured : instrument time so far; seconds_deciding : wall clock of this decision
     """
 
     step: int
@@ -182,8 +177,7 @@ class Decision:
 class Diffractometer:
     """What a refinement must know of the instrument.
 
-    wavelengths_angstrom, weights : emission lines and their relative weights
-    polarization : fraction K with 0.5 = unpolarised (SCIENCE: every engine converts from this)
+    wavelengths_angstrom, weights : emission lines; polarization : K, 0.5 = unpolarised
     fwhm_deg : instrument width at mid-range; radius_mm : goniometer radius
     """
 
@@ -239,8 +233,7 @@ class PhaseFit:
 class Fit:
     """A Rietveld refinement; R factors are recomputed by us on the whole fixed range.
 
-    rwp, r_exp [%], gof = rwp/r_exp; y_calc, y_background : (n,) on the pattern's 2θ
-    ticks : phase name -> (k,) reflection positions [deg]
+    rwp, r_exp [%]; y_calc, y_background : (n,); ticks : phase -> (k,) reflections [deg]
     violations : physical constraints broken (any entry: not acceptable)
     """
 
@@ -263,7 +256,7 @@ class Fit:
 
 @dataclass(frozen=True)
 class Trial:
-    """One Optuna trial: number, seed of its study, objective, and how it ended."""
+    """One Optuna trial: its number, the seed of its study, Rwp [%], and how it ended."""
 
     number: int
     seed: int
@@ -278,8 +271,8 @@ class Trial:
 class EdgeFit:
     """Normalisation and edge position of a spectrum, with uncertainties from the posterior.
 
-    e0_ev, e0_sd_ev : edge energy at half height on the main edge; edge_step : pre- to post-edge
-    jump in µ; energy_ev, flat : (m,) the normalised curve; pre_edge, post_edge : (m,) its lines
+    e0_ev : half height on the main edge; edge_step : jump in µ; energy_ev, flat : (m,) the
+    normalised curve; pre_edge, post_edge : (m,) its lines
     """
 
     e0_ev: float
@@ -295,10 +288,7 @@ class EdgeFit:
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What the morning finds: the measured points, the posterior curve, the proof, the analysis.
-
-    measured : the merged points; curve : posterior mean and sd on the axis grid, as the same type
-    """
+    """What the morning finds; `measured` the merged points, `curve` the posterior on the axis."""
 
     job: Job
     decisions: tuple[Decision, ...]
@@ -308,20 +298,3 @@ class Outcome:
     edge: EdgeFit | None = None
     trials: tuple[Trial, ...] = ()
     curve: Pattern | Spectrum | None = None
-
-
-@dataclass(frozen=True)
-class Instrument:
-    """Connected devices by role; `instrument.two_theta` is `instrument.devices["two_theta"]`."""
-
-    name: str
-    devices: Mapping[str, Any]
-
-    def __getattr__(self, role: str) -> Any:
-        if role.startswith("__"):
-            raise AttributeError(role)
-        try:
-            return self.devices[role]
-        except KeyError:
-            have = ", ".join(sorted(self.devices))
-            raise AttributeError(f"{self.name} has no device {role!r}; it has {have}") from None

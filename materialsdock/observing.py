@@ -21,7 +21,9 @@ def of_diffraction(data: Reading) -> Measured:
     """
     counts, seconds = float(data["counts"]), float(data["count_time_s"])
     if not (math.isfinite(counts) and counts >= 0 and seconds > 0):
-        raise DeviceFault(f"{counts} counts in {seconds} s", where="counts", remedy="check detector")
+        raise DeviceFault(
+            f"{counts} counts in {seconds} s", where="counts", remedy="check detector"
+        )
     return (
         float(data["two_theta"]),
         counts / seconds,

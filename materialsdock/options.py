@@ -40,8 +40,9 @@ def stop_options(words: Sequence[str]) -> dict[str, Any]:
             wrong.append(word)
     if wrong:
         keys = ", ".join(["mode=paper|robust", *(f"{k}=N" for k in STOP_NUMBERS), "QUANTITY_sd=X"])
-        raise InputError(f"cannot read {', '.join(map(repr, wrong))}", where="--stop",
-                         remedy=f"use {keys}")
+        raise InputError(
+            f"cannot read {', '.join(map(repr, wrong))}", where="--stop", remedy=f"use {keys}"
+        )
     return found
 
 
@@ -67,7 +68,9 @@ def _axis(word: str, cifs: Sequence[Path]) -> tuple[str, tuple[int, int, int]]:
         h, k, l = (int(part) for part in indices.split(","))  # noqa: E741
     except ValueError:
         raise InputError(
-            f"{word!r} is not NAME=h,k,l", where="--preferred-orientation", remedy="e.g. LiCoO2=0,0,1"
+            f"{word!r} is not NAME=h,k,l",
+            where="--preferred-orientation",
+            remedy="e.g. a=0,0,1",
         ) from None
     if not (h or k or l):
         raise InputError(f"{word!r} is no direction", where="--preferred-orientation")

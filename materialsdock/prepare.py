@@ -31,10 +31,12 @@ def new_job_id(sample: str) -> str:
     return f"{time.strftime('%Y%m%d-%H%M%S')}-{slug}-{secrets.token_hex(2)}"
 
 
-def read_structure(path: Path, preferred_orientation: tuple[int, int, int] | None = None) -> Structure:
+def read_structure(
+    path: Path, orientation: tuple[int, int, int] | None = None
+) -> Structure:
     """A candidate phase from a CIF file; InputError when it cannot be read as text."""
     try:
-        return Structure(path.stem, path.read_text(encoding="utf-8"), preferred_orientation)
+        return Structure(path.stem, path.read_text(encoding="utf-8"), orientation)
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(str(error), where=str(path), remedy="name a readable CIF file") from error
 
@@ -76,7 +78,11 @@ def diffraction_job(
             "settle_s": xrd.motion.settle_s,
         },
         "stop": {**BY_PASS, **stop_settings(xrd.stop, stop)},
-        "full_scan": {"points": int(grid.size), "seconds": float(seconds), "full_time_s": full_time_s},
+        "full_scan": {
+            "points": int(grid.size),
+            "seconds": float(seconds),
+            "full_time_s": full_time_s,
+        },
         "diffractometer": asdict(_radiation(xrd.diffractometer, measured)),
         "analysis": profile.analysis.model_dump(),
         "profile": profile.name,
@@ -137,9 +143,7 @@ def job_for(
 ) -> Job:
     """The job that measures `sample` as its technique is measured."""
     make = diffraction_job if sample.technique == "xrd" else absorption_job
-    return make(
-        measured, sample, profile, stop=stop or {}, seed=seed, count_time_s=count_time_s
-    )
+    return make(measured, sample, profile, stop=stop or {}, seed=seed, count_time_s=count_time_s)
 
 
 def scene(measured: Measured, job: Job, profile: Profile) -> dict[str, Any]:

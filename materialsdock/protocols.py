@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from materialsdock.model import (
@@ -11,7 +12,6 @@ from materialsdock.model import (
     Evidence,
     Fit,
     FloatArray,
-    Instrument,
     Job,
     Observation,
     Pattern,
@@ -19,6 +19,23 @@ from materialsdock.model import (
     Structure,
     Verdict,
 )
+
+
+@dataclass(frozen=True)
+class Instrument:
+    """Connected devices by role; `instrument.two_theta` is `instrument.devices["two_theta"]`."""
+
+    name: str
+    devices: Mapping[str, Any]
+
+    def __getattr__(self, role: str) -> Any:
+        if role.startswith("__"):
+            raise AttributeError(role)
+        try:
+            return self.devices[role]
+        except KeyError:
+            have = ", ".join(sorted(self.devices))
+            raise AttributeError(f"{self.name} has no device {role!r}; it has {have}") from None
 
 
 @runtime_checkable
@@ -85,7 +102,9 @@ class Ledger(Protocol):
     def add_job(self, job: Job) -> None: ...
 
     def add_documents(
-        self, job_id: str, documents: Sequence[tuple[str, dict[str, Any]]],
+        self,
+        job_id: str,
+        documents: Sequence[tuple[str, dict[str, Any]]],
         observations: Sequence[Observation] = (),
     ) -> None:
         """Event-model documents and the observations read from them, in one transaction."""

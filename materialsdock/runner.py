@@ -20,9 +20,9 @@ from materialsdock.catalog import CatalogFeeder, close_torn_runs, open_catalog
 from materialsdock.config import Beam, Profile, build_instrument, release, resolve
 from materialsdock.errors import MaterialsDockError
 from materialsdock.ledger import Ledger
-from materialsdock.model import Decision, Instrument, Job, Outcome, Trial
+from materialsdock.model import Decision, Job, Outcome, Trial
+from materialsdock.protocols import Instrument
 from materialsdock.report import summary_json
-
 
 log = logging.getLogger(__name__)
 CATALOG_DRAIN_S = 60.0
@@ -102,7 +102,7 @@ def run_engine(beam: Beam | None, instrument: Instrument) -> Any:
 
 
 def beam_suspender(beam: Beam, instrument: Instrument) -> Any:
-    """Hold, shutter closed, while the ring current is low; go on when beam has been back a while."""
+    """Hold, shutter closed, while the ring current is low; go on when beam is back a while."""
     from bluesky.suspenders import SuspendFloor
 
     shutter = instrument.shutter

@@ -1,4 +1,4 @@
-"""What an operator gets in IPython: RE, instrument, plans, catalog, and a table of what there is."""
+"""What an operator gets in IPython: RE, instrument, plans, catalog, and a table of them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from materialsdock.catalog import CatalogFeeder
 from materialsdock.errors import InputError
 from materialsdock.formats import Measured, read_measured
 from materialsdock.ledger import Ledger
-from materialsdock.model import Instrument, Job, Outcome, Sample
+from materialsdock.model import Job, Outcome, Sample
+from materialsdock.protocols import Instrument
 from materialsdock.report import headline, write_report
 from materialsdock.simulation import running
 
@@ -230,5 +231,3 @@ def shell(profile_name: str, data: Path, site: Path | None) -> None:
     settings.TerminalInteractiveShell.term_title = False
     sys.argv = sys.argv[:1]
     start_ipython(argv=[], user_ns=namespace, config=settings)
-
-

@@ -1,4 +1,4 @@
-"""Put ONE site folder on sys.path: the folder that holds devices/, plans/, sim_devices/, profiles/."""
+"""Put ONE site folder on sys.path: that of devices/, plans/, sim_devices/ and profiles/."""
 
 from __future__ import annotations
 

@@ -10,8 +10,7 @@ import bluesky.plan_stubs as bps
 import bluesky.preprocessors as bpp
 from bluesky.utils import Msg
 
-from materialsdock.model import Instrument
-from materialsdock.protocols import Campaign, Measure
+from materialsdock.protocols import Campaign, Instrument, Measure
 from plans.stubs import DecisionReading, record_decision, safe_state, think
 
 

@@ -11,8 +11,8 @@ import bluesky.preprocessors as bpp
 from bluesky.utils import Msg
 
 from materialsdock.errors import InputError
-from materialsdock.model import Instrument, Proposal
-from materialsdock.protocols import Measure
+from materialsdock.model import Proposal
+from materialsdock.protocols import Instrument, Measure
 from plans.stubs import measure_point, measure_segment, safe_state, set_shutter
 
 Region = tuple[float, float, float]
@@ -25,7 +25,7 @@ def fixed(
     *,
     md: Mapping[str, Any] | None = None,
 ) -> Generator[Msg, Any, None]:
-    """Measure `proposals` in their order: one run, stream `primary`, shutter closed on every exit."""
+    """Measure `proposals` in order: one run, stream `primary`, shutter closed on every exit."""
 
     def loop() -> Generator[Msg, Any, None]:
         yield from bps.open_run(md={"plan_name": "fixed", **(md or {})})

@@ -17,7 +17,8 @@ import bluesky.plan_stubs as bps
 from bluesky.utils import Msg
 
 from materialsdock.errors import DeviceFault
-from materialsdock.model import Decision, Instrument, Proposal
+from materialsdock.model import Decision, Proposal
+from materialsdock.protocols import Instrument
 
 T = TypeVar("T")
 Plan = Generator[Msg, Any, T]
@@ -120,7 +121,7 @@ def require_beam(instrument: Instrument, minimum_ma: float) -> Plan[None]:
 
 
 class DecisionReading:
-    """The latest decision as something a RunEngine can read: stream `decision`, one event a step."""
+    """The latest decision as something a RunEngine can read: stream `decision`."""
 
     name = "decision"
     parent = None

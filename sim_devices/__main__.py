@@ -1,4 +1,4 @@
-"""`python -m sim_devices`: run the simulated beamline alone.  Prints `READY <port>` when it answers."""
+"""`python -m sim_devices`: the simulated beamline alone; prints `READY <port>` when it answers."""
 
 from __future__ import annotations
 

@@ -98,9 +98,7 @@ class Beamline(PVGroup):
 
     def channels(self, seconds: float) -> dict[int, float]:
         """What scaler channels 2, 3 and 4 show after `seconds`."""
-        energy = HC_EV_ANGSTROM / (
-            2 * SI111_ANGSTROM * np.sin(np.radians(self.bragg.readback))
-        )
+        energy = HC_EV_ANGSTROM / (2 * SI111_ANGSTROM * np.sin(np.radians(self.bragg.readback)))
         i0, it = self.world.absorption(self.position, energy, seconds, self.intensity)
         angle = np.array([self.tth.readback])
         values = self._distort(np.array([i0, it, self.detector(angle, seconds)[0]], dtype=float))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Protocol
+from typing import Any
 
 from caproto.server import PVGroup, pvproperty
 
@@ -11,108 +11,107 @@ TICK_S = 0.05  # wall clock between readback updates of a long move
 SHORTEST_SLEEP_S = 5e-4
 
 
-class Beamline(Protocol):
-    """What a record must know of the rest."""
+class MotorRecord(PVGroup):
+    """A motor record complete enough for ophyd's EpicsMotor; `motor` makes its classes."""
 
-    def fault(self, name: str) -> bool: ...
+    axis: Any
+    units: str
+    limits: tuple[float, float]
+    velocity: float  # [units/s]
+    settle_s: float
+    at: float
 
-    async def pass_time(self, seconds: float) -> None: ...
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.wake = asyncio.Event()
+        self.halt = asyncio.Event()
 
-    def wall_s(self, seconds: float) -> float: ...
+    @property
+    def readback(self) -> float:
+        """Where the motor is."""
+        return float(self.axis.field_inst.user_readback_value.value)
+
+    async def put(self, instance: Any, value: float) -> float:
+        """A write to .VAL: moving from here on, so that nobody sees the DMOV of before."""
+        self.halt.clear()
+        await self._moving(True)
+        self.wake.set()
+        return value
+
+    async def run(self, instance: Any, async_lib: Any) -> None:
+        """Carry out moves for ever."""
+        await self._describe()
+        while True:
+            await self.wake.wait()
+            self.wake.clear()
+            await self._move(float(self.axis.value))
+            if not self.wake.is_set():
+                await self._moving(False)
+
+    async def _describe(self) -> None:
+        fields = self.axis.field_inst
+        for field, value in (
+            (fields.velocity, self.velocity),
+            (fields.seconds_to_velocity, self.settle_s),
+            (fields.user_low_limit, self.limits[0]),
+            (fields.user_high_limit, self.limits[1]),
+            (fields.engineering_units, self.units),
+            (fields.user_readback_value, self.at),
+            (fields.done_moving_to_value, 1),
+        ):
+            await field.write(value, verify_value=False)
+
+    async def _moving(self, moving: bool) -> None:
+        fields = self.axis.field_inst
+        await fields.motor_is_moving.write(int(moving), verify_value=False)
+        await fields.done_moving_to_value.write(int(not moving), verify_value=False)
+
+    async def _move(self, target: float) -> None:
+        fields, start, beamline = self.axis.field_inst, self.readback, self.parent
+        await fields.direction_of_travel.write(int(target > start))
+        speed = float(fields.velocity.value)
+        wall = beamline.wall_s(abs(target - start) / speed + self.settle_s)
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        while (elapsed := clock() - began) < wall or beamline.fault("motor_stall"):
+            if self.halt.is_set() or self.wake.is_set():
+                return
+            await asyncio.sleep(max(SHORTEST_SLEEP_S, min(TICK_S, wall - elapsed)))
+            if wall > TICK_S and not beamline.fault("motor_stall"):
+                done = min(1.0, (clock() - began) / wall)
+                await self.arrive(start + done * (target - start))
+        slip = 0.05 * (target - start) if beamline.fault("motor_slip") else 0.0
+        await self.arrive(target - slip)
+
+    async def arrive(self, position: float) -> None:
+        """Set the readback."""
+        await self.axis.field_inst.user_readback_value.write(position, verify_value=False)
+
+
+async def _stop(fields: Any, instance: Any, value: int) -> int:
+    if value:
+        fields.parent.group.halt.set()
+    return 0
 
 
 def motor(
     units: str, low: float, high: float, velocity: float, settle_s: float, at: float = 0.0
 ) -> type[PVGroup]:
-    """A motor record class, complete enough for ophyd's EpicsMotor; velocity [units/s]."""
-
-    class Motor(PVGroup):
-        axis = pvproperty(
-            value=at,
-            name="",
-            record="motor",
-            precision=6,
-            units=units,
-            lower_ctrl_limit=low,
-            upper_ctrl_limit=high,
-        )
-
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            super().__init__(*args, **kwargs)
-            self.wake = asyncio.Event()
-            self.halt = asyncio.Event()
-
-        @property
-        def beamline(self) -> Any:
-            return self.parent
-
-        @property
-        def readback(self) -> float:
-            return float(self.axis.field_inst.user_readback_value.value)
-
-        @axis.putter
-        async def axis(self, instance: Any, value: float) -> float:
-            self.halt.clear()
-            # moving from here on: whoever waits for DMOV must not see the old 1
-            await self._moving(True)
-            self.wake.set()
-            return value
-
-        @axis.fields.stop.putter
-        async def axis(self, instance: Any, value: int) -> int:  # noqa: F811
-            if value:
-                self.parent.group.halt.set()
-            return 0
-
-        @axis.startup
-        async def axis(self, instance: Any, async_lib: Any) -> None:  # noqa: F811
-            await self._describe()
-            while True:
-                await self.wake.wait()
-                self.wake.clear()
-                await self._move(float(self.axis.value))
-                if not self.wake.is_set():
-                    await self._moving(False)
-
-        async def _describe(self) -> None:
-            fields = self.axis.field_inst
-            for field, value in (
-                (fields.velocity, velocity),
-                (fields.seconds_to_velocity, settle_s),
-                (fields.user_low_limit, low),
-                (fields.user_high_limit, high),
-                (fields.engineering_units, units),
-                (fields.user_readback_value, at),
-                (fields.done_moving_to_value, 1),
-            ):
-                await field.write(value, verify_value=False)
-
-        async def _moving(self, moving: bool) -> None:
-            fields = self.axis.field_inst
-            await fields.motor_is_moving.write(int(moving), verify_value=False)
-            await fields.done_moving_to_value.write(int(not moving), verify_value=False)
-
-        async def _move(self, target: float) -> None:
-            fields, start = self.axis.field_inst, self.readback
-            await fields.direction_of_travel.write(int(target > start))
-            speed = float(fields.velocity.value)
-            wall = self.beamline.wall_s(abs(target - start) / speed + settle_s)
-            clock = asyncio.get_running_loop().time
-            began = clock()
-            while (elapsed := clock() - began) < wall or self.beamline.fault("motor_stall"):
-                if self.halt.is_set() or self.wake.is_set():
-                    return
-                await asyncio.sleep(max(SHORTEST_SLEEP_S, min(TICK_S, wall - elapsed)))
-                if wall > TICK_S and not self.beamline.fault("motor_stall"):
-                    done = min(1.0, (clock() - began) / wall)
-                    await self.arrive(start + done * (target - start))
-            slip = 0.05 * (target - start) if self.beamline.fault("motor_slip") else 0.0
-            await self.arrive(target - slip)
-
-        async def arrive(self, position: float) -> None:
-            await self.axis.field_inst.user_readback_value.write(position, verify_value=False)
-
-    return Motor
+    """A motor record class with these soft limits, `velocity` [units/s] and start position."""
+    axis = pvproperty(
+        value=at,
+        name="",
+        record="motor",
+        precision=6,
+        units=units,
+        lower_ctrl_limit=low,
+        upper_ctrl_limit=high,
+        put=MotorRecord.put,
+        startup=MotorRecord.run,
+    )
+    axis.fields.stop.putter(_stop)
+    facts = {"units": units, "limits": (low, high), "velocity": velocity, "settle_s": settle_s}
+    return type("Motor", (MotorRecord,), {"axis": axis, "at": at, **facts})
 
 
 class Shutter(PVGroup):

@@ -125,7 +125,7 @@ class World:
     def absorption(
         self, position: int, energy_ev: float, seconds: float, intensity: float = 1.0
     ) -> tuple[int, int]:
-        """Counts of the first and second chamber: independent Poisson draws around I0 and I0·e^-µ."""
+        """Counts of the two chambers: independent Poisson draws around I0 and I0·e^-µ."""
         scene = self.scenes.get(position)
         if not isinstance(scene, AbsorptionScene) or seconds <= 0 or intensity <= 0:
             return 0, 0

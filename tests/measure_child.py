@@ -19,7 +19,11 @@ MOTION = {"settle_s": 0.1}
 SETTINGS = {
     "xas": {
         "axis": {
-            "name": "energy", "unit": "eV", "start": 7090.0, "step": 0.5, "points": 121,
+            "name": "energy",
+            "unit": "eV",
+            "start": 7090.0,
+            "step": 0.5,
+            "points": 121,
             "resolution": 1.5,
         },
         "learner": {"count_time_s": 0.5, "velocity": 20.0, **MOTION},
@@ -27,11 +31,20 @@ SETTINGS = {
     },
     "xrd": {
         "axis": {
-            "name": "two_theta", "unit": "deg", "start": 20.0, "step": 0.02, "points": 900,
+            "name": "two_theta",
+            "unit": "deg",
+            "start": 20.0,
+            "step": 0.02,
+            "points": 900,
             "resolution": 0.1,
         },
-        "learner": {"full_time_s": 1.0, "fwhm_deg": 0.1, "segment_points": 32,
-                    "velocity_deg_s": 5.0, **MOTION},
+        "learner": {
+            "full_time_s": 1.0,
+            "fwhm_deg": 0.1,
+            "segment_points": 32,
+            "velocity_deg_s": 5.0,
+            **MOTION,
+        },
         "stop": {**prepare.BY_PASS, "threshold": 0.12, "minimum_points": 1},
     },
 }

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+
 from materialsdock import catalog as catalogs
 from materialsdock.catalog import CatalogFeeder, close_torn_runs, open_catalog
 from materialsdock.errors import InputError, LedgerFault, Refused, Unreachable

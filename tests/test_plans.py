@@ -277,5 +277,7 @@ def test_a_step_scan_is_a_segment_done_slowly(rig):
     rig.RE.subscribe(lambda name, doc: rig.documents[name].append(doc))
     proposals = [Proposal(x, x, 0.1) for x in (21.0, 21.1)]
     rig.RE(scan.fixed(proposals, rig.instrument, stubs.measure_step))
-    assert [set(data) >= {"two_theta", "counts", "count_time_s"} for _, data in
-            rows(rig.documents, "primary")] == [True, True]
+    assert [
+        set(data) >= {"two_theta", "counts", "count_time_s"}
+        for _, data in rows(rig.documents, "primary")
+    ] == [True, True]

@@ -1,4 +1,4 @@
-"""The README is executed: its library example runs, its commands exist, its links of blocks hold."""
+"""The README is executed: its library example runs, its commands exist."""
 
 from __future__ import annotations
 

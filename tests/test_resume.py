@@ -38,8 +38,9 @@ def until(child, word):
 
 def told(folder):
     with Ledger(folder / "ledger.sqlite") as ledger:
-        timeless = [replace(d, seconds_deciding=0.0, observations=()) for d in
-                    ledger.decisions("job")]
+        timeless = [
+            replace(d, seconds_deciding=0.0, observations=()) for d in ledger.decisions("job")
+        ]
         data = [(o.step, o.x, o.y) for o in ledger.observations("job")]
     return data, timeless
 

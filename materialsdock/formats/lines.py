@@ -42,8 +42,11 @@ class Lines:
             values = row(line)
             if values is None:
                 if began:
-                    self.refuse(number, f"{line[:60]!r} is not a row of numbers",
-                                "use a decimal point, and one row per point")
+                    self.refuse(
+                        number,
+                        f"{line[:60]!r} is not a row of numbers",
+                        "use a decimal point, and one row per point",
+                    )
                 continue
             began = True
             yield number, values

@@ -23,7 +23,7 @@ LARGEST_MU = 20.0
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """A scan: x (n,) is 2θ [deg] or energy [eV], y (n,) counts or µ, sigma (n,) when the file has it.
+    """A scan: x (n,) is 2θ [deg] or energy [eV], y (n,) counts or µ, sigma (n,) if there is one.
 
     count_time_s : seconds per step, when the file says so; kind : the format it was read as
     notes : what the reader had to decide
@@ -88,7 +88,8 @@ def _guess(found: powder.Scan, lines: Lines) -> Technique:
     if found.x.min() > -LARGEST_ANGLE_DEG:
         return "xrd"
     raise InputError(
-        f"x runs from {found.x.min():g} to {found.x.max():g}", where=lines.name,
+        f"x runs from {found.x.min():g} to {found.x.max():g}",
+        where=lines.name,
         remedy="say --technique xrd or --technique xas",
     )
 
@@ -103,16 +104,26 @@ def _checked(found: powder.Scan, lines: Lines, technique: Technique) -> Measured
     bad = np.flatnonzero(~(np.isfinite(found.x) & np.isfinite(found.y)))
     if bad.size:
         i = int(bad[0])
-        lines.refuse(found.line[i], f"{found.x[i]:g}, {found.y[i]:g} is not finite ({bad.size} so)",
-                     "remove or measure these points again")
+        lines.refuse(
+            found.line[i],
+            f"{found.x[i]:g}, {found.y[i]:g} is not finite ({bad.size} so)",
+            "remove or measure these points again",
+        )
     if found.x.size < FEWEST_POINTS:
         raise InputError(
-            f"{found.x.size} points are too few", where=lines.name,
+            f"{found.x.size} points are too few",
+            where=lines.name,
             remedy=f"name a scan of at least {FEWEST_POINTS} points",
         )
     return Measured(
-        technique, found.x, found.y, found.sigma, found.count_time_s,
-        found.wavelengths_angstrom, found.kind, found.notes,
+        technique,
+        found.x,
+        found.y,
+        found.sigma,
+        found.count_time_s,
+        found.wavelengths_angstrom,
+        found.kind,
+        found.notes,
     )
 
 
@@ -120,18 +131,29 @@ def _checked_pattern(found: powder.Scan, lines: Lines) -> Measured:
     faults = []
     negative = np.flatnonzero(found.y < 0)
     if negative.size:
-        faults.append((found.line[negative[0]], f"{negative.size} negative counts, first "
-                       f"{found.y[negative[0]]:g}"))
+        faults.append(
+            (
+                found.line[negative[0]],
+                f"{negative.size} negative counts, first {found.y[negative[0]]:g}",
+            )
+        )
     backward = np.flatnonzero(np.diff(found.x) <= 0) + 1
     if backward.size:
-        faults.append((found.line[backward[0]], f"2θ goes from {found.x[backward[0] - 1]:g} to "
-                       f"{found.x[backward[0]]:g}"))
+        faults.append(
+            (
+                found.line[backward[0]],
+                f"2θ goes from {found.x[backward[0] - 1]:g} to {found.x[backward[0]]:g}",
+            )
+        )
     if found.x.size and not -LARGEST_ANGLE_DEG <= found.x.min() <= found.x.max() <= 180.0:
         faults.append((found.line[0], f"{found.x.min():g} to {found.x.max():g} is no 2θ range"))
     if faults:
         line = faults[0][0]
-        lines.refuse(line, "; ".join(text for _, text in faults),
-                     "a powder pattern is counts ≥ 0 on increasing 2θ")
+        lines.refuse(
+            line,
+            "; ".join(text for _, text in faults),
+            "a powder pattern is counts ≥ 0 on increasing 2θ",
+        )
     if found.y.size and not found.y.any():
         raise InputError("all counts are zero", where=lines.name, remedy="name a measured pattern")
     return _checked(found, lines, "xrd")
@@ -142,7 +164,8 @@ def _checked_spectrum(found: powder.Scan, lines: Lines) -> Measured:
     if np.abs(measured.y).max() > LARGEST_MU:
         raise InputError(
             f"{found.kind}: y runs to {np.abs(measured.y).max():.4g}, which is no µ",
-            where=lines.name, remedy="name the columns in an XDI header: energy, i0, itrans",
+            where=lines.name,
+            remedy="name the columns in an XDI header: energy, i0, itrans",
         )
     energy, inverse = np.unique(measured.x, return_inverse=True)
     if energy[0] <= 0:

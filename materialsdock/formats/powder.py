@@ -12,7 +12,9 @@ from materialsdock.errors import InputError
 from materialsdock.formats.lines import COMMENT, Lines, row
 from materialsdock.model import FloatArray
 
-BANK = re.compile(r"^BANK\s+\d+\s+(\d+)\s+\d+\s+(CONST?|CONS)\s+(\S+)\s+(\S+).*?\s(STD|ESD|FXYE|FXY)?\s*$")
+BANK = re.compile(
+    r"^BANK\s+\d+\s+(\d+)\s+\d+\s+(CONST?|CONS)\s+(\S+)\s+(\S+).*?\s(STD|ESD|FXYE|FXY)?\s*$"
+)
 CENTIDEGREES = 100.0
 
 
@@ -45,8 +47,11 @@ def read_columns(lines: Lines) -> Scan:
     rows = list(lines.numbers())
     if not rows:
         number, text = next(lines.numbered(), (1, ""))
-        lines.refuse(number, f"no rows of numbers, it begins with {text[:60]!r}",
-                     "name a text file with columns 2θ and counts, or energy and µ")
+        lines.refuse(
+            number,
+            f"no rows of numbers, it begins with {text[:60]!r}",
+            "name a text file with columns 2θ and counts, or energy and µ",
+        )
     width = len(rows[0][1])
     ragged = next((number for number, values in rows if len(values) != width), None)
     if ragged is not None:
@@ -76,7 +81,7 @@ def _values(lines: Lines, first: int, last: int | None = None) -> tuple[list[flo
     return found, where
 
 
-def _even(start: float, step: float, counts: Sequence[float]) -> FloatArray:
+def _even(start: float, step: float, counts: Sequence[float] | FloatArray) -> FloatArray:
     return np.asarray(start + step * np.arange(len(counts)))
 
 
@@ -94,11 +99,17 @@ def _fullprof(lines: Lines) -> Scan | None:
     if len(counts) == 3 * (len(set(where))) and len(counts) != expected:
         return None  # three columns that happen to begin like this
     if len(counts) < expected:
-        lines.refuse(where[-1] if where else number,
-                     f"{len(counts)} counts where {start:g} to {end:g} by {step:g} needs {expected}",
-                     "the file is cut short")
-    return Scan(_even(start, step, counts[:expected]), np.array(counts[:expected]),
-                where[:expected], "FullProf INSTRM=0")
+        lines.refuse(
+            where[-1] if where else number,
+            f"{len(counts)} counts, but {start:g} to {end:g} by {step:g} needs {expected}",
+            "the file is cut short",
+        )
+    return Scan(
+        _even(start, step, counts[:expected]),
+        np.array(counts[:expected]),
+        where[:expected],
+        "FullProf INSTRM=0",
+    )
 
 
 def _gsas(lines: Lines, number: int, line: str) -> Scan:
@@ -116,16 +127,31 @@ def _gsas(lines: Lines, number: int, line: str) -> Scan:
             lines.refuse(bad, "not a row of position, intensity and esd", "the data are damaged")
         table = np.array([values[:3] for _, values in rows if values])
         sigma = table[:, 2] if form == "FXYE" else None
-        return Scan(table[:, 0] / CENTIDEGREES, table[:, 1], [n for n, _ in rows], f"GSAS {form}",
-                    sigma, wavelengths_angstrom=wavelength)
+        return Scan(
+            table[:, 0] / CENTIDEGREES,
+            table[:, 1],
+            [n for n, _ in rows],
+            f"GSAS {form}",
+            sigma,
+            wavelengths_angstrom=wavelength,
+        )
     values, where = _fixed_width(lines, body, form)
     if len(values) < expected:
-        lines.refuse(where[-1] if where else number, f"{len(values)} points where BANK promises "
-                     f"{expected}", "the file is cut short")
+        lines.refuse(
+            where[-1] if where else number,
+            f"{len(values)} points where BANK promises {expected}",
+            "the file is cut short",
+        )
     table = np.array(values[:expected])
     sigma = table[:, 1] if form == "ESD" else None
-    return Scan(_even(start / CENTIDEGREES, step / CENTIDEGREES, table), table[:, 0],
-                where[:expected], f"GSAS {form}", sigma, wavelengths_angstrom=wavelength)
+    return Scan(
+        _even(start / CENTIDEGREES, step / CENTIDEGREES, table),
+        table[:, 0],
+        where[:expected],
+        f"GSAS {form}",
+        sigma,
+        wavelengths_angstrom=wavelength,
+    )
 
 
 def _fixed_width(
@@ -183,8 +209,11 @@ def _uxd(lines: Lines) -> Scan:
         return Scan(table[:, 0], table[:, 1], where[::2], "Bruker UXD", **common)  # type: ignore[arg-type]
     missing = [key for key in ("START", "STEPSIZE") if not _is_number(keys.get(key))]
     if missing:
-        raise InputError(f"_{' and _'.join(missing)} missing", where=lines.name,
-                         remedy="export the UXD with its header")
+        raise InputError(
+            f"_{' and _'.join(missing)} missing",
+            where=lines.name,
+            remedy="export the UXD with its header",
+        )
     x = _even(float(keys["START"]), float(keys["STEPSIZE"]), values)
     return Scan(x, np.array(values), where, "Bruker UXD", **common)  # type: ignore[arg-type]
 

@@ -70,6 +70,8 @@ def _absorption(columns: Mapping[str, FloatArray], lines: Lines) -> tuple[FloatA
         if first is not None and name in columns:
             return columns[name] / first, f"µ = {name}/i0"
     names: Sequence[str] = list(columns)
-    lines.refuse(1, f"columns {', '.join(names)} hold no µ, nor i0 with a detector",
-                 "name the columns in an XDI header: energy, i0, itrans or mutrans")
-
+    lines.refuse(
+        1,
+        f"columns {', '.join(names)} hold no µ, nor i0 with a detector",
+        "name the columns in an XDI header: energy, i0, itrans or mutrans",
+    )

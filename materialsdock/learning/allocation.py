@@ -6,6 +6,8 @@ merged over all visits of a step.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import convolve1d, maximum_filter1d
@@ -49,7 +51,7 @@ def background(
             break
         keep = again if again.any() else keep
     # one count spread over the neighbourhood is the least that can be claimed
-    return np.maximum(rate, 1.0 / np.maximum(_sum(seconds, wide), 1e-12))
+    return np.asarray(np.maximum(rate, 1.0 / np.maximum(_sum(seconds, wide), 1e-12)))
 
 
 def _sum(values: FloatArray, weights: FloatArray) -> FloatArray:
@@ -83,7 +85,7 @@ def windows(significances: FloatArray, threshold: float, margin: int) -> Mask:
 
 
 def segments(mask: Mask, most: int, bridge: int) -> list[tuple[int, int]]:
-    """(first, last) indices, inclusive, that cover `mask` (m,) in stretches of at most `most` steps.
+    """(first, last) indices, inclusive, that cover `mask` (m,) in stretches of at most `most`.
 
     Gaps of up to `bridge` steps are counted through: stopping for them costs more.
     """
@@ -97,12 +99,15 @@ def segments(mask: Mask, most: int, bridge: int) -> list[tuple[int, int]]:
     for first, last in zip(firsts.tolist(), lasts.tolist(), strict=True):
         pieces = -(-(last - first + 1) // most)
         edges = np.linspace(first, last + 1, pieces + 1).round().astype(int).tolist()
-        found += [(a, b - 1) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+        found += [(a, b - 1) for a, b in pairwise(edges)]
     return found
 
 
 def area_relative_sd(
-    counts: FloatArray, seconds: FloatArray, rate: FloatArray, significances: FloatArray,
+    counts: FloatArray,
+    seconds: FloatArray,
+    rate: FloatArray,
+    significances: FloatArray,
     margin: int,
 ) -> float:
     """Median relative sd of the areas of the peak groups that are found; inf when none is."""

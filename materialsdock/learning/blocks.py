@@ -7,6 +7,8 @@ little, and divergences simply add over them.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -100,7 +102,7 @@ class BlockPosterior:
 
     def largest_sd(self) -> float:
         """Largest posterior sd of √rate."""
-        return float(max(block.variance.max() for block in self._blocks)) ** 0.5
+        return math.sqrt(max(float(block.variance.max()) for block in self._blocks))
 
     def rate(self) -> tuple[FloatArray, FloatArray]:
         """Posterior mean and sd (m,) of the rate [1/s]: E f² = m² + v, sd ≈ 2 |m| √v."""

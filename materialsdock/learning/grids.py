@@ -11,7 +11,12 @@ EDGE_END_EV = 50.0
 
 
 def region_grid(
-    lo: float, hi: float, e0: float, *, pre_step: float = 10.0, edge_step: float = 0.3,
+    lo: float,
+    hi: float,
+    e0: float,
+    *,
+    pre_step: float = 10.0,
+    edge_step: float = 0.3,
     k_step: float = 0.05,
 ) -> FloatArray:
     """Three regions about e0 [eV]: pre-edge to −20, edge to +50, then equal steps in k [1/Å].

@@ -23,7 +23,7 @@ from materialsdock.model import Axis, Evidence, FloatArray, Observation, Proposa
 FIRST_SWEEP = 24
 PROBE_EVERY = 4
 KNOWN_SD = 2.0  # posterior sd in units of the noise
-LARGEST_SWEEP = 40
+LARGEST_SWEEP = 100
 Model = Literal["warped", "stationary"]
 
 
@@ -103,7 +103,7 @@ class SpectrumLearner:
     # -- sweeps -------------------------------------------------------------------------------
 
     def _sweep_size(self, n: int) -> int:
-        return int(np.clip(n // 3, 4, LARGEST_SWEEP))
+        return int(np.clip(n // 2, 4, LARGEST_SWEEP))
 
     def _boundaries(self, n: int) -> list[int]:
         """How many observations there were when each sweep up to now began."""

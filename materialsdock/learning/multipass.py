@@ -158,7 +158,7 @@ class MultiPassLearner:
             found = allocation.segments(everywhere, self.segment_points, 0)
             seconds = self.first_fraction * self.full_time_s
             return Pass(first_step, tuple(found), (seconds,) * len(found), (0.0,) * len(found))
-        rate, significances = self._rates()
+        _, significances = self._rates()
         seconds = self.pass_fraction * self.full_time_s
         left = self.capacity_s - self._posterior.seconds
         mask = left >= 0.5 * seconds
@@ -175,7 +175,12 @@ class MultiPassLearner:
         times = [self._time(a, b, seconds) for a, b in found]
         scores = [float(significances[a : b + 1].mean()) for a, b in found]
         kept = [i for i, t in enumerate(times) if t > 0]
-        return Pass(first_step, *(tuple(v[i] for i in kept) for v in (found, times, scores)))
+        return Pass(
+            first_step,
+            tuple(found[i] for i in kept),
+            tuple(times[i] for i in kept),
+            tuple(scores[i] for i in kept),
+        )
 
     def _time(self, first: int, last: int, seconds: float) -> float:
         """Seconds per position of a segment: what the pass gives, within what is left."""
@@ -270,7 +275,7 @@ class MultiPassLearner:
         return float(self._posterior.seconds.sum() + travel + self.settle_s * ends.size)
 
     def pattern(self) -> Pattern:
-        """The merged pattern; sigma from the posterior rate, so that low counts are not favoured."""
+        """The merged pattern; sigma from the posterior rate, so that no low count is favoured."""
         p = self._posterior
         seen = p.seconds > 0
         seconds = p.seconds[seen]

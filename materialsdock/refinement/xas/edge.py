@@ -16,15 +16,48 @@ ROUNDS = 2
 HALF, TOP = 0.5, 0.9
 # binding energies [eV], X-ray Data Booklet
 K_EDGES = {
-    "S": 2472.0, "Cl": 2822.4, "K": 3608.4, "Ca": 4038.5, "Sc": 4492.0, "Ti": 4966.0, "V": 5465.0,
-    "Cr": 5989.0, "Mn": 6539.0, "Fe": 7112.0, "Co": 7709.0, "Ni": 8333.0, "Cu": 8979.0,
-    "Zn": 9659.0, "Ga": 10367.0, "Ge": 11103.0, "As": 11867.0, "Se": 12658.0, "Br": 13474.0,
-    "Rb": 15200.0, "Sr": 16105.0, "Y": 17038.0, "Zr": 17998.0, "Nb": 18986.0, "Mo": 20000.0,
+    "S": 2472.0,
+    "Cl": 2822.4,
+    "K": 3608.4,
+    "Ca": 4038.5,
+    "Sc": 4492.0,
+    "Ti": 4966.0,
+    "V": 5465.0,
+    "Cr": 5989.0,
+    "Mn": 6539.0,
+    "Fe": 7112.0,
+    "Co": 7709.0,
+    "Ni": 8333.0,
+    "Cu": 8979.0,
+    "Zn": 9659.0,
+    "Ga": 10367.0,
+    "Ge": 11103.0,
+    "As": 11867.0,
+    "Se": 12658.0,
+    "Br": 13474.0,
+    "Rb": 15200.0,
+    "Sr": 16105.0,
+    "Y": 17038.0,
+    "Zr": 17998.0,
+    "Nb": 18986.0,
+    "Mo": 20000.0,
 }
 L3_EDGES = {
-    "Ti": 453.8, "V": 512.1, "Cr": 574.1, "Mn": 638.7, "Fe": 706.8, "Co": 778.1, "Ni": 852.7,
-    "Cu": 932.7, "Ce": 5723.0, "Sm": 6716.0, "Gd": 7243.0, "W": 10207.0, "Pt": 11564.0,
-    "Au": 11919.0, "Pb": 13035.0,
+    "Ti": 453.8,
+    "V": 512.1,
+    "Cr": 574.1,
+    "Mn": 638.7,
+    "Fe": 706.8,
+    "Co": 778.1,
+    "Ni": 852.7,
+    "Cu": 932.7,
+    "Ce": 5723.0,
+    "Sm": 6716.0,
+    "Gd": 7243.0,
+    "W": 10207.0,
+    "Pt": 11564.0,
+    "Au": 11919.0,
+    "Pb": 13035.0,
 }
 
 
@@ -72,19 +105,23 @@ def half_height(energy_ev: FloatArray, flat: FloatArray, near_ev: float) -> floa
     """
     reach = np.flatnonzero((flat >= TOP) & (energy_ev > near_ev - 40.0))
     if not reach.size:
-        raise InputError(f"the curve never reaches {TOP} of the step near {near_ev:.1f} eV",
-                         remedy="measure further beyond the edge")
+        raise InputError(
+            f"the curve never reaches {TOP} of the step near {near_ev:.1f} eV",
+            remedy="measure further beyond the edge",
+        )
     below = np.flatnonzero(flat[: reach[0]] < HALF)
     if not below.size:
-        raise InputError(f"no rise through half height near {near_ev:.1f} eV",
-                         remedy="measure further before the edge")
+        raise InputError(
+            f"no rise through half height near {near_ev:.1f} eV",
+            remedy="measure further before the edge",
+        )
     i = int(below[-1])
     fraction = (HALF - flat[i]) / (flat[i + 1] - flat[i])
     return float(energy_ev[i] + fraction * (energy_ev[i + 1] - energy_ev[i]))
 
 
 def locate(energy_ev: FloatArray, mu: FloatArray) -> Normalised:
-    """Normalise about the half-height edge, which itself depends on the normalisation: two rounds."""
+    """Normalise about the half-height edge, which itself depends on it: two rounds."""
     e0 = steepest(energy_ev, mu)
     for _ in range(ROUNDS):
         e0 = half_height(energy_ev, normalise(energy_ev, mu, e0).flat, e0)
@@ -117,6 +154,13 @@ def fit_edge(energy_ev: FloatArray, mean: FloatArray, samples: FloatArray) -> Ed
     warnings = (f"{lost} of {len(samples)} posterior samples have no edge",) if lost else ()
     sd = np.std(found, axis=0, ddof=1) if len(found) > 1 else np.full(2, np.inf)
     return EdgeFit(
-        best.e0_ev, float(sd[0]), best.edge_step, float(sd[1]), energy_ev, best.flat,
-        best.pre_edge, best.post_edge, warnings,
+        best.e0_ev,
+        float(sd[0]),
+        best.edge_step,
+        float(sd[1]),
+        energy_ev,
+        best.flat,
+        best.pre_edge,
+        best.post_edge,
+        warnings,
     )

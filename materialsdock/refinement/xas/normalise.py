@@ -17,7 +17,7 @@ FEWEST_POINTS = 3
 
 @dataclass(frozen=True, eq=False)
 class Normalised:
-    """A normalised spectrum on energy (m,): the two lines (m,), the step at e0, and the flat curve."""
+    """A normalised spectrum: the two lines (m,), the step at e0, and the flat curve (m,)."""
 
     e0_ev: float
     edge_step: float
@@ -41,8 +41,10 @@ def normalise(energy_ev: FloatArray, mu: FloatArray, e0_ev: float) -> Normalised
     post_edge = _polynomial(relative, mu, (POST_NEAR_EV, POST_FAR_EV), order, "post-edge")
     step = float(np.interp(0.0, relative, post_edge - pre_edge))
     if not step > 0:
-        raise InputError(f"edge step {step:.3g} at {e0_ev:.1f} eV is not positive",
-                         remedy="is this a spectrum of µ with an edge in its range?")
+        raise InputError(
+            f"edge step {step:.3g} at {e0_ev:.1f} eV is not positive",
+            remedy="is this a spectrum of µ with an edge in its range?",
+        )
     norm = (mu - pre_edge) / step
     bend = np.where(relative >= 0, (post_edge - pre_edge) / step - 1.0, 0.0)
     return Normalised(e0_ev, step, pre_edge, post_edge, norm - bend)
@@ -55,7 +57,8 @@ def _polynomial(
     if inside.sum() < FEWEST_POINTS:
         raise InputError(
             f"{int(inside.sum())} points between {window[0]:+g} and {window[1]:+g} eV of the edge",
-            where=name, remedy=f"measure at least {FEWEST_POINTS} points of the {name}",
+            where=name,
+            remedy=f"measure at least {FEWEST_POINTS} points of the {name}",
         )
     order = min(order, int(inside.sum()) - 2)
     # equal weight per energy, not per point: adaptive spectra crowd near the edge

@@ -21,8 +21,8 @@ def simulate_xanes(
 ) -> FloatArray:
     """µ (m,) of an oxide: Victoreen background, arctan edge, pre-edge peak, white line, EXAFS.
 
-    background 0.4 (e0/E)³; edge 1/2 + arctan(2 (E−e0−8) / (2 Γ)) / π with Γ the core-hole width [eV];
-    Gaussian 1s→3d peak 1.5 eV above e0; white line 12 eV above e0; one shell
+    background 0.4 (e0/E)³; edge 1/2 + arctan(2 (E−e0−8) / (2 Γ)) / π Γ the core-hole
+    width [eV]; Gaussian 1s→3d peak 1.5 eV above e0; white line 12 eV above e0; one shell
     −A sin(2kR + φ) exp(−2 k² σ²) / k beyond 20 eV, faded in smoothly.
     """
     relative = np.asarray(energy_ev, dtype=float) - e0_ev
