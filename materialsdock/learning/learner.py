@@ -103,7 +103,7 @@ class SpectrumLearner:
     # -- sweeps -------------------------------------------------------------------------------
 
     def _sweep_size(self, n: int) -> int:
-        return int(np.clip(n // 2, 4, LARGEST_SWEEP))
+        return int(np.clip(n // 3, 4, LARGEST_SWEEP))
 
     def _boundaries(self, n: int) -> list[int]:
         """How many observations there were when each sweep up to now began."""

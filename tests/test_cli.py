@@ -1,0 +1,147 @@
+"""The command line as a user meets it: real processes, one JSON object, exit codes, clean ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+COMMAND = (sys.executable, "-c", "from materialsdock.cli import main; main()")
+
+
+def run(*words, cwd, timeout=150):
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("EPICS_")}
+    return subprocess.run(
+        [*COMMAND, *words],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        env=environment,
+        check=False,
+    )
+
+
+def simulators():
+    """Process ids of simulated beamlines that are children of nobody we know."""
+    found = subprocess.run(
+        ["pgrep", "-f", "sim_devices --prefix"], capture_output=True, text=True, check=False
+    )
+    return set(found.stdout.split())
+
+
+def test_an_absorption_demo_ends_in_one_json_object_and_a_report(tmp_path):
+    done = run("demo", "--technique", "xas", "--json", "--stop", "maximum_points=60", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["technique"] == "xas"
+    assert found["points_measured"] <= 60 < found["points_full_scan"]
+    assert found["e0_ev"] == pytest.approx(7119.65, abs=5 * max(found["e0_sd_ev"], 0.05))
+    assert found["decision_ms_p50"] < found["decision_ms_p95"]
+    page = (tmp_path / found["report"]).read_text()
+    assert "<svg" in page
+    listed = run("jobs", "--out", "materialsdock-demo", "--json", cwd=tmp_path)
+    (job,) = json.loads(listed.stdout)
+    assert job["job_id"] == found["job_id"]
+    assert job["state"] == "done"
+    again = run(
+        "measure",
+        "--resume",
+        found["job_id"],
+        "--out",
+        "materialsdock-demo",
+        "--json",
+        cwd=tmp_path,
+    )
+    assert json.loads(again.stdout)["e0_ev"] == found["e0_ev"]
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_it_cleans_up_and_can_go_on(tmp_path, end):
+    before = simulators()
+    words = ("demo", "--technique", "xas", "--json", "--speed", "20")
+    child = subprocess.Popen(
+        [*COMMAND, *words],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={k: v for k, v in os.environ.items() if not k.startswith("EPICS_")},
+    )
+    for line in child.stderr:
+        if "step" in line:
+            break
+    child.send_signal(end)
+    out, err = child.communicate(timeout=60)
+    assert child.returncode == 130, err
+    error = json.loads(out)["error"]
+    assert error["code"] == "interrupted"
+    assert "--resume" in error["remedy"]
+    deadline = time.monotonic() + 5
+    while simulators() - before and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not simulators() - before
+    job_id = error["where"]
+    resumed = run(
+        "measure",
+        "--resume",
+        job_id,
+        "--out",
+        "materialsdock-demo",
+        "--json",
+        "--speed",
+        "500",
+        cwd=tmp_path,
+    )
+    assert resumed.returncode == 0, resumed.stderr
+    assert json.loads(resumed.stdout)["job_id"] == job_id
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (("measure",), 2, "--replay FILE or --resume ID"),
+        (("measure", "--replay", "gone.xy"), 2, "gone.xy"),
+        (("measure", "--resume", "nobody"), 2, "nobody"),
+        (("measure", "--replay", "words.xy"), 2, "words.xy, line 1"),
+        (("measure", "--frobnicate"), 2, "frobnicate"),
+        (("measure", "--replay", "flat.xy", "--stop", "foo=1", "--stop", "bar"), 2, "'bar'"),
+        (("demo", "--technique", "nmr"), 2, "xrd or xas"),
+        (("demo", "--site", "."), 2, "not a site"),
+        (("jobs", "--out", "nowhere"), 2, "no ledger"),
+    ],
+)
+def test_what_is_wrong_is_said_in_a_sentence_and_in_json(tmp_path, words, code, says):
+    (tmp_path / "words.xy").write_text("these are\nonly words\n")
+    (tmp_path / "flat.xy").write_text(
+        "".join(f"{20 + i * 0.02:.2f} {100 + i}\n" for i in range(99))
+    )
+    plain = run(*words, cwd=tmp_path)
+    assert plain.returncode == code
+    assert says in plain.stderr
+    assert "Traceback" not in plain.stderr
+    as_json = run(*words, "--json", cwd=tmp_path)
+    assert as_json.returncode == code
+    assert set(json.loads(as_json.stdout)["error"]) >= {"code", "message"}
+
+
+def test_the_simulated_beamline_runs_alone(tmp_path):
+    child = subprocess.Popen(
+        [*COMMAND, "sim", "up", "--port", "0", "--json"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    facts = json.loads(child.stdout.readline())
+    assert facts["prefix"] == "SIM:"
+    os.kill(facts["pid"], 0)
+    child.send_signal(signal.SIGINT)
+    child.communicate(timeout=20)
+    assert child.returncode == 0
+    with pytest.raises(ProcessLookupError):
+        os.kill(facts["pid"], 0)
