@@ -21,7 +21,8 @@ from materialsdock.refinement.xas.edge import find_edge, nearest_edge
 
 FIRST_SWEEP = 30
 # λ over the passes of a diffraction measurement: each is compared with the first, per observation
-BY_PASS = {"reference": "first", "warmup": 0, "window": 1, "gates": False, "per_observation": True}
+BY_PASS = {"reference": "first", "warmup": 0, "per_observation": True}
+BY_PASS_ROBUST = {**BY_PASS, "window": 1, "gates": False}
 UNEVEN = 0.25  # of a step: how far a 2θ position may lie from an even grid
 
 
@@ -31,9 +32,7 @@ def new_job_id(sample: str) -> str:
     return f"{time.strftime('%Y%m%d-%H%M%S')}-{slug}-{secrets.token_hex(2)}"
 
 
-def read_structure(
-    path: Path, orientation: tuple[int, int, int] | None = None
-) -> Structure:
+def read_structure(path: Path, orientation: tuple[int, int, int] | None = None) -> Structure:
     """A candidate phase from a CIF file; InputError when it cannot be read as text."""
     try:
         return Structure(path.stem, path.read_text(encoding="utf-8"), orientation)
@@ -45,6 +44,11 @@ def stop_settings(stop: Stop, changes: Mapping[str, Any]) -> dict[str, Any]:
     """The profile's stopping section with the user's changes, None left out."""
     merged = {**stop.model_dump(), **{k: v for k, v in changes.items() if v is not None}}
     return {key: value for key, value in merged.items() if value is not None}
+
+
+def by_pass(stop: Mapping[str, Any]) -> dict[str, Any]:
+    """Stopping settings (of either mode) for evidence whose groups are passes."""
+    return {**(BY_PASS if stop["mode"] == "paper" else BY_PASS_ROBUST), **stop}
 
 
 def diffraction_job(
@@ -77,7 +81,7 @@ def diffraction_job(
             "velocity_deg_s": xrd.motion.velocity,
             "settle_s": xrd.motion.settle_s,
         },
-        "stop": {**BY_PASS, **stop_settings(xrd.stop, stop)},
+        "stop": by_pass(stop_settings(xrd.stop, stop)),
         "full_scan": {
             "points": int(grid.size),
             "seconds": float(seconds),

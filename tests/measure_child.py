@@ -45,7 +45,7 @@ SETTINGS = {
             "velocity_deg_s": 5.0,
             **MOTION,
         },
-        "stop": {**prepare.BY_PASS, "threshold": 0.12, "minimum_points": 1},
+        "stop": {**prepare.BY_PASS_ROBUST, "threshold": 0.12, "minimum_points": 1},
     },
 }
 

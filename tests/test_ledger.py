@@ -237,8 +237,8 @@ def test_each_commit_reaches_the_disk(ledger, record_property, capsys):
         ledger.add_documents("job", [("event", {"uid": str(n)})], [an_observation(n)])
         spent_ms.append(1e3 * (time.perf_counter() - began))
     p50, p99 = np.percentile(spent_ms, [50, 99])
-    record_property("commit_p50_ms", p50)
-    record_property("commit_p99_ms", p99)
+    record_property("commit_p50_ms", float(p50))
+    record_property("commit_p99_ms", float(p99))
     with capsys.disabled():
         print(f" [commit p50 {p50:.2f} ms, p99 {p99:.2f} ms] ", end="")
 

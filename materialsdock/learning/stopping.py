@@ -56,10 +56,13 @@ class PaperRule:
     minimum_points: int = 0
     reference: divergence.Reference = "min"
     warmup: int = 10
+    per_observation: bool = False
 
     def judge(self, evidence: Evidence) -> Verdict:
         """Stop at the first λ at or below the threshold."""
-        history = lambda_history(evidence, self.reference, self.warmup)
+        history = lambda_history(
+            evidence, self.reference, self.warmup, per_observation=self.per_observation
+        )
         if history.size <= self.warmup:
             return Verdict(
                 False,

@@ -1,0 +1,80 @@
+"""From a measured file to a job: what a newcomer's words become."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from materialsdock import config, options, prepare
+from materialsdock.campaign import axis_from_settings, check_settings
+from materialsdock.errors import InputError
+from materialsdock.formats import Measured
+from materialsdock.model import Observation, Sample
+from materialsdock.refinement.xas.simulate import simulate_xanes
+from materialsdock.simulation import save_scene
+
+PROFILE = config.load("sim", Path(__file__).parents[1])
+PATTERN = Measured(technique="xrd", x=np.linspace(20.0, 40.0, 1001), y=np.full(1001, 50.0))
+ENERGY = np.linspace(7000.0, 7300.0, 601)
+SPECTRUM = Measured(technique="xas", x=ENERGY, y=simulate_xanes(ENERGY))
+
+
+@pytest.mark.parametrize("measured", [PATTERN, SPECTRUM])
+@pytest.mark.parametrize(
+    "words", [[], ["mode=paper"], ["mode=robust", "threshold=0.1"], ["maximum_points=9"]]
+)
+def test_every_way_to_stop_makes_a_sound_job(measured, words):
+    job = prepare.job_for(
+        measured,
+        Sample("s", measured.technique),
+        PROFILE,
+        stop=options.stop_options(words),
+    )
+    check_settings(job)
+    axis = axis_from_settings(job.settings["axis"])
+    assert axis.grid[0] == pytest.approx(measured.x[0])
+    assert axis.grid[-1] == pytest.approx(measured.x[-1])
+    assert job.settings["full_scan"]["points"] == measured.x.size
+
+
+def test_the_edge_is_the_tabulated_one():
+    job = prepare.job_for(SPECTRUM, Sample("s", "xas"), PROFILE)
+    assert job.settings["edge"] == "Fe K"
+
+
+def test_the_files_own_counting_time_is_the_yardstick():
+    timed = Measured(technique="xrd", x=PATTERN.x, y=PATTERN.y, count_time_s=12.5)
+    sample = Sample("s", "xrd")
+    of_file = prepare.job_for(timed, sample, PROFILE).settings["full_scan"]
+    of_user = prepare.job_for(timed, sample, PROFILE, count_time_s=2.0).settings["full_scan"]
+    assert of_file["full_time_s"] == 12.5
+    assert of_user["full_time_s"] == 2.0
+
+
+def test_uneven_steps_are_refused_with_their_place():
+    x = PATTERN.x.copy()
+    x[500] += 0.01
+    with pytest.raises(InputError, match=r"30\.01"):
+        prepare.even_grid(x)
+
+
+def test_what_was_counted_is_not_drawn_again(tmp_path):
+    job = prepare.job_for(PATTERN, Sample("s", "xrd"), PROFILE)
+    scene = prepare.scene(PATTERN, job, PROFILE)
+    path = save_scene(tmp_path / "s.npz", technique="xrd", **scene)
+    seen = [Observation(f"r/{i}", 0, 20.02, 10.0, 1.0, 0.2, "r") for i in range(2)]
+    prepare.mark_counted(path, job, seen)
+    with np.load(path) as file:
+        assert file["used_time_s"][1] == pytest.approx(0.4)
+        assert file["used_counts"][1] == 4
+        assert file["used_counts"].sum() == 4
+
+
+def test_job_ids_are_safe_as_file_names():
+    for name in ("../../etc/x", "CON", "a/b", "😀" * 50, "<script>", "=cmd()"):
+        job_id = prepare.new_job_id(name)
+        assert Path(job_id).name == job_id
+        assert job_id.isascii()
+        assert len(job_id) < 64
