@@ -123,7 +123,7 @@ def absorption_job(
         },
         "learner": {
             "count_time_s": count,
-            "initial": start_grid(lo, hi, edge.energy_ev, FIRST_SWEEP).tolist(),
+            "initial": start_grid(lo, hi, edge.energy_ev, FIRST_SWEEP, xas.resolution_ev).tolist(),
             "narrow": [max(lo, edge.energy_ev - 15.0), min(hi, edge.energy_ev + 40.0)],
             "velocity": xas.motion.velocity,
             "settle_s": xas.motion.settle_s,

@@ -38,10 +38,15 @@ class Session:
     catalog: Any
     samples: Mapping[str, tuple[Measured, Sample]]
     shift: str
+    closing: ExitStack
     campaign: Campaign | None = None
     outcome: Outcome | None = None
     _learning: bool = False
     _watching: list[int] = field(default_factory=list)
+
+    def close(self) -> None:
+        """Disconnect, and end what the session started."""
+        self.closing.close()
 
     def receive(self, name: str, document: dict[str, Any]) -> None:
         """Every document goes to the ledger first: through the campaign while one is learning."""
@@ -132,23 +137,20 @@ def start(
         return found
     root = siteroot.activate(site)
     profile = config.load(profile_name, root)
-    stack = ExitStack()
-    atexit.register(stack.close)
-    session = _open(stack, profile, root, runner.DataDirectory(Path(data or "materialsdock-data")))
+    session = _open(profile, root, runner.DataDirectory(Path(data or "materialsdock-data")))
+    atexit.register(session.close)
     namespace.update(_names(session))
     namespace[GUARD] = session
     print(table(session))
     return session
 
 
-def _open(
-    stack: ExitStack, profile: config.Profile, root: Path, data: runner.DataDirectory
-) -> Session:
+def _open(profile: config.Profile, root: Path, data: runner.DataDirectory) -> Session:
     from bluesky import RunEngine
 
     from materialsdock import demo
 
-    samples = {}
+    stack, samples = ExitStack(), {}
     if profile.simulation:
         for technique in ("xrd", "xas"):
             measured, known = demo.sample(technique)  # type: ignore[arg-type]
@@ -166,6 +168,7 @@ def _open(
                 )
             )
     instrument = config.build_instrument(profile)
+    stack.callback(config.release, instrument)
     ledger = stack.enter_context(Ledger(data.ledger))
     catalog = stack.enter_context(runner.catalog_of(profile, data))
     feeder = stack.enter_context(CatalogFeeder(ledger, catalog, data.path))
@@ -174,7 +177,9 @@ def _open(
         engine.install_suspender(runner.beam_suspender(profile.beam, instrument))
     shift = Job(prepare.new_job_id("session"), Sample("operator session", "xrd"))
     ledger.add_job(shift)
-    session = Session(profile, data, engine, instrument, ledger, catalog, samples, shift.job_id)
+    session = Session(
+        profile, data, engine, instrument, ledger, catalog, samples, shift.job_id, stack
+    )
     engine.subscribe(session.receive)
     # after the ledger has it: so that catalog[-1] is the run that has just ended
     engine.subscribe(lambda name, document: feeder.drain(DRAIN_S), "stop")

@@ -368,4 +368,4 @@ def test_expert_grids_are_sorted_keep_their_ends_and_are_finest_on_the_edge(e0, 
     assert steps(expert, -19, 49).max() == pytest.approx(0.3, abs=1e-3)
     assert steps(expert, -before + 1, -21).max(initial=0) <= 10 + 1e-3
     assert steps(expert, 55, after).max() < 0.05 * 2 * np.sqrt(3.81 * (after + 20)) + 1e-3
-    assert start_grid(lo, hi, e0, 30).size <= 30
+    assert start_grid(lo, hi, e0, 30, 1.5).size <= 32

@@ -143,14 +143,17 @@ def _gsas(lines: Lines, number: int, line: str) -> Scan:
             "the file is cut short",
         )
     table = np.array(values[:expected])
-    sigma = table[:, 1] if form == "ESD" else None
+    counted = int(np.flatnonzero(table[:, 0])[-1]) + 1 if table[:, 0].any() else expected
+    padding = expected - counted
+    sigma = table[:counted, 1] if form == "ESD" else None
     return Scan(
-        _even(start / CENTIDEGREES, step / CENTIDEGREES, table),
-        table[:, 0],
-        where[:expected],
+        _even(start / CENTIDEGREES, step / CENTIDEGREES, table[:counted]),
+        table[:counted, 0],
+        where[:counted],
         f"GSAS {form}",
         sigma,
         wavelengths_angstrom=wavelength,
+        notes=(f"{padding} zeros that pad the last record were left out",) if padding else (),
     )
 
 

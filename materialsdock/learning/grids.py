@@ -8,6 +8,7 @@ from materialsdock.model import FloatArray
 
 EV_PER_INVERSE_ANGSTROM_SQUARED = 3.8099821  # ħ²/2m
 EDGE_END_EV = 50.0
+CANDIDATE_EV = 0.2
 
 
 def region_grid(
@@ -39,16 +40,22 @@ def region_grid(
 
 def candidate_grid(lo: float, hi: float, e0: float) -> FloatArray:
     """Where a learner may count: finer than an expert's grid in every region."""
-    return region_grid(lo, hi, e0, pre_step=2.0, edge_step=0.2, k_step=0.03)
+    return region_grid(lo, hi, e0, pre_step=2.0, edge_step=CANDIDATE_EV, k_step=0.03)
 
 
-def start_grid(lo: float, hi: float, e0: float, count: int) -> FloatArray:
-    """About `count` positions to begin with: sparse outside, even across the edge region."""
-    edge = np.arange(max(lo, e0 - 20.0), min(hi, e0 + EDGE_END_EV), 6.0)
-    far = region_grid(lo, hi, e0, pre_step=30.0, edge_step=6.0, k_step=0.5)
-    outside = far[(far < edge[0] - 3.0) | (far > edge[-1] + 3.0)]
-    grid = np.unique(np.concatenate([edge, outside, [lo, hi]]))
-    if grid.size <= count:
-        return grid
-    keep = np.unique(np.rint(np.linspace(0, grid.size - 1, count)).astype(int))
-    return np.asarray(grid[keep])
+def start_grid(lo: float, hi: float, e0: float, count: int, resolution: float) -> FloatArray:
+    """About `count` positions of `candidate_grid` to begin with.
+
+    Even across the edge region, with gaps that fall to `resolution` [eV] or just below it when
+    they are halved twice; sparse outside.
+    """
+    step = 4 * max(1, int(resolution / CANDIDATE_EV + 1e-9)) * CANDIDATE_EV
+    edge = np.arange(e0 - 20.0, e0 + EDGE_END_EV, step)
+    edge = edge[(edge >= lo) & (edge <= hi)]
+    far = region_grid(lo, hi, e0, pre_step=30.0, edge_step=step, k_step=0.5)
+    outside = far[(far < e0 - 20.0 - step / 2) | (far > e0 + EDGE_END_EV + step / 2)]
+    room = max(count - edge.size, 4)
+    if outside.size > room:
+        keep = np.unique(np.rint(np.linspace(0, outside.size - 1, room)).astype(int))
+        outside = outside[keep]
+    return np.unique(np.round(np.concatenate([edge, outside, [lo, hi]]), 4))
