@@ -40,7 +40,7 @@ def background(
     narrow = np.ones(max(3, round(fwhm_deg / step_deg)))
     peak_counts, peak_seconds = _sum(counts, narrow), _sum(seconds, narrow)
     keep = np.ones(counts.size, dtype=bool)
-    rate = np.full(counts.size, counts.sum() / seconds.sum())
+    rate = np.full(counts.size, counts.sum() / max(seconds.sum(), 1e-12))
     for _ in range(CLIP_ROUNDS):
         near = _sum(seconds * keep, wide)
         total = counts[keep].sum() / max(seconds[keep].sum(), 1e-12)

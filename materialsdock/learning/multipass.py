@@ -6,7 +6,7 @@ time; each later pass counts again where a peak of the instrument's width may st
 
 from __future__ import annotations
 
-from bisect import insort
+from bisect import bisect_right, insort
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -37,6 +37,10 @@ class Pass:
     def end(self) -> int:
         """The step after its last one."""
         return self.first_step + len(self.segments)
+
+
+def _place(observation: Observation) -> tuple[int, float]:
+    return observation.step, observation.x
 
 
 class MultiPassLearner:
@@ -72,7 +76,7 @@ class MultiPassLearner:
         self.step_deg = float(axis.grid[1] - axis.grid[0])
         self.peak = allocation.shape(fwhm_deg, self.step_deg)
         self.known = self._mask(windows)
-        self._told: list[tuple[int, str, Observation]] = []
+        self._told: list[Observation] = []  # by step, then position: told in any order
         self._uids: set[str] = set()
         self._forget()
 
@@ -98,15 +102,11 @@ class MultiPassLearner:
         for uid, o in fresh.items():
             if not (np.isfinite([o.x, o.y, o.count_time_s]).all() and o.y >= 0 < o.count_time_s):
                 raise ModelFault(f"rate {o.y} in {o.count_time_s} s at {o.x}", where=uid)
-        late = False
+        last = self._told[self._taken - 1].step if self._taken else -1
+        late = any(o.step <= last for o in fresh.values())
         for o in fresh.values():
-            entry = (o.step, o.uid, o)
-            late |= bool(self._taken) and o.step <= self._told[self._taken - 1][0]
-            if self._told and o.step >= self._told[-1][0]:
-                self._told.append(entry)  # uids order as text: "r/10" < "r/9"
-            else:
-                insort(self._told, entry, key=lambda e: e[0])
-            self._uids.add(o.uid)
+            insort(self._told, o, key=_place)
+        self._uids.update(fresh)
         if late:
             self._forget()
         self._catch_up()
@@ -114,11 +114,9 @@ class MultiPassLearner:
     def _catch_up(self) -> None:
         """Give each new step to the posterior, and plan a pass whenever one is complete."""
         while self._taken < len(self._told):
-            step = self._told[self._taken][0]
-            end = self._taken
-            while end < len(self._told) and self._told[end][0] == step:
-                end += 1
-            batch = [o for _, _, o in self._told[self._taken : end]]
+            step = self._told[self._taken].step
+            end = bisect_right(self._told, step, lo=self._taken, key=lambda o: o.step)
+            batch = self._told[self._taken : end]
             number = self._pass_number(len(self._step_ends))
             at = self.axis.index(np.array([o.x for o in batch]))
             seconds = np.array([o.count_time_s for o in batch])
@@ -235,7 +233,7 @@ class MultiPassLearner:
         detectable_strength: height [1/s] of a peak that would not have been missed.
         """
         s, z2, group = self._posterior.innovations()
-        complete = bool(self._passes) and self.steps == self._passes[int(group[-1])].end
+        complete = bool(group.size) and self.steps == self._passes[int(group[-1])].end
         return Evidence(s, z2, group, complete, self._quantities(complete))
 
     def _quantities(self, complete: bool) -> dict[str, float]:
@@ -250,7 +248,7 @@ class MultiPassLearner:
                 self.steps,
                 {
                     "peak_area_rel_sd": area if complete else float("inf"),
-                    "detectable_strength": float(np.median(least[seen])),
+                    "detectable_strength": float(np.median(least[seen] if seen.any() else np.inf)),
                 },
             )
         empty = np.diff(np.flatnonzero(np.concatenate([[True], p.seconds > 0, [True]])))
@@ -268,7 +266,7 @@ class MultiPassLearner:
 
     def _seconds(self) -> float:
         """Instrument time so far: counting, the way to each segment, settling."""
-        x = np.array([o.x for _, _, o in self._told])
+        x = np.array([o.x for o in self._told])
         ends = np.array(self._step_ends)
         starts = np.concatenate([[0], ends[:-1]])
         travel = np.abs(x[starts[1:]] - x[ends[:-1] - 1]).sum() / self.velocity_deg_s
