@@ -267,7 +267,7 @@ class MultiPassLearner:
     def _seconds(self) -> float:
         """Instrument time so far: counting, the way to each segment, settling."""
         x = np.array([o.x for o in self._told])
-        ends = np.array(self._step_ends)
+        ends = np.array(self._step_ends, dtype=int)
         starts = np.concatenate([[0], ends[:-1]])
         travel = np.abs(x[starts[1:]] - x[ends[:-1] - 1]).sum() / self.velocity_deg_s
         return float(self._posterior.seconds.sum() + travel + self.settle_s * ends.size)
