@@ -26,7 +26,7 @@ def find(site: str | Path | None = None) -> Path:
     raise InputError(
         f"{candidates[0]} is not a site: it lacks one of devices/, plans/, sim_devices/, profiles/",
         where="--site" if site else "MATERIALSDOCK_SITE",
-        remedy="name a folder made by `materialsdock init`",
+        remedy="name a copy of those four folders",
     )
 
 

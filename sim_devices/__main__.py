@@ -11,11 +11,11 @@ import argparse
 import asyncio
 import contextlib
 import signal
+import socket
+import struct
 import sys
 import threading
 from pathlib import Path
-
-from caproto.sync import repeater
 
 from sim_devices.ioc import Beamline, serve
 from sim_devices.world import World, load_scene
@@ -39,6 +39,31 @@ def ready(port: int) -> None:
     print(f"READY {port}", flush=True)
 
 
+class Registrar(asyncio.DatagramProtocol):
+    """Confirms registrations as a caRepeater does; there are no beacons here to repeat.
+
+    Without it every client looks for a caRepeater program, and complains that there is none.
+    """
+
+    CONFIRM = struct.pack(">HHHHI4s", 17, 0, 0, 0, 0, socket.inet_aton("127.0.0.1"))
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the socket to answer on."""
+        self.transport = transport
+
+    def datagram_received(self, data: bytes, address: tuple[str, int]) -> None:
+        """Confirm."""
+        self.transport.sendto(self.CONFIRM, address)
+
+
+async def answer_registrations() -> None:
+    """Serve the repeater's port, unless a repeater of this machine already does."""
+    port = int(os.environ.get("EPICS_CA_REPEATER_PORT", "5065"))
+    loop = asyncio.get_running_loop()
+    with contextlib.suppress(OSError):
+        await loop.create_datagram_endpoint(Registrar, local_addr=("127.0.0.1", port))
+
+
 async def run(options: argparse.Namespace) -> None:
     """Serve until SIGTERM, SIGINT or, with a parent, until that is gone."""
     scenes = {
@@ -47,8 +72,7 @@ async def run(options: argparse.Namespace) -> None:
     }
     world = World(scenes, options.seed)
     beamline = Beamline(world, options.speed, prefix=options.prefix)
-    # without one, every client looks for a caRepeater program and complains that there is none
-    threading.Thread(target=repeater.run, args=("127.0.0.1",), daemon=True).start()
+    await answer_registrations()
     serving = asyncio.ensure_future(serve(beamline, ready))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
