@@ -18,7 +18,7 @@ from materialsdock.formats import Measured, read_measured
 from materialsdock.ledger import Ledger
 from materialsdock.model import Job, Outcome, Sample, Technique
 from materialsdock.progress import display
-from materialsdock.report import headline, summary_json, write_report
+from materialsdock.report import overview, summary_json, write_report
 from materialsdock.runner import DataDirectory
 from materialsdock.runner import measure as run_measure
 from materialsdock.simulation import running, save_scene
@@ -211,5 +211,5 @@ def show(shown: Shown, as_json: bool) -> None:
     if as_json:
         print(json.dumps({**summary, "report": str(shown.report)}, allow_nan=False))
         return
-    print(headline(shown.outcome))
+    print(overview(shown.outcome))
     print(f"report: {shown.report}")

@@ -19,7 +19,7 @@ from materialsdock.formats import Measured, read_measured
 from materialsdock.ledger import Ledger
 from materialsdock.model import Job, Outcome, Sample
 from materialsdock.protocols import Instrument
-from materialsdock.report import headline, write_report
+from materialsdock.report import overview, write_report
 from materialsdock.simulation import running
 
 DRAIN_S = 10.0
@@ -95,7 +95,7 @@ class Session:
         outcome = analysis.analyse(self.campaign, print, lambda trial: None)
         self.outcome = outcome
         page = write_report(outcome, self.data.reports / f"{self.campaign.job.job_id}.html")
-        print(f"{headline(outcome)}\nreport: {page}")
+        print(f"{overview(outcome)}\nreport: {page}")
 
     def _known(self, sample: str) -> tuple[Measured, Sample]:
         if sample not in self.samples:

@@ -5,5 +5,6 @@ from __future__ import annotations
 from materialsdock.report.numbers import with_esd
 from materialsdock.report.page import write_report
 from materialsdock.report.summary import headline, summary_json
+from materialsdock.report.words import overview
 
-__all__ = ["headline", "summary_json", "with_esd", "write_report"]
+__all__ = ["headline", "overview", "summary_json", "with_esd", "write_report"]

@@ -1,0 +1,52 @@
+"""An outcome in a few lines for a terminal."""
+
+from __future__ import annotations
+
+from materialsdock.model import EdgeFit, Fit, Outcome, PhaseFit
+from materialsdock.report.numbers import duration, fixed, with_esd
+from materialsdock.report.summary import headline
+
+
+def overview(outcome: Outcome) -> str:
+    """What was measured, in how much of the time, why it ended, and what it is."""
+    lines = [headline(outcome), *_time(outcome)]
+    if outcome.fit is not None:
+        lines += _refinement(outcome.fit)
+    elif outcome.job.sample.technique == "xrd":
+        lines.append("  not refined: no structure was given (--cif)")
+    if outcome.edge is not None:
+        lines += _edge(outcome.edge)
+    return "\n".join(lines)
+
+
+def _time(outcome: Outcome) -> list[str]:
+    spent = outcome.summary.get("seconds_measured")
+    full = outcome.summary.get("seconds_full_scan")
+    if spent is None or full is None:
+        return []
+    return [f"  instrument time {duration(spent)}, the full scan {duration(full)}"]
+
+
+def _refinement(fit: Fit) -> list[str]:
+    lines = [f"  Rwp {fixed(fit.rwp)} %, expected {fixed(fit.r_exp)} %, GoF {fit.gof:.2f}"]
+    lines += [f"  {_phase(phase)}" for phase in fit.phases]
+    lines += [f"  not physical: {violation}" for violation in fit.violations]
+    if fit.warnings:
+        lines.append(f"  {len(fit.warnings)} warnings, see the report")
+    return lines
+
+
+def _phase(phase: PhaseFit) -> str:
+    cell = ", ".join(
+        f"{name} = {with_esd(phase.cell[name].value, phase.cell[name].esd)} Å" for name in "abc"
+    )
+    weight = with_esd(phase.weight_fraction, phase.weight_fraction_esd)
+    return f"{phase.name} ({phase.space_group}): {cell}, {weight} wt%"
+
+
+def _edge(edge: EdgeFit) -> list[str]:
+    lines = [
+        f"  E0 = {with_esd(edge.e0_ev, edge.e0_sd_ev)} eV, "
+        f"edge step {with_esd(edge.edge_step, edge.edge_step_sd)}"
+    ]
+    return lines + [f"  {warning}" for warning in edge.warnings]
