@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import sys
-from collections.abc import Generator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Generator, Mapping, MutableMapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -116,8 +116,22 @@ class Session:
 
             xrd = campaign.job.sample.technique == "xrd"
             x, y = ("two_theta", "counts") if xrd else ("mono_energy", "it")
-            watching.append(LivePlot(y, x, marker=".", linestyle="none"))
+            watching.append(by_event(LivePlot(y, x, marker=".", linestyle="none")))
         self._watching = [self.engine.subscribe(watch) for watch in watching]
+
+
+def by_event(callback: Callable[[str, Any], Any]) -> Callable[[str, Any], None]:
+    """A callback for what gives pages of events to one that knows only single events."""
+    from event_model import unpack_event_page
+
+    def receive(name: str, document: Any) -> None:
+        if name == "event_page":
+            for event in unpack_event_page(document):
+                callback("event", event)
+        else:
+            callback(name, document)
+
+    return receive
 
 
 def start(

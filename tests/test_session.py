@@ -77,6 +77,20 @@ def test_learn_pause_resume_and_read_back(names, capsys):
     assert "report:" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("sample", [SAMPLE, "fluorapatite"])
+def test_a_live_plot_shows_every_reading(names, sample):
+    from matplotlib import pyplot
+
+    pyplot.close("all")
+    stop = ["maximum_points=200"]
+    names["RE"](names["learn"](sample, stop=stop, live_plot=True, count_time_s=5.0))
+    (figure,) = map(pyplot.figure, pyplot.get_fignums())
+    points = sum(len(line.get_xdata()) for line in figure.axes[0].lines)
+    run = names["session"].campaign.job.job_id
+    assert points == len(names["session"].ledger.observations(run)) > 40
+    pyplot.close("all")
+
+
 def test_other_plans_reach_the_catalog_too(names):
     RE = names["RE"]
     RE(names["uniform_energy"](names["instrument"], 7100.0, 7110.0, 5, 0.1))
