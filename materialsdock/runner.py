@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,15 @@ class Interrupted(MaterialsDockError):
     """The operator ended the measurement; what was measured is in the ledger."""
 
     code, exit_code = "interrupted", 130
+
+
+def interrupted(job_id: str) -> Interrupted:
+    """The error that tells an operator how to go on."""
+    return Interrupted(
+        "stopped by the operator",
+        where=job_id,
+        remedy=f"go on with `materialsdock measure --resume {job_id}`",
+    )
 
 
 @dataclass(frozen=True)
@@ -78,17 +87,26 @@ class Watch:
     trial: Callable[[Trial], None] = _ignore
 
 
-@dataclass(eq=False)
 class AnalysisOnStop:
-    """A subscriber that starts the analysis when a stop document says that a run succeeded."""
+    """A subscriber that starts the analysis when a stop document says that a run succeeded.
 
-    start: Callable[[], Outcome]
-    pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "analysis"))
-    outcome: Future[Outcome] | None = None
+    It runs in a daemon thread (the search in processes of its own), so that Ctrl-C ends it too.
+    """
+
+    def __init__(self, start: Callable[[], Outcome]) -> None:
+        self._start = start
+        self.outcome: Future[Outcome] | None = None
 
     def __call__(self, name: str, document: Mapping[str, Any]) -> None:
         if name == "stop" and document["exit_status"] == "success":
-            self.outcome = self.pool.submit(self.start)
+            self.outcome = Future()
+            threading.Thread(target=self._run, args=(self.outcome,), daemon=True).start()
+
+    def _run(self, outcome: Future[Outcome]) -> None:
+        try:
+            outcome.set_result(self._start())
+        except BaseException as error:  # noqa: BLE001 - raised where it is waited for
+            outcome.set_exception(error)
 
 
 def run_engine(beam: Beam | None, instrument: Instrument) -> Any:
@@ -164,7 +182,10 @@ def _measure(campaign: Campaign, profile: Profile, watch: Watch) -> Outcome:
     acquire(campaign, profile, watch, analyst)
     if analyst.outcome is None:
         raise Interrupted("the run ended before it was finished", where=campaign.job.job_id)
-    return analyst.outcome.result()
+    try:
+        return analyst.outcome.result()
+    except KeyboardInterrupt:
+        raise interrupted(campaign.job.job_id) from None
 
 
 def acquire(
@@ -190,35 +211,31 @@ def acquire(
 
 
 def _run(engine: Any, campaign: Campaign, instrument: Instrument, profile: Profile) -> None:
-    with contextlib.redirect_stdout(sys.stderr), _signals_abort(engine) as interrupted:
+    with contextlib.redirect_stdout(sys.stderr), _signals_abort(engine) as asked:
         try:
             engine(plan_for(campaign, instrument, profile))
         finally:
-            if interrupted.is_set():
-                raise Interrupted(
-                    "stopped by the operator",
-                    where=campaign.job.job_id,
-                    remedy=f"go on with `materialsdock measure --resume {campaign.job.job_id}`",
-                )
+            if asked.is_set():
+                raise interrupted(campaign.job.job_id)
 
 
 @contextlib.contextmanager
 def _signals_abort(engine: Any) -> Iterator[threading.Event]:
     """Turn SIGINT and SIGTERM into an abort: the plan's finalizer closes the shutter."""
-    interrupted = threading.Event()
+    asked = threading.Event()
 
     def abort(*_: Any) -> None:
-        if not interrupted.is_set():
-            interrupted.set()
+        if not asked.is_set():
+            asked.set()
             # a signal handler must not wait for the loop that it interrupts
             threading.Thread(target=engine.abort, args=("operator",), daemon=True).start()
 
     if threading.current_thread() is not threading.main_thread():
-        yield interrupted
+        yield asked
         return
     before = {number: signal.signal(number, abort) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield interrupted
+        yield asked
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
