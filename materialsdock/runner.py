@@ -140,8 +140,8 @@ def plan_for(campaign: Campaign, instrument: Instrument, profile: Profile) -> An
     section = getattr(profile, technique)
     ready: dict[str, Any] = {}
     if profile.beam:
-        check = resolve("plans.stubs:require_beam")
-        ready = {"ready": partial(check, instrument, profile.beam.minimum_ma)}
+        beam, hold = profile.beam, resolve("plans.stubs:hold_for_beam")
+        ready = {"ready": partial(hold, instrument, beam.role, beam.minimum_ma, beam.resume_ma)}
     return resolve(profile.learn)(campaign, instrument, resolve(section.measure), **ready)
 
 

@@ -25,7 +25,7 @@ def learn(
     """Measure one sample, choosing each next proposal from all that was recorded so far.
 
     One run with streams `primary` (readings) and `decision`; the reason of the stop is in the
-    stop document.  `ready` is a plan that runs before every exposure and raises when it must not
+    stop document.  `ready` is a plan that runs before every exposure and waits until it may
     happen.  The shutter is open while the loop runs and closed, verified, on every exit.
     """
 

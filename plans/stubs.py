@@ -16,12 +16,13 @@ from typing import Any, TypeVar
 import bluesky.plan_stubs as bps
 from bluesky.utils import Msg
 
-from materialsdock.errors import DeviceFault
 from materialsdock.model import Decision, Proposal
 from materialsdock.protocols import Instrument
 
 T = TypeVar("T")
 Plan = Generator[Msg, Any, T]
+
+BEAM_POLL_S = 0.5
 
 # One thread: a replayed thought waits for its twin instead of racing it.
 _thinker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="think")
@@ -106,18 +107,21 @@ def safe_state(instrument: Instrument) -> Plan[None]:
     yield from set_shutter(instrument.shutter, "closed")
 
 
-def require_beam(instrument: Instrument, minimum_ma: float) -> Plan[None]:
-    """Refuse to count without beam: a suspender can miss a dump between two plans.
+def hold_for_beam(
+    instrument: Instrument, role: str, minimum_ma: float, resume_ma: float
+) -> Plan[None]:
+    """Before an exposure: if the ring current is below `minimum_ma`, wait for `resume_ma`.
 
-    Raises DeviceFault when the ring current is below `minimum_ma`.
+    A suspender does this while a plan runs, but can miss a dump that began when nothing ran.  The
+    shutter is closed while waiting.
     """
-    current = yield from bps.rd(instrument.ring)
-    if current is not None and current < minimum_ma:
-        raise DeviceFault(
-            f"ring current {current:g} mA is below {minimum_ma:g} mA",
-            where=instrument.ring.name,
-            remedy="wait for beam; a suspender holds running plans by itself",
-        )
+    ring = getattr(instrument, role)
+    if (yield from bps.rd(ring)) >= minimum_ma:
+        return
+    yield from set_shutter(instrument.shutter, "closed")
+    while (yield from bps.rd(ring)) < resume_ma:
+        yield from bps.sleep(BEAM_POLL_S)
+    yield from set_shutter(instrument.shutter, "open")
 
 
 class DecisionReading:

@@ -16,7 +16,7 @@ from bluesky.utils import FailedStatus, RunEngineInterrupted
 
 from materialsdock import config, runner
 from materialsdock.campaign import Campaign
-from materialsdock.errors import DeviceFault, MaterialsDockError
+from materialsdock.errors import MaterialsDockError
 from materialsdock.ledger import Ledger
 from materialsdock.model import Job, Proposal, Sample
 from plans import scan, stubs
@@ -227,13 +227,28 @@ def test_a_broken_detector_ends_the_run_safely(rig, faults):
     assert rig.instrument.shutter.position == "closed"
 
 
-def test_a_measurement_is_not_begun_without_beam(rig):
+def test_without_beam_an_exposure_waits_with_the_shutter_closed(rig):
     rig.instrument.ring.current.put(3.0, wait=True)
-    try:
-        with pytest.raises(DeviceFault, match="3 mA is below 50 mA"):
-            rig.RE(stubs.require_beam(rig.instrument, 50.0))
-    finally:
+    seen = []
+
+    def refill():
+        time.sleep(0.4)
+        seen.append(rig.instrument.shutter.position)
         rig.instrument.ring.current.put(100.0, wait=True)
+
+    thread = threading.Thread(target=refill)
+    thread.start()
+    began = time.monotonic()
+
+    def plan():
+        yield from stubs.hold_for_beam(rig.instrument, "ring", 50.0, 90.0)
+        seen.append(rig.instrument.shutter.position)
+
+    rig.RE(plan())
+    thread.join()
+    assert time.monotonic() - began > 0.4
+    assert seen == ["closed", "open"]
+    assert rig.instrument.shutter.position == "closed"  # the RunEngine's own safe end
 
 
 def test_thinking_does_not_stall_the_loop_and_passes_errors_on():
