@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
+
+log = logging.getLogger(__name__)
 
 READ_S, WRITE_S, CONNECT_S = 3.0, 5.0, 5.0
 _configured = False
@@ -20,7 +23,13 @@ def configure() -> None:
     os.environ.setdefault("EPICS_CA_CONN_TMO", "4")
     from ophyd.signal import EpicsSignalBase
 
-    EpicsSignalBase.set_defaults(
-        timeout=READ_S, write_timeout=WRITE_S, connection_timeout=CONNECT_S
-    )
+    try:
+        EpicsSignalBase.set_defaults(
+            timeout=READ_S, write_timeout=WRITE_S, connection_timeout=CONNECT_S
+        )
+    except RuntimeError:
+        log.warning(
+            "ophyd devices exist already: their time limits hold for materialsdock's too; "
+            "load the profile before making devices of your own"
+        )
     _configured = True

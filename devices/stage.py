@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from ophyd import EpicsMotor
 
 SETTLE_MARGIN_S = 5.0
+LATE_NEWS_S = 0.3  # a "done" of the motion before this one may still be on its way
 
 
 class VerifiedMotor(EpicsMotor):
@@ -36,18 +38,33 @@ class VerifiedMotor(EpicsMotor):
 
     def _done_moving(self, success: bool = True, **kwargs: Any) -> None:
         if success and self._target is not None:
-            readback = self.user_readback.get(use_monitor=False)
-            success = abs(readback - self._target) <= self.tolerance
-            if not success:
-                self.log.error(
-                    "%s is at %g instead of %g (tolerance %g)",
-                    self.name,
-                    readback,
-                    self._target,
-                    self.tolerance,
-                )
+            found = self._arrived(self._target)
+            if found is None:
+                return
+            success = found
         self._target = None  # motion that somebody else starts is not ours to judge
         super()._done_moving(success=success, **kwargs)
+
+    def _arrived(self, target: float) -> bool | None:
+        """Whether the record rests at `target`; None when it moves: its "done" is yet to come.
+
+        The "done" of a motion that was stopped just before may arrive after the next one began.
+        """
+        deadline = time.monotonic() + LATE_NEWS_S
+        while True:
+            moving = self.motor_done_move.get(use_monitor=False) == 0
+            if moving or self._target != target:  # or a next move has begun meanwhile
+                return None
+            readback = self.user_readback.get(use_monitor=False)
+            if abs(readback - target) <= self.tolerance:
+                return True
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.02)
+        self.log.error(
+            "%s is at %g instead of %g (tolerance %g)", self.name, readback, target, self.tolerance
+        )
+        return False
 
 
 class TwoTheta(VerifiedMotor):

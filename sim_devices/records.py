@@ -25,6 +25,8 @@ class MotorRecord(PVGroup):
         super().__init__(*args, **kwargs)
         self.wake = asyncio.Event()
         self.halt = asyncio.Event()
+        self.target = self.at
+        self._reporting = asyncio.Lock()
 
     @property
     def readback(self) -> float:
@@ -34,8 +36,9 @@ class MotorRecord(PVGroup):
     async def put(self, instance: Any, value: float) -> float:
         """A write to .VAL: moving from here on, so that nobody sees the DMOV of before."""
         self.halt.clear()
-        await self._moving(True)
+        self.target = value
         self.wake.set()
+        await self._moving(True)
         return value
 
     async def run(self, instance: Any, async_lib: Any) -> None:
@@ -44,9 +47,8 @@ class MotorRecord(PVGroup):
         while True:
             await self.wake.wait()
             self.wake.clear()
-            await self._move(float(self.axis.value))
-            if not self.wake.is_set():
-                await self._moving(False)
+            await self._move(self.target)
+            await self._moving(False)
 
     async def _describe(self) -> None:
         fields = self.axis.field_inst
@@ -63,8 +65,11 @@ class MotorRecord(PVGroup):
 
     async def _moving(self, moving: bool) -> None:
         fields = self.axis.field_inst
-        await fields.motor_is_moving.write(int(moving), verify_value=False)
-        await fields.done_moving_to_value.write(int(not moving), verify_value=False)
+        async with self._reporting:  # else an end and a start that meet leave either
+            if not moving and self.wake.is_set():
+                return
+            await fields.motor_is_moving.write(int(moving), verify_value=False)
+            await fields.done_moving_to_value.write(int(not moving), verify_value=False)
 
     async def _move(self, target: float) -> None:
         fields, start, beamline = self.axis.field_inst, self.readback, self.parent

@@ -17,6 +17,7 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 import numpy as np
 import pytest
 
+from devices import channel_access
 from materialsdock import simulation, siteroot
 
 PEAKS = ((24.0, 900.0), (30.0, 400.0), (37.0, 1500.0), (44.0, 200.0), (47.0, 60.0))
@@ -61,6 +62,7 @@ def beamline(tmp_path_factory):
         ),
     }
     root = siteroot.activate()
+    channel_access.configure()  # before the first signal, whichever test makes it
     with simulation.running("sim_devices", root, scenes, speed=SPEED, port=PORT) as found:
         yield found
 

@@ -119,6 +119,26 @@ def test_a_stall_ends_in_time(instrument, faults):
     instrument.two_theta.stop()
 
 
+def test_the_late_done_of_a_stopped_motion_does_not_end_the_next_one(instrument):
+    motor = instrument.two_theta
+    for step in (1.5, -1.5, 1.5, -1.5):
+        target = motor.position + step
+        status = motor.set(target)
+        motor._done_moving(success=True)  # what ophyd calls on a stale DMOV
+        assert done(status)
+        assert abs(motor.user_readback.get(use_monitor=False) - target) < 1e-3
+
+
+def test_a_move_right_after_a_stop_is_its_own_move(instrument):
+    motor = instrument.two_theta
+    for _ in range(5):
+        motor.set(motor.position + 3.0)
+        time.sleep(0.01)
+        motor.stop()
+        assert done(motor.set(10.0))
+        assert done(motor.set(12.0))
+
+
 @pytest.mark.parametrize("role", ["two_theta", "mono"])
 def test_a_slip_is_a_failed_move(instrument, faults, role):
     device = instrument.devices[role]

@@ -229,6 +229,8 @@ def test_a_broken_detector_ends_the_run_safely(rig, faults):
 
 def test_without_beam_an_exposure_waits_with_the_shutter_closed(rig):
     rig.instrument.ring.current.put(3.0, wait=True)
+    while rig.instrument.ring.current.get() > 50.0:  # the news comes by monitor
+        time.sleep(0.01)
     seen = []
 
     def refill():
