@@ -6,15 +6,17 @@ s = v/σ² and z² = (y−m)²/(v+σ²) (Ueno, Ishibashi, Hino & Ono, npj Comput
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import lambertw
 
-from materialsdock.model import FloatArray
+from materialsdock.model import Evidence, FloatArray
 
 SMALL_KL = 1e-4  # below it the Lambert form loses its digits: a series is exact there
+PROGRESS = 0.05  # share by which λ has to fall to count as falling
 Reference = Literal["min", "first", "median"]
 
 
@@ -67,3 +69,46 @@ def ratio(changes: FloatArray, reference: Reference, warmup: int) -> FloatArray:
     history = changes / scale if scale > 0 else np.zeros_like(changes)
     history[:warmup] = 1.0
     return np.asarray(history)
+
+
+def judged(evidence: Evidence) -> Evidence:
+    """The evidence without what λ does not look at: the first sweep, and an unfinished group.
+
+    `initial` among the quantities says how many groups the first sweep has (default 0).
+    """
+    first = int(evidence.quantities.get("initial", 0))
+    keep = evidence.group >= first
+    if not evidence.complete and evidence.group.size:
+        keep &= evidence.group < evidence.group[-1]
+    return replace(
+        evidence, s=evidence.s[keep], z2=evidence.z2[keep], group=evidence.group[keep] - first
+    )
+
+
+def lambda_history(
+    evidence: Evidence,
+    reference: Reference = "min",
+    warmup: int = 10,
+    floor_z2: float = 0.0,
+    per_observation: bool = False,
+) -> FloatArray:
+    """λ of every complete group (g,); z² below `floor_z2` is raised to it, against lucky hits."""
+    seen = judged(evidence)
+    z2 = np.maximum(seen.z2, floor_z2)
+    changes = bound_changes(seen.s, z2, seen.group, per_observation=per_observation)
+    return ratio(changes, reference, warmup)
+
+
+def stalled(history: FloatArray, warmup: int, window: int, patience: int) -> int | None:
+    """How many groups ago λ (g,) last made progress, when that is too long ago; else None.
+
+    The largest of `window` successive λ is compared: over the latest `patience` groups, or half of
+    all when that is more, it has to fall at least once by `PROGRESS` below what it was before.
+    An n-fold measurement lowers λ as 1/sqrt(n), so whoever still learns is well clear of this.
+    """
+    span = max(patience, history.size // 2)
+    if patience < 1 or history.size < warmup + window + span:
+        return None
+    worst = np.lib.stride_tricks.sliding_window_view(history[warmup:], window).max(axis=1)
+    before, lately = worst[:-span], worst[-span:]
+    return span if lately.min() > (1.0 - PROGRESS) * before.min() else None

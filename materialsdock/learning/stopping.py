@@ -5,44 +5,26 @@ Rules are pure: equal evidence, equal verdict.  A reason is a sentence with the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeGuard
+from typing import Any, Literal
 
 import numpy as np
 
-from materialsdock.errors import InputError
 from materialsdock.learning import divergence
+from materialsdock.learning.divergence import judged, lambda_history
+from materialsdock.learning.gates import (
+    CalmGate,
+    GapGate,
+    Gate,
+    MinimumGate,
+    ProbeGate,
+    SdGate,
+    SurpriseGate,
+)
+from materialsdock.learning.stop_settings import BUDGETS, check
 from materialsdock.model import Evidence, FloatArray, Verdict
 from materialsdock.protocols import StoppingRule
-
-
-def judged(evidence: Evidence) -> Evidence:
-    """The evidence without what λ does not look at: the first sweep, and an unfinished group.
-
-    `initial` among the quantities says how many groups the first sweep has (default 0).
-    """
-    first = int(evidence.quantities.get("initial", 0))
-    keep = evidence.group >= first
-    if not evidence.complete and evidence.group.size:
-        keep &= evidence.group < evidence.group[-1]
-    return replace(
-        evidence, s=evidence.s[keep], z2=evidence.z2[keep], group=evidence.group[keep] - first
-    )
-
-
-def lambda_history(
-    evidence: Evidence,
-    reference: divergence.Reference = "min",
-    warmup: int = 10,
-    floor_z2: float = 0.0,
-    per_observation: bool = False,
-) -> FloatArray:
-    """λ of every complete group (g,); z² below `floor_z2` is raised to it, against lucky hits."""
-    seen = judged(evidence)
-    z2 = np.maximum(seen.z2, floor_z2)
-    changes = divergence.bound_changes(seen.s, z2, seen.group, per_observation=per_observation)
-    return divergence.ratio(changes, reference, warmup)
 
 
 @dataclass(frozen=True)
@@ -85,9 +67,11 @@ class RobustRule:
 
     z² is floored at 1; R_ref is the median of the first 11; the largest λ of the last `window`
     counts; and before any stop: `minimum_points`, innovations as the noise model says (mean z² of
-    the last 15 in `calm`, the last 5 below `wild`), the posterior sd below `sd_over_noise` times
-    the noise, and no gap wider than the resolution.  `gates` switches the last three;
-    `per_observation` is for groups of thousands (see divergence.bound_changes).
+    the last 15 in `calm`, the last 5 and the last probe below `wild`), the posterior sd below
+    `sd_over_noise` times the noise (absolute="target": a TargetRule beside it takes its place),
+    and no gap wider than the resolution.  `gates` switches all but the minimum; after `patience`
+    groups (or half of all) without a lower λ it gives up and says so, 0 never; `per_observation`
+    is for groups of thousands (see divergence.bound_changes).
     """
 
     threshold: float = 0.05
@@ -100,6 +84,8 @@ class RobustRule:
     wild: float = 9.0
     gates: bool = True
     per_observation: bool = False
+    absolute: Literal["sd", "target"] = "sd"
+    patience: int = 120
 
     def judge(self, evidence: Evidence) -> Verdict:
         """Stop when λ is low and every gate is open; else say what is missing."""
@@ -110,30 +96,69 @@ class RobustRule:
             )
         value = float(history[-self.window :].max())
         closed = [] if value <= self.threshold else [f"λ {value:.3f} > {self.threshold:.3f}"]
-        closed += self._closed_gates(evidence)
-        if closed:
-            return Verdict(False, "; ".join(closed), value, self.threshold)
-        reason = f"λ {value:.3f} ≤ {self.threshold:.3f} after {_points(evidence)} points"
-        return Verdict(True, reason, value, self.threshold)
+        closed += _closed(self._gates(), evidence)
+        if not closed:
+            reason = f"λ {value:.3f} ≤ {self.threshold:.3f} after {_points(evidence)} points"
+            return Verdict(True, reason, value, self.threshold)
+        missing = "; ".join(closed)
+        stuck = _stuck(history, self.warmup, self.window, self.patience)
+        if stuck is None:
+            return Verdict(False, missing, value, self.threshold)
+        return Verdict(True, f"{stuck}; missing: {missing}", value, self.threshold)
 
-    def _closed_gates(self, evidence: Evidence) -> list[str]:
-        q, z2 = evidence.quantities, judged(evidence).z2
-        closed = []
-        if q["points"] < self.minimum_points:
-            closed.append(f"{_points(evidence)} of at least {self.minimum_points} points")
+    def stuck(self, evidence: Evidence) -> str | None:
+        """Why more points will not help, or None."""
+        history = lambda_history(evidence, self.reference, self.warmup, 1.0, self.per_observation)
+        return _stuck(history, self.warmup, self.window, self.patience)
+
+    def _gates(self) -> list[Gate]:
+        gates: list[Gate] = [MinimumGate(self.minimum_points)]
         if not self.gates:
-            return closed
-        limit = self.sd_over_noise * q["noise_sd"]
-        if q["max_sd"] > limit:
-            closed.append(f"largest sd {q['max_sd']:.3g} > {limit:.3g}")
-        if q["largest_gap"] > q["resolution"] * (1 + 1e-9):
-            closed.append(f"largest gap {q['largest_gap']:.3g} > {q['resolution']:.3g}")
-        low, high = self.calm
-        if not low < (mean := float(z2[-15:].mean())) < high:
-            closed.append(f"mean z² {mean:.2f} outside {low:g} to {high:g}: check the noise model")
-        if (largest := float(z2[-5:].max())) >= self.wild:
-            closed.append(f"a surprise of z² {largest:.1f} just now")
-        return closed
+            return gates
+        if self.absolute == "sd":
+            gates.append(SdGate(self.sd_over_noise))
+        return [*gates, *_safe(self.calm, self.wild, gap=True)]
+
+
+@dataclass(frozen=True)
+class SafeRule:
+    """Nothing speaks against a stop: RobustRule's gates without λ and without its sd.
+
+    For whoever stops on a target alone (mode "target"); gap=False takes the risk that a feature
+    as narrow as the resolution lies between two points.
+    """
+
+    minimum_points: int = 20
+    calm: tuple[float, float] = (0.2, 2.5)
+    wild: float = 9.0
+    gap: bool = True
+    patience: int = 120
+
+    def judge(self, evidence: Evidence) -> Verdict:
+        """Stop when every gate is open."""
+        gates = [MinimumGate(self.minimum_points), *_safe(self.calm, self.wild, gap=self.gap)]
+        if not judged(evidence).z2.size:
+            return Verdict(False, "nothing to judge yet")
+        closed = _closed(gates, evidence)
+        return Verdict(not closed, "; ".join(closed) or "every gate is open")
+
+    def stuck(self, evidence: Evidence) -> str | None:
+        """Why more points will not help, or None."""
+        return RobustRule(patience=self.patience).stuck(evidence)
+
+
+def _stuck(history: FloatArray, warmup: int, window: int, patience: int) -> str | None:
+    span = divergence.stalled(history, warmup, window, patience)
+    return None if span is None else f"given up: λ has not fallen for {span} steps"
+
+
+def _safe(calm: tuple[float, float], wild: float, *, gap: bool) -> list[Gate]:
+    gates: list[Gate] = [GapGate()] if gap else []
+    return [*gates, CalmGate(*calm), SurpriseGate(wild), ProbeGate(wild)]
+
+
+def _closed(gates: Sequence[Gate], evidence: Evidence) -> list[str]:
+    return [why for gate in gates if (why := gate.closed(evidence)) is not None]
 
 
 @dataclass(frozen=True)
@@ -157,16 +182,19 @@ class TargetRule:
 
 @dataclass(frozen=True)
 class BudgetRule:
-    """No more than so many points or seconds, whatever is known."""
+    """No more than so many points, seconds of instrument time or of counting (the dose)."""
 
     maximum_points: int | None = None
     maximum_seconds: float | None = None
+    maximum_count_seconds: float | None = None
 
     def judge(self, evidence: Evidence) -> Verdict:
         """Stop when a budget is used up."""
+        q = evidence.quantities
         spent = (
-            ("points", evidence.quantities.get("points", 0.0), self.maximum_points),
-            ("seconds", evidence.quantities.get("seconds", 0.0), self.maximum_seconds),
+            ("points", q.get("points", 0.0), self.maximum_points),
+            ("seconds", q.get("seconds", 0.0), self.maximum_seconds),
+            ("seconds of counting", q.get("count_seconds", 0.0), self.maximum_count_seconds),
         )
         used_up = [f"{limit:g} {what}" for what, n, limit in spent if limit and n >= limit]
         if used_up:
@@ -191,7 +219,7 @@ class AnyOf:
 
 @dataclass(frozen=True)
 class AllOf:
-    """Stops when every rule does; the first rule's numbers are shown."""
+    """Stops when every rule does, or one sees no progress; the first rule's numbers are shown."""
 
     rules: tuple[StoppingRule, ...]
 
@@ -200,90 +228,43 @@ class AllOf:
         verdicts = [rule.judge(evidence) for rule in self.rules]
         stop = all(v.stop for v in verdicts)
         reasons = [v.reason for v in verdicts if stop or not v.stop]
-        return replace(verdicts[0], stop=stop, reason="; ".join(reasons))
+        if stop:
+            return replace(verdicts[0], stop=True, reason="; ".join(reasons))
+        patient = [rule for rule in self.rules if isinstance(rule, RobustRule | SafeRule)]
+        stuck = next((why for rule in patient if (why := rule.stuck(evidence))), None)
+        missing = "; ".join(reasons)
+        if stuck is None:
+            return replace(verdicts[0], stop=False, reason=missing)
+        return replace(verdicts[0], stop=True, reason=f"{stuck}; missing: {missing}")
 
 
 def _points(evidence: Evidence) -> int:
     return int(evidence.quantities.get("points", evidence.s.size))
 
 
-RULES: Mapping[str, type[PaperRule] | type[RobustRule]] = {"paper": PaperRule, "robust": RobustRule}
-BUDGETS = ("maximum_points", "maximum_seconds")
-
-
-def _number(value: object) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < np.inf
-
-
-def _positive(value: object) -> bool:
-    return _number(value) and value > 0
-
-
-def _whole(value: object) -> bool:
-    return _number(value) and isinstance(value, int) and value >= 0
-
-
-def _whole_positive(value: object) -> bool:
-    return _whole(value) and value != 0
-
-
-def _flag(value: object) -> bool:
-    return isinstance(value, bool)
-
-
-def _range(value: object) -> bool:
-    if not isinstance(value, list | tuple) or len(value) != 2:
-        return False
-    low, high = value
-    return _number(low) and _number(high) and 0 <= low < high
-
-
-CHECKS: Mapping[str, tuple[Callable[[object], bool], str]] = {
-    "threshold": (_positive, "a positive number"),
-    "sd_over_noise": (_positive, "a positive number"),
-    "wild": (_positive, "a positive number"),
-    "calm": (_range, "a range of two numbers"),
-    "minimum_points": (_whole, "a whole number"),
-    "warmup": (_whole, "a whole number"),
-    "window": (_whole_positive, "a positive whole number"),
-    "reference": (lambda v: v in ("min", "first", "median"), "min, first or median"),
-    "gates": (_flag, "true or false"),
-    "per_observation": (_flag, "true or false"),
-    "maximum_points": (_whole_positive, "a positive whole number"),
-    "maximum_seconds": (_positive, "a positive number"),
+RULES: Mapping[str, type[PaperRule] | type[RobustRule] | type[SafeRule]] = {
+    "paper": PaperRule,
+    "robust": RobustRule,
+    "target": SafeRule,
 }
+FIELDS = {mode: tuple(rule.__dataclass_fields__) for mode, rule in RULES.items()}
 
 
 def rule_from_settings(settings: Mapping[str, Any]) -> StoppingRule:
     """The rule that a profile or job describes; a key that is None is as one left out.
 
-    Keys: mode ("robust" or "paper") and that rule's own fields, maximum_points, maximum_seconds,
-    targets {quantity: sd}.  Raises InputError naming every fault at once.
+    Keys: mode ("robust", "paper", or "target" for the targets and safety alone) and that rule's
+    own fields, maximum_points, maximum_seconds, maximum_count_seconds, targets {quantity: sd}.
+    Raises InputError naming every fault at once.
     """
     given = {key: value for key, value in settings.items() if value is not None}
     mode, targets = given.pop("mode", "robust"), given.pop("targets", {})
-    if faults := _faults(mode, targets, given):
-        keys = ", ".join(["mode", "targets", *CHECKS])
-        raise InputError("; ".join(faults), where="stop", remedy=f"keys: {keys}")
+    check(mode, targets, given, FIELDS)
     budget = {key: given.pop(key) for key in BUDGETS if key in given}
+    if "calm" in given:
+        given["calm"] = tuple(given["calm"])
     rules: list[StoppingRule] = [RULES[mode](**given)]
-    rules += [TargetRule(name, float(value)) for name, value in targets.items()]
-    wanted: StoppingRule = AllOf(tuple(rules)) if len(rules) > 1 else rules[0]
-    return AnyOf((wanted, BudgetRule(**budget))) if budget else wanted
-
-
-def _faults(mode: object, targets: object, given: Mapping[str, Any]) -> list[str]:
-    faults = []
-    if mode not in list(RULES):
-        faults.append(f"mode = {mode!r} is none of {', '.join(RULES)}")
-    rule = PaperRule if mode == "paper" else RobustRule
-    known = {*rule.__dataclass_fields__, *BUDGETS}
-    for key, value in given.items():
-        if key not in known:
-            faults.append(f"mode {mode!r} has no {key!r}")
-        elif not CHECKS[key][0](value):
-            faults.append(f"{key} = {value!r} is not {CHECKS[key][1]}")
-    if not isinstance(targets, Mapping):
-        return [*faults, f"targets = {targets!r} is not a table of quantity = sd"]
-    wrong = {key: value for key, value in targets.items() if not _positive(value)}
-    return [*faults, *(f"target {k} = {v!r} is not a positive number" for k, v in wrong.items())]
+    wanted = [TargetRule(name, float(value)) for name, value in targets.items()]
+    rules = [*wanted, *rules] if mode == "target" else [*rules, *wanted]
+    whole: StoppingRule = AllOf(tuple(rules)) if len(rules) > 1 else rules[0]
+    return AnyOf((whole, BudgetRule(**budget))) if budget else whole

@@ -1,0 +1,121 @@
+"""Gates: what has to be so before any stop, each by itself; and the alarm on the noise model.
+
+λ is relative and cannot see what no point has touched.  A gate looks at one such thing; it is
+open, or it says with numbers why it is not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from materialsdock.learning.divergence import judged
+from materialsdock.model import Evidence
+
+SAME = 1 + 1e-9  # a gap of the resolution is not wider than it
+LATELY, JUST_NOW = 15, 5  # observations
+ALARM_LATELY = 30
+ALARM = (0.3, 2.5)  # mean z²: outside, the noise is not what it was said to be
+
+
+class Gate(Protocol):
+    """One condition of a stop: pure."""
+
+    def closed(self, evidence: Evidence) -> str | None:
+        """Why it is closed, or None when it is open."""
+
+
+@dataclass(frozen=True)
+class MinimumGate:
+    """At least so many points."""
+
+    points: int
+
+    def closed(self, evidence: Evidence) -> str | None:
+        """Closed below the minimum."""
+        have = int(evidence.quantities["points"])
+        return f"{have} of at least {self.points} points" if have < self.points else None
+
+
+@dataclass(frozen=True)
+class SdGate:
+    """The largest posterior sd at most so many times the noise of one point."""
+
+    over_noise: float
+
+    def closed(self, evidence: Evidence) -> str | None:
+        """Closed while anywhere on the axis the curve is known worse."""
+        limit = self.over_noise * evidence.quantities["noise_sd"]
+        sd = evidence.quantities["max_sd"]
+        return f"largest sd {sd:.3g} > {limit:.3g}" if sd > limit else None
+
+
+@dataclass(frozen=True)
+class GapGate:
+    """No unmeasured stretch wider than the resolution, where narrow features may hide."""
+
+    def closed(self, evidence: Evidence) -> str | None:
+        """Closed while a feature of the resolution's width could lie between two points."""
+        gap, width = evidence.quantities["largest_gap"], evidence.quantities["resolution"]
+        return f"largest gap {gap:.3g} > {width:.3g}" if gap > width * SAME else None
+
+
+@dataclass(frozen=True)
+class CalmGate:
+    """Innovations as large as the noise model says: mean z² of the last 15 within limits."""
+
+    low: float
+    high: float
+
+    def closed(self, evidence: Evidence) -> str | None:
+        """Closed when the data scatter more, or less, about the predictions than they should."""
+        mean = float(judged(evidence).z2[-LATELY:].mean())
+        if self.low < mean < self.high:
+            return None
+        return f"mean z² {mean:.2f} outside {self.low:g} to {self.high:g}: check the noise model"
+
+
+@dataclass(frozen=True)
+class SurpriseGate:
+    """None of the last 5 observations a surprise of z² `wild` or more."""
+
+    wild: float
+
+    def closed(self, evidence: Evidence) -> str | None:
+        """Closed right after a surprise."""
+        largest = float(judged(evidence).z2[-JUST_NOW:].max())
+        return f"a surprise of z² {largest:.1f} just now" if largest >= self.wild else None
+
+
+@dataclass(frozen=True)
+class ProbeGate:
+    """The last look into the largest gap found nothing surprising.
+
+    `probe_z2` among the quantities is its z²: NaN before the first probe, missing where the
+    learner does not probe (then the gate is open).
+    """
+
+    wild: float
+
+    def closed(self, evidence: Evidence) -> str | None:
+        """Closed until a probe was as expected."""
+        z2 = evidence.quantities.get("probe_z2", 0.0)
+        if np.isnan(z2):
+            return "no probe into the largest gap yet"
+        return f"the last probe was a surprise of z² {z2:.1f}" if z2 >= self.wild else None
+
+
+def alarm(evidence: Evidence) -> str | None:
+    """What is wrong with the noise model, if the last 30 innovations say that something is.
+
+    Their mean z² is 1 when the noise is as stated; a stated sd that is wrong by more than about
+    1.7 puts it outside 0.3 to 2.5, unless the model takes the noise for structure.
+    """
+    z2 = judged(evidence).z2[-ALARM_LATELY:]
+    low, high = ALARM
+    if z2.size < LATELY or low <= (mean := float(z2.mean())) <= high:
+        return None
+    what = "larger" if mean > high else "smaller"
+    return f"mean z² {mean:.2f} of the last {z2.size} points: the noise is {what} than stated"

@@ -1,0 +1,70 @@
+"""The quantities that a user can name as a target: from a spectrum's analysis and from its axis."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+import numpy as np
+
+from materialsdock.errors import InputError
+from materialsdock.learning.quantities import Quantity, Sampled, area
+from materialsdock.model import FloatArray
+from materialsdock.refinement.xas.edge import find_edge, locate
+
+WHITE_LINE_EV = 30.0  # its maximum is looked for so far behind the edge
+
+
+def edge_step(energy_ev: FloatArray, mu: FloatArray) -> float:
+    """The jump in µ (m,) at the edge."""
+    return locate(energy_ev, mu).edge_step
+
+
+def white_line(energy_ev: FloatArray, mu: FloatArray) -> tuple[float, float]:
+    """Position [eV] and normalised height of the maximum within 30 eV behind the edge.
+
+    The position is that of a parabola through the highest point and its neighbours.
+    """
+    found = locate(energy_ev, mu)
+    behind = energy_ev - found.e0_ev
+    at = np.flatnonzero((behind >= 0.0) & (behind <= WHITE_LINE_EV))
+    if not at.size:
+        raise InputError(f"nothing measured behind {found.e0_ev:.1f} eV", where="white line")
+    top = int(at[np.argmax(found.flat[at])])
+    around = slice(max(top - 1, 0), top + 2)
+    x, y = energy_ev[around] - energy_ev[top], found.flat[around]
+    if x.size < 3:
+        return float(energy_ev[top]), float(found.flat[top])
+    bend, slope, height = np.polyfit(x, y, 2)
+    if bend >= 0:
+        return float(energy_ev[top]), float(height)
+    shift = float(np.clip(-0.5 * slope / bend, x[0], x[-1]))
+    return float(energy_ev[top] + shift), float(height + slope * shift + bend * shift**2)
+
+
+NAMED: Mapping[str, tuple[str, Callable[[FloatArray, FloatArray], float]]] = {
+    "e0": ("eV", find_edge),
+    "edge_step": ("", edge_step),
+    "white_line_height": ("", lambda energy, mu: white_line(energy, mu)[1]),
+    "white_line_position": ("eV", lambda energy, mu: white_line(energy, mu)[0]),
+}
+
+
+def quantities(names: Iterable[str], grid: FloatArray) -> tuple[Quantity, ...]:
+    """The quantities of these names on `grid` (m,) [eV]; "area:LO:HI" is the area of µ there.
+
+    Raises InputError for a name that says nothing.
+    """
+    return tuple(_quantity(name, grid) for name in names)
+
+
+def _quantity(name: str, grid: FloatArray) -> Quantity:
+    if name in NAMED:
+        return Sampled(name, *NAMED[name])
+    try:
+        kind, lo, hi = name.split(":")
+        if kind == "area":
+            return area(grid, float(lo), float(hi), name)
+    except ValueError:
+        pass
+    known = ", ".join([*NAMED, "area:LO:HI"])
+    raise InputError(f"no quantity {name!r}", where="stop targets", remedy=f"there is: {known}")
