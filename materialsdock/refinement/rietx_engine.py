@@ -10,8 +10,8 @@ from __future__ import annotations
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,12 @@ from typing import Any
 import numpy as np
 
 from materialsdock.errors import InputError, ModelFault
-from materialsdock.model import Diffractometer, Fit, Parameter, Pattern, PhaseFit, Structure
-from materialsdock.refinement import rfactors
-from materialsdock.refinement.guards import check_pattern, check_structures, envelope, violations
+from materialsdock.model import Diffractometer, Fit, FloatArray, Pattern, Structure
+from materialsdock.refinement.guards import check_pattern, check_structures, envelope
 from materialsdock.refinement.recipe import SearchSpace, completed, stages
+from materialsdock.refinement.rietx_answer import CELL, answered, name_of
+from materialsdock.refinement.sensitivity import Derivatives
 
-CELL = {"a": "Å", "b": "Å", "c": "Å", "alpha": "deg", "beta": "deg", "gamma": "deg"}
 GLOBS = {
     "scale": ("phases.*.scale",),
     "background": ("instrument.background.c*",),
@@ -37,9 +37,6 @@ GLOBS = {
     "displacements": ("phases.*.atoms.*.biso",),
     "coordinates": ("phases.*.atoms.*.dof*",),
 }
-WORDS = {"zero_shift": "zero", "occ": "occupancy", "r": "preferred_orientation"}
-UNITS = {"zero": "deg", "sample_displacement": "mm", "x": "deg", "y": "deg"}
-UNITS |= dict.fromkeys("uvw", "deg²")
 MUST_FREE = ("scale", "background", "cell", "preferred_orientation", "displacements")
 AXIAL_START = 0.02  # its gradient vanishes at 0
 START_BISO = 0.5
@@ -69,22 +66,102 @@ class RietxEngine:
         What the recipe leaves out is taken from `default_recipe`.  Raises InputError for data,
         structures or recipes that cannot be refined, ModelFault when the engine fails.
         """
+        began = time.perf_counter()
+        done = self._carried_out(pattern, structures, diffractometer, recipe)
+        return replace(done.fit, seconds=time.perf_counter() - began)
+
+    def differentiate(
+        self,
+        pattern: Pattern,
+        structures: Sequence[Structure],
+        diffractometer: Diffractometer,
+        recipe: Mapping[str, Any],
+        free: Sequence[str] = (),
+    ) -> Derivatives:
+        """Refine once, then give the derivatives of y_calc where the refinement ended.
+
+        free : parameters refined besides those of the recipe, in our names
+        ("corundum.O1.occupancy").  Raises as `refine` does, InputError for an unknown name.
+        """
+        done = self._carried_out(pattern, structures, diffractometer, recipe, free)
+        if done.work._answer_covariance is None:
+            raise ModelFault("rietx kept no derivatives of its answer", where="refinement")
+        _, table, theta, *_ = done.work._answer_covariance
+        values, slopes = table.decode(theta), table.local_jacobian(theta).tocsr()
+        rows = {name: slopes[table._paths[path]] for name, path in done.paths.items()}
+        return Derivatives(
+            fit=done.fit,
+            jacobian=_jacobian(done.work._model, table, theta, pattern.intensity.size),
+            values={name: float(values[path]) for name, path in done.paths.items()},
+            slopes={name: row.toarray().ravel() for name, row in rows.items()},
+        )
+
+    def _carried_out(
+        self,
+        pattern: Pattern,
+        structures: Sequence[Structure],
+        diffractometer: Diffractometer,
+        recipe: Mapping[str, Any],
+        free: Sequence[str] = (),
+    ) -> _Done:
         check_structures(structures)
+        with warnings.catch_warnings(record=True) as noticed:
+            warnings.simplefilter("always")
+            done = self._refined(pattern, structures, diffractometer, recipe, free)
+        notes = tuple(dict.fromkeys(f"{w.category.__name__}: {w.message}" for w in noticed))
+        return replace(done, fit=replace(done.fit, warnings=(*done.fit.warnings, *notes)))
+
+    def _refined(
+        self,
+        pattern: Pattern,
+        structures: Sequence[Structure],
+        diffractometer: Diffractometer,
+        recipe: Mapping[str, Any],
+        free: Sequence[str],
+    ) -> _Done:
+        import rietx
+
         check_pattern(pattern, diffractometer.fwhm_deg)
         default = SearchSpace.of(pattern, structures, diffractometer).default()
         full = completed(recipe, default)
-        began = time.perf_counter()
         phases = [_phase(structure) for structure in structures]
         start_cells = {p.name: {k: getattr(p.cell, k).value for k in CELL} for p in phases}
-        with warnings.catch_warnings(record=True) as noticed:
-            warnings.simplefilter("always")
-            try:
-                result = _run(pattern, phases, _instrument(diffractometer, pattern, full), full)
-            except (ValueError, ArithmeticError, RuntimeError, LookupError) as error:
-                raise ModelFault(f"rietx failed: {error}", where="refinement") from error
-        fit = _fit(pattern, phases, result, full, start_cells)
-        notes = tuple(dict.fromkeys(f"{w.category.__name__}: {w.message}" for w in noticed))
-        return replace(fit, seconds=time.perf_counter() - began, warnings=(*fit.warnings, *notes))
+        try:
+            start = _instrument(diffractometer, pattern, full)
+            work = rietx.Refinement(rietx.Structure(phases=phases), start, history=False)
+            paths = {name_of(row.path.split("."), phases): row.path for row in work.parameters()}
+            result = _run(pattern, work, full, _known(free, paths))
+        except (ValueError, ArithmeticError, RuntimeError, LookupError) as error:
+            raise ModelFault(f"rietx failed: {error}", where="refinement") from error
+        fit = answered(pattern, phases, result, full, start_cells, f"rietx {rietx.__version__}")
+        return _Done(fit, work, paths)
+
+
+@dataclass(frozen=True, eq=False)
+class _Done:
+    """A refinement as the engine holds it; paths : our name -> the engine's."""
+
+    fit: Fit
+    work: Any
+    paths: Mapping[str, str]
+
+
+def _known(names: Sequence[str], paths: Mapping[str, str]) -> list[str]:
+    if unknown := [name for name in names if name not in paths]:
+        raise InputError(
+            f"no parameter {', '.join(unknown)}",
+            where="refinement",
+            remedy=f"name one of {', '.join(name for name in paths if '.' in name)}",
+        )
+    return [paths[name] for name in names]
+
+
+def _jacobian(model: Any, table: Any, theta: FloatArray, points: int) -> FloatArray:
+    """∂y_calc/∂θ (points, p) from the engine's analytic derivatives of (y − y_calc)/σ."""
+    from rietx.optimize.least_squares import _jacobian_for
+
+    residual = np.asarray(_jacobian_for(model, table, "numpy")(theta), dtype=float)[:points]
+    return np.asarray(-np.asarray(model.sigma)[:, None] * residual, dtype=float)
 
 
 def _phase(structure: Structure) -> Any:
@@ -155,13 +232,15 @@ def _background(pattern: Pattern, recipe: Mapping[str, Any]) -> Any:
     )
 
 
-def _run(pattern: Pattern, phases: list[Any], instrument: Any, recipe: Mapping[str, Any]) -> Any:
-    """Warm-up range first, stage by stage; then the whole range at the wanted effort."""
+def _run(pattern: Pattern, work: Any, recipe: Mapping[str, Any], free: Sequence[str]) -> Any:
+    """Warm-up range first, stage by stage; then the whole range at the wanted effort.
+
+    free : paths of the engine that are freed last, besides those of the recipe
+    """
     import rietx
 
-    work = rietx.Refinement(rietx.Structure(phases=phases), instrument, history=False)
     if recipe["displacements"] == "per_phase":
-        for index, phase in enumerate(phases):
+        for index, phase in enumerate(work.structure.phases):
             if len(phase.atoms) > 1:
                 work.tie_equal(f"phases.{index}.atoms.*.biso")
     if recipe["axial"] == "equal":
@@ -178,7 +257,7 @@ def _run(pattern: Pattern, phases: list[Any], instrument: Any, recipe: Mapping[s
         work.fit(data, plan=_plan(groups, recipe, quick=True), two_theta_limits=limits,
                  telemetry=False)  # fmt: skip
         groups = (groups[0], tuple(dict.fromkeys(g for stage in groups for g in stage)))
-    plan = _plan(groups, recipe, quick=recipe["effort"] == "search")
+    plan = _plan(groups, recipe, quick=recipe["effort"] == "search", free=free)
     result = work.fit(data, plan=plan, telemetry=False)
     reached = {path for stage in result.stages for path in (*stage.freed, *stage.held)}
     for name in {group for stage in groups for group in stage}.intersection(MUST_FREE):
@@ -187,105 +266,22 @@ def _run(pattern: Pattern, phases: list[Any], instrument: Any, recipe: Mapping[s
     return result
 
 
-def _plan(groups: Sequence[Sequence[str]], recipe: Mapping[str, Any], *, quick: bool) -> Any:
+def _plan(
+    groups: Sequence[Sequence[str]],
+    recipe: Mapping[str, Any],
+    *,
+    quick: bool,
+    free: Sequence[str] = (),
+) -> Any:
     import rietx
 
     globs = GLOBS | {"position": GLOBS.get(recipe["position"], ())}
     globs |= {w: (f"instrument.profile.{w}",) for w in "uvwxy"}
+    effort = QUICK_STAGE if quick else {}
     steps = [
-        rietx.Stage("+".join(names), [glob for name in names for glob in globs[name]],
-                    **(QUICK_STAGE if quick else {}))
+        rietx.Stage("+".join(names), [glob for name in names for glob in globs[name]], **effort)
         for names in groups
-    ]  # fmt: skip
+    ]
+    if free:
+        steps.append(rietx.Stage("wanted", list(free), **effort))
     return rietx.RefinementPlan(steps, **(QUICK_PLAN if quick else {}))
-
-
-def _fit(
-    pattern: Pattern,
-    phases: Sequence[Any],
-    result: Any,
-    recipe: Mapping[str, Any],
-    start_cells: Mapping[str, Mapping[str, float]],
-) -> Fit:
-    """The engine's answer in our words; `seconds` and Python warnings are added by the caller."""
-    import rietx
-
-    y_calc = np.asarray(result.y_calc, dtype=float)
-    if y_calc.shape != pattern.intensity.shape or not np.isfinite(y_calc).all():
-        raise ModelFault(
-            f"rietx answered {y_calc.size} of {pattern.intensity.size} points, "
-            f"{np.count_nonzero(~np.isfinite(y_calc))} of them not finite"
-        )
-    y, sigma = pattern.intensity, pattern.sigma
-    n_free = sum(p.vary for p in result.parameters)
-    rwp, r_exp = rfactors.weighted_profile(y, y_calc, sigma), rfactors.expected(y, sigma, n_free)
-    fits, parameters = _phase_fits(phases, result), tuple(_parameters(phases, result))
-    return Fit(
-        rwp=rwp,
-        r_exp=r_exp,
-        gof=rwp / r_exp,
-        n_points=y.size,
-        n_free=n_free,
-        phases=fits,
-        parameters=parameters,
-        y_calc=y_calc,
-        y_background=np.asarray(result.y_background, dtype=float),
-        ticks={name: np.unique(np.asarray(at, dtype=float)) for name, at in result.ticks.items()},
-        recipe=dict(recipe),
-        engine=f"rietx {rietx.__version__}",
-        seconds=0.0,
-        warnings=tuple(f"{d.code}: {d.message}" for d in result.diagnostics if d.level != "info"),
-        violations=violations(pattern.two_theta, parameters, fits, start_cells),
-    )
-
-
-def _esd(row: Any) -> float | None:
-    """NaN for a refined parameter whose esd the engine could not estimate."""
-    if row.stderr is not None:
-        return float(row.stderr)
-    return float("nan") if row.vary else None
-
-
-def _phase_fits(phases: Sequence[Any], result: Any) -> tuple[PhaseFit, ...]:
-    rows = {row.path: row for row in result.parameters}
-    shares = {q.name: q for q in result.qpa.phases} if result.qpa else {}
-    fits = []
-    for index, phase in enumerate(phases):
-        cell = {}
-        for key, unit in CELL.items():
-            row = rows.get(f"phases.{index}.cell.{key}")
-            value = getattr(phase.cell, key).value if row is None else row.value
-            cell[key] = Parameter(key, float(value), None if row is None else _esd(row), unit)
-        share = shares.get(phase.name)
-        if share is None or share.weight_fraction is None:
-            raise ModelFault(
-                f"no weight fraction for {phase.name}: it has no reflection in the range"
-            )
-        esd = share.weight_fraction_stderr if len(phases) > 1 else None
-        percent = 100 * share.weight_fraction, None if esd is None else 100 * esd
-        fits.append(PhaseFit(phase.name, phase.space_group, cell, *percent))
-    return tuple(fits)
-
-
-def _parameters(phases: Sequence[Any], result: Any) -> Iterator[Parameter]:
-    """Every parameter but the cells, which are in the phases, and internal shifts of sites."""
-    for row in result.parameters:
-        words = row.path.split(".")
-        if "cell" in words or "dof" in words:
-            continue
-        name = _name(words, phases)
-        unit = "Å²" if name.endswith(".biso") else UNITS.get(name, "")
-        yield Parameter(name, float(row.value), _esd(row), unit)
-
-
-def _name(words: Sequence[str], phases: Sequence[Any]) -> str:
-    """Our name for a path of the engine: phases.0.atoms.1.occ is corundum.O1.occupancy."""
-    last = WORDS.get(words[-1], words[-1])
-    if "lines" in words:
-        return "kalpha2_weight" if words[-2] == "1" else f"line_{words[-2]}_{last}"
-    if "atoms" in words:
-        phase = phases[int(words[1])]
-        return f"{phase.name}.{phase.atoms[int(words[3])].label}.{last}"
-    if words[0] == "phases":
-        return f"{phases[int(words[1])].name}.{last}"
-    return f"background.{last}" if "background" in words else last
