@@ -10,13 +10,16 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
 from materialsdock.errors import ModelFault
-from materialsdock.learning.kernels import Kernel
+from materialsdock.learning.acquisition import greedy_sweep
+from materialsdock.learning.kernels import Kernel, correlation
 from materialsdock.model import FloatArray
 
 JITTERS = (0.0, 1e-10, 1e-8, 1e-6, 1e-4)  # of the kernel's variance
+BLOCK = 256  # grid positions whose covariances are held at a time
 
 
 @dataclass(frozen=True)
@@ -35,10 +38,11 @@ class GridPosterior:
 
     def __init__(self, grid: FloatArray, kernel: Kernel, prior_mean: float = 0.0) -> None:
         self.grid, self.kernel, self.prior_mean = grid, kernel, prior_mean
-        self.mean = np.full(grid.size, prior_mean)
-        self.variance = np.full(grid.size, kernel.variance)
+        self.mean = np.full(grid.size, prior_mean, dtype=float)
+        self.variance = np.full(grid.size, kernel.variance, dtype=float)
         self.log_likelihood = 0.0
         self.innovations: list[Innovation] = []
+        self._coordinates = kernel.coordinates(grid)
         self._rows = np.empty((16, grid.size))
         self._at: list[int] = []
         self._scale: list[float] = []
@@ -50,14 +54,14 @@ class GridPosterior:
     def update(self, index: int, y: float, noise_variance: float) -> Innovation:
         """Take in y, measured at grid position `index` with `noise_variance` > 0.
 
-        Raises ModelFault for a value that is not finite: Cholesky would carry it on silently.
+        Raises ModelFault for a value that is not finite.
         """
-        if not (math.isfinite(y) and math.isfinite(noise_variance) and noise_variance > 0):
-            raise ModelFault(f"y = {y}, noise variance {noise_variance}", where=f"index {index}")
+        refuse_unusable(index, y, noise_variance)
         n, latent = len(self), max(float(self.variance[index]), 0.0)
         total = latent + noise_variance
         scale, residual = math.sqrt(total), y - float(self.mean[index])
-        row = self.kernel(self.grid[index : index + 1], self.grid)[0]
+        distance = np.abs(self._coordinates[index] - self._coordinates)
+        row = self.kernel.variance * correlation(distance, self.kernel.shape)
         row -= self._rows[:n, index] @ self._rows[:n]
         row /= scale
         self._append(row)
@@ -71,6 +75,16 @@ class GridPosterior:
         found = Innovation(latent / noise_variance, residual**2 / total)
         self.innovations.append(found)
         return found
+
+    def replay(
+        self, indices: NDArray[np.int64], y: FloatArray, noise_variance: FloatArray
+    ) -> list[Innovation]:
+        """Take in many, each (n,), in turn."""
+        for each in zip(indices, y, noise_variance, strict=True):
+            refuse_unusable(*each)
+        at = np.arange(self.grid.size)[np.asarray(indices, dtype=int)]
+        told = zip(at.tolist(), y, noise_variance, strict=True)
+        return [self.update(i, float(v), float(r)) for i, v, r in told]
 
     def _append(self, row: FloatArray) -> None:
         n = len(self)
@@ -111,6 +125,28 @@ class GridPosterior:
         mean, _ = self.at(x)
         factor = safe_cholesky(self.covariance(x), self.kernel.variance)
         return mean + rng.standard_normal((size, x.size)) @ factor.T
+
+    def imse(self, noise_variance: float, weights: FloatArray) -> FloatArray:
+        """acquisition.imse_scores (m,) of the present posterior, at O(n m²), a block at a time."""
+        rows, energy = self._rows[: len(self)], np.empty(self.grid.size)
+        weights = np.broadcast_to(weights, self.grid.shape)
+        for first in range(0, self.grid.size, BLOCK):
+            part = slice(first, first + BLOCK)
+            block = self.kernel(self.grid, self.grid[part]) - rows.T @ rows[:, part]
+            energy[part] = weights @ block**2
+        return energy / (self.variance + noise_variance)
+
+    def sweep(
+        self, noise_variance: float, weights: FloatArray, count: int, taken: NDArray[np.bool_]
+    ) -> list[tuple[int, float]]:
+        """acquisition.greedy_sweep of the present posterior; holds m × m numbers."""
+        return greedy_sweep(self.covariance(), noise_variance, weights, count, taken)
+
+
+def refuse_unusable(index: int, y: float, noise_variance: float) -> None:
+    """Raises ModelFault for a value that is not finite: an engine would carry it on silently."""
+    if not (math.isfinite(y) and math.isfinite(noise_variance) and noise_variance > 0):
+        raise ModelFault(f"y = {y}, noise variance {noise_variance}", where=f"index {index}")
 
 
 def safe_cholesky(matrix: FloatArray, scale: float) -> FloatArray:
