@@ -1,4 +1,4 @@
-"""The command line: `materialsdock demo`, `measure`, `refine`, `sim up`, `shell`, `jobs`."""
+"""The command line `materialsdock`: demo, measure, refine, sim up, shell, jobs, explain."""
 
 from __future__ import annotations
 
@@ -149,6 +149,19 @@ def jobs(out: Out = Path("materialsdock-data"), as_json: Json = False) -> None:
         return
     for row in rows:
         print(f"{row['job_id']}  {row['technique']}  {row['state']:<12}  {row['sample']}")
+
+
+@app.command()
+def explain(
+    job: Annotated[str, typer.Argument(help="Job id, as `jobs` lists them.")],
+    out: Out = Path("materialsdock-data"),
+    as_json: Json = False,
+) -> None:
+    """Say for each decision of a job why here, why now, and why stop."""
+    from materialsdock import commands
+
+    lines = commands.explain(out, job)
+    print(json.dumps({"job_id": job, "decisions": lines}) if as_json else "\n".join(lines))
 
 
 @app.command()

@@ -14,6 +14,7 @@ from typing import Any
 from materialsdock import analysis, config, options, prepare, siteroot
 from materialsdock.campaign import check_settings
 from materialsdock.errors import InputError, Refused
+from materialsdock.explain import sentences
 from materialsdock.formats import Measured, read_measured
 from materialsdock.ledger import Ledger
 from materialsdock.model import Job, Outcome, Sample, Technique
@@ -150,11 +151,24 @@ def refine(request: Request, measured: Measured, sample: Sample) -> Shown:
     return Shown(outcome, write_report(outcome, data.reports / f"{job.job_id}.html"), data)
 
 
-def list_jobs(out: Path) -> list[dict[str, Any]]:
-    """Every job of a data folder and how far it came."""
+def _existing_ledger(out: Path) -> Ledger:
     if not (out / "ledger.sqlite").is_file():
         raise InputError(f"no ledger in {out}", where="--out", remedy="name a data folder")
-    with Ledger(out / "ledger.sqlite") as ledger:
+    return Ledger(out / "ledger.sqlite")
+
+
+def explain(out: Path, job_id: str) -> list[str]:
+    """One sentence for each decision of a job of the ledger."""
+    with _existing_ledger(out) as ledger:
+        job, decisions = ledger.job(job_id), ledger.decisions(job_id)
+    if not decisions:
+        raise InputError("nothing has been decided yet", where=job_id, remedy="resume the job")
+    return sentences(decisions, job.settings["axis"]["unit"])
+
+
+def list_jobs(out: Path) -> list[dict[str, Any]]:
+    """Every job of a data folder and how far it came."""
+    with _existing_ledger(out) as ledger:
         return [
             {
                 "job_id": job.job_id,

@@ -15,11 +15,14 @@ STOP_NUMBERS = {
     "minimum_points": int,
     "maximum_points": int,
     "maximum_seconds": float,
+    "maximum_count_seconds": float,
 }
+MODES = ("paper", "robust", "target")
+CURVE = ("rmse", "rmse_bound")  # targets whose names are no QUANTITY_sd
 
 
 def stop_options(words: Sequence[str]) -> dict[str, Any]:
-    """`--stop KEY=VALUE ...`: mode, threshold, minimum/maximum_points, maximum_seconds, or NAME_sd.
+    """`--stop KEY=VALUE ...`: mode, threshold, minimum and budgets, or a target NAME_sd.
 
     Raises InputError naming every word that says nothing.
     """
@@ -28,18 +31,19 @@ def stop_options(words: Sequence[str]) -> dict[str, Any]:
     for word in words:
         key, _, value = word.partition("=")
         try:
-            if key == "mode" and value in ("paper", "robust"):
+            if key == "mode" and value in MODES:
                 found[key] = value
             elif key in STOP_NUMBERS:
                 found[key] = STOP_NUMBERS[key](value)
-            elif key.endswith("_sd"):
+            elif key.endswith("_sd") or key in CURVE:
                 found.setdefault("targets", {})[key] = float(value)
             else:
                 wrong.append(word)
         except ValueError:
             wrong.append(word)
     if wrong:
-        keys = ", ".join(["mode=paper|robust", *(f"{k}=N" for k in STOP_NUMBERS), "QUANTITY_sd=X"])
+        numbers = (f"{k}=N" for k in STOP_NUMBERS)
+        keys = ", ".join([f"mode={'|'.join(MODES)}", *numbers, "QUANTITY_sd=X", "rmse=X"])
         raise InputError(
             f"cannot read {', '.join(map(repr, wrong))}", where="--stop", remedy=f"use {keys}"
         )

@@ -20,9 +20,9 @@ from materialsdock.model import Evidence
 
 COVERAGE = 0.95
 SAMPLES = 200
-# bound / (sd of the posterior x surprise): 95 % quantiles over the calibration runs
-RMSE_FACTOR = 1.3
-QUANTITY_FACTOR = 2.5
+# bound over (posterior sd x surprise): the largest 95 % quantile of any calibration family
+RMSE_FACTOR = 1.5
+QUANTITY_FACTOR = 2.6
 LATELY = 15
 
 

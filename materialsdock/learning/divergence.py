@@ -17,7 +17,7 @@ from materialsdock.model import Evidence, FloatArray
 
 SMALL_KL = 1e-4  # below it the Lambert form loses its digits: a series is exact there
 PROGRESS = 0.05  # share by which λ has to fall to count as falling
-Reference = Literal["min", "first", "median"]
+Reference = Literal["min", "first", "median", "prior"]
 
 
 def forward(s: FloatArray, z2: FloatArray) -> FloatArray:
@@ -92,11 +92,18 @@ def lambda_history(
     floor_z2: float = 0.0,
     per_observation: bool = False,
 ) -> FloatArray:
-    """λ of every complete group (g,); z² below `floor_z2` is raised to it, against lucky hits."""
+    """λ of every complete group (g,); z² below `floor_z2` is raised to it, against lucky hits.
+
+    reference : as `ratio`, or "prior": what an observation tells when nothing is known, the
+        first one with z² = 1, whatever order the first sweep went in
+    """
     seen = judged(evidence)
     z2 = np.maximum(seen.z2, floor_z2)
     changes = bound_changes(seen.s, z2, seen.group, per_observation=per_observation)
-    return ratio(changes, reference, warmup)
+    if reference != "prior" or not changes.size:
+        return ratio(changes, reference, warmup)
+    alone = bound_changes(seen.s[:1], np.ones(1), seen.group[:1])
+    return ratio(np.concatenate([alone, changes]), "first", warmup + 1)[1:]
 
 
 def stalled(history: FloatArray, warmup: int, window: int, patience: int) -> int | None:

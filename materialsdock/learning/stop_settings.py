@@ -47,7 +47,7 @@ CHECKS: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "minimum_points": (_whole, "a whole number"),
     "warmup": (_whole, "a whole number"),
     "window": (_whole_positive, "a positive whole number"),
-    "reference": (lambda v: v in ("min", "first", "median"), "min, first or median"),
+    "reference": (lambda v: v in ("min", "first", "median", "prior"), "min, first, median or prior"),
     "gates": (_flag, "true or false"),
     "gap": (_flag, "true or false"),
     "absolute": (lambda v: v in ("sd", "target"), "sd or target"),

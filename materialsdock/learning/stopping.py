@@ -65,8 +65,8 @@ class PaperRule:
 class RobustRule:
     """λ that cannot be lucky, and gates that λ cannot see through.
 
-    z² is floored at 1; R_ref is the median of the first 11; the largest λ of the last `window`
-    counts; and before any stop: `minimum_points`, innovations as the noise model says (mean z² of
+    z² is floored at 1; R_ref is what a point tells when nothing is known (a sorted first sweep
+    has no typical beginning); the largest λ of the last `window` counts; and before any stop: `minimum_points`, innovations as the noise model says (mean z² of
     the last 15 in `calm`, the last 5 and the last probe below `wild`), the posterior sd below
     `sd_over_noise` times the noise (absolute="target": a TargetRule beside it takes its place),
     and no gap wider than the resolution.  `gates` switches all but the minimum; after `patience`
@@ -77,7 +77,7 @@ class RobustRule:
     threshold: float = 0.05
     minimum_points: int = 20
     window: int = 5
-    reference: divergence.Reference = "median"
+    reference: divergence.Reference = "prior"
     warmup: int = 10
     sd_over_noise: float = 2.0
     calm: tuple[float, float] = (0.2, 2.5)
@@ -209,12 +209,13 @@ class AnyOf:
     rules: tuple[StoppingRule, ...]
 
     def judge(self, evidence: Evidence) -> Verdict:
-        """The reasons of those that stop, or of the first rule."""
+        """The reasons of those that stop, then what the first one misses; or only the latter."""
         verdicts = [rule.judge(evidence) for rule in self.rules]
         reasons = [v.reason for v in verdicts if v.stop]
-        if reasons:
-            return replace(verdicts[0], stop=True, reason="; ".join(reasons))
-        return verdicts[0]
+        if not reasons:
+            return verdicts[0]
+        missing = [] if verdicts[0].stop else [f"missing: {verdicts[0].reason}"]
+        return replace(verdicts[0], stop=True, reason="; ".join([*reasons, *missing]))
 
 
 @dataclass(frozen=True)

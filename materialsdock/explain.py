@@ -1,0 +1,87 @@
+"""Each decision of a job in one sentence: why here, why now, why stop, with numbers and units."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from materialsdock.model import Decision, Proposal
+
+
+def sentences(decisions: Sequence[Decision], unit: str = "") -> list[str]:
+    """One sentence a decision, in order; `unit` is that of the axis.
+
+    Reads nothing but the decisions: `proposal` is what was measured, `next` what the decision
+    chose, and the previous decision's mean and sd what had been expected here.
+    """
+    segments = any(d.proposal.points > 1 for d in decisions)
+    found = []
+    for i, decision in enumerate(decisions):
+        before = decisions[i - 1] if i else None
+        why = _segment(decision) if segments else _point(decision)
+        parts = [f"{why}, {_turn(decisions, i)}", _found(decision, before), _goes_on(decision)]
+        where = f"{_place(decision.proposal, unit)} for {_seconds(decision.proposal)}"
+        found.append(f"Step {decision.step}, {where}: {'; '.join(p for p in parts if p)}.")
+    return found
+
+
+def _place(proposal: Proposal, unit: str) -> str:
+    unit = f" {unit}" if unit else ""
+    if proposal.points > 1:
+        return f"{proposal.start:.7g} to {proposal.stop:.7g}{unit} in {proposal.points} points"
+    return f"{proposal.start:.7g}{unit}"
+
+
+def _seconds(proposal: Proposal) -> str:
+    each = " each" if proposal.points > 1 else ""
+    return f"{proposal.count_time_s:.3g} s{each}"
+
+
+def _point(decision: Decision) -> str:
+    """Why a single position was chosen."""
+    proposal = decision.proposal
+    if proposal.sweep == 0:
+        return "a position of the first sweep"
+    if proposal.score == 0:
+        return "a probe of the largest gap"
+    return f"one of the largest expected gains ({proposal.score:.3g}, summed variance)"
+
+
+def _segment(decision: Decision) -> str:
+    """Why a segment was chosen."""
+    proposal = decision.proposal
+    if proposal.sweep == 0:
+        return "a segment of the first pass, which counts everything"
+    what = f"a segment of pass {proposal.sweep}"
+    if proposal.score == 0:
+        return what
+    return f"{what}, where a peak stands out by {proposal.score:.2g} sd on average"
+
+
+def _turn(decisions: Sequence[Decision], i: int) -> str:
+    """Why now: the place in the order of its sweep."""
+    sweep = decisions[i].proposal.sweep
+    same = [d.proposal.start for d in decisions if d.proposal.sweep == sweep]
+    number = sum(d.proposal.sweep == sweep for d in decisions[: i + 1])
+    if len(same) < 2:
+        return f"number 1 of sweep {sweep}"
+    way = "upward" if same[-1] > same[0] else "downward"
+    return f"number {number} of sweep {sweep} on its way {way}"
+
+
+def _found(decision: Decision, before: Decision | None) -> str:
+    """What had been expected here, and how far off it was."""
+    parts = []
+    if before is not None and before.mean is not None and before.sd is not None:
+        parts.append(f"expected {before.mean:.4g} ± {before.sd:.2g}")
+    if decision.z2 is not None and math.isfinite(decision.z2):
+        parts.append(f"found {math.sqrt(max(decision.z2, 0.0)):.1f} standard deviations off")
+    return ", ".join(parts)
+
+
+def _goes_on(decision: Decision) -> str:
+    """Why it stops here, or why it does not."""
+    if decision.verdict.stop:
+        spent = f"after {decision.seconds_measured:.0f} s"
+        return f"stops {spent} because {decision.verdict.reason}"
+    return f"goes on because {decision.verdict.reason}"
