@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 
 from materialsdock.errors import InputError
-from materialsdock.learning import divergence
+from materialsdock.learning import divergence, gates
 from materialsdock.learning.kernels import Kernel
 from materialsdock.learning.stopping import (
     AllOf,
@@ -403,3 +403,112 @@ def test_bad_settings_are_refused(wrong):
     with pytest.raises(InputError) as caught:
         rule_from_settings(wrong)
     assert caught.value.exit_code == 2
+
+
+# -- gates, alarm, giving up ----------------------------------------------------------------------
+
+
+def test_a_surprising_probe_holds_back():
+    assert RobustRule().judge(evidence(learned().s, probe_z2=8.9)).stop
+    for z2, says in ((9.5, "the last probe was a surprise of z² 9.5"), (np.nan, "no probe")):
+        verdict = RobustRule().judge(evidence(learned().s, probe_z2=z2))
+        assert not verdict.stop
+        assert says in verdict.reason
+
+
+def test_a_target_takes_the_place_of_the_absolute_sd():
+    coarse = evidence(learned().s, max_sd=1.0, e0_sd=0.04)
+    rule = rule_from_settings({"absolute": "target", "targets": {"e0_sd": 0.05}})
+    assert rule.judge(coarse).stop
+    assert not rule_from_settings({"targets": {"e0_sd": 0.05}}).judge(coarse).stop
+    assert (
+        not rule_from_settings({"absolute": "target", "targets": {"e0_sd": 0.03}})
+        .judge(coarse)
+        .stop
+    )
+
+
+def test_target_mode_needs_no_lambda_but_safety():
+    rule = rule_from_settings({"mode": "target", "targets": {"rmse_bound": 0.02}})
+    early = evidence(np.full(30, 30.0), points=30.0, rmse_bound=0.015)
+    verdict = rule.judge(early)
+    assert verdict.stop
+    assert (verdict.statistic, verdict.threshold) == (0.015, 0.02)
+    gap = replace(early, quantities={**early.quantities, "largest_gap": 2.0})
+    assert "largest gap 2 > 1.5" in rule.judge(gap).reason
+    bold = rule_from_settings({"mode": "target", "gap": False, "targets": {"rmse_bound": 0.02}})
+    assert bold.judge(gap).stop
+    assert not rule.judge(evidence([])).stop
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"mode": "target"},
+        {"absolute": "target"},
+        {"absolute": "rmse", "targets": {"rmse": 1}},
+        {"patience": -1},
+        {"mode": "target", "targets": {"rmse": 1}, "threshold": 0.1},
+        {"maximum_count_seconds": 0},
+    ],
+)
+def test_settings_without_a_meaning_are_refused(wrong):
+    with pytest.raises(InputError):
+        rule_from_settings(wrong)
+
+
+def test_a_lambda_that_does_not_fall_ends_it_and_says_so():
+    rng = np.random.default_rng(0)
+    stuck = evidence(30.0 * np.exp(rng.normal(0, 0.1, 300)), points=300.0)
+    verdict = RobustRule().judge(stuck)
+    assert verdict.stop
+    assert verdict.reason.startswith("given up: λ has not fallen for 150 steps; missing: λ 1.")
+    assert not RobustRule(patience=0).judge(stuck).stop
+    assert not RobustRule().judge(replace(stuck, s=stuck.s[:100], z2=stuck.z2[:100],
+                                          group=stuck.group[:100])).stop  # fmt: skip
+    with_target = rule_from_settings({"targets": {"e0_sd": 0.1}}).judge(stuck)
+    assert with_target.stop
+    assert "missing" in with_target.reason
+    assert "e0_sd is not known yet" in with_target.reason
+
+
+def test_who_still_learns_is_not_given_up():
+    n = np.arange(1, 2001)
+    slow = evidence(300.0 / n, points=2000.0, max_sd=1.0)  # s as 1/n: λ as its root
+    verdict = RobustRule().judge(slow)
+    assert not verdict.stop
+    assert "given up" not in verdict.reason
+
+
+def test_a_budget_says_what_is_missing():
+    rule = rule_from_settings({"maximum_points": 60, "targets": {"e0_sd": 0.1}})
+    verdict = rule.judge(learned())
+    assert verdict.stop
+    assert verdict.reason == "budget of 60 points used up; missing: e0_sd is not known yet"
+
+
+def test_the_dose_is_a_budget():
+    rule = rule_from_settings({"maximum_count_seconds": 30.0})
+    assert not rule.judge(evidence([1.0], count_seconds=29.0)).stop
+    verdict = rule.judge(evidence([1.0], count_seconds=30.0))
+    assert verdict.stop
+    assert "30 seconds of counting" in verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("z2", "says"), [(0.2, "smaller"), (0.31, None), (1.0, None), (2.4, None), (2.6, "larger")]
+)
+def test_the_alarm_names_the_direction(z2, says):
+    sounded = gates.alarm(evidence(np.ones(40), np.full(40, z2)))
+    assert sounded is None if says is None else says in sounded
+    assert gates.alarm(evidence(np.ones(10), np.full(10, z2))) is None
+
+
+def test_lambda_may_be_relative_to_knowing_nothing():
+    run = evidence([50.0, 0.1, 0.1, *np.geomspace(10, 0.1, 30)], [9.0] + [1.0] * 32)
+    history = lambda_history(run, "prior", 10, 1.0)
+    whole = divergence.bound_changes(np.array([50.0]), np.ones(1), np.array([0]))[0]
+    changes = divergence.bound_changes(run.s, run.z2, run.group)
+    np.testing.assert_allclose(history[10:], changes[10:] / whole)
+    np.testing.assert_array_equal(history[:10], 1.0)
+    assert lambda_history(evidence([]), "prior").size == 0

@@ -21,8 +21,8 @@ from materialsdock.model import Evidence
 COVERAGE = 0.95
 SAMPLES = 200
 # bound over (posterior sd x surprise): the largest 95 % quantile of any calibration family
-RMSE_FACTOR = 1.5
-QUANTITY_FACTOR = 2.6
+RMSE_FACTOR = 1.4
+QUANTITY_FACTOR = 2.65
 LATELY = 15
 
 
