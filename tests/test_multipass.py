@@ -108,7 +108,9 @@ def test_no_peak_above_the_stated_strength_is_missed():
         steps = -(-GRID.size // 64)
         rng = np.random.default_rng(100 + seed)
         centre = float(rng.uniform(21, 43))
-        strength = 4.0 * np.sqrt(20.0 / (0.2 * np.sum(allocation.shape(FWHM, 0.02) ** 2)))
+        empty = learner()
+        measure(empty, steps, truth=np.full(GRID.size, 20.0), seed=seed)
+        strength = empty.evidence().quantities["detectable_strength"]
         measure(found, truth=rate(((centre, strength),)), seed=seed)
         at = int(np.abs(GRID - centre).argmin())
         assert found._passes[0].end == steps
@@ -220,6 +222,23 @@ def test_windows_grow_by_their_margin(mask, margin):
     assert grown[mask].all()
     for i in np.flatnonzero(grown):
         assert mask[max(0, i - margin) : i + margin + 1].any()
+
+
+def test_wings_of_a_strong_peak_are_left_out_but_not_a_peak_in_them():
+    x = GRID - 30.0
+    wing = 8000 / (1 + (2 * x / FWHM) ** 2) + 200 * np.exp(-2.77 * ((x - 0.5) / FWHM) ** 2) + 20
+    peak, seconds = allocation.shape(FWHM, 0.02), np.ones(GRID.size)
+    counts = np.random.default_rng(6).poisson(wing).astype(float)
+    core = allocation.cores(counts, seconds, np.full(GRID.size, 20.0), peak, 2.5)
+    wide = allocation.windows(
+        allocation.significance(counts, seconds, np.full(GRID.size, 20.0), peak), 2.5, 6
+    )
+    near = np.abs(x) < FWHM
+    assert core[near].all()
+    assert core[np.abs(x - 0.5) < FWHM / 2].all()
+    shoulder = (x < -2.9 * FWHM) & (x > -3.8 * FWHM)
+    assert wide[shoulder].all()
+    assert not core[shoulder].any()
 
 
 @pytest.mark.parametrize("level", [0.3, 2.0, 50.0])

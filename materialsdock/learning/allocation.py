@@ -18,6 +18,9 @@ Mask = NDArray[np.bool_]
 CLIP_SIGMA = 2.5
 CLIP_ROUNDS = 8
 BACKGROUND_WIDTHS = 30  # in FWHM: over what the background is taken as even
+CORE = 0.05  # of what a second tells at the top of a peak
+NEARBY = 1  # in lengths of the filter, 3 FWHM each: how far a peak rules out wings
+OWN = 0.6  # the filter of zero sum sees a peak that much less well
 FOUND = 5.0  # significance of a peak that counts as found
 
 
@@ -82,6 +85,29 @@ def windows(significances: FloatArray, threshold: float, margin: int) -> Mask:
     return np.asarray(
         maximum_filter1d((significances >= threshold).astype(np.int8), 2 * margin + 1) > 0
     )
+
+
+def cores(
+    counts: FloatArray,
+    seconds: FloatArray,
+    rate: FloatArray,
+    peak: FloatArray,
+    threshold: float,
+) -> Mask:
+    """Steps (m,) that tell about a peak's position or area: the far wings of others left out.
+
+    A second tells e²/y of an excess e over `rate` (m,) at a total rate y, so a step belongs to a
+    core when that reaches CORE of the most nearby; or when a weaker peak stands out of the wing by
+    `threshold` σ in a filter of zero sum, which neither a slope nor a wing excites.
+    """
+    smooth = _sum(counts, peak) / np.maximum(_sum(seconds, peak), 1e-12)
+    telling = np.maximum(smooth - rate, 0.0) ** 2 / np.maximum(smooth, rate)
+    near = maximum_filter1d(telling, 2 * NEARBY * peak.size + 1)
+    contrast = peak - peak.mean()
+    at = np.maximum(seconds, 1e-12)
+    noise = np.sqrt(_sum(np.maximum(smooth, rate) / at, contrast**2))
+    own = _sum(counts / at, contrast) / noise
+    return np.asarray((telling >= CORE * near) | windows(own, OWN * threshold, peak.size // 3))
 
 
 def segments(mask: Mask, most: int, bridge: int) -> list[tuple[int, int]]:

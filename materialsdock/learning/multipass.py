@@ -2,6 +2,10 @@
 
 Choosing single 2θ positions misses weak peaks.  Here pass 0 counts the whole range for a short
 time; each later pass counts again where a peak of the instrument's width may stand out.
+
+What is best for one purpose is worst for another, so the objective is an explicit choice:
+peaks (positions and areas), profile (the whole curve), and, when structures are known, fractions
+and parameter (their weights, or one number of theirs: learning.steered).
 """
 
 from __future__ import annotations
@@ -20,7 +24,7 @@ from materialsdock.model import Axis, Evidence, FloatArray, Observation, Pattern
 
 THRESHOLDS = (1.0, 1.5, 2.0, 2.5)  # σ, of the passes after the first; the last one goes on
 WORTH_A_PASS = 0.01  # of all positions: fewer are left as they are
-DETECTED = 4.0  # expected σ of a peak that is not missed
+DETECTED = 5.0  # expected σ of a peak that is not missed
 Objective = Literal["peaks", "profile"]
 
 
@@ -59,8 +63,8 @@ class MultiPassLearner:
         *,
         full_time_s: float,
         fwhm_deg: float,
-        first_fraction: float = 0.2,
-        pass_fraction: float = 0.1,
+        first_fraction: float = 0.12,
+        pass_fraction: float = 0.08,
         objective: Objective = "peaks",
         segment_points: int = 64,
         capacity_s: float | None = None,
@@ -132,6 +136,11 @@ class MultiPassLearner:
         """How many segments have been counted."""
         return len(self._step_ends)
 
+    @property
+    def passes(self) -> int:
+        """How many passes have been begun."""
+        return sum(p.first_step < self.steps for p in self._passes)
+
     def _rates(self) -> tuple[FloatArray, FloatArray]:
         """Background rate and significance (m,) of the merged data."""
         p = self._posterior
@@ -156,14 +165,17 @@ class MultiPassLearner:
             found = allocation.segments(everywhere, self.segment_points, 0)
             seconds = self.first_fraction * self.full_time_s
             return Pass(first_step, tuple(found), (seconds,) * len(found), (0.0,) * len(found))
-        _, significances = self._rates()
+        rate, significances = self._rates()
         seconds = self.pass_fraction * self.full_time_s
         left = self.capacity_s - self._posterior.seconds
         mask = left >= 0.5 * seconds
         if self.objective == "peaks":
             threshold = THRESHOLDS[min(number, len(THRESHOLDS)) - 1]
             margin = round(self.fwhm_deg / self.step_deg)
-            mask &= allocation.windows(significances, threshold, margin) | self.known
+            wide = allocation.windows(significances, threshold, margin)
+            p = self._posterior
+            core = allocation.cores(p.counts, p.seconds, rate, self.peak, threshold)
+            mask &= (wide & core) | self.known
         if mask.sum() < WORTH_A_PASS * mask.size:
             return Pass(first_step, (), (), ())
         bridge = int(self.settle_s / seconds)
@@ -222,7 +234,7 @@ class MultiPassLearner:
         return {
             "lengthscale": kernel.lengthscale,
             "variance": kernel.variance,
-            "passes": float(len(self._passes)),
+            "passes": float(self.passes),
         }
 
     def evidence(self) -> Evidence:
@@ -230,7 +242,8 @@ class MultiPassLearner:
 
         quantities: points (observations), positions (grid), seconds, passes, largest_gap [deg],
         resolution [deg], max_sd and noise_sd of √rate, peak_area_rel_sd, and
-        detectable_strength: height [1/s] of a peak that would not have been missed.
+        detectable_strength: height [1/s] of a peak that would not have been missed between the
+        others (in the wing of a strong one, more is needed).
         """
         s, z2, group = self._posterior.innovations()
         complete = bool(group.size) and self.steps == self._passes[int(group[-1])].end
@@ -256,7 +269,7 @@ class MultiPassLearner:
             "points": float(self._taken),
             "positions": float(self.axis.grid.size),
             "seconds": self._seconds(),
-            "passes": float(len(self._passes)),
+            "passes": float(self.passes),
             "largest_gap": float(empty.max() * self.step_deg),
             "resolution": self.axis.resolution,
             "max_sd": p.largest_sd(),
