@@ -12,8 +12,8 @@ from materialsdock import wanted
 from materialsdock.learning import certificate
 from materialsdock.learning.certificate import (
     certify,
+    curve_quantities,
     expected_rmse,
-    rmse_quantities,
     surprise,
 )
 from materialsdock.learning.learner import SpectrumLearner
@@ -110,8 +110,15 @@ def test_rmse_is_that_of_the_whole_axis(run):
     assert expected_rmse(learner.present) == pytest.approx(
         np.sqrt(np.mean(learner.present.variance)), rel=0.05
     )
-    named = rmse_quantities(learner.present, learner.evidence())
-    assert named == {"rmse": found.rmse, "rmse_bound": found.rmse_bound}
+    told = learner.observations
+    at = AXIS.index(np.array([o.x for o in told]))
+    y, sigma = (np.array([getattr(o, key) for o in told]) for key in ("y", "sigma"))
+    named = curve_quantities(learner.present, learner.evidence(), at, y, sigma)
+    assert (named["rmse"], named["rmse_bound"]) == (found.rmse, found.rmse_bound)
+    assert 1.0 < named["max_residual"] < 4.5
+    y[7] += 0.2
+    worse = curve_quantities(learner.present, learner.evidence(), at, y, sigma)
+    assert worse["max_residual"] > 15
 
 
 def evidence(z2):

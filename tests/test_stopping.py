@@ -416,6 +416,13 @@ def test_a_surprising_probe_holds_back():
         assert says in verdict.reason
 
 
+def test_a_point_off_the_curve_holds_back():
+    assert RobustRule().judge(evidence(learned().s, max_residual=3.9)).stop
+    verdict = RobustRule().judge(evidence(learned().s, max_residual=6.1))
+    assert (verdict.stop, verdict.reason) == (False, "a point lies 6.1 sd off the curve")
+    assert RobustRule(outlier=7.0).judge(evidence(learned().s, max_residual=6.1)).stop
+
+
 def test_a_target_takes_the_place_of_the_absolute_sd():
     coarse = evidence(learned().s, max_sd=1.0, e0_sd=0.04)
     rule = rule_from_settings({"absolute": "target", "targets": {"e0_sd": 0.05}})
@@ -502,6 +509,11 @@ def test_the_alarm_names_the_direction(z2, says):
     sounded = gates.alarm(evidence(np.ones(40), np.full(40, z2)))
     assert sounded is None if says is None else says in sounded
     assert gates.alarm(evidence(np.ones(10), np.full(10, z2))) is None
+
+
+def test_a_lasting_deviation_sounds_the_alarm_earlier():
+    assert gates.alarm(evidence(np.ones(59), np.full(59, 2.0))) is None
+    assert "last 60 points" in gates.alarm(evidence(np.ones(60), np.full(60, 2.0)))
 
 
 def test_lambda_may_be_relative_to_knowing_nothing():

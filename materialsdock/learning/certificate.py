@@ -7,16 +7,17 @@ were found on other shapes of curve than they are tested on: tests/benchmarks/st
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from materialsdock.learning.divergence import judged
 from materialsdock.learning.gates import alarm
 from materialsdock.learning.quantities import Posterior, Quantity, cell_widths, estimates
-from materialsdock.model import Evidence
+from materialsdock.model import Evidence, FloatArray
 
 COVERAGE = 0.95
 SAMPLES = 200
@@ -102,10 +103,24 @@ def expected_rmse(posterior: Posterior) -> float:
     return float(np.sqrt(width @ posterior.variance / width.sum()))
 
 
-def rmse_quantities(posterior: Posterior, evidence: Evidence) -> Mapping[str, float]:
-    """rmse and rmse_bound as entries of Evidence.quantities; O(m), so for every step."""
+def curve_quantities(
+    posterior: Posterior,
+    evidence: Evidence,
+    at: NDArray[np.int64],
+    y: FloatArray,
+    sigma: FloatArray,
+) -> dict[str, float]:
+    """rmse, rmse_bound and max_residual as entries of Evidence.quantities, for every step: O(m+n).
+
+    at, y, sigma : (n,) grid index, value and sd of each observation
+    """
     rmse = expected_rmse(posterior)
-    return {"rmse": rmse, "rmse_bound": RMSE_FACTOR * surprise(evidence) * rmse}
+    off = np.abs(y - posterior.mean[at]) / sigma
+    return {
+        "rmse": rmse,
+        "rmse_bound": RMSE_FACTOR * surprise(evidence) * rmse,
+        "max_residual": float(off.max()) if off.size else 0.0,
+    }
 
 
 def certify(

@@ -16,8 +16,8 @@ from materialsdock.model import Evidence
 
 SAME = 1 + 1e-9  # a gap of the resolution is not wider than it
 LATELY, JUST_NOW = 15, 5  # observations
-ALARM_LATELY = 30
-ALARM = (0.3, 2.5)  # mean z²: outside, the noise is not what it was said to be
+# (observations, lowest, largest mean z²): outside, the noise is not what it was said to be
+ALARMS = ((30, 0.3, 2.5), (60, 0.4, 1.8))
 
 
 class Gate(Protocol):
@@ -107,15 +107,35 @@ class ProbeGate:
         return f"the last probe was a surprise of z² {z2:.1f}" if z2 >= self.wild else None
 
 
+@dataclass(frozen=True)
+class ResidualGate:
+    """No point so far off the curve that the curve must be wrong there, or the point.
+
+    `max_residual` among the quantities is the largest |y − mean| in units of sigma; missing where
+    the learner does not report it (then the gate is open).
+    """
+
+    limit: float
+
+    def closed(self, evidence: Evidence) -> str | None:
+        """Closed while a narrow feature is smoothed over."""
+        off = evidence.quantities.get("max_residual", 0.0)
+        return f"a point lies {off:.1f} sd off the curve" if off > self.limit else None
+
+
 def alarm(evidence: Evidence) -> str | None:
-    """What is wrong with the noise model, if the last 30 innovations say that something is.
+    """What is wrong with the noise model, if the last 30 or 60 innovations say that something is.
 
     Their mean z² is 1 when the noise is as stated; a stated sd that is wrong by more than about
-    1.7 puts it outside 0.3 to 2.5, unless the model takes the noise for structure.
+    1.7 puts that of 30 outside 0.3 to 2.5, unless the model takes the noise for structure.
     """
-    z2 = judged(evidence).z2[-ALARM_LATELY:]
-    low, high = ALARM
-    if z2.size < LATELY or low <= (mean := float(z2.mean())) <= high:
-        return None
-    what = "larger" if mean > high else "smaller"
-    return f"mean z² {mean:.2f} of the last {z2.size} points: the noise is {what} than stated"
+    z2 = judged(evidence).z2
+    for count, low, high in ALARMS:
+        if z2.size < count and (count > ALARMS[0][0] or z2.size < LATELY):
+            continue
+        mean = float(z2[-count:].mean())
+        if not low <= mean <= high:
+            what = "larger" if mean > high else "smaller"
+            size = min(count, z2.size)
+            return f"mean z² {mean:.2f} of the last {size} points: the noise is {what} than stated"
+    return None

@@ -19,6 +19,7 @@ from materialsdock.learning.gates import (
     Gate,
     MinimumGate,
     ProbeGate,
+    ResidualGate,
     SdGate,
     SurpriseGate,
 )
@@ -66,12 +67,13 @@ class RobustRule:
     """λ that cannot be lucky, and gates that λ cannot see through.
 
     z² is floored at 1; R_ref is what a point tells when nothing is known (a sorted first sweep
-    has no typical beginning); the largest λ of the last `window` counts; and before any stop: `minimum_points`, innovations as the noise model says (mean z² of
-    the last 15 in `calm`, the last 5 and the last probe below `wild`), the posterior sd below
-    `sd_over_noise` times the noise (absolute="target": a TargetRule beside it takes its place),
-    and no gap wider than the resolution.  `gates` switches all but the minimum; after `patience`
-    groups (or half of all) without a lower λ it gives up and says so, 0 never; `per_observation`
-    is for groups of thousands (see divergence.bound_changes).
+    has no typical beginning); the largest λ of the last `window` counts.  Before any stop:
+    `minimum_points`; the posterior sd below `sd_over_noise` times the noise (absolute="target": a
+    TargetRule beside it takes its place); no gap wider than the resolution; mean z² of the last
+    15 in `calm`, the last 5 and the last probe below `wild`; no point `outlier` sd off the curve.
+    `gates` switches all but the minimum.  After `patience` groups (or half of all) without a
+    lower λ it gives up and says so, 0 never; `per_observation` is for groups of thousands (see
+    divergence.bound_changes).
     """
 
     threshold: float = 0.05
@@ -86,6 +88,7 @@ class RobustRule:
     per_observation: bool = False
     absolute: Literal["sd", "target"] = "sd"
     patience: int = 120
+    outlier: float = 4.0
 
     def judge(self, evidence: Evidence) -> Verdict:
         """Stop when λ is low and every gate is open; else say what is missing."""
@@ -117,7 +120,7 @@ class RobustRule:
             return gates
         if self.absolute == "sd":
             gates.append(SdGate(self.sd_over_noise))
-        return [*gates, *_safe(self.calm, self.wild, gap=True)]
+        return [*gates, GapGate(), *_safe(self)]
 
 
 @dataclass(frozen=True)
@@ -133,10 +136,12 @@ class SafeRule:
     wild: float = 9.0
     gap: bool = True
     patience: int = 120
+    outlier: float = 4.0
 
     def judge(self, evidence: Evidence) -> Verdict:
         """Stop when every gate is open."""
-        gates = [MinimumGate(self.minimum_points), *_safe(self.calm, self.wild, gap=self.gap)]
+        gates: list[Gate] = [MinimumGate(self.minimum_points)]
+        gates += [GapGate(), *_safe(self)] if self.gap else _safe(self)
         if not judged(evidence).z2.size:
             return Verdict(False, "nothing to judge yet")
         closed = _closed(gates, evidence)
@@ -152,9 +157,10 @@ def _stuck(history: FloatArray, warmup: int, window: int, patience: int) -> str 
     return None if span is None else f"given up: λ has not fallen for {span} steps"
 
 
-def _safe(calm: tuple[float, float], wild: float, *, gap: bool) -> list[Gate]:
-    gates: list[Gate] = [GapGate()] if gap else []
-    return [*gates, CalmGate(*calm), SurpriseGate(wild), ProbeGate(wild)]
+def _safe(rule: RobustRule | SafeRule) -> list[Gate]:
+    """The data are as the model says."""
+    surprises = (SurpriseGate(rule.wild), ProbeGate(rule.wild), ResidualGate(rule.outlier))
+    return [CalmGate(*rule.calm), *surprises]
 
 
 def _closed(gates: Sequence[Gate], evidence: Evidence) -> list[str]:

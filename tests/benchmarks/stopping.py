@@ -42,6 +42,7 @@ NOISES = (0.003, 0.01, 0.03)
 PLANTED = "pre-edge 0.6 eV"
 FOUND = 0.5  # of a planted peak's height: less is a miss
 NOISE_VARIANCES = (0.01, 0.1, 1.0, 10.0)  # stated over true
+BUDGET = {"maximum_points": MOST_POINTS}
 TARGET_RMSE = 1.0  # of the noise, for the rule that stops on a target
 
 
@@ -136,29 +137,34 @@ def conformal(values: list[float]) -> float:
 
 
 def pre_edges(seeds: range) -> dict[str, Any]:
-    """Share of planted 0.6 eV peaks that are not in the curve at the stop, by rule."""
-    family = FAMILIES[PLANTED]
+    """Share of planted 0.6 eV peaks that are not in the curve at the stop, by rule.
+
+    silently : the rule stopped all the same; else a budget ended it, and its reason says why
+    """
+    family, found = FAMILIES[PLANTED], {}
     rules: dict[str, StoppingRule] = {
         "robust": ROBUST,
-        "robust without gates": rule_from_settings({"gates": False, "maximum_points": 200}),
-        "paper": rule_from_settings({"mode": "paper", "maximum_points": 200}),
+        "robust without gates": rule_from_settings({"gates": False, **BUDGET}),
+        "paper": rule_from_settings({"mode": "paper", **BUDGET}),
     }
-    return {
-        name: {
-            "missed": share(missed(family, s, NOISES[s % 2], rule) for s in seeds),
+    for name, rule in rules.items():
+        many = [measure(family, s, NOISES[s % 2], rule) for s in seeds]
+        lost = [missed(run, s) for s, run in zip(seeds, many, strict=True)]
+        found[name] = {
             "peaks": len(seeds),
+            "missed": share(lost),
+            "silently": share(gone and r.in_budget for gone, r in zip(lost, many, strict=True)),
+            "points": float(np.median([r.points for r in many])),
         }
-        for name, rule in rules.items()
-    }
+    return found
 
 
-def missed(family: Family, seed: int, noise: float, rule: StoppingRule) -> bool:
+def missed(run: Run, seed: int) -> bool:
     """Whether the posterior mean has less than half of the planted peak at its place."""
     planted = Planted.draw(np.random.default_rng([20, seed]))
-    run = measure(family, seed, noise, rule)
     at = np.array([planted.at_ev])
     mean, _ = run.learner.posterior(at)
-    return float((mean - planted.bare(at))[0]) < FOUND * planted.height
+    return bool(float((mean - planted.bare(at))[0]) < FOUND * planted.height)
 
 
 def wrong_noise(seeds: range) -> dict[str, Any]:
@@ -266,30 +272,32 @@ def published_sizes() -> dict[str, Any] | None:
 # -- the report -------------------------------------------------------------------------------
 
 
-def targeted(seeds: range) -> dict[str, Any]:
-    """Stop at a certified rmse of the noise alone (mode "target"), gaps left to the user."""
-    found = {
-        name: [
-            measure(family, s, NOISES[s % len(NOISES)], rule_from_settings(
-                {"mode": "target", "gap": False, "maximum_points": MOST_POINTS,
-                 "targets": {"rmse_bound": TARGET_RMSE * NOISES[s % len(NOISES)]}}))
-            for s in seeds
-        ]
-        for name, family in FAMILIES.items()
-    }  # fmt: skip
-    promised = [TARGET_RMSE * NOISES[s % len(NOISES)] for s in seeds]
-    ratios, kept = [], []
-    for many in found.values():
-        for run, limit in zip(many, promised, strict=True):
-            bad = np.flatnonzero(run.rmse > limit)
-            kept.append(not run.in_budget or run.rmse[-1] <= limit)
+def targeted(seeds: range, quantity: str) -> dict[str, Any]:
+    """Stop at an rmse of the noise alone (mode "target"), gaps left to the user.
+
+    quantity : "rmse_bound", the certified one, or "rmse", the expected one
+    """
+    runs_by_family, ratios, kept = {}, [], []
+    for name, family in FAMILIES.items():
+        many = []
+        for s in seeds:
+            limit = TARGET_RMSE * NOISES[s % len(NOISES)]
+            rule = {"mode": "target", "gap": False, "targets": {quantity: limit}}
+            run = measure(family, s, limit, rule_from_settings({**rule, **BUDGET}))
+            many.append(run)
             if run.in_budget:
+                bad = np.flatnonzero(run.rmse > limit)
                 ratios.append(run.points / (int(bad[-1]) + 2 if bad.size else 1))
+                kept.append(bool(run.rmse[-1] <= limit))
+        runs_by_family[name] = many
     return {
-        "points": {n: float(np.median([r.points for r in many])) for n, many in found.items()},
+        "points": {
+            name: float(np.median([r.points for r in many]))
+            for name, many in runs_by_family.items()
+        },
         "ratio": round(float(np.median(ratios)), 3),
         "kept": share(kept),
-        "stopped_by_the_rule": share(r.in_budget for r in flat(found)),
+        "stopped_by_the_rule": share(r.in_budget for r in flat(runs_by_family)),
     }
 
 
@@ -306,7 +314,9 @@ def results(seeds: int, few: int) -> dict[str, Any]:
             "all": {"ratio": ratio(flat(found), gap=False),
                     "ratio_with_gap": ratio(flat(found), gap=True)},
         },
-        "target_mode": targeted(range(few)),
+        "target_mode": {
+            quantity: targeted(range(few), quantity) for quantity in ("rmse_bound", "rmse")
+        },
         "pre_edge": pre_edges(range(3 * few)),
         "wrong_noise": wrong_noise(range(few)),
         "refit_every_step": refit_every_step(range(max(few // 4, 1))),
@@ -324,10 +334,14 @@ def targets(found: Mapping[str, Any]) -> list[dict[str, Any]]:
          min(f["rmse"] for f in found["certificate"]["by_family"].values()), ">=", 0.95),
         ("median points at the stop / oracle on the rmse", stop["ratio"], "<=", 1.3),
         ("median points at the stop / oracle on rmse and gap", stop["ratio_with_gap"], "<=", 1.3),
-        ("median points / oracle, stop on a target rmse", found["target_mode"]["ratio"], "<=", 1.3),
-        ("share of 0.6 eV pre-edges missed", found["pre_edge"]["robust"]["missed"], "<=", 0.0),
+        *((f"median points / oracle, stop on a target {quantity}", f["ratio"], "<=", 1.3)
+          for quantity, f in found["target_mode"].items()),
+        ("share of 0.6 eV pre-edges missed when the rule stops",
+         found["pre_edge"]["robust"]["silently"], "<=", 0.0),
+        ("share of 0.6 eV pre-edges missed, budget stops included",
+         found["pre_edge"]["robust"]["missed"], "<=", 0.0),
         ("wrong noise, worst share of alarm or bound held",
-         min(f["alarm_or_holds"] for f in noise.values()), ">=", 0.95),
+         min(f["alarm_or_holds"] for factor, f in noise.items() if factor != "x1"), ">=", 0.95),
         ("spectra in the coverage", found["certificate"]["spectra"], ">=", 200),
     ]  # fmt: skip
     if found["published"] is not None:
@@ -349,7 +363,7 @@ def main() -> None:
     if options.calibrate:
         print(json.dumps(calibrate(range(60)), indent=2))
         return
-    found = results(40, 4) if options.quick else results(80, 16)
+    found = results(40, 3) if options.quick else results(80, 16)
     report = {"results": found, "targets": targets(found)}
     print(json.dumps(report) if options.json else json.dumps(report, indent=2, ensure_ascii=False))
 

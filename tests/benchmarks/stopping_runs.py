@@ -18,7 +18,7 @@ from materialsdock.protocols import StoppingRule
 
 MOST_POINTS = 200
 ROBUST = rule_from_settings({"maximum_points": MOST_POINTS})
-SAMPLES = 100
+SAMPLES = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +115,9 @@ def measure(
 
 
 def evidence_of(learner: SpectrumLearner) -> Evidence:
-    """The learner's evidence, with what a target on the curve's rmse needs."""
-    evidence = learner.evidence()
-    known = certificate.rmse_quantities(learner.present, evidence)
+    """The learner's evidence, with what targets on the curve and the gate on residuals need."""
+    evidence, told = learner.evidence(), learner.observations
+    x, y, sigma = (np.array([getattr(o, key) for o in told]) for key in ("x", "y", "sigma"))
+    at = learner.axis.index(x)
+    known = certificate.curve_quantities(learner.present, evidence, at, y, sigma)
     return replace(evidence, quantities={**evidence.quantities, **known})
