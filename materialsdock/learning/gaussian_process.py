@@ -7,6 +7,7 @@ innovations that the stopping rules need fall out of it.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,9 +16,10 @@ from scipy.linalg import solve_triangular
 
 from materialsdock.errors import ModelFault
 from materialsdock.learning.acquisition import greedy_sweep
-from materialsdock.learning.kernels import Kernel, correlation
+from materialsdock.learning.kernels import Covariance
 from materialsdock.model import FloatArray
 
+MeanFunction = Callable[[FloatArray], FloatArray]
 JITTERS = (0.0, 1e-10, 1e-8, 1e-6, 1e-4)  # of the kernel's variance
 BLOCK = 256  # grid positions whose covariances are held at a time
 
@@ -31,18 +33,22 @@ class Innovation:
 
 
 class GridPosterior:
-    """Posterior mean and variance of a GP with constant prior mean on `grid` (m,).
+    """Posterior mean and variance of a GP on `grid` (m,).
 
+    prior_mean : a constant, or a function of positions (n,); the attribute is its grid average
     `mean`, `variance` : (m,) at all times those given all observations so far.
     """
 
-    def __init__(self, grid: FloatArray, kernel: Kernel, prior_mean: float = 0.0) -> None:
-        self.grid, self.kernel, self.prior_mean = grid, kernel, prior_mean
-        self.mean = np.full(grid.size, prior_mean, dtype=float)
-        self.variance = np.full(grid.size, kernel.variance, dtype=float)
+    def __init__(
+        self, grid: FloatArray, kernel: Covariance, prior_mean: float | MeanFunction = 0.0
+    ) -> None:
+        self.grid, self.kernel, self._prior = grid, kernel, prior_mean
+        self.mean = self.prior(grid)
+        self.prior_mean = float(self.mean.mean()) if callable(prior_mean) else prior_mean
+        self.variance = kernel.diagonal(grid)
         self.log_likelihood = 0.0
         self.innovations: list[Innovation] = []
-        self._coordinates = kernel.coordinates(grid)
+        self._covariances = kernel.rows(grid)
         self._rows = np.empty((16, grid.size))
         self._at: list[int] = []
         self._scale: list[float] = []
@@ -50,6 +56,12 @@ class GridPosterior:
 
     def __len__(self) -> int:
         return len(self._at)
+
+    def prior(self, x: FloatArray) -> FloatArray:
+        """Prior mean (n,) at `x` (n,)."""
+        if callable(self._prior):
+            return self._prior(x)
+        return np.full(x.size, self._prior, dtype=float)
 
     def update(self, index: int, y: float, noise_variance: float) -> Innovation:
         """Take in y, measured at grid position `index` with `noise_variance` > 0.
@@ -60,8 +72,7 @@ class GridPosterior:
         n, latent = len(self), max(float(self.variance[index]), 0.0)
         total = latent + noise_variance
         scale, residual = math.sqrt(total), y - float(self.mean[index])
-        distance = np.abs(self._coordinates[index] - self._coordinates)
-        row = self.kernel.variance * correlation(distance, self.kernel.shape)
+        row = self._covariances(index)
         row -= self._rows[:n, index] @ self._rows[:n]
         row /= scale
         self._append(row)
@@ -103,10 +114,10 @@ class GridPosterior:
     def at(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Mean and standard deviation at any positions `x` (n,)."""
         if not len(self):
-            return np.full(x.size, self.prior_mean), np.full(x.size, self.kernel.variance**0.5)
+            return self.prior(x), np.sqrt(self.kernel.diagonal(x))
         white = self._whitened(x)
-        mean = self.prior_mean + white.T @ np.array(self._standardised)
-        variance = self.kernel.variance - np.einsum("ij,ij->j", white, white)
+        mean = self.prior(x) + white.T @ np.array(self._standardised)
+        variance = self.kernel.diagonal(x) - np.einsum("ij,ij->j", white, white)
         return mean, np.sqrt(np.maximum(variance, 0.0))
 
     def covariance(self, x: FloatArray | None = None) -> FloatArray:
@@ -123,7 +134,7 @@ class GridPosterior:
     def sample(self, x: FloatArray, size: int, rng: np.random.Generator) -> FloatArray:
         """`size` posterior curves (size, n) at `x` (n,)."""
         mean, _ = self.at(x)
-        factor = safe_cholesky(self.covariance(x), self.kernel.variance)
+        factor = safe_cholesky(self.covariance(x), float(self.kernel.diagonal(x).max()))
         return mean + rng.standard_normal((size, x.size)) @ factor.T
 
     def imse(self, noise_variance: float, weights: FloatArray) -> FloatArray:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -24,6 +25,31 @@ class Warp:
         return np.interp(x, self.knots, self.u)
 
 
+class Covariance(Protocol):
+    """What a Gaussian process needs of its kernel, and what is shown of it."""
+
+    @property
+    def lengthscale(self) -> float:
+        """In units of the warped axis."""
+
+    @property
+    def variance(self) -> float:
+        """Largest prior variance of what no column explains."""
+
+    @property
+    def warp(self) -> Warp | None:
+        """None for a stationary kernel."""
+
+    def diagonal(self, x: FloatArray) -> FloatArray:
+        """Prior variance (n,) at `x` (n,)."""
+
+    def rows(self, grid: FloatArray) -> Callable[[int], FloatArray]:
+        """A function of an index: covariances (m,) of that position of `grid` (m,) with all."""
+
+    def __call__(self, a: FloatArray, b: FloatArray) -> FloatArray:
+        """Covariances (n, m) between positions `a` (n,) and `b` (m,)."""
+
+
 @dataclass(frozen=True, eq=False)
 class Kernel:
     """k(x, x') = variance · ρ(|u(x) − u(x')| / lengthscale); lengthscale in units of u."""
@@ -37,6 +63,20 @@ class Kernel:
         """`x` (n,) in lengthscales."""
         x = np.asarray(x, dtype=float)
         return np.asarray((self.warp(x) if self.warp else x) / self.lengthscale)
+
+    def diagonal(self, x: FloatArray) -> FloatArray:
+        """Prior variance (n,) at `x` (n,)."""
+        return np.full(np.shape(x), self.variance, dtype=float)
+
+    def rows(self, grid: FloatArray) -> Callable[[int], FloatArray]:
+        """A function of an index: covariances (m,) of that position of `grid` (m,) with all."""
+        coordinates = self.coordinates(grid)
+
+        def row(index: int) -> FloatArray:
+            distance = np.abs(coordinates[index] - coordinates)
+            return self.variance * correlation(distance, self.shape)
+
+        return row
 
     def __call__(self, a: FloatArray, b: FloatArray) -> FloatArray:
         """Covariances (n, m) between positions `a` (n,) and `b` (m,)."""

@@ -1,0 +1,83 @@
+"""`materialsdock prior learn`: measured standards of one edge into a library prior."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from materialsdock.errors import InputError
+from materialsdock.formats import read_measured
+from materialsdock.learning.library import LibraryPrior, Standard
+from materialsdock.refinement.xas.edge import TABLE, TABULATED_WITHIN_EV, Edge, locate
+
+ENDING = ".prior.npz"
+
+
+def named_edge(name: str) -> Edge:
+    """The tabulated edge that "Fe-K", "Fe K" or "Pt-L3" names; InputError for any other word."""
+    wanted = name.replace("-", " ").replace("_", " ").casefold()
+    for edge in TABLE:
+        if edge.name.casefold() == wanted:
+            return edge
+    raise InputError(f"no edge {name!r}", where="--edge", remedy="say e.g. Fe-K or Pt-L3")
+
+
+def read_standard(path: Path, edge: Edge) -> Standard:
+    """A measured standard, normalised and set on its edge.
+
+    Raises InputError when it cannot be read, or its edge is not within 40 eV of `edge`.
+    """
+    measured = read_measured(path, "xas")
+    found = locate(measured.x, measured.y)
+    if abs(found.e0_ev - edge.energy_ev) > TABULATED_WITHIN_EV:
+        raise InputError(
+            f"its edge is at {found.e0_ev:.1f} eV, {edge.name} at {edge.energy_ev:.1f} eV",
+            where=str(path),
+            remedy="leave this file out, or name its edge",
+        )
+    return Standard(path.stem, found.e0_ev, measured.x - found.e0_ev, found.flat)
+
+
+def learn_prior(files: Sequence[Path], edge_name: str, out: Path | None) -> dict[str, Any]:
+    """Learn from `files`, write `out` (default: Fe-K.prior.npz here), and say what was learned.
+
+    Raises InputError for every file that is no such standard, all in one sentence.
+    """
+    from materialsdock.learning import prior  # imports torch, which takes seconds
+
+    edge = named_edge(edge_name)
+    standards, faults = [], []
+    for path in files:
+        try:
+            standards.append(read_standard(path, edge))
+        except InputError as fault:
+            faults.append(str(fault))
+    if faults:
+        raise InputError("; ".join(faults), where="prior learn")
+    learned = prior.learn(standards, edge.name)
+    path = out or Path(edge.name.replace(" ", "-") + ENDING)
+    learned.save(path)
+    return summary(learned, path)
+
+
+def summary(learned: LibraryPrior, path: Path) -> dict[str, Any]:
+    """What `--json` prints."""
+    return {
+        "prior": str(path),
+        "edge": learned.edge,
+        "standards": list(learned.sources),
+        "different": int(learned.edges_ev.size),
+        "edges_ev": [round(float(e0), 2) for e0 in learned.edges_ev],
+        "range_ev": [round(float(end), 1) for end in learned.energy_ev[[0, -1]]],
+        "learned": {name: round(value, 4) for name, value in learned.learned.items()},
+    }
+
+
+def overview(said: dict[str, Any]) -> str:
+    """What a person wants to read first."""
+    lo, hi = said["range_ev"]
+    return (
+        f"{said['prior']}: {said['edge']}, {said['different']} different standards in "
+        f"{len(said['standards'])} files, from {lo:+g} to {hi:+g} eV of the edge"
+    )
