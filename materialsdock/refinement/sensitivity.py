@@ -6,7 +6,7 @@ and how the wanted quantity follows from these parameters.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -75,13 +75,52 @@ class DifferentiableEngine(Protocol):
         """Refine once with one recipe, with the parameters `free` refined besides."""
 
 
+@dataclass(frozen=True)
+class Steering:
+    """A callable pattern -> Sensitivity: a quick refinement and how the wanted follows from it.
+
+    names : what is wanted; kind : their last word, in KINDS; recipe : of the refinement
+    Equal patterns give equal answers.  Raises what the engine raises, and ModelFault where the
+    refinement could not free a wanted parameter.
+    """
+
+    engine: DifferentiableEngine
+    structures: tuple[Structure, ...]
+    diffractometer: Diffractometer
+    names: tuple[str, ...]
+    kind: str
+    recipe: Mapping[str, Any]
+
+    @property
+    def quantity(self) -> str:
+        """weight_fraction, cell_length, cell_angle, occupancy or biso."""
+        return QUANTITIES.get(self.kind, self.kind)
+
+    def __call__(self, pattern: Pattern) -> Sensitivity:
+        """Refine `pattern` (n,) and differentiate."""
+        free = () if self.kind == FRACTION else self.names
+        found = self.engine.differentiate(
+            pattern, self.structures, self.diffractometer, self.recipe, free
+        )
+        gradient = _fraction_gradient if self.kind == FRACTION else _slope
+        weights = {f"{phase.name}.{FRACTION}": phase.weight_fraction for phase in found.fit.phases}
+        return Sensitivity(
+            y=found.fit.y_calc,
+            jacobian=found.jacobian,
+            gradient=np.stack([gradient(found, name) for name in self.names], axis=1),
+            estimate=np.array([{**found.values, **weights}[name] for name in self.names]),
+            unit=KINDS[self.kind],
+            quantity=self.quantity,
+        )
+
+
 def steering(
     engine: DifferentiableEngine,
     structures: Sequence[Structure],
     diffractometer: Diffractometer,
     wanted: Sequence[str] | None = None,
     recipe: Mapping[str, Any] | None = None,
-) -> Callable[[Pattern], Sensitivity]:
+) -> Steering:
     """The callable that tells `learning.steered` how to reach what the user wants.
 
     wanted : "zincite.weight_fraction", "fluorite.a" (b, c, alpha, beta, gamma),
@@ -89,31 +128,12 @@ def steering(
         None: the weight fractions of all phases.
     recipe : changes to the quick default recipe
 
-    Raises InputError at once for names that no structure explains.  The callable raises what the
-    engine raises, and ModelFault where the refinement could not free a wanted parameter.
+    Raises InputError for names that no structure explains.
     """
     names = tuple(wanted or (f"{s.name}.{FRACTION}" for s in structures))
     kind = _kind(names, [s.name for s in structures])
-    free = [] if kind == FRACTION else list(names)
     settings = {**QUICK, **(recipe or {})}
-
-    def sensitivity(pattern: Pattern) -> Sensitivity:
-        found = engine.differentiate(pattern, structures, diffractometer, settings, free)
-        columns = [
-            _fraction_gradient(found, name) if kind == FRACTION else _slope(found, name)
-            for name in names
-        ]
-        weights = {f"{phase.name}.{FRACTION}": phase.weight_fraction for phase in found.fit.phases}
-        return Sensitivity(
-            y=found.fit.y_calc,
-            jacobian=found.jacobian,
-            gradient=np.stack(columns, axis=1),
-            estimate=np.array([{**found.values, **weights}[name] for name in names]),
-            unit=KINDS[kind],
-            quantity=QUANTITIES.get(kind, kind),
-        )
-
-    return sensitivity
+    return Steering(engine, tuple(structures), diffractometer, names, kind, settings)
 
 
 def _kind(names: Sequence[str], phases: Sequence[str]) -> str:
