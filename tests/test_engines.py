@@ -186,6 +186,26 @@ def test_before_any_observation_the_prior_stands(name, shape):
 
 
 @names
+def test_the_prior_mean_may_be_a_function(name):
+    grid, at, y, noise = problem(4)
+    kernel, x = Kernel(0.7, 1.3), np.linspace(10.5, -0.5, 9)
+    bent = engine(grid, kernel, np.cos, name=name)
+    flat = engine(grid, kernel, name=name)
+    bent.replay(at[:9], y[:9], noise[:9])
+    flat.replay(at[:9], y[:9] - np.cos(grid[at[:9]]), noise[:9])
+    bent.update(int(at[9]), y[9], noise[9])
+    flat.update(int(at[9]), y[9] - np.cos(grid[at[9]]), noise[9])
+    equal(bent.mean, flat.mean + np.cos(grid), 1e-12)
+    equal(bent.variance, flat.variance, 1e-12)
+    equal(bent.at(x)[0], flat.at(x)[0] + np.cos(x), 1e-12)
+    equal(bent.prior(x), np.cos(x))
+    curves = [e.sample(x, 4, np.random.default_rng(1)) for e in (bent, flat)]
+    equal(curves[0], curves[1] + np.cos(x), 1e-10)
+    assert bent.prior_mean == pytest.approx(np.cos(grid).mean())
+    equal([i.z2 for i in bent.innovations], [i.z2 for i in flat.innovations])
+
+
+@names
 def test_a_grid_of_one_position(name):
     posterior = engine(np.array([2.0]), Kernel(0.2, 3.0), 1.0, name=name)
     equal(posterior.imse(1.0, np.array([2.0])), [2.0 * 9.0 / 4.0])
@@ -387,6 +407,15 @@ def test_the_likelihood_and_its_slopes_are_exact(kernel, seed, n):
     distance = np.abs(data[0][:, None] - data[0][None, :])
     _, dense_slopes = hyperparameters._loss(theta, distance, *data[1:], kernel.shape, theta)
     np.testing.assert_allclose(slopes, -dense_slopes, rtol=1e-7, atol=1e-7)
+
+
+@settings(max_examples=15, deadline=None)
+@given(kernel=kernels, seed=seeds, n=st.integers(0, 40))
+def test_predicting_in_one_go_is_that_of_dense_algebra(kernel, seed, n):
+    grid, at, y, noise = problem(seed, n=n)
+    x = np.append(grid[::-1], 12.0)
+    wanted = hyperparameters.predict(kernel, grid[at], y, noise, x)
+    equal(statespace.predict(kernel, grid[at], y, noise, x), wanted)
 
 
 def test_slopes_are_those_of_finite_differences():

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from materialsdock.errors import ModelFault
 from materialsdock.learning import markov
-from materialsdock.learning.gaussian_process import Innovation, refuse_unusable
+from materialsdock.learning.gaussian_process import Innovation, MeanFunction, refuse_unusable
 from materialsdock.learning.kernels import Kernel
 from materialsdock.model import FloatArray
 
@@ -21,25 +21,36 @@ TWICE_NU = {"matern32": 3, "matern52": 5}
 
 
 class StateSpacePosterior:
-    """Posterior mean and variance of a GP with constant prior mean on `grid` (m,), ascending.
+    """Posterior mean and variance of a GP on `grid` (m,), ascending.
 
-    The same numbers as GridPosterior's.  Raises ModelFault for a kernel that has no finite
-    state (rbf) and for a grid that is not ascending.
+    prior_mean : a constant, or a function of positions (n,); the attribute is its grid average
+    The same numbers as GridPosterior's, to rounding.  Raises ModelFault for a kernel that has no
+    finite state (rbf) and for a grid that is not ascending.
     """
 
-    def __init__(self, grid: FloatArray, kernel: Kernel, prior_mean: float = 0.0) -> None:
+    def __init__(
+        self, grid: FloatArray, kernel: Kernel, prior_mean: float | MeanFunction = 0.0
+    ) -> None:
         if not (np.diff(grid) >= 0).all():
             raise ModelFault("grid is not ascending", remedy="sort it, or use the cholesky engine")
         markov.warm_up()
-        self.grid, self.kernel, self.prior_mean = grid, kernel, prior_mean
-        self.mean = np.full(grid.size, prior_mean, dtype=float)
+        self.grid, self.kernel, self._prior = grid, kernel, prior_mean
+        self._offset = self.prior(grid)
+        self.prior_mean = float(self._offset.mean()) if callable(prior_mean) else prior_mean
+        self.mean = self._offset.copy()
         self.variance = np.full(grid.size, kernel.variance, dtype=float)
         self.log_likelihood = 0.0
         self.innovations: list[Innovation] = []
-        self._chain = self._line(grid)
+        self._chain = empty(kernel, grid)
 
     def __len__(self) -> int:
         return len(self.innovations)
+
+    def prior(self, x: FloatArray) -> FloatArray:
+        """Prior mean (n,) at `x` (n,)."""
+        if callable(self._prior):
+            return np.array(self._prior(x), dtype=float)
+        return np.full(np.shape(x), self._prior, dtype=float)
 
     def update(self, index: int, y: float, noise_variance: float) -> Innovation:
         """Take in y, measured at grid position `index` with `noise_variance` > 0.
@@ -49,7 +60,7 @@ class StateSpacePosterior:
         refuse_unusable(index, y, noise_variance)
         index = range(self.grid.size)[index]
         latent, residual = float(self.variance[index]), y - float(self.mean[index])
-        markov.merge(self._chain, index, float(y - self.prior_mean), float(noise_variance))
+        markov.merge(self._chain, index, float(y - self._offset[index]), float(noise_variance))
         markov.filter_from(index, self._chain)
         self._smooth()
         return self._record(latent, residual, noise_variance)
@@ -65,11 +76,11 @@ class StateSpacePosterior:
         for each in zip(indices, y, noise_variance, strict=True):
             refuse_unusable(*each)
         at = np.arange(self.grid.size)[np.asarray(indices, dtype=int)]
-        centred = np.array(y, dtype=float) - self.prior_mean
+        centred = np.array(y, dtype=float) - self._offset[at]
         noise = np.array(noise_variance, dtype=float)
         seen = np.flatnonzero(np.isfinite(self._chain.noise))
         sites, latent, residual = np.union1d(seen, at), np.empty(at.size), np.empty(at.size)
-        line = self._line(self.grid[sites])
+        line = empty(self.kernel, self.grid[sites])
         line.noise[:], line.y[:] = self._chain.noise[sites], self._chain.y[sites]
         markov.filter_from(0, line)
         markov.innovate(line, np.searchsorted(sites, at), centred, noise, latent, residual)
@@ -79,14 +90,9 @@ class StateSpacePosterior:
         told = zip(latent.tolist(), residual.tolist(), noise.tolist(), strict=True)
         return [self._record(*each) for each in told]
 
-    def _line(self, x: FloatArray) -> markov.Chain:
-        return markov.chain(
-            positions(self.kernel, x), twice_nu(self.kernel), float(self.kernel.variance)
-        )
-
     def _smooth(self) -> None:
         markov.smooth(0, self._chain, self.mean, self.variance)
-        self.mean += self.prior_mean
+        self.mean += self._offset
 
     def _record(self, latent: float, residual: float, noise_variance: float) -> Innovation:
         total = latent + noise_variance
@@ -95,44 +101,31 @@ class StateSpacePosterior:
         return self.innovations[-1]
 
     def _joined(self, x: FloatArray) -> tuple[markov.Chain, NDArray[np.int64]]:
-        """A chain of all visited positions and `x` (n,), and where in it those of `x` are."""
         seen = np.flatnonzero(np.isfinite(self._chain.noise))
-        both = np.concatenate([self.grid[seen], np.asarray(x, dtype=float)])
-        order = np.argsort(both, kind="stable")
-        place = np.empty(both.size, dtype=int)
-        place[order] = np.arange(both.size)
-        line = self._line(both[order])
-        line.noise[place[: seen.size]] = self._chain.noise[seen]
-        line.y[place[: seen.size]] = self._chain.y[seen]
-        return line, place[seen.size :]
-
-    def _smoothed(self, line: markov.Chain) -> tuple[FloatArray, FloatArray]:
-        mean, variance = np.empty(line.noise.size), np.empty(line.noise.size)
-        markov.filter_from(0, line)
-        markov.smooth(0, line, mean, variance)
-        return mean + self.prior_mean, variance
+        noise, y = self._chain.noise[seen], self._chain.y[seen]
+        return joined(self.kernel, self.grid[seen], y, noise, x)
 
     def at(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Mean and standard deviation at any positions `x` (n,)."""
         line, place = self._joined(x)
-        mean, variance = self._smoothed(line)
-        return mean[place], np.sqrt(variance[place])
+        mean, variance = smoothed(line)
+        return self.prior(x) + mean[place], np.sqrt(variance[place])
 
     def covariance(self, x: FloatArray | None = None) -> FloatArray:
         """Posterior covariance (m, m) of the grid, or of positions `x`."""
         if x is None:
             return markov.covariances(self._chain)
         line, place = self._joined(x)
-        self._smoothed(line)
+        smoothed(line)
         return markov.covariances(line)[np.ix_(place, place)]
 
     def sample(self, x: FloatArray, size: int, rng: np.random.Generator) -> FloatArray:
         """`size` posterior curves (size, n) at `x` (n,), each at O(n)."""
         line, place = self._joined(x)
-        n, found = line.noise.size, np.empty((size, place.size))
+        n, mean, found = line.noise.size, self.prior(x), np.empty((size, place.size))
         for k in range(size):
             curve = markov.curve(line, rng.standard_normal((n, 3)), rng.standard_normal(n))
-            found[k] = self.prior_mean + curve[place]
+            found[k] = mean + curve[place]
         return found
 
     def imse(self, noise_variance: float, weights: FloatArray) -> FloatArray:
@@ -175,6 +168,42 @@ def twice_nu(kernel: Kernel) -> int:
 def positions(kernel: Kernel, x: FloatArray) -> FloatArray:
     """`x` (n,) in the units of states.py: lengthscale / √(2ν)."""
     return np.asarray(math.sqrt(twice_nu(kernel)) * kernel.coordinates(x), dtype=float)
+
+
+def empty(kernel: Kernel, x: FloatArray) -> markov.Chain:
+    """The chain at ascending `x` (n,) with nothing observed."""
+    return markov.chain(positions(kernel, x), twice_nu(kernel), float(kernel.variance))
+
+
+def joined(
+    kernel: Kernel, x: FloatArray, y: FloatArray, noise_variance: FloatArray, at: FloatArray
+) -> tuple[markov.Chain, NDArray[np.int64]]:
+    """A chain of all observed `x` (n,) and of `at` (m,), in any order, and where those of `at` are.
+
+    y (n,) is centred.
+    """
+    both = np.concatenate([x, np.asarray(at, dtype=float)])
+    order, place = np.argsort(both, kind="stable"), np.empty(both.size, dtype=int)
+    place[order] = np.arange(both.size)
+    line = empty(kernel, both[order])
+    line.noise[place[: x.size]], line.y[place[: x.size]] = noise_variance, y
+    return line, place[x.size :]
+
+
+def smoothed(line: markov.Chain) -> tuple[FloatArray, FloatArray]:
+    """Mean (centred) and variance of every position of `line`."""
+    mean, variance = np.empty(line.noise.size), np.empty(line.noise.size)
+    markov.filter_from(0, line)
+    markov.smooth(0, line, mean, variance)
+    return mean, variance
+
+
+def predict(
+    kernel: Kernel, x: FloatArray, y: FloatArray, noise_variance: FloatArray, at: FloatArray
+) -> FloatArray:
+    """hyperparameters.predict at O((n + m) log(n + m)), for Matérn kernels."""
+    line, place = joined(kernel, x, y, noise_variance, at)
+    return smoothed(line)[0][place]
 
 
 def log_likelihood(
