@@ -275,7 +275,8 @@ def published_sizes() -> dict[str, Any] | None:
 def targeted(seeds: range, quantity: str) -> dict[str, Any]:
     """Stop at an rmse of the noise alone (mode "target"), gaps left to the user.
 
-    quantity : "rmse_bound", the certified one, or "rmse", the expected one
+    quantity : "rmse_bound", the certified one, or "rmse", the expected one, which is no promise:
+        its ratio to the oracle says nothing where `kept` is low
     """
     runs_by_family, ratios, kept = {}, [], []
     for name, family in FAMILIES.items():
@@ -334,8 +335,10 @@ def targets(found: Mapping[str, Any]) -> list[dict[str, Any]]:
          min(f["rmse"] for f in found["certificate"]["by_family"].values()), ">=", 0.95),
         ("median points at the stop / oracle on the rmse", stop["ratio"], "<=", 1.3),
         ("median points at the stop / oracle on rmse and gap", stop["ratio_with_gap"], "<=", 1.3),
-        *((f"median points / oracle, stop on a target {quantity}", f["ratio"], "<=", 1.3)
-          for quantity, f in found["target_mode"].items()),
+        ("median points / oracle, stop on a target rmse_bound",
+         found["target_mode"]["rmse_bound"]["ratio"], "<=", 1.3),
+        ("share of stops on a target rmse_bound that keep it",
+         found["target_mode"]["rmse_bound"]["kept"], ">=", 0.95),
         ("share of 0.6 eV pre-edges missed when the rule stops",
          found["pre_edge"]["robust"]["silently"], "<=", 0.0),
         ("share of 0.6 eV pre-edges missed, budget stops included",
