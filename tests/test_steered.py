@@ -146,6 +146,7 @@ def test_where_nothing_can_be_refined_the_next_pass_is_even():
     assert np.ptp(found._posterior.seconds) < 1e-9
     assert found.evidence().quantities["weight_fraction_esd"] == np.inf
     assert found.estimates() == {}
+    assert "fewer than 2" in found.trouble
 
 
 def test_a_pattern_of_another_length_is_a_fault():
@@ -219,6 +220,9 @@ def test_what_cannot_be_wanted_is_refused_at_once(wanted):
 
 
 def test_an_atom_nobody_has_is_refused(pattern):
-    wanted = ["zincite.Zn7.occupancy"]
     with pytest.raises(InputError, match="Zn7"):
-        steering(RietxEngine(), MIXTURE, Diffractometer(), wanted)(pattern)
+        steering(RietxEngine(), MIXTURE, Diffractometer(), ["zincite.Zn7.occupancy"])
+    with pytest.raises(InputError, match="Zn7"):
+        RietxEngine().differentiate(
+            pattern, MIXTURE, Diffractometer(), {}, ["zincite.Zn7.occupancy"]
+        )

@@ -52,7 +52,8 @@ class SteeredLearner(MultiPassLearner):
     """Learns what is wanted of the refined structures; satisfies protocols.Learner.
 
     sensitivity : pattern -> Sensitivity, equal for equal patterns (refinement.sensitivity); where
-        it raises InputError or ModelFault (too few counts to refine), the next pass is even
+        it raises InputError or ModelFault (too few counts to refine), the next pass is even and
+        `trouble` says why
     quantity : the name of what is wanted; its largest esd is the quantity `<quantity>_esd`
     wanted_esd : [unit] the last pass is no longer than this needs, and nothing follows it
     even_share : of every pass, counted evenly
@@ -88,6 +89,7 @@ class SteeredLearner(MultiPassLearner):
     def _forget(self) -> None:
         super()._forget()
         self._sensed = {}
+        self.trouble = ""
 
     def _sense(self) -> Sensitivity | None:
         """What the refinement of all passes finished so far says; None where it cannot be done."""
@@ -96,8 +98,8 @@ class SteeredLearner(MultiPassLearner):
         if self.steps not in self._sensed:
             try:
                 found = self.sensitivity(self.pattern())
-            except (InputError, ModelFault):
-                self._sensed[self.steps] = None
+            except (InputError, ModelFault) as error:
+                self._sensed[self.steps], self.trouble = None, str(error)
                 return None
             if found.y.shape != self.axis.grid.shape:
                 raise ModelFault(

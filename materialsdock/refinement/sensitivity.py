@@ -10,10 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import gemmi
 import numpy as np
 
 from materialsdock.errors import InputError, ModelFault
 from materialsdock.model import Diffractometer, Fit, FloatArray, Pattern, Structure
+from materialsdock.refinement.guards import check_structures
 
 FRACTION = "weight_fraction"
 LENGTHS = ("a", "b", "c")
@@ -25,6 +27,7 @@ KINDS = {
     "occupancy": "",
     "biso": "Å²",
 }
+OF_ATOMS = ("occupancy", "biso")
 QUANTITIES = dict.fromkeys(LENGTHS, "cell_length") | dict.fromkeys(ANGLES, "cell_angle")
 # The steering needs the right neighbourhood, not the last digit.
 QUICK = {"effort": "search"}
@@ -128,10 +131,13 @@ def steering(
         None: the weight fractions of all phases.
     recipe : changes to the quick default recipe
 
-    Raises InputError for names that no structure explains.
+    Raises InputError for structures that cannot be refined and names that none of them explains.
     """
     names = tuple(wanted or (f"{s.name}.{FRACTION}" for s in structures))
+    check_structures(structures)
     kind = _kind(names, [s.name for s in structures])
+    if kind in OF_ATOMS:
+        _check_atoms(names, structures)
     settings = {**QUICK, **(recipe or {})}
     return Steering(engine, tuple(structures), diffractometer, names, kind, settings)
 
@@ -155,6 +161,21 @@ def _kind(names: Sequence[str], phases: Sequence[str]) -> str:
             remedy="give the structures of all phases, or want a cell length",
         )
     return min(kinds)
+
+
+def _check_atoms(names: Sequence[str], structures: Sequence[Structure]) -> None:
+    known = [
+        f"{structure.name}.{site.label}"
+        for structure in structures
+        for block in gemmi.cif.read_string(structure.cif)
+        for site in gemmi.make_small_structure_from_block(block).sites
+    ]
+    if odd := [name for name in names if name.rsplit(".", 1)[0] not in known]:
+        raise InputError(
+            f"no atom for {', '.join(odd)}",
+            where="wanted quantity",
+            remedy=f"name one of {', '.join(known)}",
+        )
 
 
 def _slope(found: Derivatives, name: str) -> FloatArray:
