@@ -20,6 +20,8 @@ app = typer.Typer(
 )
 simulator = typer.Typer(no_args_is_help=True, help="The simulated beamline.")
 app.add_typer(simulator, name="sim")
+priors = typer.Typer(no_args_is_help=True, help="Library priors of absorption edges.")
+app.add_typer(priors, name="prior")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 Site = Annotated[Path | None, typer.Option(help="Site folder; default: the checkout or bundled.")]
@@ -191,6 +193,20 @@ def sim_up(
     commands.sim_up(
         commands.Request(profile=profile, site=site, speed=speed, seed=seed), port, as_json
     )
+
+
+@priors.command("learn")
+def prior_learn(
+    files: Annotated[list[Path], typer.Argument(help="Measured standards of one edge.")],
+    edge: Annotated[str, typer.Option(help="Which edge, e.g. Fe-K.")],
+    out: Annotated[Path | None, typer.Option(help="File to write.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Learn from measured standards what to expect of a spectrum of that edge."""
+    from materialsdock import prior_command
+
+    said = prior_command.learn_prior(files, edge, out)
+    print(json.dumps(said) if as_json else prior_command.overview(said))
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import warnings
@@ -10,8 +11,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from measured_data import SHARED
+from typer.testing import CliRunner
 
-from materialsdock import prior_command
+from materialsdock import cli, prior_command
 from materialsdock.errors import InputError, ModelFault
 from materialsdock.learning import placement
 from materialsdock.learning.gaussian_process import GridPosterior
@@ -191,7 +193,7 @@ def test_a_right_prior_agrees_and_too_few_counts_refuse_nothing(standards):
     posterior = grown(placement.place(left_out, GRID[at], y, noise), at, y, noise)
     verdict = placement.agreement(posterior, posterior.log_likelihood + 9.0)
     assert verdict.ok, verdict.reason
-    assert "over 15 counts" in verdict.reason
+    assert "over 15 of 20 counts" in verdict.reason
     few = placement.agreement(grown(left_out.kernel(7112.0), at[:5], 9.0 * y[:5], noise[:5]))
     assert few.ok
     assert "too few" in few.reason
@@ -269,6 +271,17 @@ def test_the_command_learns_from_files_and_refuses_other_edges(tmp_path):
         prior_command.learn_prior(files, "Mn-K", tmp_path / "other.npz")
     with pytest.raises(InputError, match="no edge 'Fe'"):
         prior_command.learn_prior(files, "Fe", None)
+
+
+def test_the_command_line_prints_what_was_learned(tmp_path):
+    files = [str(xdi(tmp_path / f"s{i}.xdi", kind)) for i, kind in enumerate(KINDS)]
+    out = tmp_path / "Fe-K.prior.npz"
+    command = ["prior", "learn", *files, "--edge", "Fe-K", "--out", str(out)]
+    done = CliRunner().invoke(cli.app, [*command, "--json"])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["standards"] == ["s0", "s1", "s2", "s3"]
+    assert load(out).edge == "Fe K"
+    assert "4 different standards" in CliRunner().invoke(cli.app, command).stdout
 
 
 def test_real_iron_standards():

@@ -22,7 +22,7 @@ SCALES = (0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8)
 SCALE_SD = 0.7  # of the logarithm of a spectrum's own scale of the rest
 ROUNDS = 2
 FREE = 5  # offset, slopes, step, position: the first counts only settle these
-JUDGED, FEWEST = 15, 8
+JUDGED, FEWEST, FEWEST_COUNTS = 15, 8, 10
 CALM, WILD, LIKELIER = (0.2, 2.5), 25.0, 10.0
 
 
@@ -98,14 +98,15 @@ def agreement(posterior: GridPosterior, without: float | None = None) -> Agreeme
     Refused when the mean z² of 15 counts is outside 0.2 to 2.5 or one exceeds 25 (the first five,
     which settle offset, slopes, step and position, left out); or when the counts are e¹⁰ times
     likelier without it, which is how a prior shows that is wrong but was stretched to fit.  Fewer
-    than 8 judged counts refuse nothing.
+    than 10 counts refuse nothing, and fewer than 8 that are judged nothing by their z².
     """
+    n = len(posterior)
+    if n < FEWEST_COUNTS:
+        return Agreement(True, f"{n} counts are too few to judge the library prior")
     z2 = np.array([each.z2 for each in posterior.innovations])[FREE : FREE + JUDGED]
-    if z2.size < FEWEST:
-        return Agreement(True, f"{len(posterior)} counts are too few to judge the library prior")
     mean, largest = float(z2.mean()), float(z2.max())
-    said = [f"mean z² {mean:.2f}, largest {largest:.1f} over {z2.size} counts"]
-    ok = CALM[0] < mean < CALM[1] and largest <= WILD
+    said = [f"mean z² {mean:.2f}, largest {largest:.1f} over {z2.size} of {n} counts"]
+    ok = z2.size < FEWEST or (CALM[0] < mean < CALM[1] and largest <= WILD)
     if without is not None:
         said.append(f"log likelihood {posterior.log_likelihood - without:+.1f} against none")
         ok = ok and posterior.log_likelihood - without >= -LIKELIER
