@@ -7,34 +7,46 @@ axis is warped by the curvature found so far, and every sweep lowers the integra
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from materialsdock.errors import ModelFault
-from materialsdock.learning import acquisition, hyperparameters
-from materialsdock.learning.gaussian_process import GridPosterior
-from materialsdock.learning.kernels import Kernel
+from materialsdock.learning import sweeps
+from materialsdock.learning.acquisition import travel_order
+from materialsdock.learning.certificate import curve_quantities
+from materialsdock.learning.engines import Engine, engine
+from materialsdock.learning.knowledge import (
+    LEAST,
+    Knowledge,
+    Model,
+    beginning,
+    first_positions,
+    learned,
+)
+from materialsdock.learning.library import LibraryPrior
+from materialsdock.learning.markov import warm_up
+from materialsdock.learning.quantities import Quantity, as_evidence, estimates
+from materialsdock.learning.readings import columns, largest_gap, merged
+from materialsdock.learning.sweeps import Costs, Forecast
 from materialsdock.model import Axis, Evidence, FloatArray, Observation, Proposal, Spectrum
-
-FIRST_SWEEP = 24
-PROBE_EVERY = 4
-KNOWN_SD = 2.0  # posterior sd in units of the noise
-LARGEST_SWEEP = 100
-Model = Literal["warped", "stationary"]
 
 
 class SpectrumLearner:
     """Learns y(x) on `axis`; satisfies protocols.Learner.
 
-    count_time_s : per point; initial : (k,) positions of the first sweep, default 24 even ones
-    velocity [unit/s], settle_s : what motion costs, for `seconds` and the order within a sweep
+    count_time_s : per point; initial : (k,) positions of the first sweep, default 12 even ones
+    velocity [unit/s], settle_s : what motion costs: the size of sweeps, their order, `seconds`
     narrow : (lo, hi) where features as narrow as the axis' resolution may hide; default all of it
-    The hyperparameters and the plan of a sweep follow from the observations before that sweep
-    alone, so a learner told the same observations again goes on exactly as before.
+    weights : (m,) what the variance at each grid position is worth; default the axis it stands for
+    expert : (k,) positions an expert would count, taken after the first sweep if predicted faster
+    wanted : quantities of the curve; as NAME and NAME_sd among the evidence, from sweep to sweep
+    prior : from a library of standards; the learner goes on without it when the counts disagree
+    A sweep's hyperparameters and plan follow from the observations before it but for the last,
+    which is only known to be counted: so they are at hand when it has been.  A learner told the
+    same observations again goes on exactly as before.
     """
 
     def __init__(
@@ -44,21 +56,33 @@ class SpectrumLearner:
         count_time_s: float,
         initial: FloatArray | None = None,
         model: Model = "warped",
+        acquisition: sweeps.Acquisition = "imse",
         velocity: float = 20.0,
         settle_s: float = 0.1,
         narrow: tuple[float, float] | None = None,
+        weights: FloatArray | None = None,
+        expert: FloatArray | None = None,
+        wanted: Sequence[Quantity] = (),
+        prior: LibraryPrior | None = None,
         seed: int = 0,
     ) -> None:
-        self.axis, self.model, self.seed = axis, model, seed
-        self.count_time_s, self.velocity, self.settle_s = count_time_s, velocity, settle_s
+        warm_up()
+        self.axis, self.model, self.acquisition, self.seed = axis, model, acquisition, seed
+        self.costs = Costs(count_time_s, velocity, settle_s)
         self.narrow = narrow or (float(axis.grid[0]), float(axis.grid[-1]))
-        even = np.linspace(axis.grid[0], axis.grid[-1], min(FIRST_SWEEP, axis.grid.size))
-        self.first = np.unique(axis.index(even if initial is None else initial))
+        self.weights = np.gradient(axis.grid) if weights is None else np.asarray(weights)
+        self.expert = np.empty(0) if expert is None else np.asarray(expert)
+        self.wanted = tuple(wanted)
+        self.prior = prior
+        start = first_positions(axis, prior, self.weights) if initial is None else initial
+        self.first = np.unique(axis.index(start))
         self._told: list[tuple[int, str, Observation]] = []
         self._uids: set[str] = set()
-        self._sweep_kernel = lru_cache(maxsize=2)(self._kernel_at_boundary)
-        self._sweep_plan = lru_cache(maxsize=2)(self._plan_at_boundary)
-        self._posterior: GridPosterior | None = None
+        self._knowledge = lru_cache(maxsize=2)(self._learn)
+        self._plan = lru_cache(maxsize=2)(self._plan_sweep)
+        self._forecast = lru_cache(maxsize=2)(self._forecast_expert)
+        self._estimates = lru_cache(maxsize=2)(self._estimate)
+        self._posterior: Engine | None = None
         self._learned_at = 0  # the sweep's boundary that the posterior's kernel comes from
 
     # -- data ---------------------------------------------------------------------------------
@@ -74,8 +98,8 @@ class SpectrumLearner:
             insort(self._told, (o.step, o.uid, o))
             self._uids.add(o.uid)
             if late:  # told out of order: what was derived from the order is void
-                self._sweep_kernel.cache_clear()
-                self._sweep_plan.cache_clear()
+                for cache in (self._knowledge, self._plan, self._forecast, self._estimates):
+                    cache.cache_clear()
                 self._posterior = None
         self._catch_up()
 
@@ -85,127 +109,116 @@ class SpectrumLearner:
         return [o for _, _, o in self._told]
 
     def _catch_up(self) -> None:
-        boundary = self._boundary(len(self._told))
+        boundary = self._starts(len(self._told))[-1]
         if self._posterior is None or self._learned_at != boundary:
-            self._posterior, self._learned_at = self._prior(boundary), boundary
-        self._grow(self._posterior, len(self._told))
+            self._posterior, self._learned_at = self._given(boundary, boundary), boundary
+        for o in self.observations[len(self._posterior) :]:
+            self._posterior.update(int(self.axis.index(o.x)), o.y, o.sigma**2)
 
-    def _prior(self, boundary: int) -> GridPosterior:
-        """The empty posterior of the sweep that begins after `boundary` observations."""
-        kernel, mean, _ = self._sweep_kernel(boundary)
-        return GridPosterior(self.axis.grid, kernel, mean)
-
-    def _grow(self, posterior: GridPosterior, n: int) -> None:
-        """Give `posterior` those of the first `n` observations that it does not have yet."""
-        for o in self.observations[len(posterior) : n]:
-            posterior.update(int(self.axis.index(o.x)), o.y, o.sigma**2)
+    def _given(self, boundary: int, n: int) -> Engine:
+        """Posterior of the sweep that begins after `boundary`, given the first `n` observations."""
+        known = self._knowledge(boundary)
+        posterior = engine(self.axis.grid, known.kernel, known.mean)
+        x, y, noise = columns(self.observations[:n])
+        posterior.replay(self.axis.index(x), y, noise)
+        return posterior
 
     # -- sweeps -------------------------------------------------------------------------------
 
-    def _sweep_size(self, n: int) -> int:
-        return int(np.clip(n // 3, 4, LARGEST_SWEEP))
-
-    def _boundaries(self, n: int) -> list[int]:
+    def _starts(self, n: int) -> list[int]:
         """How many observations there were when each sweep up to now began."""
-        starts = [0]
-        size = self.first.size
-        while starts[-1] + size <= n:
-            starts.append(starts[-1] + size)
-            size = self._sweep_size(starts[-1])
+        starts, count = [0], self.first.size
+        while starts[-1] + count <= n:
+            starts.append(starts[-1] + count)
+            count = self._count(starts[-1], self._index(starts[-1]))
         return starts
 
-    def _boundary(self, n: int) -> int:
-        return self._boundaries(n)[-1]
+    def _index(self, n: int) -> int:
+        """Grid index of the n-th observation."""
+        return int(self.axis.index(self._told[n - 1][2].x))
 
-    def _data(self, n: int) -> tuple[FloatArray, FloatArray, FloatArray]:
-        first = self.observations[:n]
-        columns = np.array([(o.x, o.y, o.sigma**2) for o in first]).reshape(-1, 3).T
-        return columns[0], columns[1], columns[2]
+    def _count(self, n: int, last: int) -> int:
+        """Size of the sweep after `n` observations, the last of them at grid index `last`."""
+        if n == self.first.size and self._expert_first(n, last):
+            return self._expert_left(n, last).size
+        return sweeps.size(n, float(np.ptp(self.axis.grid)), self.costs)
 
-    def _kernel_at_boundary(self, n: int) -> tuple[Kernel, float, int]:
-        """Kernel and prior mean learned from the first `n` observations.
+    def _learn(self, n: int) -> Knowledge:
+        """What the first `n` observations but for the last one teach.
 
-        When no kernel can be learned the last good one stays; third, for how many sweeps it has.
+        When no kernel can be learned the last good one stays.
         """
-        extent = float(np.ptp(self.axis.grid))
-        if n < 4:
-            return Kernel(extent / 10.0, 1.0), 0.0, 0
-        x, y, noise = self._data(n)
-        mean = float(y.mean())
-        if not np.ptp(y) > 0:  # nothing to learn a kernel from
-            return Kernel(extent / 10.0, float(noise.mean())), mean, 0
+        if n <= LEAST:
+            return beginning(self.axis, self.prior)
         try:
-            return self._fit(x, y - mean, noise), mean, 0
+            data = columns(self.observations[: n - 1])
+            return learned(self.axis, data, self.model, self.prior)
         except ModelFault:
-            kernel, mean, held = self._sweep_kernel(self._boundary(n - 1))
-            return kernel, mean, held + 1
+            before = self._knowledge(self._starts(n - 1)[-1])
+            return before._replace(held=before.held + 1)
 
-    def _fit(self, x: FloatArray, y: FloatArray, noise: FloatArray) -> Kernel:
-        grid, resolution = self.axis.grid, self.axis.resolution
-        if self.model == "stationary":
-            return hyperparameters.fit(x, y, noise, resolution=resolution)[0]
-        return hyperparameters.best_warped(x, y, noise, grid, resolution)
+    def _pending(self, n: int, last: int) -> tuple[Engine, FloatArray, float]:
+        """Posterior, positions (n,) and noise when the n-th point, at `last`, is being counted."""
+        posterior = self._given(n, n - 1)
+        x, _, noise = columns(self.observations[: n - 1])
+        noise_variance = float(np.median(noise)) if noise.size else 1.0
+        posterior.update(last, float(posterior.mean[last]), noise_variance)
+        return posterior, np.append(x, self.axis.grid[last]), noise_variance
 
-    def _plan_at_boundary(self, n: int) -> tuple[tuple[int, float], ...]:
-        """(grid index, score) of the sweep that begins after `n` observations, in travel order."""
+    def _plan_sweep(self, n: int, last: int) -> tuple[tuple[int, float], ...]:
+        """(grid index, score) of the sweep after `n` observations, in travel order."""
         if n == 0:
             return tuple((int(i), 0.0) for i in self.first)
-        posterior = self._posterior
-        if posterior is None or len(posterior) != n:  # rebuilt within the sweep
-            posterior = self._prior(n)
-            self._grow(posterior, n)
-        x, _, noise = self._data(n)
-        taken = np.zeros(self.axis.grid.size, dtype=bool)
-        taken[self.axis.index(x)] = True
-        size, noise_variance = self._sweep_size(n), float(np.median(noise))
-        known = posterior.variance.max() <= KNOWN_SD**2 * noise_variance
-        probes = self._probes(size if known else size // PROBE_EVERY, x, taken)
-        taken[[i for i, _ in probes]] = True
-        covariance, count = posterior.covariance(), size - len(probes)
-        picks = probes + acquisition.greedy_sweep(
-            covariance, noise_variance, self._weights(), count, taken
-        )
-        positions = self.axis.grid[[i for i, _ in picks]]
-        order = acquisition.travel_order(positions, float(x[-1]))
-        return tuple(picks[i] for i in order)
+        if n == self.first.size and self._expert_first(n, last):
+            return tuple((int(i), 0.0) for i in self._expert_left(n, last))
+        posterior, x, noise = self._pending(n, last)
+        count = self._count(n, last)
+        hidden = self.narrow, self.axis.resolution
+        return sweeps.plan(posterior, x, noise, self.weights, *hidden, count, self.acquisition)
 
-    def _probes(
-        self, count: int, x: FloatArray, taken: NDArray[np.bool_]
-    ) -> list[tuple[int, float]]:
-        """Looks into the largest gaps, where a feature may hide that no model can see.
+    def _forecast_expert(self, n: int, last: int) -> Forecast | None:
+        if not self.expert.size or n <= LEAST:
+            return None
+        posterior, x, noise = self._pending(n, last)
+        left = self.axis.grid[self._expert_left(n, last)]
+        return sweeps.forecast(posterior, left, x, noise, self.weights, self.costs)
 
-        One point in four; all of them once the curve is known wherever the model can tell.
-        """
-        lo, hi = self.narrow
-        inside = np.flatnonzero((self.axis.grid >= lo) & (self.axis.grid <= hi))
-        grid, blocked = self.axis.grid[inside], taken[inside]
-        measured, probes = x[(x >= lo) & (x <= hi)], []
-        for _ in range(min(count, int((~blocked).sum()))):
-            i = acquisition.largest_gap_index(grid, measured, blocked)
-            probes.append((int(inside[i]), 0.0))
-            measured, blocked[i] = np.append(measured, grid[i]), True
-        return probes
+    def _expert_first(self, n: int, last: int) -> bool:
+        found = self._forecast(n, last)
+        return found is not None and found.expert_first
 
-    def _weights(self) -> FloatArray:
-        """(m,) share of the axis that each grid position stands for."""
-        return np.asarray(np.gradient(self.axis.grid))
+    def _expert_left(self, n: int, last: int) -> NDArray[np.int64]:
+        """Grid indices of the expert's positions not counted yet, in one pass from `last`."""
+        done = [self._index(i) for i in range(1, n)]
+        left = np.setdiff1d(self.axis.index(self.expert), [*done, last])
+        return left[travel_order(self.axis.grid[left], float(self.axis.grid[last]))]
 
     def ask(self) -> Proposal | None:
         """The next position of the present sweep."""
         n = len(self._told)
-        starts = self._boundaries(n)
-        plan = self._sweep_plan(starts[-1])
-        index, score = plan[n - starts[-1]]
+        starts = self._starts(n)
+        index, score = self._current(starts[-1])[n - starts[-1]]
         x = float(self.axis.grid[index])
-        return Proposal(x, x, self.count_time_s, score=score, sweep=len(starts) - 1)
+        return Proposal(x, x, self.costs.count_time_s, score=score, sweep=len(starts) - 1)
+
+    def _current(self, start: int) -> tuple[tuple[int, float], ...]:
+        return self._plan(start, self._index(start) if start else -1)
+
+    def look_ahead(self) -> None:
+        """Plan the next sweep while the last point of this one is counted."""
+        n = len(self._told)
+        start = self._starts(n)[-1]
+        now = self._current(start)
+        if n + 1 == start + len(now):
+            self._plan(n + 1, now[-1][0])
 
     # -- what is known ------------------------------------------------------------------------
 
     @property
-    def present(self) -> GridPosterior:
+    def present(self) -> Engine:
         """The posterior given all observations."""
         if self._posterior is None:
-            self._posterior = self._prior(0)
+            self._posterior = self._given(0, 0)
         return self._posterior
 
     def posterior(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -219,15 +232,23 @@ class SpectrumLearner:
     def hyperparameters(self) -> Mapping[str, float]:
         """lengthscale [units of the warped axis], variance, prior mean, whether it is warped.
 
-        held : for how many sweeps they could not be learned anew
+        held : for how many sweeps they could not be learned anew; expert_s, learner_s : time
+        predicted for the expert's grid and for sweeps, where there was the choice; library :
+        whether the library prior agrees with the counts, where there is one
         """
-        kernel = self.present.kernel
+        kernel, start = self.present.kernel, self.first.size
+        _, _, held, library = self._knowledge(self._learned_at)
+        told = len(self._told) >= start
+        found = self._forecast(start, self._index(start)) if told else None
+        predicted = {"expert_s": found.expert_s, "learner_s": found.learner_s} if found else {}
         return {
             "lengthscale": kernel.lengthscale,
             "variance": kernel.variance,
             "mean": self.present.prior_mean,
             "warped": float(kernel.warp is not None),
-            "held": float(self._sweep_kernel(self._learned_at)[2]),
+            **({} if library is None else {"library": float(library.ok)}),
+            "held": float(held),
+            **predicted,
         }
 
     def evidence(self) -> Evidence:
@@ -236,43 +257,43 @@ class SpectrumLearner:
         The first sweep is part of it: there each point tells what a point tells when nothing is
         known, which is the yardstick of λ.
         """
-        found, n = self.present.innovations, len(self._told)
-        sd = np.sqrt(self.present.variance)
-        sigmas = [o.sigma for o in self.observations]
+        found, told = self.present.innovations, self.observations
+        x, y, noise = columns(told)
         quantities = {
-            "points": float(n),
-            "max_sd": float(sd.max()),
-            "median_sd": float(np.median(sd)),
-            "noise_sd": float(np.median(sigmas)) if n else np.inf,
-            "largest_gap": self._largest_gap(),
+            "points": float(x.size),
+            "count_seconds": float(sum(o.count_time_s for o in told)),
+            "seconds": self.costs.seconds(x),
+            "max_sd": float(np.sqrt(self.present.variance.max())),
+            "median_sd": float(np.sqrt(np.median(self.present.variance))),
+            "noise_sd": float(np.sqrt(np.median(noise))) if x.size else np.inf,
+            "largest_gap": largest_gap(x, self.narrow),
             "resolution": self.axis.resolution,
-            "seconds": self._seconds(),
+            **self._probed(),
         }
-        return Evidence(
+        evidence = Evidence(
             np.array([i.s for i in found]),
             np.array([i.z2 for i in found]),
             np.arange(len(found)),
             quantities=quantities,
         )
+        quantities |= curve_quantities(self.present, evidence, self.axis.index(x), y, noise**0.5)
+        quantities |= self._estimates(self._learned_at)
+        return evidence
 
-    def _largest_gap(self) -> float:
-        """Widest unmeasured stretch [unit] of the region where narrow features may hide."""
-        lo, hi = self.narrow
-        inside = [o.x for o in self.observations if lo <= o.x <= hi]
-        return float(np.diff(np.sort([lo, *inside, hi])).max())
+    def _probed(self) -> dict[str, float]:
+        """probe_z2, squared standardised innovation of the last probe, once there was one."""
+        for start in reversed(self._starts(len(self._told))[1:]):
+            scores = [score for _, score in self._current(start)]
+            told = zip(scores, self.present.innovations[start:], strict=False)
+            if found := [innovation.z2 for score, innovation in told if score == 0.0]:
+                return {"probe_z2": found[-1]}
+        return {}
 
-    def _seconds(self) -> float:
-        """Instrument time so far: counting, motion and settling."""
-        x = np.array([o.x for o in self.observations])
-        counting = sum(o.count_time_s for o in self.observations)
-        return float(counting + np.abs(np.diff(x)).sum() / self.velocity + self.settle_s * x.size)
+    def _estimate(self, n: int) -> dict[str, float]:
+        """The wanted quantities given the first `n` observations, where a sweep begins."""
+        posterior = self._given(n, n)
+        return as_evidence(estimates(posterior, self.wanted, seed=[self.seed, n]))
 
     def spectrum(self) -> Spectrum:
         """What was measured, by energy; repeat visits merged by their precision."""
-        at = self.axis.index(np.array([o.x for o in self.observations]))
-        weight = np.array([o.sigma**-2 for o in self.observations])
-        y = np.array([o.y for o in self.observations])
-        places, inverse = np.unique(at, return_inverse=True)
-        total = np.bincount(inverse, weight)
-        merged = np.bincount(inverse, weight * y) / total
-        return Spectrum(self.axis.grid[places], merged, np.asarray(total**-0.5))
+        return merged(self.axis, self.observations)

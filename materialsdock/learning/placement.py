@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from materialsdock.errors import ModelFault
+from materialsdock.learning.engines import Engine
 from materialsdock.learning.gaussian_process import GridPosterior
 from materialsdock.learning.hyperparameters import log_likelihood
 from materialsdock.learning.library import LibraryKernel, LibraryPrior
@@ -91,7 +92,7 @@ class Agreement:
     reason: str
 
 
-def agreement(posterior: GridPosterior, without: float | None = None) -> Agreement:
+def agreement(posterior: Engine, without: float | None = None) -> Agreement:
     """Judge a library prior by what it made of the counts so far, all in one sentence.
 
     without : log likelihood of the same counts under the model that would go on without the prior

@@ -1,0 +1,189 @@
+"""The plan of a sweep: how many points, which, in what order; and whether an expert is faster.
+
+Functions here are pure: the plan follows from the posterior, what was measured, and the costs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from materialsdock.learning import acquisition
+from materialsdock.learning.engines import Engine
+from materialsdock.learning.readings import largest_gap
+from materialsdock.model import FloatArray
+
+Acquisition = Literal["imse", "variance"]
+Picks = list[tuple[int, float]]  # (grid index, score)
+PROBE_EVERY = 4
+KNOWN_SD = 2.0  # posterior sd in units of the noise
+LARGEST = 100
+COUNTING_SHARE = 3.0  # counting over travel that a sweep aims at
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What a point costs: counting and settling [s], motion at `velocity` [units/s]."""
+
+    count_time_s: float
+    velocity: float
+    settle_s: float
+
+    def seconds(self, x: FloatArray, start: float | None = None) -> float:
+        """Time [s] to count once at each of `x` (n,) in this order, coming from `start`."""
+        way = np.abs(np.diff(x if start is None else np.insert(x, 0, start))).sum()
+        return float(way / self.velocity + (self.count_time_s + self.settle_s) * x.size)
+
+
+def size(n: int, extent: float, costs: Costs) -> int:
+    """How many points the sweep after `n` points has.
+
+    Small sweeps learn more per point, large ones travel less: as many as keep the way across
+    `extent` [units] at a quarter of the time, between n/6 and n/2.
+    """
+    crossing = extent / costs.velocity
+    wanted = COUNTING_SHARE * crossing / (costs.count_time_s + costs.settle_s)
+    return int(np.clip(round(wanted), max(2, n // 6), max(4, min(n // 2, LARGEST))))
+
+
+def picks(
+    engine: Engine,
+    noise_variance: float,
+    weights: FloatArray,
+    count: int,
+    taken: NDArray[np.bool_],
+    how: Acquisition = "imse",
+) -> Picks:
+    """`count` positions, best first, each taken in (variance only) before the next is chosen.
+
+    imse : largest fall of Σ weights · variance (m,); variance : largest weighted variance, which
+    for a stationary model is no more than an even scan, kept for comparison
+    """
+    if how == "imse":
+        return engine.sweep(noise_variance, weights, count, taken)
+    covariance, taken, found = engine.covariance(), taken.copy(), []
+    for _ in range(count):
+        scores = weights * np.diag(covariance)
+        best = int(np.argmax(np.where(taken & (not taken.all()), -np.inf, scores)))
+        found.append((best, float(scores[best])))
+        column = covariance[best]
+        covariance = covariance - np.outer(column, column) / (column[best] + noise_variance)
+        taken[best] = True
+    return found
+
+
+def probe_count(n: int, count: int) -> int:
+    """How many of the `count` points after `n` are probes: one in four, over sweeps of any size."""
+    return (n + count) // PROBE_EVERY - n // PROBE_EVERY
+
+
+def probes(
+    grid: FloatArray,
+    measured: FloatArray,
+    taken: NDArray[np.bool_],
+    narrow: tuple[float, float],
+    resolution: float,
+    count: int,
+) -> Picks:
+    """Looks into the largest gaps of `narrow`, where a feature may hide that no model can see.
+
+    Where no gap is wider than `resolution` there is nothing to look for.
+    """
+    lo, hi = narrow
+    inside = np.flatnonzero((grid >= lo) & (grid <= hi))
+    places, blocked = grid[inside], taken[inside]
+    measured, found = measured[(measured >= lo) & (measured <= hi)], []
+    for _ in range(min(count, int((~blocked).sum()))):
+        if largest_gap(measured, narrow) <= resolution:
+            break
+        i = acquisition.largest_gap_index(places, measured, blocked)
+        found.append((int(inside[i]), 0.0))
+        measured, blocked[i] = np.append(measured, places[i]), True
+    return found
+
+
+def plan(
+    engine: Engine,
+    measured: FloatArray,
+    noise_variance: float,
+    weights: FloatArray,
+    narrow: tuple[float, float],
+    resolution: float,
+    count: int,
+    how: Acquisition = "imse",
+) -> tuple[tuple[int, float], ...]:
+    """(grid index, score) of the next `count` points in travel order.
+
+    measured : (n,) positions so far, the present one last.  One in four is a probe (score 0), every
+    second one when the curve is known wherever the model can tell.
+    """
+    grid = engine.grid
+    taken = nearest(grid, measured)
+    known = engine.variance.max() <= KNOWN_SD**2 * noise_variance
+    looks = count // 2 if known else probe_count(measured.size, count)
+    chosen = probes(grid, measured, taken, narrow, resolution, looks)
+    taken[[i for i, _ in chosen]] = True
+    chosen += picks(engine, noise_variance, weights, count - len(chosen), taken, how)
+    order = acquisition.travel_order(grid[[i for i, _ in chosen]], float(measured[-1]))
+    return tuple(chosen[i] for i in order)
+
+
+def nearest(grid: FloatArray, x: FloatArray) -> NDArray[np.bool_]:
+    """(m,) whether a grid position is the nearest one to any of `x` (n,)."""
+    mask = np.zeros(grid.size, dtype=bool)
+    right = np.clip(np.searchsorted(grid, x), 1, grid.size - 1)
+    mask[np.where(x - grid[right - 1] <= grid[right] - x, right - 1, right)] = True
+    return mask
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Predicted time [s] until the whole axis is known as well as by the expert's grid."""
+
+    expert_s: float
+    learner_s: float
+
+    @property
+    def expert_first(self) -> bool:
+        """Whether the expert's grid is predicted to be faster."""
+        return self.expert_s < self.learner_s
+
+
+def forecast(
+    engine: Engine,
+    expert: FloatArray,
+    measured: FloatArray,
+    noise_variance: float,
+    weights: FloatArray,
+    costs: Costs,
+) -> Forecast:
+    """The expert's remaining positions (k,) in one pass, against sweeps of the learner.
+
+    A posterior variance does not depend on what will be read, so both can be played ahead under
+    the present kernel.  `engine` is used up: the expert's points are taken in as pseudo-data.
+    """
+    grid, here = engine.grid, float(measured[-1])
+    found = engine.sweep(noise_variance, weights, expert.size, nearest(grid, measured))
+    left = float(weights @ engine.variance) - np.cumsum([score for _, score in found])
+    order = expert[acquisition.travel_order(expert, here)]
+    for index in np.flatnonzero(nearest(grid, order)):
+        engine.update(int(index), float(engine.mean[index]), noise_variance)
+    enough = np.flatnonzero(left <= float(weights @ engine.variance))
+    if not enough.size:
+        return Forecast(costs.seconds(order, here), float("inf"))
+    needed = grid[[index for index, _ in found[: enough[0] + 1]]]
+    return Forecast(costs.seconds(order, here), _sweeping(needed, measured.size, here, costs, grid))
+
+
+def _sweeping(x: FloatArray, n: int, here: float, costs: Costs, grid: FloatArray) -> float:
+    """Time [s] to count at `x` (k,), best first, in sweeps as they would be after `n` points."""
+    total = 0.0
+    while x.size:
+        count = size(n, float(np.ptp(grid)), costs)
+        sweep = x[:count][acquisition.travel_order(x[:count], here)]
+        total += costs.seconds(sweep, here)
+        here, n, x = float(sweep[-1]), n + count, x[count:]
+    return total
