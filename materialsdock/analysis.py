@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from materialsdock import building, wanted
 from materialsdock.campaign import Campaign
 from materialsdock.formats import Measured, read_measured
+from materialsdock.learning.certificate import certify
 from materialsdock.learning.learner import SpectrumLearner
 from materialsdock.learning.multipass import MultiPassLearner
-from materialsdock.model import Diffractometer, Fit, Job, Outcome, Pattern, Spectrum, Trial
+from materialsdock.model import Fit, Job, Outcome, Pattern, Spectrum, Trial
 from materialsdock.refinement.search import search
 from materialsdock.refinement.xas.edge import fit_edge
 
 POSTERIOR_SAMPLES = 200
+CERTIFIED = ("e0", "edge_step", "white_line_height")
 
 
 def analyse(
@@ -70,7 +73,7 @@ def _refined(
     found = search(
         pattern,
         job.sample.structures,
-        Diffractometer(**_tuples(job.settings["diffractometer"])),
+        building.diffractometer(job.settings["diffractometer"]),
         trials=options["trials"],
         seeds=tuple(options["seeds"]),
         workers=options["workers"],
@@ -113,6 +116,9 @@ def _absorption(
     mean, sd = learner.posterior(energy)
     samples = learner.sample(energy, POSTERIOR_SAMPLES, job.seed)
     summary = summarise(campaign)
+    quantities = wanted.quantities(CERTIFIED, energy)
+    promised = certify(learner.present, campaign.evidence, quantities, seed=job.seed)
+    summary["certificate"] = {**promised.as_dict(), "sentences": list(promised.sentences())}
     replayed = job.settings.get("replay")
     if replayed and Path(replayed).is_file():
         truth = read_measured(Path(replayed), "xas")
@@ -149,7 +155,3 @@ def summarise(campaign: Campaign) -> dict[str, Any]:
         "decision_ms_p95": float(np.percentile(deciding_ms, 95)),
         "quantities": {key: float(value) for key, value in quantities.items()},
     }
-
-
-def _tuples(plain: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: tuple(v) if isinstance(v, list) else v for key, v in plain.items()}

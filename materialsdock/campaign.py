@@ -7,57 +7,24 @@ to the ledger, so a process that dies takes nothing with it.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from materialsdock import observing
-from materialsdock.errors import DeviceFault, InputError, LedgerFault
-from materialsdock.learning.learner import SpectrumLearner
-from materialsdock.learning.multipass import MultiPassLearner
-from materialsdock.learning.stopping import rule_from_settings
+from materialsdock import building, observing
+from materialsdock.errors import DeviceFault, LedgerFault
 from materialsdock.model import (
-    Axis,
     Decision,
     Evidence,
     Job,
     Observation,
     Proposal,
-    Technique,
     Verdict,
 )
-from materialsdock.protocols import Learner, Ledger, StoppingRule
+from materialsdock.protocols import Ledger
 
-LEARNERS: Mapping[Technique, Callable[..., Learner]] = {
-    "xas": SpectrumLearner,
-    "xrd": MultiPassLearner,
-}
 NOT_YET = Verdict(stop=False, reason="nothing measured yet")
-
-
-def axis_from_settings(settings: Mapping[str, Any]) -> Axis:
-    """The axis of a job: `grid` as a list, or evenly spaced `start`, `step`, `points`."""
-    s = dict(settings)
-    grid = s.get("grid")
-    if grid is None:
-        grid = s["start"] + s["step"] * np.arange(s["points"])
-    return Axis(s["name"], s["unit"], np.asarray(grid, dtype=float), s["resolution"])
-
-
-def build_learner(job: Job) -> Learner:
-    """The learner that the job's settings describe."""
-    options = dict(job.settings["learner"])
-    for key in ("initial", "windows"):
-        if options.get(key) is not None:
-            options[key] = np.asarray(options[key], dtype=float)
-    make = LEARNERS[job.sample.technique]
-    return make(axis_from_settings(job.settings["axis"]), **options)
-
-
-def build_rule(job: Job) -> StoppingRule:
-    """The stopping rule that the job's settings describe."""
-    return rule_from_settings(job.settings["stop"])
 
 
 def same_place(one: Proposal | None, other: Proposal | None) -> bool:
@@ -73,8 +40,8 @@ class Campaign:
 
     def __init__(self, job: Job, ledger: Ledger) -> None:
         self.job = job
-        self.learner = build_learner(job)
-        self.rule = build_rule(job)
+        self.learner = building.learner(job)
+        self.rule = building.rule(job)
         self.decisions: list[Decision] = []
         self.listeners: list[Callable[[Decision], None]] = []
         self._ledger = ledger
@@ -137,6 +104,10 @@ class Campaign:
         if proposal is None:
             raise LedgerFault("an observation without a proposal", where=f"job {self.job.job_id}")
         return proposal
+
+    def look_ahead(self) -> None:
+        """Work out, while the present proposal is measured, what does not depend on its result."""
+        self.learner.look_ahead()
 
     def receive(self, name: str, document: dict[str, Any]) -> None:
         """Commit a document, and the observations in it, before the plan goes on."""
@@ -203,12 +174,3 @@ class Campaign:
             seconds_deciding=time.perf_counter() - began,
             next=following,
         )
-
-
-def check_settings(job: Job) -> None:
-    """Build everything once, so that a bad job is refused before any hardware moves."""
-    try:
-        build_learner(job)
-        build_rule(job)
-    except (KeyError, TypeError) as error:
-        raise InputError(f"job settings: {error!r}", where=job.job_id) from error

@@ -79,6 +79,15 @@ def measure(
     count_time: Annotated[
         float | None, typer.Option(min=1e-3, help="Full-scan counting time per point [s].")
     ] = None,
+    objective: Annotated[
+        str | None,
+        typer.Option(help="What 2θ counting is for: peaks, profile, fractions or parameter."),
+    ] = None,
+    wanted: Annotated[
+        list[str], typer.Option(help="PHASE.NAME to steer towards, e.g. zincite.a; with --esd.")
+    ] = [],  # noqa: B006
+    esd: Annotated[float | None, typer.Option(help="Wanted esd [wt%, Å, deg].")] = None,
+    prior: Annotated[Path | None, typer.Option(help="Library prior of the edge.")] = None,
     resume: Annotated[str | None, typer.Option(help="Go on with this job id.")] = None,
     out: Out = Path("materialsdock-data"),
     stop: Stop = [],  # noqa: B006
@@ -102,6 +111,10 @@ def measure(
         speed=speed,
         seed=seed,
         count_time_s=count_time,
+        objective=objective,
+        wanted=tuple(wanted),
+        esd=esd,
+        prior=prior,
     )
     if (resume is None) == (replay is None):
         raise InputError("name either a file or a job", remedy="use --replay FILE or --resume ID")

@@ -11,8 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from materialsdock import analysis, config, options, prepare, siteroot
-from materialsdock.campaign import check_settings
+from materialsdock import analysis, building, config, options, prepare, siteroot
 from materialsdock.errors import InputError, Refused
 from materialsdock.explain import sentences
 from materialsdock.formats import Measured, read_measured
@@ -38,6 +37,10 @@ class Request:
     speed: float | None = None
     seed: int = 0
     count_time_s: float | None = None
+    objective: str | None = None
+    wanted: Sequence[str] = ()
+    esd: float | None = None
+    prior: Path | None = None
 
     def load(self) -> tuple[config.Profile, Path]:
         """The profile with the request's changes, and the active site."""
@@ -46,7 +49,23 @@ class Request:
         changes = {"trials": self.trials, "workers": self.workers}
         wanted = {key: value for key, value in changes.items() if value is not None}
         analysis_section = profile.analysis.model_copy(update={**wanted, "seeds": (self.seed,)})
-        return profile.model_copy(update={"analysis": analysis_section}), site
+        changed = {"analysis": analysis_section, **self._goals(profile)}
+        return profile.model_copy(update=changed), site
+
+    def _goals(self, profile: config.Profile) -> dict[str, Any]:
+        """The technique sections with what the user wants to know instead of the profile's."""
+        goals: dict[str, Any] = {
+            "objective": self.objective,
+            "wanted": self.wanted,
+            "wanted_esd": self.esd,
+        }
+        sections: dict[str, dict[str, Any]] = {"xrd": goals, "xas": {"prior": self.prior}}
+        found = {}
+        for name, changes in sections.items():
+            section, asked = getattr(profile, name), {k: v for k, v in changes.items() if v}
+            if section is not None and asked:
+                found[name] = config.changed(section, asked)
+        return found
 
 
 @dataclass(frozen=True)
@@ -80,7 +99,7 @@ def replay(
         seed=request.seed,
         count_time_s=request.count_time_s,
     )
-    check_settings(job)
+    building.check(job)
     data = DataDirectory(request.out)
     scene = data.scenes / f"{job.job_id}.npz"
     save_scene(scene, technique=sample.technique, **prepare.scene(measured, job, profile))

@@ -8,7 +8,7 @@ import sys
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -23,6 +23,9 @@ class Section(BaseModel):
     """Every section refuses keys that it does not know."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+SectionT = TypeVar("SectionT", bound=Section)
 
 
 class Device(Section):
@@ -68,11 +71,14 @@ class Motion(Section):
 class Stop(Section):
     """When to stop; the vocabulary of learning.stopping.rule_from_settings."""
 
-    mode: Literal["paper", "robust"] = "robust"
+    mode: Literal["paper", "robust", "target"] = "robust"
     threshold: float = Field(default=0.05, gt=0, lt=1)
     minimum_points: int | None = Field(default=None, ge=1)
     maximum_points: int | None = Field(default=None, ge=1)
     maximum_seconds: float | None = Field(default=None, gt=0)
+    maximum_count_seconds: float | None = Field(default=None, gt=0)
+    absolute: Literal["sd", "target"] | None = None
+    gap: bool | None = None
     targets: Mapping[str, float] = {}
 
 
@@ -83,6 +89,9 @@ class Xrd(Section):
     full_time_s: float = Field(default=1.0, gt=0)
     fwhm_deg: float = Field(default=0.1, gt=0)
     segment_points: int = Field(default=64, ge=8, le=512)
+    objective: Literal["peaks", "profile", "fractions", "parameter"] = "peaks"
+    wanted: tuple[str, ...] = ()
+    wanted_esd: float | None = Field(default=None, gt=0)
     motion: Motion
     stop: Stop = Stop()
     diffractometer: Diffractometer = Diffractometer()
@@ -95,6 +104,7 @@ class Xas(Section):
     count_time_s: float = Field(default=1.0, gt=0)
     resolution_ev: float = Field(default=1.0, gt=0)
     i0_rate_hz: float = Field(default=1e5, gt=0)
+    prior: Path | None = None
     motion: Motion
     stop: Stop = Stop()
 
@@ -167,6 +177,17 @@ def resolve(dotted: str) -> Callable[..., Any]:
             f"cannot load {dotted!r}: {error}", where="profile.toml", remedy="name module:object"
         ) from error
     return found
+
+
+def changed(section: SectionT, changes: Mapping[str, Any]) -> SectionT:
+    """The section with `changes`, checked as the file is; InputError names every fault."""
+    try:
+        return type(section).model_validate({**section.model_dump(), **changes})
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise InputError(
+            faults, where="options", remedy="see materialsdock measure --help"
+        ) from None
 
 
 def prepare_channel_access(profile: Profile) -> None:

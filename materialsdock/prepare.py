@@ -11,18 +11,21 @@ from typing import Any
 
 import numpy as np
 
-from materialsdock.campaign import axis_from_settings
-from materialsdock.config import Profile, Stop
+from materialsdock import building
+from materialsdock.config import Profile, Stop, Xrd
 from materialsdock.errors import InputError
 from materialsdock.formats import Measured
-from materialsdock.learning.grids import candidate_grid, start_grid
+from materialsdock.learning.grids import candidate_grid, expert_grid, start_grid
 from materialsdock.model import Diffractometer, FloatArray, Job, Observation, Sample, Structure
+from materialsdock.refinement.sensitivity import QUANTITIES
 from materialsdock.refinement.xas.edge import find_edge, nearest_edge
 
 FIRST_SWEEP = 30
 # λ over the passes of a diffraction measurement: each is compared with the first, per observation
 BY_PASS = {"reference": "first", "warmup": 0, "per_observation": True}
 BY_PASS_ROBUST = {**BY_PASS, "window": 1, "gates": False}
+# counts of many steps at a time say little of single surprises, nor has a pattern gaps
+FREE = {"gap": False, "minimum_points": 1, "calm": [0.0, 1e9], "wild": 1e9}
 UNEVEN = 0.25  # of a step: how far a 2θ position may lie from an even grid
 
 
@@ -47,7 +50,9 @@ def stop_settings(stop: Stop, changes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def by_pass(stop: Mapping[str, Any]) -> dict[str, Any]:
-    """Stopping settings (of either mode) for evidence whose groups are passes."""
+    """Stopping settings (of any mode) for evidence whose groups are passes."""
+    if stop["mode"] == "target":
+        return {**FREE, **stop}
     return {**(BY_PASS if stop["mode"] == "paper" else BY_PASS_ROBUST), **stop}
 
 
@@ -60,7 +65,10 @@ def diffraction_job(
     seed: int = 0,
     count_time_s: float | None = None,
 ) -> Job:
-    """A job that measures the 2θ range of `measured`; the file's full scan is the yardstick."""
+    """A job that measures the 2θ range of `measured`; the file's full scan is the yardstick.
+
+    What refinement steers towards ends the measurement when its esd is reached.
+    """
     xrd = _section(profile.xrd, profile, "xrd")
     grid = even_grid(measured.x)
     full_time_s = count_time_s or measured.count_time_s or xrd.full_time_s
@@ -80,8 +88,9 @@ def diffraction_job(
             "segment_points": xrd.segment_points,
             "velocity_deg_s": xrd.motion.velocity,
             "settle_s": xrd.motion.settle_s,
+            **_objective(xrd, full_time_s),
         },
-        "stop": by_pass(stop_settings(xrd.stop, stop)),
+        "stop": by_pass(_steered_stop(xrd, stop)),
         "full_scan": {
             "points": int(grid.size),
             "seconds": float(seconds),
@@ -92,6 +101,37 @@ def diffraction_job(
         "profile": profile.name,
     }
     return Job(new_job_id(sample.name), sample, settings, seed)
+
+
+def _objective(xrd: Xrd, full_time_s: float) -> dict[str, Any]:
+    if xrd.objective not in building.STEERED:
+        return {"objective": xrd.objective}
+    if xrd.wanted_esd is None or (xrd.objective == "parameter") != bool(xrd.wanted):
+        raise InputError(
+            f"objective {xrd.objective!r}, wanted {list(xrd.wanted)}, esd {xrd.wanted_esd}",
+            where="[xrd]",
+            remedy="fractions takes --esd alone, parameter takes --wanted PHASE.NAME and --esd",
+        )
+    return {
+        "objective": xrd.objective,
+        "wanted": list(xrd.wanted) or None,
+        "wanted_esd": xrd.wanted_esd,
+        "capacity_s": full_time_s,
+    }
+
+
+def _kind(name: str) -> str:
+    """What "zincite.a" is: a cell_length."""
+    last = name.rsplit(".", 1)[-1]
+    return QUANTITIES.get(last, last)
+
+
+def _steered_stop(xrd: Xrd, stop: Mapping[str, Any]) -> dict[str, Any]:
+    if xrd.objective not in building.STEERED:
+        return stop_settings(xrd.stop, stop)
+    quantity = _kind(xrd.wanted[0]) if xrd.wanted else "weight_fraction"
+    target = {"mode": "target", "targets": {f"{quantity}_esd": xrd.wanted_esd}}
+    return {**target, **{k: v for k, v in stop.items() if v is not None}}
 
 
 def absorption_job(
@@ -114,6 +154,8 @@ def absorption_job(
     candidates = candidate_grid(lo, hi, edge.energy_ev)
     full = int(measured.x.size)
     seconds = full * (count + xas.motion.settle_s) + (hi - lo) / xas.motion.velocity
+    stopping = stop_settings(xas.stop, stop)
+    targets = stopping.get("targets", {})
     settings = {
         "axis": {
             "name": "energy",
@@ -127,8 +169,11 @@ def absorption_job(
             "narrow": [max(lo, edge.energy_ev - 15.0), min(hi, edge.energy_ev + 40.0)],
             "velocity": xas.motion.velocity,
             "settle_s": xas.motion.settle_s,
+            "expert": expert_grid(lo, hi, edge.energy_ev, xas.resolution_ev).tolist(),
+            "quantities": [name.removesuffix("_sd") for name in targets if name.endswith("_sd")],
+            "prior": str(xas.prior.resolve()) if xas.prior else None,
         },
-        "stop": stop_settings(xas.stop, stop),
+        "stop": stopping,
         "full_scan": {"points": full, "seconds": float(seconds), "full_time_s": count},
         "edge": edge.name,
         "profile": profile.name,
@@ -200,7 +245,7 @@ def mark_counted(scene_file: Path, job: Job, observations: Sequence[Observation]
     """
     if job.sample.technique != "xrd":
         return
-    axis = axis_from_settings(job.settings["axis"])
+    axis = building.axis(job.settings["axis"])
     seconds, counts = np.zeros(axis.grid.size), np.zeros(axis.grid.size)
     for o in observations:
         at = int(axis.index(o.x))

@@ -53,6 +53,12 @@ class Learner(Protocol):
     def tell(self, observations: Iterable[Observation]) -> None:
         """Take in what was recorded; an uid already told is ignored."""
 
+    def look_ahead(self) -> None:
+        """Work out what comes after the present proposal, as far as its result does not matter.
+
+        Changes nothing that can be seen; called while the proposal is being measured.
+        """
+
     def posterior(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Mean and standard deviation of the latent curve at `x` (n,), each (n,), units of y."""
 
@@ -125,6 +131,9 @@ class Campaign(Protocol):
 
     def ask(self) -> Proposal | None:
         """The next proposal (pure: may be called twice for the same step)."""
+
+    def look_ahead(self) -> None:
+        """Think, while the present proposal is measured, about what comes after it."""
 
     def receive(self, name: str, document: dict[str, Any]) -> None:
         """Subscriber of the RunEngine: commits each document, reads observations from events."""

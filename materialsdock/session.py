@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from materialsdock import analysis, config, options, prepare, runner, siteroot
-from materialsdock.campaign import Campaign, check_settings
+from materialsdock import analysis, building, config, options, prepare, runner, siteroot
+from materialsdock.campaign import Campaign
 from materialsdock.catalog import CatalogFeeder
 from materialsdock.errors import InputError
 from materialsdock.formats import Measured, read_measured
@@ -78,7 +78,7 @@ class Session:
             seed=seed,
             count_time_s=count_time_s,
         )
-        check_settings(job)
+        building.check(job)
         return self._learn(job, live_plot)
 
     def _learn(self, job: Job, live_plot: bool) -> Generator[Any, Any, Any]:

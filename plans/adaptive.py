@@ -11,7 +11,7 @@ import bluesky.preprocessors as bpp
 from bluesky.utils import Msg
 
 from materialsdock.protocols import Campaign, Instrument, Measure
-from plans.stubs import DecisionReading, record_decision, safe_state, think
+from plans.stubs import DecisionReading, meanwhile, record_decision, safe_state, think
 
 
 def learn(
@@ -37,6 +37,7 @@ def learn(
         proposal = yield from think(campaign.ask)
         while proposal is not None:
             yield from ready()
+            meanwhile(campaign.look_ahead)
             yield from measure(proposal, instrument)
             decision = yield from think(partial(campaign.judge, proposal))
             yield from record_decision(decision, reading)

@@ -46,6 +46,14 @@ def think(function: Callable[[], T]) -> Plan[T]:
     return thoughts[-1].result()
 
 
+def meanwhile(function: Callable[[], object]) -> None:
+    """Run `function` beside the plan and go on; the next thought waits until it is done.
+
+    For what is only prepared here: a fault shows where the result is needed.
+    """
+    _thinker.submit(function)
+
+
 def sealed(saving: Plan[Any]) -> Plan[None]:
     """Carry out the one message that emits documents, so that no pause can repeat or lose it.
 

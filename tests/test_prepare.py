@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from materialsdock import config, options, prepare
-from materialsdock.campaign import axis_from_settings, check_settings
+from materialsdock import building, config, options, prepare
 from materialsdock.errors import InputError
 from materialsdock.formats import Measured
 from materialsdock.model import Observation, Sample
@@ -32,8 +31,8 @@ def test_every_way_to_stop_makes_a_sound_job(measured, words):
         PROFILE,
         stop=options.stop_options(words),
     )
-    check_settings(job)
-    axis = axis_from_settings(job.settings["axis"])
+    building.check(job)
+    axis = building.axis(job.settings["axis"])
     assert axis.grid[0] == pytest.approx(measured.x[0])
     assert axis.grid[-1] == pytest.approx(measured.x[-1])
     assert job.settings["full_scan"]["points"] == measured.x.size

@@ -38,6 +38,11 @@ def region_grid(
     return np.unique(np.round(grid[(grid >= lo) & (grid <= hi)], 4))
 
 
+def expert_grid(lo: float, hi: float, e0: float, resolution: float) -> FloatArray:
+    """What an expert in a hurry would scan: the edge at `resolution` [eV], 0.1 1/Å beyond it."""
+    return region_grid(lo, hi, e0, edge_step=resolution, k_step=0.1)
+
+
 def candidate_grid(lo: float, hi: float, e0: float) -> FloatArray:
     """Where a learner may count: finer than an expert's grid in every region."""
     return region_grid(lo, hi, e0, pre_step=2.0, edge_step=CANDIDATE_EV, k_step=0.03)

@@ -220,6 +220,9 @@ class MultiPassLearner:
             sweep=number,
         )
 
+    def look_ahead(self) -> None:
+        """Nothing: within a pass all is planned, and the next one needs the last counts."""
+
     # -- what is known ------------------------------------------------------------------------
 
     def posterior(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -22,14 +22,14 @@ from materialsdock.learning.library import STEP, LibraryPrior, Standard
 from materialsdock.model import FloatArray
 
 RANGE_EV = (-100.0, 600.0)  # about e0; the standards may cover less
-LEARNED_EV = (-60.0, 80.0)  # where the leave-one-out likelihood looks
+LEARNED_EV = (-60.0, 150.0)  # where the leave-one-out likelihood looks
 SPACING_EV = 1.0  # between its places: closer ones say the same again
 LEAST_BEFORE_EV, LEAST_BEHIND_EV = 20.0, 50.0
 SAME = 0.02  # root mean square in edge steps, below which two spectra are one standard
 FEWEST = 3
 WARP_FLOOR, WARP_KNOTS_EV = 0.3, 2.0
 SMOOTHING_EV = 4.0  # of the spread of few standards
-NOISE, SHIFT_SD_EV = 0.005, 0.5
+NOISE, SHIFT_SD_EV = 0.01, 0.5
 ROUNDS = 60
 # of log (trust, rest, floor, lengthscale): where the search starts, and how far it may go
 START = np.log([0.7, 0.7, 0.02, 0.03])

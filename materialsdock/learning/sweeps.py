@@ -21,6 +21,7 @@ Picks = list[tuple[int, float]]  # (grid index, score)
 PROBE_EVERY = 4
 KNOWN_SD = 2.0  # posterior sd in units of the noise
 LARGEST = 100
+EXPERT_MARGIN = 0.65  # a first sweep's kernel makes the learner look slower than it turns out
 COUNTING_SHARE = 3.0  # counting over travel that a sweep aims at
 
 
@@ -148,8 +149,8 @@ class Forecast:
 
     @property
     def expert_first(self) -> bool:
-        """Whether the expert's grid is predicted to be faster."""
-        return self.expert_s < self.learner_s
+        """Whether the expert's grid is predicted to be clearly faster."""
+        return self.expert_s < EXPERT_MARGIN * self.learner_s
 
 
 def forecast(

@@ -1,0 +1,88 @@
+"""From a job's settings, which are plain numbers and words, to the learner and the rule."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from materialsdock import wanted
+from materialsdock.errors import InputError
+from materialsdock.learning import library
+from materialsdock.learning.learner import SpectrumLearner
+from materialsdock.learning.multipass import MultiPassLearner
+from materialsdock.learning.steered import SteeredLearner
+from materialsdock.learning.stopping import rule_from_settings
+from materialsdock.model import Axis, Diffractometer, Job
+from materialsdock.protocols import Learner, StoppingRule
+
+ARRAYS = ("initial", "windows", "expert")
+STEERED = ("fractions", "parameter")
+
+
+def axis(settings: Mapping[str, Any]) -> Axis:
+    """The axis of a job: `grid` as a list, or evenly spaced `start`, `step`, `points`."""
+    s = dict(settings)
+    grid = s.get("grid")
+    if grid is None:
+        grid = s["start"] + s["step"] * np.arange(s["points"])
+    return Axis(s["name"], s["unit"], np.asarray(grid, dtype=float), s["resolution"])
+
+
+def diffractometer(settings: Mapping[str, Any]) -> Diffractometer:
+    """The diffractometer of a job, whose lists come back from the ledger as tuples."""
+    plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
+    return Diffractometer(**plain)
+
+
+def learner(job: Job) -> Learner:
+    """The learner that the job's settings describe."""
+    options = dict(job.settings["learner"])
+    for key in ARRAYS:
+        if options.get(key) is not None:
+            options[key] = np.asarray(options[key], dtype=float)
+    along = axis(job.settings["axis"])
+    if job.sample.technique == "xas":
+        return _spectrum(along, options)
+    if options.get("objective") in STEERED:
+        return _steered(job, along, options)
+    return MultiPassLearner(along, **options)
+
+
+def _spectrum(along: Axis, options: dict[str, Any]) -> SpectrumLearner:
+    names, file = options.pop("quantities", ()), options.pop("prior", None)
+    prior = library.load(Path(file)) if file else None
+    found = wanted.quantities(names, along.grid)
+    return SpectrumLearner(along, wanted=found, prior=prior, **options)
+
+
+def _steered(job: Job, along: Axis, options: dict[str, Any]) -> SteeredLearner:
+    """Refinement chooses where to count; rietx is slow to import, so only here."""
+    from materialsdock.refinement.rietx_engine import RietxEngine
+    from materialsdock.refinement.sensitivity import steering
+
+    objective, names = options.pop("objective"), options.pop("wanted", None)
+    if not job.sample.structures:
+        raise InputError(
+            f"objective {objective!r} without a structure", where=job.job_id, remedy="name --cif"
+        )
+    sense = steering(
+        RietxEngine(), job.sample.structures, diffractometer(job.settings["diffractometer"]), names
+    )
+    return SteeredLearner(along, sensitivity=sense, quantity=sense.quantity, **options)
+
+
+def rule(job: Job) -> StoppingRule:
+    """The stopping rule that the job's settings describe."""
+    return rule_from_settings(job.settings["stop"])
+
+
+def check(job: Job) -> None:
+    """Build everything once, so that a bad job is refused before any hardware moves."""
+    try:
+        learner(job)
+        rule(job)
+    except (KeyError, TypeError) as error:
+        raise InputError(f"job settings: {error!r}", where=job.job_id) from error
