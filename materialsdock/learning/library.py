@@ -25,7 +25,8 @@ from materialsdock.model import FloatArray
 
 VERSION = 1
 ARRAYS = ("energy_ev", "mean", "factors", "sd", "u", "edges_ev")
-# sd of what a raw spectrum adds, in edge steps (slopes: per 100 eV)
+# sd of what a raw spectrum adds, in edge steps; slopes per 100 eV, two to three times those of
+# measured transmission spectra
 OFFSET, SLOPE, SLOPE_CHANGE, STEP = 10.0, 0.3, 0.1, 0.3
 OUTER_EV = 20.0
 SHIFTS = np.linspace(-2.5, 2.5, 15)  # of the edge, in its sd
