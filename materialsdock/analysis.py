@@ -119,6 +119,7 @@ def _absorption(
     quantities = wanted.quantities(CERTIFIED, energy)
     promised = certify(learner.present, campaign.evidence, quantities, seed=job.seed)
     summary["certificate"] = {**promised.as_dict(), "sentences": list(promised.sentences())}
+    summary["plan"] = plan(learner)
     replayed = job.settings.get("replay")
     if replayed and Path(replayed).is_file():
         truth = read_measured(Path(replayed), "xas")
@@ -132,6 +133,14 @@ def _absorption(
         edge=fit_edge(energy, mean, samples),
         curve=Spectrum(energy, mean, sd),
     )
+
+
+def plan(learner: SpectrumLearner) -> str:
+    """Whether the learner's sweeps or the expert's grid came after the first sweep, and why."""
+    said = [] if learner.choice is None else [learner.choice.sentence()]
+    library = learner.knowledge.library
+    said += [] if library is None else [library.reason]
+    return "; ".join(said) or "sweeps of the learner"
 
 
 def summarise(campaign: Campaign) -> dict[str, Any]:

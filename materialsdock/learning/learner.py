@@ -11,13 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from materialsdock.errors import ModelFault
 from materialsdock.learning import sweeps
-from materialsdock.learning.acquisition import travel_order
 from materialsdock.learning.certificate import curve_quantities
 from materialsdock.learning.engines import Engine, engine
+from materialsdock.learning.expert import Choice, choose
 from materialsdock.learning.knowledge import (
     LEAST,
     Knowledge,
@@ -30,7 +29,7 @@ from materialsdock.learning.library import LibraryPrior
 from materialsdock.learning.markov import warm_up
 from materialsdock.learning.quantities import Quantity, as_evidence, estimates
 from materialsdock.learning.readings import columns, largest_gap, merged
-from materialsdock.learning.sweeps import Costs, Forecast
+from materialsdock.learning.sweeps import Costs
 from materialsdock.model import Axis, Evidence, FloatArray, Observation, Proposal, Spectrum
 
 
@@ -80,7 +79,7 @@ class SpectrumLearner:
         self._uids: set[str] = set()
         self._knowledge = lru_cache(maxsize=2)(self._learn)
         self._plan = lru_cache(maxsize=2)(self._plan_sweep)
-        self._forecast = lru_cache(maxsize=2)(self._forecast_expert)
+        self._choice = lru_cache(maxsize=None)(self._choose)
         self._estimates = lru_cache(maxsize=2)(self._estimate)
         self._posterior: Engine | None = None
         self._learned_at = 0  # the sweep's boundary that the posterior's kernel comes from
@@ -98,7 +97,7 @@ class SpectrumLearner:
             insort(self._told, (o.step, o.uid, o))
             self._uids.add(o.uid)
             if late:  # told out of order: what was derived from the order is void
-                for cache in (self._knowledge, self._plan, self._forecast, self._estimates):
+                for cache in (self._knowledge, self._plan, self._choice, self._estimates):
                     cache.cache_clear()
                 self._posterior = None
         self._catch_up()
@@ -139,8 +138,9 @@ class SpectrumLearner:
 
     def _count(self, n: int, last: int) -> int:
         """Size of the sweep after `n` observations, the last of them at grid index `last`."""
-        if n == self.first.size and self._expert_first(n, last):
-            return self._expert_left(n, last).size
+        choice = self._choice(n, last)
+        if choice is not None and choice.expert:
+            return len(choice.plan)
         return sweeps.size(n, float(np.ptp(self.axis.grid)), self.costs)
 
     def _learn(self, n: int) -> Knowledge:
@@ -169,29 +169,21 @@ class SpectrumLearner:
         """(grid index, score) of the sweep after `n` observations, in travel order."""
         if n == 0:
             return tuple((int(i), 0.0) for i in self.first)
-        if n == self.first.size and self._expert_first(n, last):
-            return tuple((int(i), 0.0) for i in self._expert_left(n, last))
+        choice = self._choice(n, last)
+        if choice is not None and choice.expert:
+            return choice.plan
         posterior, x, noise = self._pending(n, last)
         count = self._count(n, last)
         hidden = self.narrow, self.axis.resolution
         return sweeps.plan(posterior, x, noise, self.weights, *hidden, count, self.acquisition)
 
-    def _forecast_expert(self, n: int, last: int) -> Forecast | None:
-        if not self.expert.size or n <= LEAST:
+    def _choose(self, n: int, last: int) -> Choice | None:
+        """After the first sweep, where there is an expert's grid: which of the two goes on."""
+        if n != self.first.size or n <= LEAST or not self.expert.size:
             return None
         posterior, x, noise = self._pending(n, last)
-        left = self.axis.grid[self._expert_left(n, last)]
-        return sweeps.forecast(posterior, left, x, noise, self.weights, self.costs)
-
-    def _expert_first(self, n: int, last: int) -> bool:
-        found = self._forecast(n, last)
-        return found is not None and found.expert_first
-
-    def _expert_left(self, n: int, last: int) -> NDArray[np.int64]:
-        """Grid indices of the expert's positions not counted yet, in one pass from `last`."""
-        done = [self._index(i) for i in range(1, n)]
-        left = np.setdiff1d(self.axis.index(self.expert), [*done, last])
-        return left[travel_order(self.axis.grid[left], float(self.axis.grid[last]))]
+        expert = np.unique(self.axis.index(self.expert))
+        return choose(posterior, expert, x, noise, self.weights, self.costs)
 
     def ask(self) -> Proposal | None:
         """The next position of the present sweep."""
@@ -229,6 +221,17 @@ class SpectrumLearner:
         """`size` posterior curves (size, n) at `x` (n,)."""
         return self.present.sample(x, size, np.random.default_rng(seed))
 
+    @property
+    def knowledge(self) -> Knowledge:
+        """What the present sweep is planned with."""
+        return self._knowledge(self._learned_at)
+
+    @property
+    def choice(self) -> Choice | None:
+        """Between the learner's sweeps and the expert's grid, once there was one."""
+        start = self.first.size
+        return self._choice(start, self._index(start)) if len(self._told) >= start else None
+
     def hyperparameters(self) -> Mapping[str, float]:
         """lengthscale [units of the warped axis], variance, prior mean, whether it is warped.
 
@@ -236,10 +239,8 @@ class SpectrumLearner:
         predicted for the expert's grid and for sweeps, where there was the choice; library :
         whether the library prior agrees with the counts, where there is one
         """
-        kernel, start = self.present.kernel, self.first.size
-        _, _, held, library = self._knowledge(self._learned_at)
-        told = len(self._told) >= start
-        found = self._forecast(start, self._index(start)) if told else None
+        kernel, found = self.present.kernel, self.choice
+        _, _, held, library = self.knowledge
         predicted = {"expert_s": found.expert_s, "learner_s": found.learner_s} if found else {}
         return {
             "lengthscale": kernel.lengthscale,
@@ -281,8 +282,8 @@ class SpectrumLearner:
         return evidence
 
     def _probed(self) -> dict[str, float]:
-        """probe_z2, squared standardised innovation of the last probe, once there was one."""
-        for start in reversed(self._starts(len(self._told))[1:]):
+        """probe_z2, squared standardised innovation of a probe of the last two sweeps."""
+        for start in self._starts(len(self._told))[:0:-1][:2]:  # whose plans are at hand
             scores = [score for _, score in self._current(start)]
             told = zip(scores, self.present.innovations[start:], strict=False)
             if found := [innovation.z2 for score, innovation in told if score == 0.0]:

@@ -1,4 +1,4 @@
-"""The plan of a sweep: how many points, which, in what order; and whether an expert is faster.
+"""The plan of a sweep: how many points, which, in what order.
 
 Functions here are pure: the plan follows from the posterior, what was measured, and the costs.
 """
@@ -21,7 +21,6 @@ Picks = list[tuple[int, float]]  # (grid index, score)
 PROBE_EVERY = 4
 KNOWN_SD = 2.0  # posterior sd in units of the noise
 LARGEST = 100
-EXPERT_MARGIN = 0.65  # a first sweep's kernel makes the learner look slower than it turns out
 COUNTING_SHARE = 3.0  # counting over travel that a sweep aims at
 
 
@@ -138,53 +137,3 @@ def nearest(grid: FloatArray, x: FloatArray) -> NDArray[np.bool_]:
     right = np.clip(np.searchsorted(grid, x), 1, grid.size - 1)
     mask[np.where(x - grid[right - 1] <= grid[right] - x, right - 1, right)] = True
     return mask
-
-
-@dataclass(frozen=True)
-class Forecast:
-    """Predicted time [s] until the whole axis is known as well as by the expert's grid."""
-
-    expert_s: float
-    learner_s: float
-
-    @property
-    def expert_first(self) -> bool:
-        """Whether the expert's grid is predicted to be clearly faster."""
-        return self.expert_s < EXPERT_MARGIN * self.learner_s
-
-
-def forecast(
-    engine: Engine,
-    expert: FloatArray,
-    measured: FloatArray,
-    noise_variance: float,
-    weights: FloatArray,
-    costs: Costs,
-) -> Forecast:
-    """The expert's remaining positions (k,) in one pass, against sweeps of the learner.
-
-    A posterior variance does not depend on what will be read, so both can be played ahead under
-    the present kernel.  `engine` is used up: the expert's points are taken in as pseudo-data.
-    """
-    grid, here = engine.grid, float(measured[-1])
-    found = engine.sweep(noise_variance, weights, expert.size, nearest(grid, measured))
-    left = float(weights @ engine.variance) - np.cumsum([score for _, score in found])
-    order = expert[acquisition.travel_order(expert, here)]
-    for index in np.flatnonzero(nearest(grid, order)):
-        engine.update(int(index), float(engine.mean[index]), noise_variance)
-    enough = np.flatnonzero(left <= float(weights @ engine.variance))
-    if not enough.size:
-        return Forecast(costs.seconds(order, here), float("inf"))
-    needed = grid[[index for index, _ in found[: enough[0] + 1]]]
-    return Forecast(costs.seconds(order, here), _sweeping(needed, measured.size, here, costs, grid))
-
-
-def _sweeping(x: FloatArray, n: int, here: float, costs: Costs, grid: FloatArray) -> float:
-    """Time [s] to count at `x` (k,), best first, in sweeps as they would be after `n` points."""
-    total = 0.0
-    while x.size:
-        count = size(n, float(np.ptp(grid)), costs)
-        sweep = x[:count][acquisition.travel_order(x[:count], here)]
-        total += costs.seconds(sweep, here)
-        here, n, x = float(sweep[-1]), n + count, x[count:]
-    return total

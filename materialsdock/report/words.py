@@ -16,6 +16,9 @@ def overview(outcome: Outcome) -> str:
         lines.append("  not refined: no structure was given (--cif)")
     if outcome.edge is not None:
         lines += _edge(outcome.edge)
+    promised = outcome.summary.get("certificate")
+    if promised:
+        lines += ["  certificate:", *(f"    {line}" for line in promised["sentences"])]
     return "\n".join(lines)
 
 
