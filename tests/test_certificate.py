@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from materialsdock import wanted
-from materialsdock.learning import certificate
+from materialsdock.learning import certificate, gates
 from materialsdock.learning.certificate import (
     certify,
     curve_quantities,
     expected_rmse,
     surprise,
+    unseen,
 )
 from materialsdock.learning.learner import SpectrumLearner
 from materialsdock.learning.quantities import area
@@ -128,12 +129,50 @@ def evidence(z2):
 def test_surprises_widen_the_bounds_and_calm_does_not_narrow_them():
     assert surprise(evidence([])) == 1.0
     assert surprise(evidence([0.1] * 40)) == 1.0
-    assert surprise(evidence([1.0] * 40 + [4.0] * 20)) == pytest.approx(2.0)
-    assert surprise(evidence([4.0] * 40 + [1.0] * 20)) == 1.0
+    assert surprise(evidence([4.0] * 40)) == pytest.approx(2.0)
+    calm = replace(evidence([1.0] * 40), quantities={"residual_chi2": 81.0, "residual_dof": 36.0})
+    assert surprise(calm) == pytest.approx(1.5)
+    through = replace(calm, quantities={"residual_chi2": 0.9, "residual_dof": 0.1})
+    assert surprise(through) == 1.0
+
+
+def test_wide_gaps_widen_the_bounds():
+    def factor(gap):
+        return unseen({"largest_gap": gap, "resolution": 1.5})
+
+    assert [factor(gap) for gap in (0.0, 1.5, 3.0)] == [1.0, 1.0, 1.0]
+    assert factor(4.5) == pytest.approx(1.5)
+    assert [factor(gap) for gap in (6.0, 60.0)] == [2.0, 2.0]
+
+
+def test_residuals_leave_as_many_degrees_of_freedom_as_points_less_the_trace(run):
+    """Against the smoother's matrix K (K + σ²)⁻¹ itself."""
+    learner, _, _ = run
+    x = np.array([o.x for o in learner.observations])
+    kernel, noise = learner.present.kernel(x, x), 0.01**2 * np.eye(x.size)
+    trace = np.trace(np.linalg.solve(kernel + noise, kernel))
+    found = learner.evidence().quantities
+    assert found["residual_dof"] == pytest.approx(x.size - trace, rel=1e-6)
+    y = learner.present.mean[learner.axis.index(x)] + 0.025
+    sigma = np.full(x.size, 0.01)
+    off = curve_quantities(learner.present, learner.evidence(), learner.axis.index(x), y, sigma)
+    left = np.eye(x.size) - np.linalg.solve(kernel + noise, kernel)
+    assert off["residual_dof"] == pytest.approx(np.trace(left) ** 2 / np.sum(left * left.T))
+    assert off["residual_chi2"] / off["residual_dof"] == pytest.approx(
+        2.5**2 * x.size / np.trace(left)
+    )
+    assert 0.5 < found["residual_chi2"] / found["residual_dof"] < 1.6
+    assert AXIS.grid[0] <= found["max_residual_at"] <= AXIS.grid[-1]
 
 
 def test_noise_stated_a_third_of_what_it_is_sounds_the_alarm_or_holds():
-    for seed in range(3):
+    for seed in range(6):
         learner, truth = stopped(seed, stated=0.33)
         found = certify(learner.present, learner.evidence())
         assert found.alarm is not None or rmse(learner, truth) <= found.rmse_bound
+
+
+def test_noise_as_stated_sounds_no_alarm():
+    """One look in a hundred: two alarms in ten have a probability below 1 %."""
+    alarms = [gates.alarm(stopped(seed)[0].evidence()) for seed in range(10)]
+    assert sum(each is not None for each in alarms) <= 1

@@ -420,6 +420,8 @@ def test_a_point_off_the_curve_holds_back():
     assert RobustRule().judge(evidence(learned().s, max_residual=3.9)).stop
     verdict = RobustRule().judge(evidence(learned().s, max_residual=6.1))
     assert (verdict.stop, verdict.reason) == (False, "a point lies 6.1 sd off the curve")
+    placed = evidence(learned().s, max_residual=6.1, max_residual_at=7113.2)
+    assert RobustRule().judge(placed).reason == "a point lies 6.1 sd off the curve, at 7113.2"
     assert RobustRule(outlier=7.0).judge(evidence(learned().s, max_residual=6.1)).stop
 
 
@@ -503,7 +505,7 @@ def test_the_dose_is_a_budget():
 
 
 @pytest.mark.parametrize(
-    ("z2", "says"), [(0.2, "smaller"), (0.31, None), (1.0, None), (2.4, None), (2.6, "larger")]
+    ("z2", "says"), [(0.3, "smaller"), (0.6, None), (1.0, None), (1.6, None), (1.9, "larger")]
 )
 def test_the_alarm_names_the_direction(z2, says):
     sounded = gates.alarm(evidence(np.ones(40), np.full(40, z2)))
@@ -511,9 +513,37 @@ def test_the_alarm_names_the_direction(z2, says):
     assert gates.alarm(evidence(np.ones(10), np.full(10, z2))) is None
 
 
-def test_a_lasting_deviation_sounds_the_alarm_earlier():
-    assert gates.alarm(evidence(np.ones(59), np.full(59, 2.0))) is None
-    assert "last 60 points" in gates.alarm(evidence(np.ones(60), np.full(60, 2.0)))
+def test_a_small_lasting_deviation_sounds_the_alarm_with_enough_points():
+    assert gates.alarm(evidence(np.ones(40), np.full(40, 1.5))) is None
+    assert "mean square 1.50 of the innovations" in gates.alarm(
+        evidence(np.ones(100), np.full(100, 1.5))
+    )
+
+
+def test_residuals_sound_the_alarm_when_innovations_are_calm():
+    """Hyperparameters that take noise for structure keep the innovations as they should be."""
+
+    def calm(chi2, dof):
+        return evidence(np.ones(60), residual_chi2=chi2, residual_dof=dof)
+
+    assert gates.alarm(calm(35.0, 30.0)) is None
+    assert "mean square 2.00 of the residuals" in gates.alarm(calm(60.0, 30.0))
+    assert "smaller than stated" in gates.alarm(calm(6.0, 30.0))
+    assert gates.alarm(calm(60.0, 0.5)) is None  # a curve through all points leaves nothing
+
+
+def test_the_alarm_sounds_by_chance_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    looks = 4000
+    sounded = sum(
+        gates.alarm(
+            evidence(np.ones(50), rng.chisquare(1, 50), residual_chi2=rng.chisquare(40),
+                     residual_dof=40.0)
+        ) is not None
+        for _ in range(looks)
+    )  # fmt: skip
+    expected = gates.FALSE_ALARMS * looks
+    assert abs(sounded - expected) < 4 * np.sqrt(expected)
 
 
 def test_lambda_may_be_relative_to_knowing_nothing():

@@ -7,24 +7,25 @@ were found on other shapes of curve than they are tested on: tests/benchmarks/st
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from materialsdock.learning.divergence import judged
-from materialsdock.learning.gates import alarm
+from materialsdock.learning.gates import LEAST_DOF, alarm
 from materialsdock.learning.quantities import Posterior, Quantity, cell_widths, estimates
 from materialsdock.model import Evidence, FloatArray
 
 COVERAGE = 0.95
 SAMPLES = 200
-# bound over (posterior sd x surprise): the largest 95 % quantile of any calibration family
+# bound over (posterior sd x surprise x unseen): the largest 95 % quantile of any calibration family
 RMSE_FACTOR = 1.4
 QUANTITY_FACTOR = 2.65
-LATELY = 15
+SUSPICIOUS = 1.3  # reduced χ² of residuals that is looked at closely
+SEEN, UNSEEN = 2.0, 2.0  # gap in resolutions up to which nothing is added; the most that is
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Certificate:
     rmse : expected root-mean-square error of the curve over its axis [units of y]; rmse_bound :
     not exceeded with `coverage`; statements : the quantities the user asked for
     largest_gap, resolution : nothing narrower than the larger of them is promised to be seen
-    surprise : root mean z² of the last innovations, at least 1; alarm : what the noise model lacks
+    widened : how much wider than in calm data without gaps; alarm : what the noise model lacks
     """
 
     points: int
@@ -64,7 +65,7 @@ class Certificate:
     statements: tuple[Statement, ...]
     largest_gap: float
     resolution: float
-    surprise: float
+    widened: float
     alarm: str | None = None
     coverage: float = COVERAGE
 
@@ -86,15 +87,26 @@ class Certificate:
 
 
 def surprise(evidence: Evidence) -> float:
-    """Root mean z² of the last third of the innovations, at least 15 of them and at least 1.
+    """How much larger errors are than the model says: a factor of every bound, at least 1.
 
-    Predictions that were off by more than they claimed make every bound wider by as much.
+    Root of the larger of mean z² of all innovations and, where known, the reduced χ² of the
+    residuals about the curve (`residual_chi2` over `residual_dof`): Birge's ratio.
     """
-    z2 = judged(evidence).z2
-    if not z2.size:
-        return 1.0
-    lately = z2[-max(LATELY, z2.size // 3) :]
-    return max(1.0, float(np.sqrt(lately.mean())))
+    z2, q = judged(evidence).z2, evidence.quantities
+    squares = [1.0, float(z2.mean()) if z2.size else 1.0]
+    if q.get("residual_dof", 0.0) >= LEAST_DOF:
+        squares.append(q["residual_chi2"] / q["residual_dof"])
+    return float(np.sqrt(max(squares)))
+
+
+def unseen(quantities: Mapping[str, float]) -> float:
+    """What a wide gap adds to every bound: a factor of 1 to 2.
+
+    Between points further apart than twice the resolution lies more than the model expects: the
+    95 % quantile of errors grows with the gap, and no further from four times the resolution on.
+    """
+    gap = quantities["largest_gap"] / (SEEN * quantities["resolution"])
+    return float(np.clip(gap, 1.0, UNSEEN))
 
 
 def expected_rmse(posterior: Posterior) -> float:
@@ -110,17 +122,46 @@ def curve_quantities(
     y: FloatArray,
     sigma: FloatArray,
 ) -> dict[str, float]:
-    """rmse, rmse_bound and max_residual as entries of Evidence.quantities, for every step: O(m+n).
+    """Entries of Evidence.quantities that concern the whole curve, for every step: O(m + n).
 
     at, y, sigma : (n,) grid index, value and sd of each observation
+    rmse, rmse_bound : as in Certificate; max_residual [sigma] and
+    max_residual_at, its place; residual_chi2 and residual_dof, see gates.alarm
     """
     rmse = expected_rmse(posterior)
     off = np.abs(y - posterior.mean[at]) / sigma
-    return {
+    found = {
         "rmse": rmse,
-        "rmse_bound": RMSE_FACTOR * surprise(evidence) * rmse,
-        "max_residual": float(off.max()) if off.size else 0.0,
+        "max_residual": float(off.max(initial=0.0)),
+        **_residual_sum(posterior, at, off, sigma),
     }
+    if off.size:
+        found["max_residual_at"] = float(posterior.grid[at[off.argmax()]])
+    known = replace(evidence, quantities={**evidence.quantities, **found})
+    return found | {"rmse_bound": RMSE_FACTOR * _widened(known) * rmse}
+
+
+def _residual_sum(
+    posterior: Posterior, at: NDArray[np.int64], off: FloatArray, sigma: FloatArray
+) -> dict[str, float]:
+    """residual_chi2 and residual_dof of standardised residuals `off` (n,).
+
+    With S the smoother's matrix their squares sum to tr(I − S) with a variance of 2 tr (I − S)²:
+    scaled to the χ² distribution of that mean and variance (Satterthwaite, Biometrics 2, 110,
+    1946).  Below SUSPICIOUS the larger variance 2 tr(I − S) does, which needs no matrix.
+    """
+    total, mean = float(off @ off), float(off.size - (posterior.variance[at] / sigma**2).sum())
+    square = mean
+    if total > SUSPICIOUS * mean:
+        hat = posterior.covariance(posterior.grid[at]) / np.outer(sigma, sigma)
+        square = float(((np.eye(off.size) - hat) ** 2).sum())
+    scale = square / mean if mean > 0 else 1.0
+    return {"residual_chi2": total / scale, "residual_dof": mean / scale}
+
+
+def _widened(evidence: Evidence) -> float:
+    """Factor of every bound that the data ask for."""
+    return surprise(evidence) * unseen(evidence.quantities)
 
 
 def certify(
@@ -132,21 +173,21 @@ def certify(
     seed: int = 0,
 ) -> Certificate:
     """The certificate of a posterior: equal posterior, evidence and seed, equal certificate."""
-    wanted, off, q = tuple(wanted), surprise(evidence), evidence.quantities
+    wanted, q, wide = tuple(wanted), evidence.quantities, _widened(evidence)
     found = estimates(posterior, wanted, samples, seed)
     rmse = expected_rmse(posterior)
     statements = tuple(
-        Statement(w.name, w.unit, value, sd, QUANTITY_FACTOR * off * sd)
+        Statement(w.name, w.unit, value, sd, QUANTITY_FACTOR * wide * sd)
         for w, (value, sd) in zip(wanted, found.values(), strict=True)
     )
     return Certificate(
         int(q["points"]),
         float(q["seconds"]),
         rmse,
-        RMSE_FACTOR * off * rmse,
+        RMSE_FACTOR * wide * rmse,
         statements,
         float(q["largest_gap"]),
         float(q["resolution"]),
-        off,
+        wide,
         alarm(evidence),
     )

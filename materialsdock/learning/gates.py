@@ -10,14 +10,15 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from scipy.stats import chi2
 
 from materialsdock.learning.divergence import judged
 from materialsdock.model import Evidence
 
 SAME = 1 + 1e-9  # a gap of the resolution is not wider than it
 LATELY, JUST_NOW = 15, 5  # observations
-# (observations, lowest, largest mean z²): outside, the noise is not what it was said to be
-ALARMS = ((30, 0.3, 2.5), (60, 0.4, 1.8))
+FALSE_ALARMS = 0.01  # share of looks at data with noise as stated that sound the alarm all the same
+LEAST_DOF = 1.0  # below, a curve goes through its points whatever the noise
 
 
 class Gate(Protocol):
@@ -111,8 +112,8 @@ class ProbeGate:
 class ResidualGate:
     """No point so far off the curve that the curve must be wrong there, or the point.
 
-    `max_residual` among the quantities is the largest |y − mean| in units of sigma; missing where
-    the learner does not report it (then the gate is open).
+    `max_residual` among the quantities is the largest |y − mean| in units of sigma, at
+    `max_residual_at`; missing where the learner does not report it (then the gate is open).
     """
 
     limit: float
@@ -120,22 +121,36 @@ class ResidualGate:
     def closed(self, evidence: Evidence) -> str | None:
         """Closed while a narrow feature is smoothed over."""
         off = evidence.quantities.get("max_residual", 0.0)
-        return f"a point lies {off:.1f} sd off the curve" if off > self.limit else None
+        if off <= self.limit:
+            return None
+        at = evidence.quantities.get("max_residual_at")
+        place = "" if at is None else f", at {at:.6g}"
+        return f"a point lies {off:.1f} sd off the curve{place}"
 
 
 def alarm(evidence: Evidence) -> str | None:
-    """What is wrong with the noise model, if the last 30 or 60 innovations say that something is.
+    """What is wrong with the noise model, if the data say that something is.
 
-    Their mean z² is 1 when the noise is as stated; a stated sd that is wrong by more than about
-    1.7 puts that of 30 outside 0.3 to 2.5, unless the model takes the noise for structure.
+    Two sums are χ² distributed when the noise is as stated: z² over all innovations, and the
+    squared standardised residuals about the final curve, over as many degrees of freedom as it
+    leaves (`residual_chi2`, `residual_dof` among the quantities).  The second sees what the first
+    cannot: noise that hyperparameters learned since took for structure.  It sounds by chance once
+    in 1 / FALSE_ALARMS looks; fewer than 15 innovations say nothing.
     """
     z2 = judged(evidence).z2
-    for count, low, high in ALARMS:
-        if z2.size < count and (count > ALARMS[0][0] or z2.size < LATELY):
-            continue
-        mean = float(z2[-count:].mean())
-        if not low <= mean <= high:
-            what = "larger" if mean > high else "smaller"
-            size = min(count, z2.size)
-            return f"mean z² {mean:.2f} of the last {size} points: the noise is {what} than stated"
+    if z2.size < LATELY:
+        return None
+    sums = [("innovations", float(z2.sum()), float(z2.size))]
+    if evidence.quantities.get("residual_dof", 0.0) >= LEAST_DOF:
+        about = (evidence.quantities["residual_chi2"], evidence.quantities["residual_dof"])
+        sums.append(("residuals", *about))
+    tail = FALSE_ALARMS / (2 * len(sums))
+    for what, total, freedom in sums:
+        low, high = chi2.isf([1.0 - tail, tail], freedom)
+        if not low <= total <= high:
+            size = "larger" if total > high else "smaller"
+            return (
+                f"mean square {total / freedom:.2f} of the {what} outside "
+                f"{low / freedom:.2f} to {high / freedom:.2f}: the noise is {size} than stated"
+            )
     return None
