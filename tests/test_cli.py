@@ -27,10 +27,13 @@ def run(*words, cwd, timeout=150):
     )
 
 
-def simulators():
-    """Process ids of simulated beamlines that are children of nobody we know."""
+def simulators(folder):
+    """Process ids of simulated beamlines that replay a scene below `folder`."""
     found = subprocess.run(
-        ["pgrep", "-f", "sim_devices --prefix"], capture_output=True, text=True, check=False
+        ["pgrep", "-f", f"sim_devices --prefix.*{folder.resolve()}"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     return set(found.stdout.split())
 
@@ -63,7 +66,6 @@ def test_an_absorption_demo_ends_in_one_json_object_and_a_report(tmp_path):
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_it_cleans_up_and_can_go_on(tmp_path, end):
-    before = simulators()
     words = ("demo", "--technique", "xas", "--json", "--speed", "20")
     child = subprocess.Popen(
         [*COMMAND, *words],
@@ -76,6 +78,7 @@ def test_interrupted_it_cleans_up_and_can_go_on(tmp_path, end):
     for line in child.stderr:
         if "step" in line:
             break
+    assert simulators(tmp_path)
     child.send_signal(end)
     out, err = child.communicate(timeout=60)
     assert child.returncode == 130, err
@@ -83,9 +86,9 @@ def test_interrupted_it_cleans_up_and_can_go_on(tmp_path, end):
     assert error["code"] == "interrupted"
     assert "--resume" in error["remedy"]
     deadline = time.monotonic() + 5
-    while simulators() - before and time.monotonic() < deadline:
+    while simulators(tmp_path) and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert not simulators() - before
+    assert not simulators(tmp_path)
     job_id = error["where"]
     resumed = run(
         "measure",
