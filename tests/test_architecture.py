@@ -15,6 +15,7 @@ SOURCES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 FOREIGN = {
     "torch": "materialsdock/learning/prior.py",
     "gpytorch": "materialsdock/learning/prior.py",
+    "numba": "materialsdock/learning/states.py",
     "optuna": "materialsdock/refinement/search.py",
     "rietx": "materialsdock/refinement/rietx_engine.py",
     "sqlite3": "materialsdock/ledger.py",

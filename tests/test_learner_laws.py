@@ -16,9 +16,11 @@ from hypothesis import strategies as st
 from scipy.linalg import cholesky, solve_triangular
 
 from materialsdock.errors import ModelFault
-from materialsdock.learning import hyperparameters
+from materialsdock.learning import hyperparameters, sweeps
 from materialsdock.learning.learner import SpectrumLearner
+from materialsdock.learning.library import LibraryPrior
 from materialsdock.learning.multipass import MultiPassLearner
+from materialsdock.learning.quantities import area
 from materialsdock.model import Axis, Observation
 from materialsdock.protocols import Learner
 from materialsdock.refinement.xas.simulate import simulate_xanes
@@ -26,6 +28,24 @@ from materialsdock.refinement.xas.simulate import simulate_xanes
 ENERGY = Axis("energy", "eV", np.linspace(7080.0, 7180.0, 161), 1.5)
 TWO_THETA = Axis("two_theta", "deg", 20.0 + 0.02 * np.arange(600), 0.1)
 SIGMA = 0.01
+
+
+def library_prior(shift=0.0):
+    """A prior as three standards would teach it: the edge, and two ways in which they differ."""
+    energy = np.arange(-40.0, 80.0, 0.5)
+    line = np.exp(-0.5 * ((energy - 4.0) / 3.0) ** 2)
+    mean = 0.5 + np.arctan((energy - shift) / 1.25) / np.pi + 0.5 * line
+    factors = np.vstack([0.2 * line, 0.05 * np.exp(-0.5 * ((energy + 6.0) / 1.0) ** 2)])
+    return LibraryPrior(
+        "Fe-K",
+        energy,
+        mean,
+        factors,
+        np.full(energy.size, 0.05),
+        np.cumsum(np.full(energy.size, 0.5)) / 5.0,
+        np.array([7119.0, 7120.5, 7122.0]),
+        ("a", "b", "c"),
+    )
 
 
 def absorption(x, rng):
@@ -89,6 +109,16 @@ CASES = {
         lambda: MultiPassLearner(TWO_THETA, full_time_s=5.0, fwhm_deg=0.1), TWO_THETA, 32
     ),
 }
+CASES["expert"] = Case(
+    lambda: SpectrumLearner(
+        ENERGY, count_time_s=0.05, velocity=5.0, expert=np.arange(7081.0, 7180.0, 3.0)
+    ),
+    ENERGY,
+    60,
+)
+CASES["library"] = Case(
+    lambda: SpectrumLearner(ENERGY, count_time_s=1.0, prior=library_prior()), ENERGY, 40
+)
 SPECTRUM = ("warped", "stationary")
 
 
@@ -366,3 +396,53 @@ def test_fewer_points_than_an_even_scan():
     y, _ = absorption(even, np.random.default_rng(0))
     lines = np.std(np.interp(axis.grid, even, y) - simulate_xanes(axis.grid))
     assert error("warped") < 0.5 * min(lines, error("stationary"))
+
+
+def test_looking_ahead_changes_nothing_but_when_the_thinking_is_done(monkeypatch):
+    case = CASES["warped"]
+    learner, plain, planned = case.make(), case.make(), []
+    original = sweeps.plan
+
+    def watched(*args, **kwargs):
+        planned.append(args[1].size)
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(sweeps, "plan", watched)
+    for step in range(case.steps):
+        proposal = learner.ask()
+        learner.look_ahead()
+        learner.look_ahead()
+        ready = len(planned)
+        told = case.measure(proposal, step)
+        learner.tell(told)
+        assert learner.ask() is not None
+        assert len(planned) == ready, "nothing was left to plan when the count came in"
+        plain.tell(told)
+    assert state(learner, ENERGY) == state(plain, ENERGY)
+
+
+def test_the_experts_grid_is_counted_in_one_pass_and_said():
+    learner, proposals, _ = CASES["expert"].run()
+    assert learner.choice.expert
+    known = learner.hyperparameters()
+    assert known["expert_s"] < known["learner_s"]
+    first = [p for p in proposals if p.sweep == 1]
+    assert len(first) == len(learner.choice.plan)
+    assert all(p.score > 0 for p in first), "a score of 0 would mark a probe"
+
+
+def test_a_library_prior_is_used_while_it_agrees():
+    learner, proposals, _ = CASES["library"].run()
+    assert learner.knowledge.library is not None
+    assert set(np.round(np.diff([p.start for p in proposals if p.sweep == 0]), 6)) != {0.0}
+    assert learner.hyperparameters()["library"] == float(learner.knowledge.library.ok)
+
+
+def test_wanted_quantities_are_among_the_evidence():
+    wanted = (area(ENERGY.grid, 7110.0, 7130.0),)
+    case = Case(lambda: SpectrumLearner(ENERGY, count_time_s=1.0, wanted=wanted), ENERGY, 45)
+    learner, _, _ = case.run()
+    found = learner.evidence().quantities
+    truth = wanted[0].of(simulate_xanes(ENERGY.grid))
+    assert abs(found["area"] - truth) < 4 * found["area_sd"] + 0.02
+    assert found["count_seconds"] == pytest.approx(45.0)
