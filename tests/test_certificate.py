@@ -19,6 +19,7 @@ from materialsdock.learning.certificate import (
 )
 from materialsdock.learning.learner import SpectrumLearner
 from materialsdock.learning.quantities import area
+from materialsdock.learning.residuals import strongest_run
 from materialsdock.learning.stopping import rule_from_settings
 from materialsdock.model import Axis, Evidence, Observation
 from materialsdock.refinement.xas.edge import find_edge
@@ -143,6 +144,19 @@ def test_wide_gaps_widen_the_bounds():
     assert [factor(gap) for gap in (0.0, 1.5, 3.0)] == [1.0, 1.0, 1.0]
     assert factor(4.5) == pytest.approx(1.5)
     assert [factor(gap) for gap in (6.0, 60.0)] == [2.0, 2.0]
+
+
+def test_a_run_of_neighbours_counts_as_much_as_one_point_far_off():
+    x = np.array([3.0, 0.0, 1.0, 2.0, 10.0, 20.0])
+    calm = np.array([-0.5, 0.5, -1.0, 1.0, 0.3, -0.2])
+    assert strongest_run(x, calm, 1.5)[0] == 1.0
+    alone = np.where(x == 10.0, -5.0, calm)
+    assert strongest_run(x, alone, 1.5) == (5.0, 10.0)
+    together = np.where(x <= 3.0, 3.0, 0.0)
+    assert strongest_run(x, together, 1.5) == (pytest.approx(6.0), 1.5)
+    assert strongest_run(x, together, 1.0) == (pytest.approx(3.0 * np.sqrt(3)), 1.0)
+    assert strongest_run(x, together, 0.4)[0] == 3.0  # too far apart to be one feature
+    assert strongest_run(x[:1], calm[:1], 1.5) == (0.5, 3.0)
 
 
 def test_residuals_leave_as_many_degrees_of_freedom_as_points_less_the_trace(run):

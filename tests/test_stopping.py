@@ -416,12 +416,12 @@ def test_a_surprising_probe_holds_back():
         assert says in verdict.reason
 
 
-def test_a_point_off_the_curve_holds_back():
+def test_points_off_the_curve_hold_back():
     assert RobustRule().judge(evidence(learned().s, max_residual=3.9)).stop
     verdict = RobustRule().judge(evidence(learned().s, max_residual=6.1))
-    assert (verdict.stop, verdict.reason) == (False, "a point lies 6.1 sd off the curve")
+    assert (verdict.stop, verdict.reason) == (False, "points lie 6.1 sd off the curve")
     placed = evidence(learned().s, max_residual=6.1, max_residual_at=7113.2)
-    assert RobustRule().judge(placed).reason == "a point lies 6.1 sd off the curve, at 7113.2"
+    assert RobustRule().judge(placed).reason == "points lie 6.1 sd off the curve, at 7113.2"
     assert RobustRule(outlier=7.0).judge(evidence(learned().s, max_residual=6.1)).stop
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from materialsdock.learning import residuals
 from materialsdock.learning.divergence import judged
 from materialsdock.learning.gates import LEAST_DOF, alarm
 from materialsdock.learning.quantities import Posterior, Quantity, cell_widths, estimates
@@ -24,7 +25,6 @@ SAMPLES = 200
 # bound over (posterior sd x surprise x unseen): the largest 95 % quantile of any calibration family
 RMSE_FACTOR = 1.4
 QUANTITY_FACTOR = 2.65
-SUSPICIOUS = 1.3  # reduced χ² of residuals that is looked at closely
 SEEN, UNSEEN = 2.0, 2.0  # gap in resolutions up to which nothing is added; the most that is
 
 
@@ -125,38 +125,19 @@ def curve_quantities(
     """Entries of Evidence.quantities that concern the whole curve, for every step: O(m + n).
 
     at, y, sigma : (n,) grid index, value and sd of each observation
-    rmse, rmse_bound : as in Certificate; max_residual [sigma] and
-    max_residual_at, its place; residual_chi2 and residual_dof, see gates.alarm
+    rmse, rmse_bound : as in Certificate; max_residual, max_residual_at : residuals.strongest_run;
+    residual_chi2, residual_dof : residuals.chi_square.  Without observations only the first two
     """
     rmse = expected_rmse(posterior)
-    off = np.abs(y - posterior.mean[at]) / sigma
-    found = {
-        "rmse": rmse,
-        "max_residual": float(off.max(initial=0.0)),
-        **_residual_sum(posterior, at, off, sigma),
-    }
-    if off.size:
-        found["max_residual_at"] = float(posterior.grid[at[off.argmax()]])
+    found = {"rmse": rmse}
+    if y.size:
+        off, width = (y - posterior.mean[at]) / sigma, evidence.quantities["resolution"]
+        strongest = residuals.strongest_run(posterior.grid[at], off, width)
+        about = residuals.chi_square(posterior, at, off, sigma)
+        found |= dict(zip(("max_residual", "max_residual_at"), strongest, strict=True))
+        found |= dict(zip(("residual_chi2", "residual_dof"), about, strict=True))
     known = replace(evidence, quantities={**evidence.quantities, **found})
     return found | {"rmse_bound": RMSE_FACTOR * _widened(known) * rmse}
-
-
-def _residual_sum(
-    posterior: Posterior, at: NDArray[np.int64], off: FloatArray, sigma: FloatArray
-) -> dict[str, float]:
-    """residual_chi2 and residual_dof of standardised residuals `off` (n,).
-
-    With S the smoother's matrix their squares sum to tr(I − S) with a variance of 2 tr (I − S)²:
-    scaled to the χ² distribution of that mean and variance (Satterthwaite, Biometrics 2, 110,
-    1946).  Below SUSPICIOUS the larger variance 2 tr(I − S) does, which needs no matrix.
-    """
-    total, mean = float(off @ off), float(off.size - (posterior.variance[at] / sigma**2).sum())
-    square = mean
-    if total > SUSPICIOUS * mean:
-        hat = posterior.covariance(posterior.grid[at]) / np.outer(sigma, sigma)
-        square = float(((np.eye(off.size) - hat) ** 2).sum())
-    scale = square / mean if mean > 0 else 1.0
-    return {"residual_chi2": total / scale, "residual_dof": mean / scale}
 
 
 def _widened(evidence: Evidence) -> float:

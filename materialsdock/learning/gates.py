@@ -110,10 +110,10 @@ class ProbeGate:
 
 @dataclass(frozen=True)
 class ResidualGate:
-    """No point so far off the curve that the curve must be wrong there, or the point.
+    """No points so far off the curve that the curve must be wrong there, or the points.
 
-    `max_residual` among the quantities is the largest |y − mean| in units of sigma, at
-    `max_residual_at`; missing where the learner does not report it (then the gate is open).
+    `max_residual` at `max_residual_at` among the quantities is residuals.strongest_run; missing
+    where the learner does not report it (then the gate is open).
     """
 
     limit: float
@@ -125,7 +125,7 @@ class ResidualGate:
             return None
         at = evidence.quantities.get("max_residual_at")
         place = "" if at is None else f", at {at:.6g}"
-        return f"a point lies {off:.1f} sd off the curve{place}"
+        return f"points lie {off:.1f} sd off the curve{place}"
 
 
 def alarm(evidence: Evidence) -> str | None:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from stopping_spectra import Family
 
 from materialsdock import wanted
-from materialsdock.learning import certificate
 from materialsdock.learning.certificate import Certificate, certify
 from materialsdock.learning.learner import SpectrumLearner
 from materialsdock.learning.quantities import Linear, Quantity, Sampled, area, cell_widths
 from materialsdock.learning.stopping import rule_from_settings
-from materialsdock.model import Evidence, FloatArray, Observation
+from materialsdock.model import FloatArray, Observation
 from materialsdock.protocols import StoppingRule
 
 MOST_POINTS = 200
-ROBUST = rule_from_settings({"maximum_points": MOST_POINTS})
+BUDGET = {"maximum_points": MOST_POINTS}
+ROBUST = rule_from_settings(BUDGET)
+NOISES = (0.003, 0.01, 0.03)
 SAMPLES = 64
 
 
@@ -32,6 +37,7 @@ class Run:
     learner: SpectrumLearner
     truth: FloatArray
     quantities: tuple[Quantity, ...]
+    stops: Mapping[Any, int]  # points at which watched rules would have stopped
 
     @property
     def points(self) -> int:
@@ -44,25 +50,35 @@ class Run:
         return "budget" not in self.reason and "given up" not in self.reason
 
     def oracle(self, *, gap: bool) -> int:
-        """The smallest n after which the truth is what the certificate says it is.
+        """The smallest n after which the truth stays what the certificate says it is.
 
-        gap : the oracle too must have looked everywhere that the rule did
+        That is: from n on the true rmse is within the certified bound.  gap : and no stretch is
+        unmeasured where a feature of the resolution's width could hide, which no error tells of
         """
         bad = self.rmse > self.certificate.rmse_bound
         if gap:
             bad = bad | (self.gaps > self.certificate.resolution * (1 + 1e-9))
-        return int(np.flatnonzero(bad)[-1]) + 2 if bad.any() else 1
+        return after(bad)
+
+    def oracle_of(self, rmse: float) -> int:
+        """The smallest n after which the true rmse stays within a target."""
+        return after(self.rmse > rmse)
 
     def errors(self) -> dict[str, tuple[float, float, float]]:
-        """|error|, bound and posterior sd x surprise of each statement, the curve's rmse first."""
+        """|error|, bound and widened posterior sd of each statement, the curve's rmse first."""
         c = self.certificate
-        found = {"rmse": (float(self.rmse[-1]), c.rmse_bound, c.rmse * c.surprise)}
+        found = {"rmse": (float(self.rmse[-1]), c.rmse_bound, c.rmse * c.widened)}
         for statement, quantity in zip(c.statements, self.quantities, strict=True):
             if not np.isfinite(statement.bound):  # it says that it does not know
                 continue
             error = abs(statement.value - true_value(quantity, self))
-            found[quantity.name] = (error, statement.bound, statement.sd * c.surprise)
+            found[quantity.name] = (error, statement.bound, statement.sd * c.widened)
         return found
+
+
+def after(bad: NDArray[np.bool_]) -> int:
+    """The number of the first point after the last bad one."""
+    return int(np.flatnonzero(bad)[-1]) + 2 if bad.any() else 1
 
 
 def true_value(quantity: Quantity, run: Run) -> float:
@@ -87,37 +103,46 @@ def measure(
     rule: StoppingRule = ROBUST,
     *,
     stated: float = 1.0,
-    truth: FloatArray | None = None,
+    watched: Mapping[Any, StoppingRule] = MappingProxyType({}),
 ) -> Run:
-    """Measure one spectrum until the rule stops; `stated`: noise sd as told over the true one."""
+    """Measure one spectrum until the rule stops; `stated`: noise sd as told over the true one.
+
+    watched : rules that stop nothing, but Run.stops says when they would have
+    """
     rng = np.random.default_rng([20, seed])
-    truth = family.draw(family.grid, rng) if truth is None else truth
+    truth = family.draw(family.grid, rng)
     axis, width = family.axis, cell_widths(family.grid)
     learner = SpectrumLearner(
         axis, count_time_s=1.0, narrow=family.narrow_ev, initial=family.initial
     )
     rmse, gaps, step = [], [], 0
+    stops: dict[Any, int] = {}
     while True:
         x = learner.ask().start
         y = truth[int(axis.index(x))] + noise * rng.standard_normal()
         learner.tell([Observation(f"b/{step}", step, x, y, stated * noise, 1.0, "b")])
         step += 1
-        evidence = evidence_of(learner)
+        evidence = learner.evidence()
         off = learner.present.mean - truth
         rmse.append(float(np.sqrt(width @ off**2 / width.sum())))
         gaps.append(evidence.quantities["largest_gap"])
+        for name, other in watched.items():
+            if name not in stops and other.judge(evidence).stop:
+                stops[name] = step
         verdict = rule.judge(evidence)
         if verdict.stop:
             break
     what = quantities(family)
     found = certify(learner.present, evidence, what, samples=SAMPLES, seed=seed)
-    return Run(found, verdict.reason, np.array(rmse), np.array(gaps), learner, truth, what)
+    history = np.array(rmse), np.array(gaps)
+    return Run(found, verdict.reason, *history, learner, truth, what, stops)
 
 
-def evidence_of(learner: SpectrumLearner) -> Evidence:
-    """The learner's evidence, with what targets on the curve and the gate on residuals need."""
-    evidence, told = learner.evidence(), learner.observations
-    x, y, sigma = (np.array([getattr(o, key) for o in told]) for key in ("x", "y", "sigma"))
-    at = learner.axis.index(x)
-    known = certificate.curve_quantities(learner.present, evidence, at, y, sigma)
-    return replace(evidence, quantities={**evidence.quantities, **known})
+def flat(found: Mapping[str, list[Run]]) -> list[Run]:
+    """All runs."""
+    return [r for many in found.values() for r in many]
+
+
+def share(hits: Iterable[bool]) -> float:
+    """Of all."""
+    return round(float(np.mean(list(hits))), 4)
