@@ -450,6 +450,16 @@ def test_target_mode_needs_no_lambda_but_safety():
     assert not rule.judge(evidence([])).stop
 
 
+def test_a_low_lambda_is_not_given_up_while_counting_still_helps():
+    """λ need not fall further while the curve is not known everywhere: an open gap, a large sd."""
+    quiet = evidence(np.concatenate([np.full(20, 50.0), np.full(280, 1e-4)]), points=300.0)
+    for missing in ({"max_sd": 1.0}, {"largest_gap": 9.0}):
+        open_still = replace(quiet, quantities={**quiet.quantities, **missing})
+        verdict = RobustRule(patience=50).judge(open_still)
+        assert verdict.statistic < 0.05
+        assert not verdict.stop, verdict.reason
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

@@ -104,7 +104,7 @@ class RobustRule:
             reason = f"λ {value:.3f} ≤ {self.threshold:.3f} after {_points(evidence)} points"
             return Verdict(True, reason, value, self.threshold)
         missing = "; ".join(closed)
-        stuck = _stuck(history, self.warmup, self.window, self.patience)
+        stuck = self._stuck(evidence, history)
         if stuck is None:
             return Verdict(False, missing, value, self.threshold)
         return Verdict(True, f"{stuck}; missing: {missing}", value, self.threshold)
@@ -112,7 +112,16 @@ class RobustRule:
     def stuck(self, evidence: Evidence) -> str | None:
         """Why more points will not help, or None."""
         history = lambda_history(evidence, self.reference, self.warmup, 1.0, self.per_observation)
-        return _stuck(history, self.warmup, self.window, self.patience)
+        return self._stuck(evidence, history)
+
+    def _stuck(self, evidence: Evidence, history: FloatArray) -> str | None:
+        helped = (MinimumGate, SdGate, GapGate)
+        counting = [gate for gate in self._gates() if isinstance(gate, helped)]
+        low = history.size and history[-self.window :].max() <= self.threshold
+        if low and _closed(counting, evidence):  # λ need not fall while these still open
+            return None
+        span = divergence.stalled(history, self.warmup, self.window, self.patience)
+        return None if span is None else f"given up: λ has not fallen for {span} steps"
 
     def _gates(self) -> list[Gate]:
         gates: list[Gate] = [MinimumGate(self.minimum_points)]
@@ -150,11 +159,6 @@ class SafeRule:
     def stuck(self, evidence: Evidence) -> str | None:
         """Why more points will not help, or None."""
         return RobustRule(patience=self.patience).stuck(evidence)
-
-
-def _stuck(history: FloatArray, warmup: int, window: int, patience: int) -> str | None:
-    span = divergence.stalled(history, warmup, window, patience)
-    return None if span is None else f"given up: λ has not fallen for {span} steps"
 
 
 def _safe(rule: RobustRule | SafeRule) -> list[Gate]:

@@ -21,7 +21,7 @@ Picks = list[tuple[int, float]]  # (grid index, score)
 PROBE_EVERY = 4
 KNOWN_SD = 2.0  # posterior sd in units of the noise
 LARGEST = 100
-COUNTING_SHARE = 3.0  # counting over travel that a sweep aims at
+COUNTING_SHARE = 4.0  # counting over travel that a sweep aims at
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def size(n: int, extent: float, costs: Costs) -> int:
     """How many points the sweep after `n` points has.
 
     Small sweeps learn more per point, large ones travel less: as many as keep the way across
-    `extent` [units] at a quarter of the time, between n/6 and n/2.
+    `extent` [units] at a fifth of the time, between n/6 and n/2.
     """
     crossing = extent / costs.velocity
     wanted = COUNTING_SHARE * crossing / (costs.count_time_s + costs.settle_s)
