@@ -6,16 +6,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import structures
 
 from materialsdock import building, config, options, prepare
 from materialsdock.errors import InputError
 from materialsdock.formats import Measured
+from materialsdock.learning.steered import SteeredLearner
 from materialsdock.model import Observation, Sample
 from materialsdock.refinement.xas.simulate import simulate_xanes
 from materialsdock.simulation import save_scene
 
 PROFILE = config.load("sim", Path(__file__).parents[1])
 PATTERN = Measured(technique="xrd", x=np.linspace(20.0, 40.0, 1001), y=np.full(1001, 50.0))
+CORUNDUM = Sample("s", "xrd", 0, (structures.CORUNDUM, structures.ZINCITE))
 ENERGY = np.linspace(7000.0, 7300.0, 601)
 SPECTRUM = Measured(technique="xas", x=ENERGY, y=simulate_xanes(ENERGY))
 
@@ -77,3 +80,31 @@ def test_job_ids_are_safe_as_file_names():
         assert Path(job_id).name == job_id
         assert job_id.isascii()
         assert len(job_id) < 64
+
+
+def test_an_objective_that_refinement_steers_towards_stops_at_its_esd():
+    section = PROFILE.xrd.model_copy(update={"objective": "fractions", "wanted_esd": 0.5})
+    profile = PROFILE.model_copy(update={"xrd": section})
+    job = prepare.diffraction_job(PATTERN, CORUNDUM, profile, stop={})
+    assert job.settings["stop"]["targets"] == {"weight_fraction_esd": 0.5}
+    assert isinstance(building.learner(job), SteeredLearner)
+    cell = PROFILE.xrd.model_copy(
+        update={"objective": "parameter", "wanted": ("corundum.a",), "wanted_esd": 1e-4}
+    )
+    profile = PROFILE.model_copy(update={"xrd": cell})
+    job = prepare.diffraction_job(PATTERN, CORUNDUM, profile, stop={})
+    assert job.settings["stop"]["targets"] == {"cell_length_esd": 1e-4}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"objective": "fractions"},
+        {"objective": "parameter", "wanted_esd": 1.0},
+        {"objective": "fractions", "wanted": ("a.a",), "wanted_esd": 1.0},
+    ],
+)
+def test_an_objective_without_its_numbers_is_refused(changes):
+    profile = PROFILE.model_copy(update={"xrd": PROFILE.xrd.model_copy(update=changes)})
+    with pytest.raises(InputError, match="objective"):
+        prepare.diffraction_job(PATTERN, CORUNDUM, profile, stop={})
