@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,8 @@ from materialsdock.campaign import Campaign
 from materialsdock.formats import Measured, read_measured
 from materialsdock.learning.certificate import certify
 from materialsdock.learning.learner import SpectrumLearner
-from materialsdock.learning.multipass import MultiPassLearner
+from materialsdock.learning.multipass import DETECTED, MultiPassLearner
+from materialsdock.learning.steered import SteeredLearner
 from materialsdock.model import Fit, Job, Outcome, Pattern, Spectrum, Trial
 from materialsdock.refinement.search import search
 from materialsdock.refinement.xas.edge import fit_edge
@@ -94,6 +95,7 @@ def _diffraction(
     mean, sd = learner.posterior(grid)
     curve = Pattern(grid, mean, sd, measured.count_time_s)
     summary = summarise(campaign)
+    summary["plan"] = passes(learner, summary["quantities"])
     if not job.sample.structures:
         return Outcome(job, tuple(campaign.decisions), summary, measured, curve=curve)
     fit, trials, summary["seconds_refining"] = _refined(job, measured, stage, on_trial)
@@ -141,6 +143,20 @@ def plan(learner: SpectrumLearner) -> str:
     library = learner.knowledge.library
     said += [] if library is None else [library.reason]
     return "; ".join(said) or "sweeps of the learner"
+
+
+def passes(learner: MultiPassLearner, quantities: Mapping[str, float]) -> str:
+    """What the counting was for, and how strong a peak must be not to have been missed."""
+    said = [f"{quantities['passes']:.0f} passes for {learner.objective}"]
+    if isinstance(learner, SteeredLearner):
+        said = [f"{quantities['passes']:.0f} passes steered towards {learner.quantity}"]
+        said += [learner.trouble] if learner.trouble else []
+    least = quantities["detectable_strength"]
+    said.append(
+        f"a peak of {least:.3g} counts/s over the background would have been found nearly anywhere "
+        f"(expected at {DETECTED:g} sd)"
+    )
+    return "; ".join(said)
 
 
 def summarise(campaign: Campaign) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from materialsdock.learning.learner import SpectrumLearner
 from materialsdock.learning.multipass import MultiPassLearner
 from materialsdock.learning.steered import SteeredLearner
 from materialsdock.learning.stopping import rule_from_settings
-from materialsdock.model import Axis, Diffractometer, Job
+from materialsdock.model import Axis, Diffractometer, FloatArray, Job
 from materialsdock.protocols import Learner, StoppingRule
 
 ARRAYS = ("initial", "windows", "expert")
@@ -54,8 +54,20 @@ def learner(job: Job) -> Learner:
 def _spectrum(along: Axis, options: dict[str, Any]) -> SpectrumLearner:
     names, file = options.pop("quantities", ()), options.pop("prior", None)
     prior = library.load(Path(file)) if file else None
+    options["weights"] = weights(along.grid, options.pop("regions", ()))
     found = wanted.quantities(names, along.grid)
     return SpectrumLearner(along, wanted=found, prior=prior, **options)
+
+
+def weights(grid: FloatArray, regions: Iterable[Sequence[float]]) -> FloatArray:
+    """(m,) what the variance at each position of `grid` is worth: the axis it stands for.
+
+    regions : (lo, hi, weight) [unit of the grid] in which it is worth `weight` times as much
+    """
+    found = np.gradient(grid)
+    for lo, hi, weight in regions:
+        found[(grid >= lo) & (grid <= hi)] *= weight
+    return np.asarray(found)
 
 
 def _steered(job: Job, along: Axis, options: dict[str, Any]) -> SteeredLearner:

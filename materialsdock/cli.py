@@ -88,6 +88,9 @@ def measure(
     ] = [],  # noqa: B006
     esd: Annotated[float | None, typer.Option(help="Wanted esd [wt%, Å, deg].")] = None,
     prior: Annotated[Path | None, typer.Option(help="Library prior of the edge.")] = None,
+    region: Annotated[
+        list[str], typer.Option(help="LO:HI:WEIGHT [eV], where precision is worth more.")
+    ] = [],  # noqa: B006
     resume: Annotated[str | None, typer.Option(help="Go on with this job id.")] = None,
     out: Out = Path("materialsdock-data"),
     stop: Stop = [],  # noqa: B006
@@ -115,6 +118,7 @@ def measure(
         wanted=tuple(wanted),
         esd=esd,
         prior=prior,
+        regions=tuple(region),
     )
     if (resume is None) == (replay is None):
         raise InputError("name either a file or a job", remedy="use --replay FILE or --resume ID")

@@ -41,6 +41,7 @@ class Request:
     wanted: Sequence[str] = ()
     esd: float | None = None
     prior: Path | None = None
+    regions: Sequence[str] = ()
 
     def load(self) -> tuple[config.Profile, Path]:
         """The profile with the request's changes, and the active site."""
@@ -59,7 +60,10 @@ class Request:
             "wanted": self.wanted,
             "wanted_esd": self.esd,
         }
-        sections: dict[str, dict[str, Any]] = {"xrd": goals, "xas": {"prior": self.prior}}
+        sections: dict[str, dict[str, Any]] = {
+            "xrd": goals,
+            "xas": {"prior": self.prior, "regions": options.regions(self.regions)},
+        }
         found = {}
         for name, changes in sections.items():
             section, asked = getattr(profile, name), {k: v for k, v in changes.items() if v}

@@ -50,6 +50,29 @@ def stop_options(words: Sequence[str]) -> dict[str, Any]:
     return found
 
 
+def regions(words: Sequence[str]) -> tuple[tuple[float, float, float], ...]:
+    """`--region LO:HI:WEIGHT ...` [eV]; InputError naming every word that is none."""
+    found: list[tuple[float, float, float]] = []
+    wrong = []
+    for word in words:
+        try:
+            lo, hi, weight = (float(part) for part in word.split(":"))
+        except ValueError:
+            wrong.append(word)
+            continue
+        if lo < hi and 0 < weight < float("inf"):
+            found.append((lo, hi, weight))
+        else:
+            wrong.append(word)
+    if wrong:
+        raise InputError(
+            f"cannot read {', '.join(map(repr, wrong))}",
+            where="--region",
+            remedy="use LO:HI:WEIGHT, e.g. 7100:7140:5",
+        )
+    return tuple(found)
+
+
 def structures(cifs: Sequence[Path], orientations: Sequence[str]) -> tuple[Structure, ...]:
     """The candidate phases, with `--preferred-orientation NAME=h,k,l` given to its phase.
 

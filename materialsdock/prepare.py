@@ -171,6 +171,7 @@ def absorption_job(
             "settle_s": xas.motion.settle_s,
             "expert": expert_grid(lo, hi, edge.energy_ev, xas.resolution_ev).tolist(),
             "quantities": [name.removesuffix("_sd") for name in targets if name.endswith("_sd")],
+            "regions": [list(region) for region in xas.regions],
             "prior": str(xas.prior.resolve()) if xas.prior else None,
         },
         "stop": stopping,

@@ -108,3 +108,13 @@ def test_an_objective_without_its_numbers_is_refused(changes):
     profile = PROFILE.model_copy(update={"xrd": PROFILE.xrd.model_copy(update=changes)})
     with pytest.raises(InputError, match="objective"):
         prepare.diffraction_job(PATTERN, CORUNDUM, profile, stop={})
+
+
+def test_a_region_is_worth_its_weight():
+    grid = np.linspace(0.0, 10.0, 11)
+    found = building.weights(grid, [(2.0, 4.0, 5.0)])
+    assert found.tolist() == [1, 1, 5, 5, 5, 1, 1, 1, 1, 1, 1]
+    assert options.regions(["7100:7140:5"]) == ((7100.0, 7140.0, 5.0),)
+    for wrong in ("7100:7140", "7140:7100:5", "a:b:c", "1:2:0", "1:2:inf"):
+        with pytest.raises(InputError, match="LO:HI:WEIGHT"):
+            options.regions(["1:2:3", wrong])

@@ -31,9 +31,9 @@ def summary_json(outcome: Outcome) -> dict[str, Any]:
         summary |= _refinement(outcome.fit) | _search(outcome.trials)
     else:
         summary |= _edge(outcome.edge)
-        summary["plan"] = outcome.summary.get("plan")
         summary["certificate"] = outcome.summary.get("certificate")
         summary["rmse_vs_replay"] = number(outcome.summary.get("rmse_vs_replay"))
+    summary["plan"] = outcome.summary.get("plan")
     return summary
 
 

@@ -10,6 +10,8 @@ from materialsdock.report.summary import headline
 def overview(outcome: Outcome) -> str:
     """What was measured, in how much of the time, why it ended, and what it is."""
     lines = [headline(outcome), *_time(outcome)]
+    if plan := outcome.summary.get("plan"):
+        lines.append(f"  plan: {plan}")
     if outcome.fit is not None:
         lines += _refinement(outcome.fit)
     elif outcome.job.sample.technique == "xrd":
