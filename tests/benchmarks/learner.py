@@ -181,7 +181,6 @@ def measure(*, quick: bool, workers: int) -> dict[str, Any]:
         "slow_peers": list(SLOW),
         "measured_spectra": len(measured()),
         "machine": f"{platform.machine()}, Python {platform.python_version()}",
-        "against_peers": comparison(found["rmse_x1000"]),
         **found,
         "clock": clock.table(zip(of_time, reached, strict=True)),
     }
@@ -194,15 +193,18 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object")
     parser.add_argument("--jobs", type=int, default=2, help="processes, each of one thread")
     parser.add_argument("--figure", type=Path, help="RMSE against n, as PNG or SVG")
-    parser.add_argument("--report", type=Path, help="draw an earlier report, measure nothing")
+    parser.add_argument(
+        "--report", type=Path, help="judge and draw an earlier report, measure nothing"
+    )
     options = parser.parse_args()
     if options.report:
-        report = json.loads(options.report.read_text())
+        results = json.loads(options.report.read_text())["results"]
     else:
         results = measure(quick=options.quick, workers=options.jobs)
-        report = {"results": results, "targets": targets(results)}
+    results["against_peers"] = comparison(results["rmse_x1000"])
+    report = {"results": results, "targets": targets(results)}
     if options.figure:
-        save(report["results"], options.figure)
+        save(results, options.figure)
     print(json.dumps(report) if options.json else json.dumps(report, indent=2, ensure_ascii=False))
 
 

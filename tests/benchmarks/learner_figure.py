@@ -38,6 +38,7 @@ def draw(results: Mapping[str, Any]) -> Figure:
     panels = figure.subplots(2, 2, sharex=True, sharey=True)
     for panel, (kind, title) in zip(panels.flat, KINDS.items(), strict=True):
         _panel(panel, results["rmse_x1000"][f"simulated {kind}, {NOISE}"], title)
+    panels[0, 0].text(20, 0.96, "noise of a point", va="top", fontsize=8, color="#444444")
     for panel in panels[-1]:
         panel.set_xlabel("points counted")
     for panel in panels[:, 0]:
@@ -61,7 +62,6 @@ def _panel(panel: Axes, row: Mapping[str, Mapping[str, float]], title: str) -> N
             markersize=2.2 + width, markeredgewidth=0, zorder=2 + width,
         )  # fmt: skip
     panel.axhline(1.0, color="#444444", linewidth=0.8, linestyle=":", zorder=1)
-    panel.text(163, 1.04, "noise of a point", ha="right", va="bottom", fontsize=8, color="#444444")
     panel.set(xscale="log", yscale="log")
     panel.set_title(title, loc="left", fontsize=11)
     plain = FuncFormatter(lambda value, _: f"{value:g}")

@@ -48,24 +48,37 @@ def against(rmse: Mapping[str, Table], *, strict: bool, who: str = OURS) -> dict
 
 def comparison(rmse: Mapping[str, Table]) -> dict[str, Any]:
     """The learner, blind and as shipped, against peers as they come and with our model."""
-    return {
+    found = {
         who: {
             "peers as they come": against(rmse, strict=False, who=who),
             "their positions with our GP": against(rmse, strict=True, who=who),
         }
         for who in (OURS, SHIPPED)
     }
+    return {**found, "over uniform": over_uniform(rmse)}
 
 
-def worst_over_uniform(rmse: Mapping[str, Table]) -> float:
-    """Largest RMSE over that of an even scan of as many points, at any size."""
-    return max(row[OURS][n] / row["uniform"][n] for row in rmse.values() for n in row[OURS])
+def over_uniform(rmse: Mapping[str, Table]) -> dict[str, Any]:
+    """RMSE over that of an even scan of as many points: the largest at any size, and where."""
+    found = {
+        f"{setting}, n = {n}": row[OURS][n] / row["uniform"][n]
+        for setting, row in rmse.items()
+        for n in row[OURS]
+    }
+    above = sorted((e for e in found.items() if e[1] > MARGIN), key=lambda e: -e[1])
+    return {
+        "cells": len(found),
+        "median ratio": round(float(np.median(list(found.values()))), 3),
+        "largest ratio": round(max(found.values()), 3),
+        "where": {name: round(ratio, 2) for name, ratio in above},
+    }
 
 
 def targets(results: Mapping[str, Any]) -> list[dict[str, Any]]:
     """What is asked of the numbers, and whether they answer."""
     rmse, compared = results["rmse_x1000"], results["against_peers"][OURS]
     fe_k = rmse["simulated XANES, 1 %"][OURS]
+    worst = results["against_peers"]["over uniform"]["largest ratio"]
     e0 = results["e0_error_ev_at_40"]["simulated XANES, 1 %"][OURS]
     asked: list[tuple[str, float, str, float]] = []
     for name, found in compared.items():
@@ -77,7 +90,7 @@ def targets(results: Mapping[str, Any]) -> list[dict[str, Any]]:
     asked += [
         ("Fe K at 1 %, n = 40: rmse x 1000", fe_k["40"], "<=", 9.0),
         ("Fe K at 1 %, n = 80: rmse x 1000", fe_k["80"], "<=", 7.0),
-        ("largest rmse / uniform at any n", worst_over_uniform(rmse), "<=", MARGIN),
+        ("largest rmse / uniform at any n", worst, "<=", MARGIN),
         ("Fe K at 1 %, n = 40: median |E0 error| [eV]", e0, "<=", 0.1),
         *clock(results["clock"]),
     ]
@@ -94,6 +107,7 @@ def targets(results: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def clock(rows: Mapping[str, Mapping[str, Any]]) -> Iterable[tuple[str, float, str, float]]:
     """Seconds to the target against the faster of an even scan and the expert's grid."""
-    found = [row.get("seconds / fastest scan", np.inf) for row in rows.values()]
+    never = {True: np.inf, False: 0.0}  # by "lost": the learner, or else no scan got there
+    found = [row.get("seconds / fastest scan", never[row["lost"]]) for row in rows.values()]
     yield "clock: median of seconds / fastest scan", float(np.median(found)), "<=", 1.0
     yield "clock: largest seconds / fastest scan", max(found), "<=", MARGIN
