@@ -143,7 +143,7 @@ def test_wide_gaps_widen_the_bounds():
 
     assert [factor(gap) for gap in (0.0, 1.5, 3.0)] == [1.0, 1.0, 1.0]
     assert factor(4.5) == pytest.approx(1.5)
-    assert [factor(gap) for gap in (6.0, 60.0)] == [2.0, 2.0]
+    assert [factor(gap) for gap in (6.0, 60.0)] == [1.6, 1.6]
 
 
 def test_a_run_of_neighbours_counts_as_much_as_one_point_far_off():
@@ -187,6 +187,6 @@ def test_noise_stated_a_third_of_what_it_is_sounds_the_alarm_or_holds():
 
 
 def test_noise_as_stated_sounds_no_alarm():
-    """One look in a hundred: two alarms in ten have a probability below 1 %."""
+    """One look in fifty: two alarms in ten have a probability below 2 %."""
     alarms = [gates.alarm(stopped(seed)[0].evidence()) for seed in range(10)]
     assert sum(each is not None for each in alarms) <= 1

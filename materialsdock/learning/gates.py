@@ -17,7 +17,7 @@ from materialsdock.model import Evidence
 
 SAME = 1 + 1e-9  # a gap of the resolution is not wider than it
 LATELY, JUST_NOW = 15, 5  # observations
-FALSE_ALARMS = 0.01  # share of looks at data with noise as stated that sound the alarm all the same
+FALSE_ALARMS = 0.02  # share of looks at data with noise as stated that sound the alarm all the same
 LEAST_DOF = 1.0  # below, a curve goes through its points whatever the noise
 
 
