@@ -38,7 +38,7 @@ def draw(results: Mapping[str, Any]) -> Figure:
     panels = figure.subplots(2, 2, sharex=True, sharey=True)
     for panel, (kind, title) in zip(panels.flat, KINDS.items(), strict=True):
         _panel(panel, results["rmse_x1000"][f"simulated {kind}, {NOISE}"], title)
-    panels[0, 0].text(20, 0.96, "noise of a point", va="top", fontsize=8, color="#444444")
+    panels[1, 1].text(20, 0.96, "noise of a point", va="top", fontsize=8, color="#444444")
     for panel in panels[-1]:
         panel.set_xlabel("points counted")
     for panel in panels[:, 0]:
