@@ -10,6 +10,28 @@ from typing import Annotated, Any
 import typer
 from typer.exceptions import TyperException
 
+from materialsdock.cli_options import (
+    Cif,
+    CountTime,
+    Esd,
+    Json,
+    Objective,
+    Out,
+    Prior,
+    ProfileName,
+    Regions,
+    Replay,
+    Resume,
+    Seed,
+    Site,
+    Speed,
+    Stop,
+    TechniqueName,
+    Texture,
+    Trials,
+    Wanted,
+    Workers,
+)
 from materialsdock.errors import InputError, MaterialsDockError
 
 app = typer.Typer(
@@ -22,20 +44,6 @@ simulator = typer.Typer(no_args_is_help=True, help="The simulated beamline.")
 app.add_typer(simulator, name="sim")
 priors = typer.Typer(no_args_is_help=True, help="Library priors of absorption edges.")
 app.add_typer(priors, name="prior")
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
-Site = Annotated[Path | None, typer.Option(help="Site folder; default: the checkout or bundled.")]
-Out = Annotated[Path, typer.Option("--out", help="Data folder: ledger, catalog, reports.")]
-Stop = Annotated[
-    list[str], typer.Option("--stop", help="KEY=VALUE, e.g. threshold=0.1, maximum_points=300.")
-]
-TechniqueName = Annotated[str | None, typer.Option("--technique", help="xrd or xas.")]
-Trials = Annotated[int | None, typer.Option(min=1, help="Refinement trials per seed.")]
-Workers = Annotated[int | None, typer.Option(min=1, help="Refinement processes.")]
-Speed = Annotated[
-    float | None, typer.Option(min=0.1, help="Simulated seconds per second of wall clock.")
-]
-Seed = Annotated[int, typer.Option(help="Seed of simulation, learner and search.")]
 
 
 def technique_of(name: str | None) -> Any:
@@ -69,29 +77,18 @@ def demo(
 
 @app.command()
 def measure(
-    replay: Annotated[Path | None, typer.Option(help="Measured file to replay.")] = None,
-    cif: Annotated[list[Path], typer.Option(help="Structure of a phase; repeat for more.")] = [],  # noqa: B006
-    preferred_orientation: Annotated[
-        list[str], typer.Option(help="NAME=h,k,l for a textured phase.")
-    ] = [],  # noqa: B006
-    profile: Annotated[str, typer.Option(help="Profile of the instrument.")] = "sim",
+    replay: Replay = None,
+    cif: Cif = [],  # noqa: B006
+    preferred_orientation: Texture = [],  # noqa: B006
+    profile: ProfileName = "sim",
     technique: TechniqueName = None,
-    count_time: Annotated[
-        float | None, typer.Option(min=1e-3, help="Full-scan counting time per point [s].")
-    ] = None,
-    objective: Annotated[
-        str | None,
-        typer.Option(help="What 2θ counting is for: peaks, profile, fractions or parameter."),
-    ] = None,
-    wanted: Annotated[
-        list[str], typer.Option(help="PHASE.NAME to steer towards, e.g. zincite.a; with --esd.")
-    ] = [],  # noqa: B006
-    esd: Annotated[float | None, typer.Option(help="Wanted esd [wt%, Å, deg].")] = None,
-    prior: Annotated[Path | None, typer.Option(help="Library prior of the edge.")] = None,
-    region: Annotated[
-        list[str], typer.Option(help="LO:HI:WEIGHT [eV], where precision is worth more.")
-    ] = [],  # noqa: B006
-    resume: Annotated[str | None, typer.Option(help="Go on with this job id.")] = None,
+    count_time: CountTime = None,
+    objective: Objective = None,
+    wanted: Wanted = [],  # noqa: B006
+    esd: Esd = None,
+    prior: Prior = None,
+    region: Regions = [],  # noqa: B006
+    resume: Resume = None,
     out: Out = Path("materialsdock-data"),
     stop: Stop = [],  # noqa: B006
     trials: Trials = None,
@@ -135,11 +132,9 @@ def measure(
 @app.command()
 def refine(
     pattern: Annotated[Path, typer.Argument(help="Measured powder pattern.")],
-    cif: Annotated[list[Path], typer.Option(help="Structure of a phase; repeat for more.")],
-    preferred_orientation: Annotated[
-        list[str], typer.Option(help="NAME=h,k,l for a textured phase.")
-    ] = [],  # noqa: B006
-    profile: Annotated[str, typer.Option(help="Profile of the instrument.")] = "sim",
+    cif: Cif,
+    preferred_orientation: Texture = [],  # noqa: B006
+    profile: ProfileName = "sim",
     out: Out = Path("materialsdock-data"),
     trials: Trials = None,
     workers: Workers = None,

@@ -1,0 +1,44 @@
+"""What the commands of `cli` can be asked: one annotated type per option."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
+Site = Annotated[Path | None, typer.Option(help="Site folder; default: the checkout or bundled.")]
+Out = Annotated[Path, typer.Option("--out", help="Data folder: ledger, catalog, reports.")]
+Stop = Annotated[
+    list[str], typer.Option("--stop", help="KEY=VALUE, e.g. threshold=0.1, maximum_points=300.")
+]
+TechniqueName = Annotated[str | None, typer.Option("--technique", help="xrd or xas.")]
+Trials = Annotated[int | None, typer.Option(min=1, help="Refinement trials per seed.")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Refinement processes.")]
+Speed = Annotated[
+    float | None, typer.Option(min=0.1, help="Simulated seconds per second of wall clock.")
+]
+Seed = Annotated[int, typer.Option(help="Seed of simulation, learner and search.")]
+
+Cif = Annotated[list[Path], typer.Option(help="Structure of a phase; repeat for more.")]
+Texture = Annotated[list[str], typer.Option(help="NAME=h,k,l for a textured phase.")]
+ProfileName = Annotated[str, typer.Option(help="Profile of the instrument.")]
+Replay = Annotated[Path | None, typer.Option(help="Measured file to replay.")]
+Resume = Annotated[str | None, typer.Option(help="Go on with this job id.")]
+CountTime = Annotated[
+    float | None, typer.Option(min=1e-3, help="Full-scan counting time per point [s].")
+]
+Objective = Annotated[
+    str | None,
+    typer.Option(help="What 2θ counting is for: peaks, profile, fractions or parameter."),
+]
+Wanted = Annotated[
+    list[str], typer.Option(help="PHASE.NAME to steer towards, e.g. zincite.a; with --esd.")
+]
+Esd = Annotated[float | None, typer.Option(help="Wanted esd [wt%, Å, deg].")]
+Prior = Annotated[Path | None, typer.Option(help="Library prior of the edge.")]
+Regions = Annotated[
+    list[str],
+    typer.Option("--region", help="LO:HI:WEIGHT [eV], where precision is worth more."),
+]
