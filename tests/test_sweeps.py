@@ -119,3 +119,21 @@ def test_the_experts_plan_leaves_out_what_was_counted_and_goes_one_way():
 def test_travel_starts_at_the_nearer_end():
     order = acquisition.travel_order(np.array([5.0, 1.0, 9.0]), start=8.0)
     assert order.tolist() == [2, 0, 1]
+
+
+def test_places_off_the_curve_are_looked_at_again():
+    grid = np.linspace(0.0, 10.0, 101)
+    taken = np.zeros(grid.size, dtype=bool)
+    taken[[50, 51]] = True
+    assert sweeps.second_looks(grid, 5.0, taken, 0.2, 3) == [49, 48, 52]
+    taken[46:55] = True
+    assert sweeps.second_looks(grid, 5.0, taken, 0.21, 3) == [50, 49, 51]  # once more
+
+
+def test_a_doubt_needs_points_off_the_curve():
+    x = np.array([1.0, 4.0, 5.0, 9.0])
+    engine = measured_engine(x)
+    calm = engine.at(x)[0]
+    assert sweeps.doubt(engine, x, calm, np.full(4, 1e-4), 1.5) is None
+    off = calm + np.array([0.0, 0.03, 0.03, 0.0])
+    assert sweeps.doubt(engine, x, off, np.full(4, 1e-4), 1.5) == 4.5

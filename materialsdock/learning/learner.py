@@ -173,9 +173,9 @@ class SpectrumLearner:
         if choice is not None and choice.expert:
             return choice.plan
         posterior, x, noise = self._pending(n, last)
-        count = self._count(n, last)
-        hidden = self.narrow, self.axis.resolution
-        return sweeps.plan(posterior, x, noise, self.weights, *hidden, count, self.acquisition)
+        how = self.narrow, self.axis.resolution, self._count(n, last), self.acquisition
+        doubted = sweeps.doubt(posterior, *columns(self.observations[: n - 1]), how[1])
+        return sweeps.plan(posterior, x, noise, self.weights, *how, doubted)
 
     def _choose(self, n: int, last: int) -> Choice | None:
         """After the first sweep, where there is an expert's grid: which of the two goes on."""

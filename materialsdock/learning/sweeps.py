@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 from materialsdock.learning import acquisition
 from materialsdock.learning.engines import Engine
 from materialsdock.learning.readings import largest_gap
+from materialsdock.learning.residuals import strongest_run
 from materialsdock.model import FloatArray
 
 Acquisition = Literal["imse", "variance"]
 Picks = list[tuple[int, float]]  # (grid index, score)
 PROBE_EVERY = 4
 KNOWN_SD = 2.0  # posterior sd in units of the noise
+OUTLIER = 3.5  # from how many sd off the curve on a point is looked at again
 LARGEST = 100
 COUNTING_SHARE = 4.0  # counting over travel that a sweep aims at
 
@@ -105,6 +107,30 @@ def probes(
     return found
 
 
+def doubt(
+    engine: Engine, x: FloatArray, y: FloatArray, noise_variance: FloatArray, resolution: float
+) -> float | None:
+    """Where the values y (n,) at x (n,) lie off the curve, if they do anywhere."""
+    off = (y - engine.at(x)[0]) / np.sqrt(noise_variance)
+    size, place = strongest_run(x, off, resolution)
+    return place if size > OUTLIER else None
+
+
+def second_looks(
+    grid: FloatArray, doubted: float, taken: NDArray[np.bool_], resolution: float, count: int
+) -> list[int]:
+    """Up to `count` free grid indices within two resolutions of a doubted place, the nearest first.
+
+    Where none is free those within half a resolution are counted again.  More points there tell a
+    wrong reading from a feature that the curve has smoothed over.
+    """
+    distance = np.abs(grid - doubted)
+    near = np.flatnonzero(~taken & (distance <= 2.0 * resolution))
+    if not near.size:
+        near = np.flatnonzero(distance <= 0.5 * resolution)
+    return [int(i) for i in near[np.argsort(distance[near], kind="stable")][:count]]
+
+
 def plan(
     engine: Engine,
     measured: FloatArray,
@@ -114,19 +140,28 @@ def plan(
     resolution: float,
     count: int,
     how: Acquisition = "imse",
+    doubted: float | None = None,
 ) -> tuple[tuple[int, float], ...]:
     """(grid index, score) of the next `count` points in travel order.
 
     measured : (n,) positions so far, the present one last.  One in four is a probe (score 0), every
     second one when the curve is known wherever the model can tell.
+    doubted : place where points lie off the curve: one in four looks there again
     """
     grid = engine.grid
     taken = nearest(grid, measured)
+    again: list[int] = []
+    if doubted is not None:
+        again = second_looks(grid, doubted, taken, resolution, max(1, count // 4))
+    gains = engine.imse(noise_variance, weights) if again else np.empty(0)
+    chosen = [(i, float(gains[i])) for i in again]
+    taken[again], count = True, count - len(again)
     known = engine.variance.max() <= KNOWN_SD**2 * noise_variance
     looks = count // 2 if known else probe_count(measured.size, count)
-    chosen = probes(grid, measured, taken, narrow, resolution, looks)
-    taken[[i for i, _ in chosen]] = True
-    chosen += picks(engine, noise_variance, weights, count - len(chosen), taken, how)
+    hidden = probes(grid, measured, taken, narrow, resolution, looks)
+    taken[[i for i, _ in hidden]] = True
+    chosen += hidden
+    chosen += picks(engine, noise_variance, weights, count - len(hidden), taken, how)
     order = acquisition.travel_order(grid[[i for i, _ in chosen]], float(measured[-1]))
     return tuple(chosen[i] for i in order)
 
