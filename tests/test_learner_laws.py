@@ -446,3 +446,32 @@ def test_wanted_quantities_are_among_the_evidence():
     truth = wanted[0].of(simulate_xanes(ENERGY.grid))
     assert abs(found["area"] - truth) < 4 * found["area_sd"] + 0.02
     assert found["count_seconds"] == pytest.approx(45.0)
+
+
+def test_an_expert_who_has_nothing_left_is_not_chosen():
+    """A plan of no positions would be a sweep that never ends."""
+    places = ENERGY.grid[::20]
+    learner = SpectrumLearner(ENERGY, count_time_s=1.0, initial=places, expert=places)
+    Case(lambda: learner, ENERGY, places.size + 4).run()
+    assert not learner.choice.expert
+    assert "holds all of the expert's grid" in learner.choice.sentence()
+
+
+def test_an_axis_that_does_not_move_teaches_nothing_but_ends_nothing():
+    learner, rng = SpectrumLearner(ENERGY, count_time_s=1.0), np.random.default_rng(0)
+    for step in range(30):
+        learner.ask()
+        y = 1.0 + 0.01 * rng.standard_normal()
+        learner.tell([Observation(f"r/{step}", step, 7120.0, y, 0.01, 1.0, "r")])
+        found = learner.evidence().quantities
+    assert learner.hyperparameters()["held"] > 0
+    assert found["max_sd"] > 0.5, "nothing is known of where nothing was counted"
+
+
+@pytest.mark.parametrize(("y", "sigma"), [(1e200, 1.0), (1.0, 1e-170), (1.0, 1e200)])
+def test_what_has_no_square_is_refused_and_leaves_nothing_behind(y, sigma):
+    learner = SpectrumLearner(ENERGY, count_time_s=1.0)
+    with pytest.raises(ModelFault, match="r/0"):
+        learner.tell([Observation("r/0", 0, 7120.0, y, sigma, 1.0, "r")])
+    assert learner.observations == []
+    assert learner.evidence().quantities["points"] == 0

@@ -564,3 +564,16 @@ def test_lambda_may_be_relative_to_knowing_nothing():
     np.testing.assert_allclose(history[10:], changes[10:] / whole)
     np.testing.assert_array_equal(history[:10], 1.0)
     assert lambda_history(evidence([]), "prior").size == 0
+
+
+def test_a_low_lambda_waits_for_an_open_gate_so_many_times_the_patience_and_no_longer():
+    """A motor that does not move closes no gap: the night must end with a reason."""
+    n = 20 + 20 * 120
+    quiet = evidence(np.concatenate([np.full(20, 50.0), np.full(n - 20, 1e-4)]), points=float(n))
+    for missing in ({"max_sd": 1.0}, {"largest_gap": 9.0}):
+        never = replace(quiet, quantities={**quiet.quantities, **missing})
+        verdict = RobustRule().judge(never)
+        assert verdict.stop
+        assert "given up: λ has been low for" in verdict.reason
+        assert "missing: " in verdict.reason
+        assert not RobustRule(patience=0).judge(never).stop

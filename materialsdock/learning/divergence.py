@@ -106,6 +106,12 @@ def lambda_history(
     return ratio(np.concatenate([alone, changes]), "first", warmup + 1)[1:]
 
 
+def low_for(history: FloatArray, threshold: float) -> int:
+    """For how many groups up to now λ (g,) has been at or below `threshold`."""
+    high = np.flatnonzero(history > threshold)
+    return int(history.size - (high[-1] + 1 if high.size else 0))
+
+
 def stalled(history: FloatArray, warmup: int, window: int, patience: int) -> int | None:
     """How many groups ago λ (g,) last made progress, when that is too long ago; else None.
 

@@ -28,11 +28,13 @@ class Choice:
 
     @property
     def expert(self) -> bool:
-        """Whether the expert's grid is predicted to be clearly faster."""
-        return self.expert_s < MARGIN * self.learner_s
+        """Whether some of the expert's grid is left, predicted to be clearly faster."""
+        return bool(self.plan) and self.expert_s < MARGIN * self.learner_s
 
     def sentence(self) -> str:
         """What was chosen and why."""
+        if not self.plan:
+            return "sweeps of the learner: the first sweep holds all of the expert's grid"
         which = "the expert's grid" if self.expert else "sweeps of the learner"
         return (
             f"{which} after the first sweep: {self.learner_s:.0f} s predicted for sweeps, "

@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from materialsdock.errors import ModelFault
 from materialsdock.learning import hyperparameters
 from materialsdock.learning.engines import engine
 from materialsdock.learning.gaussian_process import MeanFunction
@@ -60,9 +61,13 @@ def learned(
 ) -> Knowledge:
     """From `data`: positions, values, noise variances, each (n,), n ≥ 4.
 
-    Raises ModelFault when no kernel can be learned.
+    Raises ModelFault when no kernel can be learned, as when all positions are equal.
     """
     x, y, noise = data
+    if not np.ptp(x) > 0:
+        raise ModelFault(
+            f"all {x.size} counts are at {x[0]:g}", where="learner", remedy="does the axis move?"
+        )
     mean = float(y.mean())
     if not np.ptp(y) > 0:  # nothing to learn a kernel from
         return Knowledge(Kernel(float(np.ptp(axis.grid)) / 10.0, float(noise.mean())), mean)

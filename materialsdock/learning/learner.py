@@ -33,6 +33,9 @@ from materialsdock.learning.sweeps import Costs
 from materialsdock.model import Axis, Evidence, FloatArray, Observation, Proposal, Spectrum
 
 
+LARGEST = 1e100  # of any number told: its square is one too
+
+
 class SpectrumLearner:
     """Learns y(x) on `axis`; satisfies protocols.Learner.
 
@@ -87,10 +90,10 @@ class SpectrumLearner:
     # -- data ---------------------------------------------------------------------------------
 
     def tell(self, observations: Iterable[Observation]) -> None:
-        """Take in observations: all of them, or none and a ModelFault naming one not finite."""
+        """Take in observations: all of them, or none and a ModelFault naming one not usable."""
         fresh = {o.uid: o for o in observations if o.uid not in self._uids}
         for uid, o in fresh.items():
-            if not np.isfinite([o.x, o.y, o.sigma]).all() or o.sigma <= 0:
+            if not (np.abs([o.x, o.y, o.sigma]).max() < LARGEST and o.sigma > 1 / LARGEST):
                 raise ModelFault(f"x = {o.x}, y = {o.y}, sigma = {o.sigma}", where=uid)
         for o in fresh.values():
             late = bool(self._told) and (o.step, o.uid) < self._told[-1][:2]

@@ -28,6 +28,9 @@ from materialsdock.model import Evidence, FloatArray, Verdict
 from materialsdock.protocols import StoppingRule
 
 
+PATIENT = 20  # times the patience, with a low λ, until an open gate is not waited for any longer
+
+
 @dataclass(frozen=True)
 class PaperRule:
     """λ_t ≤ threshold, as published (npj Comput. Mater. 7, 139): no stop in the first `warmup`.
@@ -117,9 +120,11 @@ class RobustRule:
     def _stuck(self, evidence: Evidence, history: FloatArray) -> str | None:
         helped = (MinimumGate, SdGate, GapGate)
         counting = [gate for gate in self._gates() if isinstance(gate, helped)]
-        low = history.size and history[-self.window :].max() <= self.threshold
-        if low and _closed(counting, evidence):  # λ need not fall while these still open
-            return None
+        low = divergence.low_for(history, self.threshold)
+        if low >= self.window and _closed(counting, evidence):
+            if 0 < PATIENT * self.patience <= low:
+                return f"given up: λ has been low for {low} steps and counting does not help"
+            return None  # λ need not fall while these still open
         span = divergence.stalled(history, self.warmup, self.window, self.patience)
         return None if span is None else f"given up: λ has not fallen for {span} steps"
 
