@@ -10,7 +10,7 @@ import numpy as np
 
 from materialsdock import wanted
 from materialsdock.errors import InputError
-from materialsdock.learning import library
+from materialsdock.learning import grids, library
 from materialsdock.learning.learner import SpectrumLearner
 from materialsdock.learning.multipass import MultiPassLearner
 from materialsdock.learning.steered import SteeredLearner
@@ -53,10 +53,23 @@ def learner(job: Job) -> Learner:
 
 def _spectrum(along: Axis, options: dict[str, Any]) -> SpectrumLearner:
     names, file = options.pop("quantities", ()), options.pop("prior", None)
-    prior = library.load(Path(file)) if file else None
+    prior = _prior(Path(file), options.pop("prior_sha256", None)) if file else None
     options["weights"] = weights(along.grid, options.pop("regions", ()))
     found = wanted.quantities(names, along.grid)
+    if (edge := options.pop("edge_ev", None)) is not None:
+        options["widest"] = grids.widest(along.grid, tuple(options["narrow"]), edge)
     return SpectrumLearner(along, wanted=found, prior=prior, **options)
+
+
+def _prior(file: Path, sha256: str | None) -> library.LibraryPrior:
+    """The library prior that the job began with; another would come to other decisions."""
+    if sha256 is not None and library.digest(file) != sha256:
+        raise InputError(
+            "the library prior is not the one that the job began with",
+            where=str(file),
+            remedy="put the old file back, or measure anew",
+        )
+    return library.load(file)
 
 
 def weights(grid: FloatArray, regions: Iterable[Sequence[float]]) -> FloatArray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -15,16 +15,24 @@ from materialsdock import building
 from materialsdock.config import Profile, Stop, Xrd
 from materialsdock.errors import InputError
 from materialsdock.formats import Measured
+from materialsdock.learning import library
 from materialsdock.learning.grids import candidate_grid, expert_grid, start_grid
+from materialsdock.learning.stop_settings import BUDGETS
+from materialsdock.learning.stopping import FIELDS
 from materialsdock.model import Diffractometer, FloatArray, Job, Observation, Sample, Structure
 from materialsdock.refinement.sensitivity import QUANTITIES
-from materialsdock.refinement.xas.edge import find_edge, nearest_edge
+from materialsdock.refinement.xas.edge import (
+    TABULATED_WITHIN_EV,
+    Edge,
+    find_edge,
+    nearest_edge,
+)
 
-FIRST_SWEEP = 30
 # λ over the passes of a diffraction measurement: each is compared with the first, per observation
 BY_PASS = {"reference": "first", "warmup": 0, "per_observation": True}
 BY_PASS_ROBUST = {**BY_PASS, "window": 1, "gates": False}
 # counts of many steps at a time say little of single surprises, nor has a pattern gaps
+PATTERN_TARGETS = ("peak_area_rel_sd", "detectable_strength", "max_sd")  # MultiPassLearner's
 FREE = {"gap": False, "minimum_points": 1, "calm": [0.0, 1e9], "wild": 1e9}
 UNEVEN = 0.25  # of a step: how far a 2θ position may lie from an even grid
 
@@ -44,9 +52,16 @@ def read_structure(path: Path, orientation: tuple[int, int, int] | None = None) 
 
 
 def stop_settings(stop: Stop, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The profile's stopping section with the user's changes, None left out."""
-    merged = {**stop.model_dump(), **{k: v for k, v in changes.items() if v is not None}}
-    return {key: value for key, value in merged.items() if value is not None}
+    """The profile's stopping section with the user's changes, None left out.
+
+    A user who changes the mode does not get what the profile says of another one; targets that
+    the user names stand besides the profile's.
+    """
+    asked = {key: value for key, value in changes.items() if value is not None}
+    own = {key: value for key, value in stop.model_dump().items() if value is not None}
+    known = {"mode", "targets", *BUDGETS, *FIELDS[asked.get("mode", stop.mode)]}
+    merged = {**{key: value for key, value in own.items() if key in known}, **asked}
+    return {**merged, "targets": {**stop.targets, **asked.get("targets", {})}}
 
 
 def by_pass(stop: Mapping[str, Any]) -> dict[str, Any]:
@@ -73,6 +88,9 @@ def diffraction_job(
     grid = even_grid(measured.x)
     full_time_s = count_time_s or measured.count_time_s or xrd.full_time_s
     seconds = grid.size * full_time_s + np.ptp(grid) / xrd.motion.velocity
+    stopping = _steered_stop(xrd, stop)
+    steered = (f"{_steered_quantity(xrd)}_esd",) if xrd.objective in building.STEERED else ()
+    _refuse_unknown_targets(stopping, (*PATTERN_TARGETS, *steered))
     settings = {
         "axis": {
             "name": "two_theta",
@@ -90,7 +108,7 @@ def diffraction_job(
             "settle_s": xrd.motion.settle_s,
             **_objective(xrd, full_time_s),
         },
-        "stop": by_pass(_steered_stop(xrd, stop)),
+        "stop": by_pass(stopping),
         "full_scan": {
             "points": int(grid.size),
             "seconds": float(seconds),
@@ -129,9 +147,24 @@ def _kind(name: str) -> str:
 def _steered_stop(xrd: Xrd, stop: Mapping[str, Any]) -> dict[str, Any]:
     if xrd.objective not in building.STEERED:
         return stop_settings(xrd.stop, stop)
-    quantity = _kind(xrd.wanted[0]) if xrd.wanted else "weight_fraction"
-    target = {"mode": "target", "targets": {f"{quantity}_esd": xrd.wanted_esd}}
-    return {**target, **{k: v for k, v in stop.items() if v is not None}}
+    budget = {key: getattr(xrd.stop, key) for key in BUDGETS}
+    found = {"mode": "target", **budget, **{k: v for k, v in stop.items() if v is not None}}
+    targets = {f"{_steered_quantity(xrd)}_esd": xrd.wanted_esd, **stop.get("targets", {})}
+    return {**{k: v for k, v in found.items() if v is not None}, "targets": targets}
+
+
+def _steered_quantity(xrd: Xrd) -> str:
+    return _kind(xrd.wanted[0]) if xrd.wanted else "weight_fraction"
+
+
+def _refuse_unknown_targets(stopping: Mapping[str, Any], known: Collection[str]) -> None:
+    """A target that no learner reports would never be reached."""
+    if odd := [name for name in stopping["targets"] if name not in known]:
+        raise InputError(
+            f"no quantity of a powder pattern: {', '.join(odd)}",
+            where="stop targets",
+            remedy=f"there is: {', '.join(known)}; esds of structures by --objective and --esd",
+        )
 
 
 def absorption_job(
@@ -165,14 +198,15 @@ def absorption_job(
         },
         "learner": {
             "count_time_s": count,
-            "initial": start_grid(lo, hi, edge.energy_ev, FIRST_SWEEP, xas.resolution_ev).tolist(),
+            "initial": start_grid(lo, hi, edge.energy_ev, xas.resolution_ev).tolist(),
             "narrow": [max(lo, edge.energy_ev - 15.0), min(hi, edge.energy_ev + 40.0)],
+            "edge_ev": edge.energy_ev,
             "velocity": xas.motion.velocity,
             "settle_s": xas.motion.settle_s,
             "expert": expert_grid(lo, hi, edge.energy_ev, xas.resolution_ev).tolist(),
             "quantities": [name.removesuffix("_sd") for name in targets if name.endswith("_sd")],
             "regions": [list(region) for region in xas.regions],
-            "prior": str(xas.prior.resolve()) if xas.prior else None,
+            **_prior(xas.prior, edge),
         },
         "stop": stopping,
         "full_scan": {"points": full, "seconds": float(seconds), "full_time_s": count},
@@ -180,6 +214,22 @@ def absorption_job(
         "profile": profile.name,
     }
     return Job(new_job_id(sample.name), sample, settings, seed)
+
+
+def _prior(path: Path | None, edge: Edge) -> dict[str, Any]:
+    """The library prior of a job, by path and content; InputError when it is of another edge."""
+    if path is None:
+        return {"prior": None}
+    known = library.load(path)
+    centre = float(known.edges_ev.mean())
+    if abs(centre - edge.energy_ev) > TABULATED_WITHIN_EV:
+        raise InputError(
+            f"a prior of {known.edge} at {centre:.1f} eV, but the edge of this scan is "
+            f"{edge.name} at {edge.energy_ev:.1f} eV",
+            where=str(path),
+            remedy="name a prior of that edge, or measure without",
+        )
+    return {"prior": str(path.resolve()), "prior_sha256": library.digest(path)}
 
 
 def job_for(

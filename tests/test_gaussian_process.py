@@ -15,8 +15,9 @@ from scipy.stats import multivariate_normal
 from materialsdock.errors import ModelFault
 from materialsdock.learning import acquisition, hyperparameters
 from materialsdock.learning.gaussian_process import GridPosterior, safe_cholesky
-from materialsdock.learning.grids import candidate_grid, region_grid, start_grid
+from materialsdock.learning.grids import candidate_grid, region_grid, start_grid, widest
 from materialsdock.learning.kernels import Kernel, Warp
+from materialsdock.learning.readings import far_gap
 from materialsdock.refinement.xas.simulate import simulate_xanes
 
 SHAPES = ("matern32", "matern52", "rbf")
@@ -370,4 +371,6 @@ def test_expert_grids_are_sorted_keep_their_ends_and_are_finest_on_the_edge(e0, 
     assert steps(expert, -19, 49).max() == pytest.approx(0.3, abs=1e-3)
     assert steps(expert, -before + 1, -21).max(initial=0) <= 10 + 1e-3
     assert steps(expert, 55, after).max() < 0.05 * 2 * np.sqrt(3.81 * (after + 20)) + 1e-3
-    assert start_grid(lo, hi, e0, 30, 1.5).size <= 32
+    start, narrow = start_grid(lo, hi, e0, 1.5), (max(lo, e0 - 15.0), min(hi, e0 + 40.0))
+    assert start.size <= 70
+    assert far_gap(start, candidates, widest(candidates, narrow, e0))[0] <= 1.0

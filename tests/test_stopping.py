@@ -243,6 +243,7 @@ def test_a_lucky_hit_stops_the_paper_rule_but_not_the_robust_one():
         ({"points": 12.0}, "12 of at least 20 points"),
         ({"max_sd": 0.021}, "largest sd 0.021 > 0.02"),
         ({"largest_gap": 1.6}, "largest gap 1.6 > 1.5"),
+        ({"far_gap": 1.2}, "a stretch is 1.2 times too wide for oscillations"),
     ],
 )
 def test_each_gate_holds_back_and_says_why(change, says):

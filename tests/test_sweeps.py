@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from materialsdock.learning import acquisition, expert, sweeps
+from materialsdock.learning import acquisition, expert, readings, sweeps
 from materialsdock.learning.engines import engine
 from materialsdock.learning.kernels import Kernel
 from materialsdock.learning.sweeps import Costs
@@ -137,3 +137,15 @@ def test_a_doubt_needs_points_off_the_curve():
     assert sweeps.doubt(engine, x, calm, np.full(4, 1e-4), 1.5) is None
     off = calm + np.array([0.0, 0.03, 0.03, 0.0])
     assert sweeps.doubt(engine, x, off, np.full(4, 1e-4), 1.5) == 4.5
+
+
+def test_probes_close_stretches_too_wide_for_oscillations():
+    grid = np.linspace(0.0, 100.0, 101)
+    widest = np.where(grid < 50.0, 100.0, 10.0)
+    measured = np.array([0.0, 50.0, 75.0, 100.0])
+    assert readings.far_gap(measured, grid, widest) == (2.5, 62.5)
+    taken = sweeps.nearest(grid, measured)
+    found = [i for i, _ in sweeps.far_probes(grid, measured, taken, widest, 20)]
+    assert min(found) > 50
+    assert readings.far_gap(np.append(measured, grid[found]), grid, widest)[0] <= 1.0
+    assert sweeps.far_probes(grid, np.append(measured, grid[found]), taken, widest, 20) == []

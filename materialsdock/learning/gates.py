@@ -60,7 +60,10 @@ class GapGate:
     def closed(self, evidence: Evidence) -> str | None:
         """Closed while a feature of the resolution's width could lie between two points."""
         gap, width = evidence.quantities["largest_gap"], evidence.quantities["resolution"]
-        return f"largest gap {gap:.3g} > {width:.3g}" if gap > width * SAME else None
+        if gap > width * SAME:
+            return f"largest gap {gap:.3g} > {width:.3g}"
+        far = evidence.quantities.get("far_gap", 0.0)
+        return f"a stretch is {far:.3g} times too wide for oscillations" if far > SAME else None
 
 
 @dataclass(frozen=True)

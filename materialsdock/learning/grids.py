@@ -9,6 +9,10 @@ from materialsdock.model import FloatArray
 EV_PER_INVERSE_ANGSTROM_SQUARED = 3.8099821  # ħ²/2m
 EDGE_END_EV = 50.0
 CANDIDATE_EV = 0.2
+REACH_ANGSTROM = 4.0  # shells beyond it hardly show in what is measured in a hurry
+NYQUIST_K = np.pi / (2.0 * REACH_ANGSTROM)  # [1/Å], two points a period
+FIRST_SHARE = 0.95
+PRE_EDGE_STEP_EV = 30.0
 
 
 def region_grid(
@@ -48,19 +52,33 @@ def candidate_grid(lo: float, hi: float, e0: float) -> FloatArray:
     return region_grid(lo, hi, e0, pre_step=2.0, edge_step=CANDIDATE_EV, k_step=0.03)
 
 
-def start_grid(lo: float, hi: float, e0: float, count: int, resolution: float) -> FloatArray:
-    """About `count` positions of `candidate_grid` to begin with.
+def start_grid(lo: float, hi: float, e0: float, resolution: float) -> FloatArray:
+    """Positions of `candidate_grid` to begin with.
 
     Even across the edge region, with gaps that fall to `resolution` [eV] or just below it when
-    they are halved twice; sparse outside.
+    they are halved twice; beyond it just dense enough that no oscillation of `widest` is missed.
     """
     step = 4 * max(1, int(resolution / CANDIDATE_EV + 1e-9)) * CANDIDATE_EV
     edge = np.arange(e0 - 20.0, e0 + EDGE_END_EV, step)
-    edge = edge[(edge >= lo) & (edge <= hi)]
-    far = region_grid(lo, hi, e0, pre_step=30.0, edge_step=step, k_step=0.5)
-    outside = far[(far < e0 - 20.0 - step / 2) | (far > e0 + EDGE_END_EV + step / 2)]
-    room = max(count - edge.size, 4)
-    if outside.size > room:
-        keep = np.unique(np.rint(np.linspace(0, outside.size - 1, room)).astype(int))
-        outside = outside[keep]
-    return np.unique(np.round(np.concatenate([edge, outside, [lo, hi]]), 4))
+    before = np.arange(lo, e0 - 20.0 - step / 2, PRE_EDGE_STEP_EV)
+    k_first, k_last = (
+        np.sqrt(max(energy, 1.0) / EV_PER_INVERSE_ANGSTROM_SQUARED)
+        for energy in (EDGE_END_EV - step, hi - e0)
+    )
+    k = np.arange(k_first, k_last, FIRST_SHARE * NYQUIST_K)[1:]
+    grid = np.concatenate([before, edge, e0 + EV_PER_INVERSE_ANGSTROM_SQUARED * k**2, [lo, hi]])
+    return np.unique(np.round(grid[(grid >= lo) & (grid <= hi)], 4))
+
+
+def widest(grid: FloatArray, narrow: tuple[float, float], e0: float) -> FloatArray:
+    """(m,) widest stretch [eV] that may stay unmeasured about each position outside `narrow`.
+
+    Above it EXAFS of shells as far as REACH_ANGSTROM is sampled twice a period, π/2R in k
+    (Nyquist); below it nothing is sharp: as far as the edge is away.  Inside it, where
+    the resolution is the limit, there is none here: the whole axis.
+    """
+    k = np.sqrt(np.maximum(grid - e0, 0.0) / EV_PER_INVERSE_ANGSTROM_SQUARED)
+    above = 2.0 * EV_PER_INVERSE_ANGSTROM_SQUARED * k * NYQUIST_K
+    below = np.maximum(e0 - grid, 1.0)
+    inside = (grid >= narrow[0]) & (grid <= narrow[1])
+    return np.where(inside, grid[-1] - grid[0], np.where(grid > narrow[1], above, below))

@@ -28,12 +28,9 @@ from materialsdock.learning.knowledge import (
 from materialsdock.learning.library import LibraryPrior
 from materialsdock.learning.markov import warm_up
 from materialsdock.learning.quantities import Quantity, as_evidence, estimates
-from materialsdock.learning.readings import columns, largest_gap, merged
+from materialsdock.learning.readings import columns, gaps, merged, usable
 from materialsdock.learning.sweeps import Costs
 from materialsdock.model import Axis, Evidence, FloatArray, Observation, Proposal, Spectrum
-
-
-LARGEST = 1e100  # of any number told: its square is one too
 
 
 class SpectrumLearner:
@@ -42,6 +39,7 @@ class SpectrumLearner:
     count_time_s : per point; initial : (k,) positions of the first sweep, default 12 even ones
     velocity [unit/s], settle_s : what motion costs: the size of sweeps, their order, `seconds`
     narrow : (lo, hi) where features as narrow as the axis' resolution may hide; default all of it
+    widest : (m,) how wide a stretch elsewhere may stay unmeasured; default any
     weights : (m,) what the variance at each grid position is worth; default the axis it stands for
     expert : (k,) positions an expert would count, taken after the first sweep if predicted faster
     wanted : quantities of the curve; as NAME and NAME_sd among the evidence, from sweep to sweep
@@ -62,6 +60,7 @@ class SpectrumLearner:
         velocity: float = 20.0,
         settle_s: float = 0.1,
         narrow: tuple[float, float] | None = None,
+        widest: FloatArray | None = None,
         weights: FloatArray | None = None,
         expert: FloatArray | None = None,
         wanted: Sequence[Quantity] = (),
@@ -71,11 +70,10 @@ class SpectrumLearner:
         warm_up()
         self.axis, self.model, self.acquisition, self.seed = axis, model, acquisition, seed
         self.costs = Costs(count_time_s, velocity, settle_s)
-        self.narrow = narrow or (float(axis.grid[0]), float(axis.grid[-1]))
+        self.narrow, self.widest = narrow or (float(axis.grid[0]), float(axis.grid[-1])), widest
         self.weights = np.gradient(axis.grid) if weights is None else np.asarray(weights)
         self.expert = np.empty(0) if expert is None else np.asarray(expert)
-        self.wanted = tuple(wanted)
-        self.prior = prior
+        self.wanted, self.prior = tuple(wanted), prior
         start = first_positions(axis, prior, self.weights) if initial is None else initial
         self.first = np.unique(axis.index(start))
         self._told: list[tuple[int, str, Observation]] = []
@@ -93,7 +91,7 @@ class SpectrumLearner:
         """Take in observations: all of them, or none and a ModelFault naming one not usable."""
         fresh = {o.uid: o for o in observations if o.uid not in self._uids}
         for uid, o in fresh.items():
-            if not (np.abs([o.x, o.y, o.sigma]).max() < LARGEST and o.sigma > 1 / LARGEST):
+            if not usable(o):
                 raise ModelFault(f"x = {o.x}, y = {o.y}, sigma = {o.sigma}", where=uid)
         for o in fresh.values():
             late = bool(self._told) and (o.step, o.uid) < self._told[-1][:2]
@@ -178,7 +176,7 @@ class SpectrumLearner:
         posterior, x, noise = self._pending(n, last)
         how = self.narrow, self.axis.resolution, self._count(n, last), self.acquisition
         doubted = sweeps.doubt(posterior, *columns(self.observations[: n - 1]), how[1])
-        return sweeps.plan(posterior, x, noise, self.weights, *how, doubted)
+        return sweeps.plan(posterior, x, noise, self.weights, *how, doubted, self.widest)
 
     def _choose(self, n: int, last: int) -> Choice | None:
         """After the first sweep, where there is an expert's grid: which of the two goes on."""
@@ -270,8 +268,7 @@ class SpectrumLearner:
             "max_sd": float(np.sqrt(self.present.variance.max())),
             "median_sd": float(np.sqrt(np.median(self.present.variance))),
             "noise_sd": float(np.sqrt(np.median(noise))) if x.size else np.inf,
-            "largest_gap": largest_gap(x, self.narrow),
-            "resolution": self.axis.resolution,
+            **gaps(x, self.axis, self.narrow, self.widest),
             **self._probed(),
         }
         evidence = Evidence(

@@ -8,6 +8,14 @@ import numpy as np
 
 from materialsdock.model import Axis, FloatArray, Observation, Spectrum
 
+LARGEST = 1e100  # of any number told: its square is one too
+
+
+def usable(o: Observation) -> bool:
+    """Whether all its numbers are finite, also when squared, and its sd positive."""
+    size = np.abs([o.x, o.y, o.sigma]).max()
+    return bool(size < LARGEST and o.sigma > 1 / LARGEST)
+
 
 def columns(observations: Sequence[Observation]) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Positions, values and noise variances, each (n,)."""
@@ -29,3 +37,23 @@ def largest_gap(x: FloatArray, region: tuple[float, float]) -> float:
     lo, hi = region
     inside = x[(x >= lo) & (x <= hi)]
     return float(np.diff(np.sort([lo, *inside, hi])).max())
+
+
+def far_gap(x: FloatArray, grid: FloatArray, widest: FloatArray) -> tuple[float, float]:
+    """(ratio, place) of the stretch without one of `x` (n,) that is widest for where it lies.
+
+    widest : (m,) how wide one may be about each position of `grid`; ratio 1 is just that
+    """
+    ends = np.concatenate([[grid[0]], np.sort(x), [grid[-1]]])
+    middle = 0.5 * (ends[1:] + ends[:-1])
+    ratio = np.diff(ends) / np.interp(middle, grid, widest)
+    worst = int(ratio.argmax())
+    return float(ratio[worst]), float(middle[worst])
+
+
+def gaps(
+    x: FloatArray, axis: Axis, narrow: tuple[float, float], widest: FloatArray | None
+) -> dict[str, float]:
+    """largest_gap of `narrow` and resolution [unit of the axis]; far_gap if `widest` is given."""
+    found = {"largest_gap": largest_gap(x, narrow), "resolution": axis.resolution}
+    return found if widest is None else found | {"far_gap": far_gap(x, axis.grid, widest)[0]}

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from materialsdock.learning import acquisition
 from materialsdock.learning.engines import Engine
-from materialsdock.learning.readings import largest_gap
+from materialsdock.learning.readings import far_gap, largest_gap
 from materialsdock.learning.residuals import strongest_run
 from materialsdock.model import FloatArray
 
@@ -107,6 +107,25 @@ def probes(
     return found
 
 
+def far_probes(
+    grid: FloatArray,
+    measured: FloatArray,
+    taken: NDArray[np.bool_],
+    widest: FloatArray,
+    count: int,
+) -> Picks:
+    """Looks into stretches wider than `widest` (m,) allows, where an oscillation may hide."""
+    taken, found = taken.copy(), []
+    for _ in range(min(count, int((~taken).sum()))):
+        ratio, place = far_gap(measured, grid, widest)
+        if ratio <= 1.0:
+            break
+        i = int(np.argmin(np.where(taken, np.inf, np.abs(grid - place))))
+        found.append((i, 0.0))
+        measured, taken[i] = np.append(measured, grid[i]), True
+    return found
+
+
 def doubt(
     engine: Engine, x: FloatArray, y: FloatArray, noise_variance: FloatArray, resolution: float
 ) -> float | None:
@@ -141,12 +160,14 @@ def plan(
     count: int,
     how: Acquisition = "imse",
     doubted: float | None = None,
+    widest: FloatArray | None = None,
 ) -> tuple[tuple[int, float], ...]:
     """(grid index, score) of the next `count` points in travel order.
 
     measured : (n,) positions so far, the present one last.  One in four is a probe (score 0), every
     second one when the curve is known wherever the model can tell.
     doubted : place where points lie off the curve: one in four looks there again
+    widest : (m,) how wide a stretch outside `narrow` may stay, where probes look next
     """
     grid = engine.grid
     taken = nearest(grid, measured)
@@ -160,6 +181,9 @@ def plan(
     looks = count // 2 if known else probe_count(measured.size, count)
     hidden = probes(grid, measured, taken, narrow, resolution, looks)
     taken[[i for i, _ in hidden]] = True
+    if widest is not None:
+        hidden += far_probes(grid, measured, taken, widest, looks - len(hidden))
+        taken[[i for i, _ in hidden]] = True
     chosen += hidden
     chosen += picks(engine, noise_variance, weights, count - len(hidden), taken, how)
     order = acquisition.travel_order(grid[[i for i, _ in chosen]], float(measured[-1]))

@@ -46,6 +46,7 @@ def shipped(problem: Problem, count_s: float = COUNT_S, *, expert: bool = True) 
         problem.axis,
         count_time_s=count_s,
         initial=problem.started,
+        widest=problem.widest,
         velocity=problem.velocity,
         settle_s=SETTLE_S,
         narrow=problem.family.narrow_ev,

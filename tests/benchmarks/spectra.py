@@ -19,7 +19,12 @@ from stopping_spectra import FAMILIES as DRAWN
 from stopping_spectra import Family, line, peak, rise
 
 from materialsdock.formats import read_measured
-from materialsdock.learning.grids import EV_PER_INVERSE_ANGSTROM_SQUARED, region_grid, start_grid
+from materialsdock.learning.grids import (
+    EV_PER_INVERSE_ANGSTROM_SQUARED,
+    region_grid,
+    start_grid,
+    widest,
+)
 from materialsdock.model import Axis, FloatArray
 from materialsdock.refinement.xas.edge import find_edge, locate, nearest_edge
 from materialsdock.refinement.xas.simulate import simulate_xanes
@@ -27,7 +32,7 @@ from materialsdock.refinement.xas.simulate import simulate_xanes
 LIBRARY = Path(__file__).parents[3] / "shared/data/xas/xasdatalibrary"
 NOISES = (0.001, 0.01, 0.03)
 EDGE_KNOWN_WITHIN_EV = 1.5
-FIRST, FIRST_OF_JOB = 12, 30
+FIRST = 12
 GAUSS = 2.3548  # FWHM of a Gaussian in its sd
 THIRD_DIFFERENCE = np.sqrt(20.0)  # sd of a third difference of white noise, in its sd
 MAD = 0.6745  # median of |z| for a standard normal z
@@ -145,7 +150,15 @@ class Problem:
         edge, on = self.family.edge_ev, self.axis
         if edge is None:
             return self.first
-        return start_grid(*self.ends, edge + self.edge_off_ev, FIRST_OF_JOB, on.resolution)
+        return start_grid(*self.ends, edge + self.edge_off_ev, on.resolution)
+
+    @property
+    def widest(self) -> FloatArray | None:
+        """How wide a stretch away from the edge may stay, as a job has it."""
+        edge, narrow = self.family.edge_ev, self.family.narrow_ev
+        if edge is None or narrow is None:
+            return None
+        return widest(self.axis.grid, narrow, edge + self.edge_off_ev)
 
     @property
     def expert(self) -> FloatArray:

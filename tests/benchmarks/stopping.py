@@ -5,7 +5,8 @@
 The published stop sizes; coverage of the certificate over five families of spectra at 0.3, 1 and
 3 % noise; points at the stop against an oracle that sees the truth; planted pre-edge peaks of
 0.6 eV; noise stated wrongly; hyperparameters learned at every step.  --calibrate prints the
-factors of learning.certificate from four other families and other seeds.
+factors of learning.certificate from four other families and other seeds.  Where measured spectra
+lie beside the checkout, also the certificate on them, replayed as jobs.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 from stopping_failures import pre_edges, wrong_noise
 from stopping_lambda import published_sizes, refit_every_step
+from stopping_measured import on_measured
 from stopping_runs import NOISES, Run, flat, measure, share
 from stopping_sizes import ratio, sizes, targeted
 from stopping_spectra import CALIBRATION, FAMILIES, Family
@@ -105,6 +107,7 @@ def results(seeds: int, few: int) -> dict[str, Any]:
         "target_mode": targeted(FAMILIES, range(few)),
         "pre_edge": pre_edges(range(3 * few)),
         "wrong_noise": wrong_noise(range(few)),
+        "measured": on_measured(range(max(few // 3, 1))),
         "refit_every_step": refit_every_step(range(max(few // 4, 1))),
     }  # fmt: skip
 
@@ -133,6 +136,11 @@ def targets(found: Mapping[str, Any]) -> list[dict[str, Any]]:
          min(f["alarm_or_holds"] for factor, f in noise.items() if factor != "x1"), ">=", 0.95),
         ("spectra in the coverage", found["certificate"]["spectra"], ">=", 200),
     ]  # fmt: skip
+    if found["measured"]:
+        over = [o for spectrum in found["measured"].values() for o in spectrum["rmse_over_bound"]]
+        asked.append(
+            ("coverage of the rmse on measured spectra", share(o <= 1.0 for o in over), ">=", 0.95)
+        )
     if found["published"] is not None:
         asked.append(("published stop sizes", found["published"]["equal"], ">=", 30))
     return [

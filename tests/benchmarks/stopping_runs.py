@@ -113,7 +113,11 @@ def measure(
     truth = family.draw(family.grid, rng)
     axis, width = family.axis, cell_widths(family.grid)
     learner = SpectrumLearner(
-        axis, count_time_s=1.0, narrow=family.narrow_ev, initial=family.initial
+        axis,
+        count_time_s=1.0,
+        narrow=family.narrow_ev,
+        widest=family.widest,
+        initial=family.initial,
     )
     rmse, gaps, step = [], [], 0
     stops: dict[Any, int] = {}

@@ -10,14 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from materialsdock.learning.grids import start_grid
+from materialsdock.learning.grids import start_grid, widest
 from materialsdock.model import Axis, FloatArray
 from materialsdock.refinement.xas.simulate import simulate_xanes
 
 FE_K_EV, FE_L3_EV, TI_K_EV, NI_K_EV, CE_M5_EV = 7112.0, 707.0, 4970.0, 8333.0, 884.0
 FWHM = 2.3548  # of a Gaussian, in its sd
 PEAK_FWHM_EV = 0.6
-FIRST = 30
 Draw = Callable[[FloatArray, np.random.Generator], FloatArray]
 
 
@@ -176,7 +175,14 @@ class Family:
         if self.edge_ev is None:
             return None
         lo, hi = float(self.grid[0]), float(self.grid[-1])
-        return start_grid(lo, hi, self.edge_ev, FIRST, self.resolution_ev)
+        return start_grid(lo, hi, self.edge_ev, self.resolution_ev)
+
+    @property
+    def widest(self) -> FloatArray | None:
+        """How wide a stretch away from the edge may stay, as a job has it."""
+        if self.edge_ev is None or self.narrow_ev is None:
+            return None
+        return widest(self.grid, self.narrow_ev, self.edge_ev)
 
 
 def k_edge(draw: Draw, lo: float, hi: float, points: int, resolution_ev: float) -> Family:

@@ -1,0 +1,57 @@
+"""The certificate on measured absorption spectra, replayed as jobs of profile `sim`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from measured_data import SHARED
+
+from materialsdock import building, config, prepare, siteroot
+from materialsdock.formats import read_measured
+from materialsdock.learning.quantities import cell_widths
+from materialsdock.model import Job, Observation, Sample
+
+LIBRARY = SHARED / "xas" / "xasdatalibrary"
+LARGEST = 700  # points, should the rule not stop
+
+
+def on_measured(seeds: range) -> dict[str, Any]:
+    """By spectrum: median points and time share, and |rmse| over its bound for each seed."""
+    profile, found = config.load("sim", siteroot.find()), {}
+    for file in sorted(LIBRARY.glob("*/*.xdi")):
+        spectrum = read_measured(file, "xas")
+        job = prepare.job_for(spectrum, Sample(file.stem, "xas"), profile)
+        runs = [_run(job, spectrum.x, spectrum.y, profile.xas.i0_rate_hz, seed) for seed in seeds]
+        points, share, over = np.array(runs).T
+        found[file.stem] = {
+            "points": float(np.median(points)),
+            "time_share": float(f"{np.median(share):.3g}"),
+            "rmse_over_bound": [float(f"{o:.3g}") for o in over],
+        }
+    return found
+
+
+def _run(job: Job, energy: Any, mu: Any, i0_rate_hz: float, seed: int) -> tuple[float, ...]:
+    learner, rule, rng = building.learner(job), building.rule(job), np.random.default_rng(seed)
+    seconds = float(job.settings["learner"]["count_time_s"])
+    evidence = learner.evidence()
+    for step in range(LARGEST):
+        x = learner.ask().start
+        i0 = rng.poisson(i0_rate_hz * seconds)
+        it = max(rng.poisson(i0_rate_hz * seconds * np.exp(-np.interp(x, energy, mu))), 1)
+        y, sigma = float(np.log(i0 / it)), float(np.sqrt(1.0 / i0 + 1.0 / it))
+        learner.tell([Observation(f"b/{step}", step, x, y, sigma, seconds, "b")])
+        evidence = learner.evidence()
+        if rule.judge(evidence).stop:
+            break
+    grid = learner.axis.grid
+    off = learner.posterior(grid)[0] - np.interp(grid, energy, mu)
+    width, q = cell_widths(grid), evidence.quantities
+    rmse = np.sqrt(width @ off**2 / width.sum())
+    return q["points"], q["seconds"] / job.settings["full_scan"]["seconds"], rmse / q["rmse_bound"]
