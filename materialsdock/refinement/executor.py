@@ -16,15 +16,69 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any
+from typing import Any, Protocol, Self, TypeVar
 
 from pebble import ProcessExpired, ProcessPool
 
-from materialsdock.errors import ModelFault
+from materialsdock.errors import InputError, ModelFault
 
 GIB = 2**30
 PR_SET_PDEATHSIG = 1
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+Task = TypeVar("Task")
+
+
+class TrialExecutor(Protocol):
+    """What a search needs of whoever runs its trials: processes here, or a cluster.
+
+    Laws (tests/test_executor.py, tests/test_dask_executor.py): results come in the order of the
+    arguments; a call that hangs, crashes or eats memory costs only itself and comes as a value;
+    equal `workers` and equal functions give equal results, wherever they run.
+    """
+
+    @property
+    def workers(self) -> int:
+        """Calls at once."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def run(
+        self,
+        function: Callable[..., Any],
+        arguments: Iterable[tuple[Any, ...]],
+        *,
+        ahead: int = 0,
+        time_limit_s: float | None = None,
+    ) -> Iterator[tuple[int, Any]]:
+        """Call `function(*arguments[i])` for each i; yield (i, result or exception), in order."""
+
+
+def trial_executor(
+    *,
+    workers: int = 2,
+    time_limit_s: float = 60.0,
+    warm_up: Callable[[], None] | None = None,
+    scheduler_address: str | None = None,
+) -> TrialExecutor:
+    """Processes on this machine, or the Dask cluster at `scheduler_address` ("tcp://host:8786").
+
+    Raises InputError when a cluster is wanted and the extra `dask` is not installed.
+    """
+    if scheduler_address is None:
+        return Executor(workers=workers, time_limit_s=time_limit_s, warm_up=warm_up)
+    try:
+        from materialsdock.refinement.dask_executor import DaskExecutor
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"no {error.name} for the Dask cluster {scheduler_address}",
+            where="executor of trials",
+            remedy="pip install 'materialsdock[dask]', or use executor = \"local\"",
+        ) from error
+    return DaskExecutor(
+        scheduler_address, workers=workers, time_limit_s=time_limit_s, warm_up=warm_up
+    )
 
 
 class Executor:
@@ -86,23 +140,13 @@ class Executor:
         ran out of memory, else the exception that it raised.
         """
         limit = self.time_limit_s if time_limit_s is None else time_limit_s
-        waiting: deque[Future[Any]] = deque()
-        done = 0
-        source = iter(arguments)
-        try:
-            while True:
-                while len(waiting) < self.workers + ahead:
-                    item = next(source, None)
-                    if item is None:
-                        break
-                    waiting.append(self._schedule(function, item, limit))
-                if not waiting:
-                    return
-                yield done, self._outcome(waiting.popleft(), limit)
-                done += 1
-        finally:
-            for future in waiting:
-                future.cancel()
+        return in_order(
+            arguments,
+            self.workers + ahead,
+            submit=lambda item: self._schedule(function, item, limit),
+            outcome=lambda future: self._outcome(future, limit),
+            cancel=Future.cancel,
+        )
 
     def _schedule(
         self, function: Callable[..., Any], item: tuple[Any, ...], limit: float
@@ -126,6 +170,37 @@ class Executor:
         if isinstance(error, MemoryError):
             return ModelFault(f"needed more than {self.memory_limit_bytes / GIB:g} GiB of memory")
         return error
+
+
+def in_order(
+    arguments: Iterable[tuple[Any, ...]],
+    depth: int,
+    *,
+    submit: Callable[[tuple[Any, ...]], Task],
+    outcome: Callable[[Task], Any],
+    cancel: Callable[[Task], object],
+) -> Iterator[tuple[int, Any]]:
+    """Yield (i, outcome of what was submitted for arguments[i]), with `depth` of them on the way.
+
+    Argument i is drawn right after result i − depth was taken, whatever the timing.
+    """
+    waiting: deque[Task] = deque()
+    source = iter(arguments)
+    done = 0
+    try:
+        while True:
+            while len(waiting) < depth:
+                item = next(source, None)
+                if item is None:
+                    break
+                waiting.append(submit(item))
+            if not waiting:
+                return
+            yield done, outcome(waiting.popleft())
+            done += 1
+    finally:
+        for task in waiting:
+            cancel(task)
 
 
 def _settle(parent: int, memory_limit_bytes: int, warm_up: Callable[[], None] | None) -> None:
