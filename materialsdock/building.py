@@ -17,6 +17,7 @@ from materialsdock.learning.steered import SteeredLearner
 from materialsdock.learning.stopping import rule_from_settings
 from materialsdock.model import Axis, Diffractometer, FloatArray, Job
 from materialsdock.protocols import Learner, StoppingRule
+from materialsdock.refinement.xas.edge import TABULATED_WITHIN_EV, Edge
 
 ARRAYS = ("initial", "windows", "expert")
 STEERED = ("fractions", "parameter")
@@ -59,6 +60,22 @@ def _spectrum(along: Axis, options: dict[str, Any]) -> SpectrumLearner:
     if (edge := options.pop("edge_ev", None)) is not None:
         options["widest"] = grids.widest(along.grid, tuple(options["narrow"]), edge)
     return SpectrumLearner(along, wanted=found, prior=prior, **options)
+
+
+def prior_settings(path: Path | None, edge: Edge) -> dict[str, Any]:
+    """The library prior of a job, by path and content; InputError when it is of another edge."""
+    if path is None:
+        return {"prior": None}
+    known = library.load(path)
+    centre = float(known.edges_ev.mean())
+    if abs(centre - edge.energy_ev) > TABULATED_WITHIN_EV:
+        raise InputError(
+            f"a prior of {known.edge} at {centre:.1f} eV, but the edge of this scan is "
+            f"{edge.name} at {edge.energy_ev:.1f} eV",
+            where=str(path),
+            remedy="name a prior of that edge, or measure without",
+        )
+    return {"prior": str(path.resolve()), "prior_sha256": library.digest(path)}
 
 
 def _prior(file: Path, sha256: str | None) -> library.LibraryPrior:

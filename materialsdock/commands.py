@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from materialsdock import analysis, building, config, options, prepare, siteroot
 from materialsdock.errors import InputError, Refused
 from materialsdock.explain import sentences
 from materialsdock.formats import Measured, read_measured
+from materialsdock.learning import library
 from materialsdock.ledger import Ledger
 from materialsdock.model import Job, Outcome, Sample, Technique
 from materialsdock.progress import display
@@ -43,6 +45,37 @@ class Request:
     prior: Path | None = None
     regions: Sequence[str] = ()
 
+    @property
+    def given(self) -> tuple[str, ...]:
+        """The options that say what a job is to do."""
+        words = {
+            "--stop": self.stop,
+            "--count-time": self.count_time_s,
+            "--objective": self.objective,
+            "--wanted": self.wanted,
+            "--esd": self.esd,
+            "--prior": self.prior,
+            "--region": self.regions,
+        }
+        return tuple(word for word, value in words.items() if value not in (None, (), []))
+
+    def check(self, measured: Measured, sample: Sample) -> None:
+        """Refuse, all at once, options that say nothing or nothing of this sample."""
+        cif = ("--cif",) if sample.structures else ()
+        checks: list[Callable[[], object]] = [
+            partial(options.fitting, sample.technique, (*cif, *self.given)),
+            partial(options.stop_options, self.stop),
+            partial(options.regions, self.regions, (measured.x[0], measured.x[-1])),
+        ]
+        xrd = config.load(self.profile, siteroot.activate(self.site)).xrd
+        if xrd is not None:
+            checks.append(
+                partial(options.aim, self.objective or xrd.objective, self.wanted, self.esd)
+            )
+        if self.prior is not None:
+            checks.append(partial(library.load, self.prior))
+        options.together(*checks)
+
     def load(self) -> tuple[config.Profile, Path]:
         """The profile with the request's changes, and the active site."""
         site = siteroot.activate(self.site)
@@ -55,18 +88,21 @@ class Request:
 
     def _goals(self, profile: config.Profile) -> dict[str, Any]:
         """The technique sections with what the user wants to know instead of the profile's."""
+        # another objective does not keep what the profile wants of its own
+        wanted = self.wanted or (None if self.objective is None else ())
         goals: dict[str, Any] = {
             "objective": self.objective,
-            "wanted": self.wanted,
+            "wanted": wanted,
             "wanted_esd": self.esd,
         }
         sections: dict[str, dict[str, Any]] = {
             "xrd": goals,
-            "xas": {"prior": self.prior, "regions": options.regions(self.regions)},
+            "xas": {"prior": self.prior, "regions": options.regions(self.regions) or None},
         }
         found = {}
         for name, changes in sections.items():
-            section, asked = getattr(profile, name), {k: v for k, v in changes.items() if v}
+            section = getattr(profile, name)
+            asked = {key: value for key, value in changes.items() if value is not None}
             if section is not None and asked:
                 found[name] = config.changed(section, asked)
         return found
@@ -94,6 +130,7 @@ def replay(
     request: Request, measured: Measured, sample: Sample, source: Path | None = None
 ) -> Shown:
     """Measure `sample` on the simulated beamline, which replays `measured`."""
+    request.check(measured, sample)
     profile, site = request.load()
     job = prepare.job_for(
         measured,
@@ -114,7 +151,8 @@ def replay(
 
 
 def resume(request: Request, job_id: str) -> Shown:
-    """Go on with a job of the ledger where it stopped."""
+    """Go on with a job of the ledger where it stopped; it keeps its own options."""
+    options.unchangeable(request.given)
     data = DataDirectory(request.out)
     with Ledger(data.ledger) as ledger:
         job = ledger.job(job_id)

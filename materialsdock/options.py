@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from materialsdock.building import STEERED
 from materialsdock.errors import InputError
-from materialsdock.model import Structure
+from materialsdock.model import Structure, Technique
 from materialsdock.prepare import read_structure
 
 STOP_NUMBERS = {
@@ -19,6 +21,70 @@ STOP_NUMBERS = {
 }
 MODES = ("paper", "robust", "target")
 CURVE = ("rmse", "rmse_bound")  # targets whose names are no QUANTITY_sd
+OBJECTIVES = ("peaks", "profile", *STEERED)
+FOR: Mapping[Technique, tuple[str, ...]] = {
+    "xrd": ("--cif", "--objective", "--wanted", "--esd"),
+    "xas": ("--prior", "--region"),
+}
+
+
+def together(*checks: Callable[[], object]) -> None:
+    """Run every check; an InputError that names all faults found, none hidden by another."""
+    faults = []
+    for check in checks:
+        try:
+            check()
+        except InputError as fault:
+            faults.append(fault)
+    if len(faults) == 1:
+        raise faults[0]
+    if faults:
+        raise InputError("; ".join(map(str, faults)), where="options")
+
+
+def fitting(technique: Technique, given: Collection[str]) -> None:
+    """Refuse options `given` that another technique has: they would be ignored."""
+    for other, names in FOR.items():
+        odd = [name for name in names if name in given]
+        if other != technique and odd:
+            raise InputError(
+                f"{', '.join(odd)} given for a measurement of {technique}",
+                where="options",
+                remedy=f"that is for {other} only",
+            )
+
+
+def unchangeable(given: Collection[str]) -> None:
+    """Refuse options `given` with --resume: a job goes on as it began."""
+    if given:
+        raise InputError(
+            f"{', '.join(given)} cannot be changed",
+            where="--resume",
+            remedy="leave it out, or measure anew",
+        )
+
+
+def aim(objective: str, wanted: Sequence[str], esd: float | None) -> None:
+    """Check what is asked of the 2θ counting, the rest being as the profile says.
+
+    objective : the one in force; wanted, esd : as given on the command line
+    Raises InputError naming every fault.
+    """
+    faults = []
+    if objective not in OBJECTIVES:
+        faults.append(f"--objective {objective!r} is none of {', '.join(OBJECTIVES)}")
+    elif esd is not None and objective not in STEERED:
+        faults.append(f"--esd {esd:g} with objective {objective}, which has none")
+    if esd is not None and not 0 < esd < float("inf"):
+        faults.append(f"--esd {esd:g} is not a positive number")
+    if wanted and objective in OBJECTIVES and objective != "parameter":
+        faults.append(f"--wanted {', '.join(wanted)} with objective {objective}")
+    if faults:
+        raise InputError(
+            "; ".join(faults),
+            where="--objective",
+            remedy="fractions takes --esd, parameter takes --wanted PHASE.NAME and --esd",
+        )
 
 
 def stop_options(words: Sequence[str]) -> dict[str, Any]:
@@ -50,8 +116,13 @@ def stop_options(words: Sequence[str]) -> dict[str, Any]:
     return found
 
 
-def regions(words: Sequence[str]) -> tuple[tuple[float, float, float], ...]:
-    """`--region LO:HI:WEIGHT ...` [eV]; InputError naming every word that is none."""
+def regions(
+    words: Sequence[str], within: tuple[float, float] = (-math.inf, math.inf)
+) -> tuple[tuple[float, float, float], ...]:
+    """`--region LO:HI:WEIGHT ...` [eV]; InputError naming every word that is none.
+
+    within : (lo, hi) [eV] of the scan, which a region has to meet
+    """
     found: list[tuple[float, float, float]] = []
     wrong = []
     for word in words:
@@ -60,16 +131,18 @@ def regions(words: Sequence[str]) -> tuple[tuple[float, float, float], ...]:
         except ValueError:
             wrong.append(word)
             continue
-        if lo < hi and 0 < weight < float("inf"):
+        if -math.inf < lo < hi < math.inf and 0 < weight < math.inf:
             found.append((lo, hi, weight))
         else:
             wrong.append(word)
-    if wrong:
-        raise InputError(
-            f"cannot read {', '.join(map(repr, wrong))}",
-            where="--region",
-            remedy="use LO:HI:WEIGHT, e.g. 7100:7140:5",
-        )
+    faults = [f"cannot read {', '.join(map(repr, wrong))}"] if wrong else []
+    outside = [f"{lo:g}:{hi:g}" for lo, hi, _ in found if lo > within[1] or hi < within[0]]
+    if outside:
+        scan = f"{within[0]:.6g} to {within[1]:.6g} eV"
+        faults.append(f"{', '.join(outside)} is outside the scan from {scan}")
+    if faults:
+        remedy = "use LO:HI:WEIGHT with LO < HI and WEIGHT > 0, e.g. 7100:7140:5"
+        raise InputError("; ".join(faults), where="--region", remedy=remedy)
     return tuple(found)
 
 

@@ -15,18 +15,12 @@ from materialsdock import building
 from materialsdock.config import Profile, Stop, Xrd
 from materialsdock.errors import InputError
 from materialsdock.formats import Measured
-from materialsdock.learning import library
 from materialsdock.learning.grids import candidate_grid, expert_grid, start_grid
 from materialsdock.learning.stop_settings import BUDGETS
 from materialsdock.learning.stopping import FIELDS
 from materialsdock.model import Diffractometer, FloatArray, Job, Observation, Sample, Structure
 from materialsdock.refinement.sensitivity import QUANTITIES
-from materialsdock.refinement.xas.edge import (
-    TABULATED_WITHIN_EV,
-    Edge,
-    find_edge,
-    nearest_edge,
-)
+from materialsdock.refinement.xas.edge import find_edge, nearest_edge
 
 # λ over the passes of a diffraction measurement: each is compared with the first, per observation
 BY_PASS = {"reference": "first", "warmup": 0, "per_observation": True}
@@ -54,14 +48,12 @@ def read_structure(path: Path, orientation: tuple[int, int, int] | None = None) 
 def stop_settings(stop: Stop, changes: Mapping[str, Any]) -> dict[str, Any]:
     """The profile's stopping section with the user's changes, None left out.
 
-    A user who changes the mode does not get what the profile says of another one; targets that
-    the user names stand besides the profile's.
+    A user who changes the mode does not get what the profile says of another one.
     """
     asked = {key: value for key, value in changes.items() if value is not None}
     own = {key: value for key, value in stop.model_dump().items() if value is not None}
     known = {"mode", "targets", *BUDGETS, *FIELDS[asked.get("mode", stop.mode)]}
-    merged = {**{key: value for key, value in own.items() if key in known}, **asked}
-    return {**merged, "targets": {**stop.targets, **asked.get("targets", {})}}
+    return {**{key: value for key, value in own.items() if key in known}, **asked}
 
 
 def by_pass(stop: Mapping[str, Any]) -> dict[str, Any]:
@@ -206,7 +198,7 @@ def absorption_job(
             "expert": expert_grid(lo, hi, edge.energy_ev, xas.resolution_ev).tolist(),
             "quantities": [name.removesuffix("_sd") for name in targets if name.endswith("_sd")],
             "regions": [list(region) for region in xas.regions],
-            **_prior(xas.prior, edge),
+            **building.prior_settings(xas.prior, edge),
         },
         "stop": stopping,
         "full_scan": {"points": full, "seconds": float(seconds), "full_time_s": count},
@@ -214,22 +206,6 @@ def absorption_job(
         "profile": profile.name,
     }
     return Job(new_job_id(sample.name), sample, settings, seed)
-
-
-def _prior(path: Path | None, edge: Edge) -> dict[str, Any]:
-    """The library prior of a job, by path and content; InputError when it is of another edge."""
-    if path is None:
-        return {"prior": None}
-    known = library.load(path)
-    centre = float(known.edges_ev.mean())
-    if abs(centre - edge.energy_ev) > TABULATED_WITHIN_EV:
-        raise InputError(
-            f"a prior of {known.edge} at {centre:.1f} eV, but the edge of this scan is "
-            f"{edge.name} at {edge.energy_ev:.1f} eV",
-            where=str(path),
-            remedy="name a prior of that edge, or measure without",
-        )
-    return {"prior": str(path.resolve()), "prior_sha256": library.digest(path)}
 
 
 def job_for(

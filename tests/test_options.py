@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 
-from materialsdock import options
+from materialsdock import commands, config, options
 from materialsdock.errors import InputError
+from materialsdock.formats import Measured
+from materialsdock.model import Sample, Structure
+
+PROFILE = config.load("sim", Path(__file__).parents[1])
+SPECTRUM = Measured(technique="xas", x=np.linspace(7000.0, 7300.0, 601), y=np.zeros(601))
+PATTERN = Measured(technique="xrd", x=np.linspace(20.0, 40.0, 1001), y=np.full(1001, 50.0))
+CORUNDUM = Structure("corundum", "data_x")
 
 
 def test_stop_words_become_settings():
@@ -48,3 +58,62 @@ def test_a_wrong_orientation_is_refused(tmp_path, word):
 def test_a_missing_cif_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"gone\.cif"):
         options.structures([tmp_path / "gone.cif"], [])
+
+
+@pytest.mark.parametrize(
+    ("measured", "given", "named"),
+    [
+        (SPECTRUM, {"objective": "fractions", "esd": 1.0}, ["--objective, --esd", "xrd only"]),
+        (SPECTRUM, {"wanted": ("zincite.a",)}, ["--wanted", "xrd only"]),
+        (PATTERN, {"prior": Path("gone.npz"), "regions": ("25:30:2",)}, ["--prior, --region"]),
+        (PATTERN, {"esd": 1.0}, ["--esd 1", "objective peaks"]),
+        (PATTERN, {"esd": 0.0}, ["--esd 0 is not a positive number"]),
+        (PATTERN, {"esd": -1.0, "objective": "fractions"}, ["--esd -1 is not a positive"]),
+        (PATTERN, {"wanted": ("zincite.a",)}, ["--wanted zincite.a", "objective peaks"]),
+        (PATTERN, {"objective": "best"}, ["'best'", "peaks, profile, fractions, parameter"]),
+        (SPECTRUM, {"regions": ("7400:7500:2",)}, ["7400:7500", "7000 to 7300 eV"]),
+        (SPECTRUM, {"prior": Path("gone.npz")}, ["gone.npz", "prior learn"]),
+        (
+            SPECTRUM,
+            {"stop": ("foo=1",), "regions": ("a:b:c",), "prior": Path("gone.npz"), "esd": -1.0},
+            ["'foo=1'", "'a:b:c'", "gone.npz", "--esd -1"],
+        ),
+    ],
+)
+def test_options_that_would_be_ignored_or_say_nothing_are_refused_together(measured, given, named):
+    with pytest.raises(InputError) as refused:
+        commands.Request(**given).check(measured, Sample("s", measured.technique))
+    for words in named:
+        assert words in str(refused.value)
+
+
+def test_a_structure_is_not_ignored_either():
+    with pytest.raises(InputError, match="--cif given for a measurement of xas"):
+        commands.Request().check(SPECTRUM, Sample("s", "xas", 0, (CORUNDUM,)))
+
+
+@pytest.mark.parametrize(
+    ("measured", "given"),
+    [
+        (PATTERN, {"objective": "fractions", "esd": 1.0}),
+        (PATTERN, {"objective": "parameter", "esd": 1e-4, "wanted": ("corundum.a",)}),
+        (SPECTRUM, {"regions": ("7100:7140:5",), "stop": ("e0_sd=0.1",), "count_time_s": 2.0}),
+    ],
+)
+def test_options_that_fit_are_not_refused(measured, given):
+    commands.Request(**given).check(measured, Sample("s", measured.technique))
+
+
+def test_another_objective_does_not_keep_what_the_profile_wants():
+    wants = PROFILE.xrd.model_copy(
+        update={"objective": "parameter", "wanted": ("corundum.a",), "wanted_esd": 1e-4}
+    )
+    profile = PROFILE.model_copy(update={"xrd": wants})
+    goals = commands.Request(objective="fractions", esd=1.0)._goals(profile)["xrd"]
+    assert (goals.objective, goals.wanted, goals.wanted_esd) == ("fractions", (), 1.0)
+
+
+def test_a_job_that_goes_on_keeps_its_options(tmp_path):
+    given = commands.Request(out=tmp_path, stop=("threshold=0.1",), prior=Path("fe.npz"))
+    with pytest.raises(InputError, match="--resume: --stop, --prior cannot be changed"):
+        commands.resume(given, "job")

@@ -11,6 +11,7 @@ import structures
 from materialsdock import building, config, options, prepare
 from materialsdock.errors import InputError
 from materialsdock.formats import Measured
+from materialsdock.learning.library import LibraryPrior
 from materialsdock.learning.steered import SteeredLearner
 from materialsdock.model import Observation, Sample
 from materialsdock.refinement.xas.simulate import simulate_xanes
@@ -118,3 +119,59 @@ def test_a_region_is_worth_its_weight():
     for wrong in ("7100:7140", "7140:7100:5", "a:b:c", "1:2:0", "1:2:inf"):
         with pytest.raises(InputError, match="LO:HI:WEIGHT"):
             options.regions(["1:2:3", wrong])
+
+
+@pytest.mark.parametrize("measured", [PATTERN, SPECTRUM])
+def test_a_target_alone_can_be_stopped_at(measured):
+    """The profile's λ threshold is of another mode and must not stand in the way."""
+    target = "e0_sd=0.1" if measured.technique == "xas" else "peak_area_rel_sd=0.1"
+    stop = options.stop_options(["mode=target", target])
+    job = prepare.job_for(measured, Sample("s", measured.technique), PROFILE, stop=stop)
+    building.check(job)
+    assert job.settings["stop"]["mode"] == "target"
+
+
+def test_a_target_that_no_pattern_has_is_refused():
+    for word in ("e0_sd=0.1", "rmse=0.1"):
+        with pytest.raises(InputError, match=r"no quantity of a powder pattern: .*peak_area"):
+            prepare.job_for(PATTERN, Sample("s", "xrd"), PROFILE, stop=options.stop_options([word]))
+
+
+def test_a_steered_job_keeps_the_profiles_budgets_and_its_own_esd():
+    stop = PROFILE.xrd.stop.model_copy(update={"maximum_count_seconds": 300.0})
+    section = PROFILE.xrd.model_copy(
+        update={"objective": "fractions", "wanted_esd": 0.5, "stop": stop}
+    )
+    profile = PROFILE.model_copy(update={"xrd": section})
+    changes = options.stop_options(["peak_area_rel_sd=0.1"])
+    settings = prepare.diffraction_job(PATTERN, CORUNDUM, profile, stop=changes).settings["stop"]
+    assert settings["maximum_count_seconds"] == 300.0
+    assert settings["targets"] == {"weight_fraction_esd": 0.5, "peak_area_rel_sd": 0.1}
+
+
+def of_edge(path, edge_ev):
+    axis = np.linspace(-100.0, 150.0, 60)
+    prior = LibraryPrior(
+        "an edge", axis, np.tanh(axis), np.ones((1, 60)), np.full(60, 0.1), axis / 10,
+        np.array([edge_ev, edge_ev + 4.0]), ("a", "b"),
+    )  # fmt: skip
+    prior.save(path)
+    section = PROFILE.xas.model_copy(update={"prior": path})
+    return PROFILE.model_copy(update={"xas": section})
+
+
+def test_a_prior_of_another_edge_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"an edge at 8981\.0 eV, but the edge of this scan is Fe"):
+        prepare.job_for(SPECTRUM, Sample("s", "xas"), of_edge(tmp_path / "cu.npz", 8979.0))
+
+
+def test_a_job_goes_on_with_the_prior_it_began_with(tmp_path):
+    path = tmp_path / "fe.npz"
+    job = prepare.job_for(SPECTRUM, Sample("s", "xas"), of_edge(path, 7112.0))
+    assert building.learner(job).prior is not None
+    of_edge(path, 7113.0)
+    with pytest.raises(InputError, match="not the one that the job began with"):
+        building.learner(job)
+    path.unlink()
+    with pytest.raises(InputError, match="not a library prior: No such file"):
+        building.learner(job)

@@ -241,6 +241,19 @@ def test_files_that_are_none_of_ours_are_refused(prior, tmp_path):
     replace(prior, mean=prior.mean[:-1]).save(path)
     with pytest.raises(InputError, match=r"mean has shape"):
         load(path)
+    replace(prior, edge=7).save(path)
+    with pytest.raises(InputError, match=r"no edge"):
+        load(path)
+    replace(prior, mean=np.full(prior.mean.shape, "x")).save(path)
+    with pytest.raises(InputError, match=r"mean is not numbers"):
+        load(path)
+    for broken in (np.arange(3.0), [1, 2]):
+        np.save(path.with_suffix(".npy"), broken)
+        with pytest.raises(InputError, match=r"not a library prior"):
+            load(path.with_suffix(".npy"))
+    np.savez(path, about=np.array("[1, 2]"))
+    with pytest.raises(InputError, match=r"no table"):
+        load(path)
 
 
 def test_the_measuring_path_does_not_import_torch():

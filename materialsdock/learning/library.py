@@ -10,11 +10,14 @@ a covariance from standards: Ito, Takeichi, Hino & Ono, Mach. Learn.: Sci. Techn
 
 from __future__ import annotations
 
+import hashlib
 import json
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -24,6 +27,8 @@ from materialsdock.learning.kernels import Warp, correlation
 from materialsdock.model import FloatArray
 
 VERSION = 1
+ABOUT = {"edge": str, "sources": list, "learned": dict}
+REMEDY = "learn it with: materialsdock prior learn FILES... --edge NAME"
 ARRAYS = ("energy_ev", "mean", "factors", "sd", "u", "edges_ev")
 # sd of what a raw spectrum adds, in edge steps; slopes per 100 eV, two to three times those of
 # measured transmission spectra
@@ -96,31 +101,53 @@ def load(path: Path) -> LibraryPrior:
 
     Raises InputError for a file that is none, is of another version, or holds broken arrays.
     """
-    remedy = "learn it with: materialsdock prior learn FILES... --edge NAME"
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            about = json.loads(str(archive["about"]))
-            arrays = {name: archive[name] for name in ARRAYS if name in archive}
-    except (OSError, ValueError, KeyError, BadZipFile, EOFError) as fault:
-        raise InputError(f"not a library prior: {fault}", where=str(path), remedy=remedy) from None
+    about, arrays = _read(path)
     if about.get("version") != VERSION:
         raise InputError(
             f"version {about.get('version')}, but {VERSION} is read here",
             where=str(path),
-            remedy=remedy,
+            remedy=REMEDY,
         )
-    _check(arrays, path, remedy)
-    return LibraryPrior(
-        edge=about["edge"],
-        sources=tuple(about["sources"]),
-        learned=about["learned"],
-        **arrays,
-    )
+    _check(about, arrays, path)
+    about["sources"] = tuple(about["sources"])
+    return LibraryPrior(**arrays, **{key: about[key] for key in ABOUT})
 
 
-def _check(arrays: Mapping[str, FloatArray], path: Path, remedy: str) -> None:
-    faults = [f"no {name}" for name in ARRAYS if name not in arrays]
-    faults += [f"{name} is not finite" for name, a in arrays.items() if not np.isfinite(a).all()]
+def digest(path: Path) -> str:
+    """SHA-256 of the file, by which a job knows its prior again; InputError when it is gone."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as fault:
+        raise InputError(
+            f"not a library prior: {fault.strerror}", where=str(path), remedy=REMEDY
+        ) from (fault)
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What `save` wrote: about the prior, and its arrays (m,), (k, m)."""
+    try:
+        # opened here, so that what is no archive is one error and not a bare array
+        with path.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as archive:
+            about = json.loads(str(archive["about"]))
+            arrays = {name: archive[name] for name in ARRAYS if name in archive}
+    except OSError as fault:
+        raise InputError(
+            f"not a library prior: {fault.strerror or fault}", where=str(path), remedy=REMEDY
+        ) from None
+    except (ValueError, KeyError, BadZipFile, EOFError, zlib.error) as fault:
+        raise InputError(f"not a library prior: {fault}", where=str(path), remedy=REMEDY) from None
+    if not isinstance(about, dict):
+        raise InputError("not a library prior: no table", where=str(path), remedy=REMEDY)
+    return about, arrays
+
+
+def _check(about: Mapping[str, Any], arrays: Mapping[str, FloatArray], path: Path) -> None:
+    faults = [f"no {key}" for key, kind in ABOUT.items() if not isinstance(about.get(key), kind)]
+    faults += [f"no {name}" for name in ARRAYS if name not in arrays]
+    odd = [name for name, a in arrays.items() if a.dtype.kind not in "fiu"]
+    faults += [f"{name} is not numbers" for name in odd]
+    numbers = {name: a for name, a in arrays.items() if name not in odd}
+    faults += [f"{name} is not finite" for name, a in numbers.items() if not np.isfinite(a).all()]
     if not faults:
         m = arrays["energy_ev"].size
         for name in ("mean", "sd", "u"):
@@ -130,8 +157,10 @@ def _check(arrays: Mapping[str, FloatArray], path: Path, remedy: str) -> None:
             faults.append(f"factors has shape {arrays['factors'].shape}, not (k, {m})")
         if not (np.diff(arrays["energy_ev"]) > 0).all():
             faults.append("energy_ev does not increase")
+        if m < 2 or not arrays["edges_ev"].size:
+            faults.append(f"{m} energies, {arrays['edges_ev'].size} edges")
     if faults:
-        raise InputError("; ".join(faults), where=str(path), remedy=remedy)
+        raise InputError("; ".join(faults), where=str(path), remedy=REMEDY)
 
 
 @dataclass(frozen=True, eq=False)

@@ -27,7 +27,6 @@ from materialsdock.learning.stop_settings import BUDGETS, check
 from materialsdock.model import Evidence, FloatArray, Verdict
 from materialsdock.protocols import StoppingRule
 
-
 PATIENT = 20  # times the patience, with a low λ, until an open gate is not waited for any longer
 
 
