@@ -11,12 +11,13 @@ import numpy as np
 
 from materialsdock import building, wanted
 from materialsdock.campaign import Campaign
+from materialsdock.errors import InputError
 from materialsdock.formats import Measured, read_measured
 from materialsdock.learning.certificate import certify
 from materialsdock.learning.learner import SpectrumLearner
 from materialsdock.learning.multipass import DETECTED, MultiPassLearner
 from materialsdock.learning.steered import SteeredLearner
-from materialsdock.model import Fit, Job, Outcome, Pattern, Spectrum, Trial
+from materialsdock.model import EdgeFit, Fit, FloatArray, Job, Outcome, Pattern, Spectrum, Trial
 from materialsdock.refinement.search import search
 from materialsdock.refinement.xas.edge import fit_edge
 
@@ -118,9 +119,14 @@ def _absorption(
     mean, sd = learner.posterior(energy)
     samples = learner.sample(energy, POSTERIOR_SAMPLES, job.seed)
     summary = summarise(campaign)
-    quantities = wanted.quantities(CERTIFIED, energy)
+    names = dict.fromkeys([*CERTIFIED, *job.settings["learner"].get("quantities", ())])
+    quantities = wanted.quantities(names, energy)
     promised = certify(learner.present, campaign.evidence, quantities, seed=job.seed)
-    summary["certificate"] = {**promised.as_dict(), "sentences": list(promised.sentences())}
+    edge, missing = _edge(energy, mean, samples)
+    summary["certificate"] = {
+        **promised.as_dict(),
+        "sentences": [*promised.sentences(), *missing],
+    }
     summary["plan"] = plan(learner)
     replayed = job.settings.get("replay")
     if replayed and Path(replayed).is_file():
@@ -132,9 +138,19 @@ def _absorption(
         tuple(campaign.decisions),
         summary,
         learner.spectrum(),
-        edge=fit_edge(energy, mean, samples),
+        edge=edge,
         curve=Spectrum(energy, mean, sd),
     )
+
+
+def _edge(
+    energy: FloatArray, mean: FloatArray, samples: FloatArray
+) -> tuple[EdgeFit | None, list[str]]:
+    """The edge of the posterior mean (m,), or none and why: the measurement counts anyway."""
+    try:
+        return fit_edge(energy, mean, samples), []
+    except InputError as fault:
+        return None, [f"no edge was found: {fault}"]
 
 
 def plan(learner: SpectrumLearner) -> str:

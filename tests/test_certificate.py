@@ -107,6 +107,34 @@ def test_what_is_not_known_is_said():
     assert str(statement) == "e0 is not known"
 
 
+def test_values_have_the_digits_of_their_bounds():
+    said = [
+        certificate.plus_minus(*pair) for pair in ((7122.6123, 0.2468), (7158.6, 154.3), (0.5, 3.0))
+    ]
+    assert said == ["7122.61 ± 0.25", "7160 ± 150", "0.5 ± 3.0"]
+    assert certificate.plus_minus(1.0, 0.0) == "1 ± 0"
+
+
+def test_a_stop_like_none_that_was_tested_is_said_so(run):
+    """A budget that ends the first sweep leaves gates closed: the 95 % is no promise there."""
+    learner, _, _ = run
+    evidence = learner.evidence()
+    few = replace(evidence, quantities={**evidence.quantities, "points": 9.0, "largest_gap": 12.0})
+    found = certificate.certify(learner.present, few)
+    assert not any("95 %" in line for line in found.sentences())
+    assert "not tested for a stop with: 9 of at least 20 points; largest gap 12 > " in " ".join(
+        found.sentences()
+    )
+
+
+def test_what_is_not_known_is_none_in_json(run):
+    _, _, found = run
+    unknown = certificate.Statement("e0", "eV", float("nan"), float("inf"), float("inf"))
+    plain = replace(found, statements=(unknown,)).as_dict()
+    assert json.loads(json.dumps(plain, allow_nan=False))["statements"][0]["bound"] is None
+    assert "e0 is not known" in replace(found, statements=(unknown,)).sentences()
+
+
 def test_rmse_is_that_of_the_whole_axis(run):
     learner, _, found = run
     assert expected_rmse(learner.present) == pytest.approx(

@@ -18,6 +18,7 @@ from materialsdock.learning import residuals
 from materialsdock.learning.divergence import judged
 from materialsdock.learning.gates import LEAST_DOF, alarm
 from materialsdock.learning.quantities import Posterior, Quantity, cell_widths, estimates
+from materialsdock.learning.stopping import SafeRule
 from materialsdock.model import Evidence, FloatArray
 
 COVERAGE = 0.95
@@ -25,7 +26,17 @@ SAMPLES = 200
 # bound over (posterior sd x surprise x unseen): the largest 95 % quantile of any calibration family
 RMSE_FACTOR = 1.15 * 1.41  # 1.15: measured spectra are less regular than the families
 QUANTITY_FACTOR = 2.65
+LARGEST_PRINTED = 1e6  # in digits
 SEEN, UNSEEN = 2.0, 1.6  # gap in resolutions up to which nothing is added; the most that is
+
+
+def plus_minus(value: float, bound: float) -> str:
+    """Value and bound, both to the bound's second digit: "7122.61 ± 0.25", "7160 ± 150"."""
+    if not 0 < bound < LARGEST_PRINTED:
+        return f"{value:.6g} ± {bound:.2g}"
+    digits = 1 - int(np.floor(np.log10(bound)))
+    value, bound = round(value, digits), round(bound, digits)
+    return f"{value:.{max(digits, 0)}f} ± {bound:.{max(digits, 0)}f}"
 
 
 @dataclass(frozen=True)
@@ -45,7 +56,7 @@ class Statement:
         unit = f" {self.unit}" if self.unit else ""
         if not np.isfinite(self.bound):
             return f"{self.name} is not known"
-        return f"{self.name} = {self.value:.6g} ± {self.bound:.2g}{unit}"
+        return f"{self.name} = {plus_minus(self.value, self.bound)}{unit}"
 
 
 @dataclass(frozen=True)
@@ -56,6 +67,7 @@ class Certificate:
     not exceeded with `coverage`; statements : the quantities the user asked for
     largest_gap, resolution : nothing narrower than the larger of them is promised to be seen
     widened : how much wider than in calm data without gaps; alarm : what the noise model lacks
+    missing : what the stops that the bounds were tested on had and this one has not (SafeRule)
     """
 
     points: int
@@ -67,23 +79,34 @@ class Certificate:
     resolution: float
     widened: float
     alarm: str | None = None
+    missing: str | None = None
     coverage: float = COVERAGE
 
     def sentences(self) -> list[str]:
         """The certificate for a person: one line a statement, the alarm last."""
-        percent = f"{100 * self.coverage:.0f} %"
+        label = f" ({100 * self.coverage:.0f} %)" if self.missing is None else " (not tested)"
         lines = [
-            f"curve: rmse ≤ {self.rmse_bound:.2g} ({percent}), {self.rmse:.2g} expected, "
+            f"curve: rmse ≤ {self.rmse_bound:.2g}{label}, {self.rmse:.2g} expected, "
             f"after {self.points} points",
-            *(f"{statement} ({percent})" for statement in self.statements),
+            *(f"{said}{label if np.isfinite(said.bound) else ''}" for said in self.statements),
         ]
+        if self.missing is not None:
+            lines.append(f"bounds are not tested for a stop with: {self.missing}")
         if self.largest_gap > self.resolution * (1 + 1e-9):
             lines.append(f"a feature narrower than {self.largest_gap:.2g} may have been missed")
         return lines if self.alarm is None else [*lines, f"alarm: {self.alarm}"]
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON and the ledger."""
-        return asdict(self)
+        """Plain values for JSON and the ledger, what is not known as None."""
+        return {key: _plain(value) for key, value in asdict(self).items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
 def surprise(evidence: Evidence) -> float:
@@ -156,7 +179,7 @@ def certify(
     """The certificate of a posterior: equal posterior, evidence and seed, equal certificate."""
     wanted, q, wide = tuple(wanted), evidence.quantities, _widened(evidence)
     found = estimates(posterior, wanted, samples, seed)
-    rmse = expected_rmse(posterior)
+    rmse, safe = expected_rmse(posterior), SafeRule().judge(evidence)
     statements = tuple(
         Statement(w.name, w.unit, value, sd, QUANTITY_FACTOR * wide * sd)
         for w, (value, sd) in zip(wanted, found.values(), strict=True)
@@ -171,4 +194,5 @@ def certify(
         float(q["resolution"]),
         wide,
         alarm(evidence),
+        None if safe.stop else safe.reason,
     )

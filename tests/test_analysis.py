@@ -1,0 +1,58 @@
+"""From what was measured to an outcome, also where there is little to analyse."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from materialsdock import analysis, config, options, prepare
+from materialsdock.campaign import Campaign
+from materialsdock.formats import Measured
+from materialsdock.ledger import Ledger
+from materialsdock.model import Observation, Sample
+from materialsdock.refinement.xas.simulate import simulate_xanes
+from materialsdock.report import overview, summary_json
+
+PROFILE = config.load("sim", Path(__file__).parents[1])
+ENERGY = np.linspace(6950.0, 7400.0, 901)
+SPECTRUM = Measured(technique="xas", x=ENERGY, y=simulate_xanes(ENERGY))
+
+
+def measured(folder, words, noise=0.005, truth=SPECTRUM):
+    """A campaign that ran to its stop, without a beamline."""
+    job = prepare.job_for(
+        SPECTRUM, Sample("s", "xas"), PROFILE, stop=options.stop_options(words), seed=1
+    )
+    rng = np.random.default_rng(0)
+    with Ledger(folder / "ledger.sqlite") as ledger:
+        ledger.add_job(job)
+        campaign = Campaign(job, ledger)
+        proposal = campaign.ask()
+        while proposal is not None:
+            step, x = len(campaign.decisions), proposal.start
+            y = float(np.interp(x, truth.x, truth.y) + noise * rng.standard_normal())
+            campaign._waiting = [Observation(f"r/{step}", step, x, y, noise, 1.0, "r")]
+            proposal = campaign.judge(proposal).next
+    return analysis.analyse(campaign, lambda stage: None, lambda trial: None)
+
+
+def test_a_measurement_too_short_for_an_edge_is_reported_with_the_reason(tmp_path):
+    outcome = measured(tmp_path, ["maximum_points=5", "area:7100:7200_sd=0.001"])
+    assert outcome.edge is None
+    assert "no edge was found: " in overview(outcome)
+    assert "budget of 5 points used up" in overview(outcome)
+    found = json.loads(json.dumps(summary_json(outcome), allow_nan=False))
+    assert found["e0_ev"] is None
+    assert found["certificate"]["missing"].startswith("5 of at least 20 points")
+    assert not any("95 %" in line for line in found["certificate"]["sentences"])
+
+
+def test_what_the_user_wanted_is_certified(tmp_path):
+    outcome = measured(tmp_path, ["area:7100:7200_sd=0.2", "maximum_points=200"])
+    names = [each["name"] for each in outcome.summary["certificate"]["statements"]]
+    assert names == [*analysis.CERTIFIED, "area:7100:7200"]
+    assert outcome.summary["certificate"]["missing"] is None
+    assert outcome.edge.e0_ev == pytest.approx(7112.0, abs=20.0)
