@@ -8,9 +8,9 @@ import sys
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from materialsdock.errors import InputError, Unreachable
 from materialsdock.model import Diffractometer
@@ -111,12 +111,25 @@ class Xas(Section):
 
 
 class Analysis(Section):
-    """The refinement search that starts by itself after a measurement."""
+    """The refinement search that starts by itself after a measurement.
+
+    executor : processes here, or the Dask cluster at `scheduler_address` ("tcp://host:8786")
+    storage : URL where trials are kept (refinement/storage.py); none: in memory
+    """
 
     trials: int = Field(default=16, ge=1)
     seeds: tuple[int, ...] = (0,)
     workers: int = Field(default=2, ge=1)
     trial_time_limit_s: float = Field(default=60.0, gt=0)
+    executor: Literal["local", "dask"] = "local"
+    scheduler_address: str | None = None
+    storage: str | None = None
+
+    @model_validator(mode="after")
+    def _has_a_scheduler(self) -> Self:
+        if self.executor == "dask" and self.scheduler_address is None:
+            raise ValueError('executor = "dask" needs scheduler_address = "tcp://HOST:8786"')
+        return self
 
 
 class Catalog(Section):

@@ -13,9 +13,11 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
-from materialsdock.errors import ModelFault
-from materialsdock.refinement.executor import GIB, Executor
+from materialsdock.config import Analysis
+from materialsdock.errors import InputError, ModelFault
+from materialsdock.refinement.executor import GIB, Executor, trial_executor
 
 FEW_SECONDS = 20.0
 
@@ -91,6 +93,20 @@ def test_workers_that_cannot_start_are_one_clear_fault():
         pytest.raises(ModelFault, match="worker process"),
     ):
         list(executor.run(abs, [(1,), (2,)]))
+
+
+def test_a_profile_that_wants_a_cluster_must_say_which():
+    with pytest.raises(ValidationError, match="scheduler_address"):
+        Analysis(executor="dask")
+    assert Analysis(executor="dask", scheduler_address="tcp://host:8786").storage is None
+
+
+def test_a_cluster_without_dask_is_one_clear_fault(monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    monkeypatch.delitem(sys.modules, "materialsdock.refinement.dask_executor", raising=False)
+    with pytest.raises(InputError, match="distributed") as caught:
+        trial_executor(scheduler_address="tcp://host:8786")
+    assert "materialsdock[dask]" in caught.value.remedy
 
 
 PARENT = """
