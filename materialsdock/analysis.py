@@ -15,7 +15,7 @@ from materialsdock.errors import InputError
 from materialsdock.formats import Measured, read_measured
 from materialsdock.learning.certificate import certify
 from materialsdock.learning.learner import SpectrumLearner
-from materialsdock.learning.multipass import DETECTED, MultiPassLearner
+from materialsdock.learning.multipass import DETECTED, NEARLY, MultiPassLearner
 from materialsdock.learning.steered import SteeredLearner
 from materialsdock.model import EdgeFit, Fit, FloatArray, Job, Outcome, Pattern, Spectrum, Trial
 from materialsdock.refinement.search import search
@@ -168,10 +168,13 @@ def passes(learner: MultiPassLearner, quantities: Mapping[str, float]) -> str:
         said = [f"{quantities['passes']:.0f} passes steered towards {learner.quantity}"]
         said += [learner.trouble] if learner.trouble else []
     least = quantities["detectable_strength"]
-    said.append(
-        f"a peak of {least:.3g} counts/s over the background would have been found nearly anywhere "
-        f"(expected at {DETECTED:g} sd)"
-    )
+    if np.isfinite(least):
+        said.append(
+            f"a peak of {least:.3g} counts/s over the background would have been found in "
+            f"{NEARLY:.0%} of the range (expected at {DETECTED:g} sd)"
+        )
+    else:
+        said.append("the range was not counted once: peaks may have been missed at any strength")
     return "; ".join(said)
 
 

@@ -224,7 +224,8 @@ def explain(out: Path, job_id: str) -> list[str]:
         job, decisions = ledger.job(job_id), ledger.decisions(job_id)
     if not decisions:
         raise InputError("nothing has been decided yet", where=job_id, remedy="resume the job")
-    return sentences(decisions, job.settings["axis"]["unit"])
+    objective = job.settings.get("learner", {}).get("objective", "peaks")
+    return sentences(decisions, job.settings["axis"]["unit"], objective)
 
 
 def list_jobs(out: Path) -> list[dict[str, Any]]:

@@ -5,11 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from materialsdock.learning.expert import MARGIN
 from materialsdock.model import Decision, Proposal
 
+AIMS = {
+    "profile": "counted the longer the higher the curve is here",
+    "fractions": "counted for the esd of the weight fractions, or as the even share of the pass",
+    "parameter": "counted for the esd of the wanted parameter, or as the even share of the pass",
+}
 
-def sentences(decisions: Sequence[Decision], unit: str = "") -> list[str]:
-    """One sentence a decision, in order; `unit` is that of the axis.
+
+def sentences(decisions: Sequence[Decision], unit: str = "", objective: str = "peaks") -> list[str]:
+    """One sentence a decision, in order; `unit` is that of the axis, `objective` that of passes.
 
     Reads nothing but the decisions: `proposal` is what was measured, `next` what the decision
     chose, and the previous decision's mean and sd what had been expected here.
@@ -18,7 +25,7 @@ def sentences(decisions: Sequence[Decision], unit: str = "") -> list[str]:
     found = []
     for i, decision in enumerate(decisions):
         before = decisions[i - 1] if i else None
-        why = _segment(decision) if segments else _point(decision)
+        why = _segment(decision, objective) if segments else _point(decision)
         parts = [f"{why}, {_turn(decisions, i)}", _found(decision, before), _goes_on(decision)]
         where = f"{_place(decision.proposal, unit)} for {_seconds(decision.proposal)}"
         found.append(f"Step {decision.step}, {where}: {'; '.join(p for p in parts if p)}.")
@@ -42,17 +49,32 @@ def _point(decision: Decision) -> str:
     proposal = decision.proposal
     if proposal.sweep == 0:
         return "a position of the first sweep"
+    if faster := _experts(decision):
+        return f"a position of the expert's grid, {faster}"
     if proposal.score == 0:
         return "a probe of the largest gap"
     return f"one of the largest expected gains ({proposal.score:.3g}, summed variance)"
 
 
-def _segment(decision: Decision) -> str:
+def _experts(decision: Decision) -> str:
+    """Why the sweep after the first one is the expert's grid; empty where it is not."""
+    known = decision.hyperparameters
+    expert_s, learner_s = known.get("expert_s", 0.0), known.get("learner_s", 0.0)
+    if decision.proposal.sweep != 1 or not 0 < expert_s < MARGIN * learner_s:
+        return ""
+    if math.isinf(learner_s):
+        return f"predicted to take {expert_s:.0f} s, and sweeps of as many points to know less"
+    return f"predicted to take {expert_s:.0f} s against {learner_s:.0f} s of sweeps"
+
+
+def _segment(decision: Decision, objective: str) -> str:
     """Why a segment was chosen."""
     proposal = decision.proposal
     if proposal.sweep == 0:
         return "a segment of the first pass, which counts everything"
     what = f"a segment of pass {proposal.sweep}"
+    if objective in AIMS:
+        return f"{what}, {AIMS[objective]}"
     if proposal.score == 0:
         return what
     return f"{what}, where a peak stands out by {proposal.score:.2g} sd on average"

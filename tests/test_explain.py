@@ -128,3 +128,30 @@ def test_the_command_prints_lines_or_one_json_object(folder, capsys, monkeypatch
 def test_scores_of_numpy_are_numbers_like_any(folder):
     scored = replace(RUN[2], proposal=replace(RUN[2].proposal, score=np.float64(0.5)))
     assert "(0.5, summed variance)" in sentences([scored])[0]
+
+
+def test_a_position_of_the_experts_grid_is_not_called_a_gain_of_the_learner():
+    predicted = replace(RUN[2], hyperparameters={"expert_s": 140.0, "learner_s": 410.0})
+    (said,) = sentences([predicted], "eV")
+    assert "a position of the expert's grid, predicted to take 140 s against 410 s" in said
+    assert "expected gains" not in said
+    slower = replace(RUN[2], hyperparameters={"expert_s": 400.0, "learner_s": 410.0})
+    assert "largest expected gains" in sentences([slower], "eV")[0]
+    endless = replace(RUN[2], hyperparameters={"expert_s": 140.0, "learner_s": np.inf})
+    assert "inf" not in sentences([endless], "eV")[0]
+
+
+@pytest.mark.parametrize(
+    ("objective", "says"),
+    [
+        ("peaks", "a peak stands out by 3.2 sd"),
+        ("profile", "the longer the higher the curve"),
+        ("fractions", "esd of the weight fractions"),
+        ("parameter", "esd of the wanted parameter"),
+    ],
+)
+def test_a_segment_says_what_its_objective_counts_it_for(objective, says):
+    segment = Proposal(21.28, 22.0, 0.1, points=37, score=3.2, sweep=1)
+    (said,) = sentences([decision(1, segment)], "deg", objective)
+    assert says in said
+    assert ("stands out" in said) == (objective == "peaks")

@@ -264,3 +264,21 @@ def test_significance_is_standard_normal_without_peaks():
     )
     assert found.std() == pytest.approx(1.0, abs=0.05)
     assert abs(found.mean()) < 0.06
+
+
+def test_what_was_not_counted_is_not_said_to_have_been_seen():
+    found = learner()
+    measure(found, 3)
+    assert found.evidence().quantities["detectable_strength"] == np.inf
+
+
+def test_the_stated_strength_holds_nearly_anywhere_on_a_sloping_background():
+    """Half of a range that falls off has more background than the median of it."""
+    slope = 400.0 * np.exp(-(GRID - GRID[0]) / 4.0) + 5.0
+    steps = -(-GRID.size // 64)
+    found = learner()
+    measure(found, steps, truth=slope)
+    strength = found.evidence().quantities["detectable_strength"]
+    p = found._posterior
+    needed = allocation.detectable_amplitude(p.seconds, slope, found.peak, 5.0)
+    assert np.mean(needed <= 1.1 * strength) > 0.9
