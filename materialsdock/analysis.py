@@ -166,7 +166,8 @@ def passes(learner: MultiPassLearner, quantities: Mapping[str, float]) -> str:
     said = [f"{quantities['passes']:.0f} passes for {learner.objective}"]
     if isinstance(learner, SteeredLearner):
         said = [f"{quantities['passes']:.0f} passes steered towards {learner.quantity}"]
-        said += [learner.trouble] if learner.trouble else []
+        if learner.even_passes:
+            said.append(f"{learner.even_passes} could not be steered, last: {learner.trouble}")
     least = quantities["detectable_strength"]
     if np.isfinite(least):
         said.append(

@@ -149,6 +149,52 @@ def test_where_nothing_can_be_refined_the_next_pass_is_even():
     assert "fewer than 2" in found.trouble
 
 
+def absent_phase(pattern):
+    raise ZeroDivisionError("float division by zero")
+
+
+def not_finite(pattern):
+    jacobian = SHAPES.copy()
+    jacobian[3, 0] = np.nan
+    return replace(linear(pattern), jacobian=jacobian)
+
+
+def without_a_count(pattern):
+    return replace(linear(pattern), jacobian=SHAPES * np.array([1.0, 0.0, 1.0]))
+
+
+@pytest.mark.parametrize(
+    ("sensitivity", "says"),
+    [
+        (absent_phase, "division by zero"),
+        (not_finite, "not finite"),
+        (without_a_count, "nothing was counted that tells"),
+    ],
+)
+def test_derivatives_without_an_esd_end_no_measurement(sensitivity, says):
+    found = learner(sensitivity, capacity_s=0.5)
+    measure(found)
+    assert np.ptp(found._posterior.seconds) < 1e-9
+    assert found.evidence().quantities["weight_fraction_esd"] == np.inf
+    assert says in found.trouble
+    assert found.even_passes > 1
+
+
+def test_one_pass_that_could_not_be_steered_is_counted_as_one():
+    calls = []
+
+    def at_first_hopeless(pattern):
+        calls.append(1)
+        if len(calls) == 1:
+            raise InputError("too few counts")
+        return linear(pattern)
+
+    found = learner(at_first_hopeless, wanted_esd=0.6)
+    measure(found)
+    assert found.even_passes == 1
+    assert found.evidence().quantities["weight_fraction_esd"] <= 0.6
+
+
 def test_a_pattern_of_another_length_is_a_fault():
     found = learner(lambda pattern: replace(linear(pattern), y=TRUTH[:-1]))
     with pytest.raises(ModelFault, match="1499 calculated rates for 1500"):

@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
+from scipy.linalg import LinAlgError
 
 from materialsdock.errors import InputError, ModelFault
 from materialsdock.learning import allocation, fisher
@@ -52,8 +53,8 @@ class SteeredLearner(MultiPassLearner):
     """Learns what is wanted of the refined structures; satisfies protocols.Learner.
 
     sensitivity : pattern -> Sensitivity, equal for equal patterns (refinement.sensitivity); where
-        it raises InputError or ModelFault (too few counts to refine), the next pass is even and
-        `trouble` says why
+        it raises InputError or ModelFault (too few counts to refine), or its derivatives do not
+        give an esd (a phase that is not there), the next pass is even and `trouble` says why
     quantity : the name of what is wanted; its largest esd is the quantity `<quantity>_esd`
     wanted_esd : [unit] the last pass is no longer than this needs, and nothing follows it
     even_share : of every pass, counted evenly
@@ -99,21 +100,41 @@ class SteeredLearner(MultiPassLearner):
             try:
                 found = self.sensitivity(self.pattern())
             except (InputError, ModelFault) as error:
-                self._sensed[self.steps], self.trouble = None, str(error)
+                self._senseless(str(error))
+                return None
+            except ArithmeticError as error:  # a phase of scale zero has no derivative
+                self._senseless(f"derivatives of the refinement: {error}")
                 return None
             if found.y.shape != self.axis.grid.shape:
                 raise ModelFault(
                     f"{found.y.size} calculated rates for {self.axis.grid.size} positions",
                     where="refinement that steers counting",
                 )
+            try:  # what the esd cannot be had of cannot steer either
+                self._esd_of(found)
+            except (ModelFault, LinAlgError) as error:
+                self._senseless(str(error))
+                return None
             self._sensed[self.steps] = found
         return self._sensed[self.steps]
+
+    def _senseless(self, why: str) -> None:
+        """The next pass is even, and the report will say why."""
+        self._sensed[self.steps], self.trouble = None, why
+
+    @property
+    def even_passes(self) -> int:
+        """How many passes could not be steered."""
+        return sum(found is None for found in self._sensed.values())
 
     def _esd(self) -> float:
         """Largest esd [unit] of what is wanted, by the last refinement and all counts so far."""
         found = self._sensed[max(self._sensed)] if self._sensed else None
         if found is None:
             return UNKNOWN
+        return self._esd_of(found)
+
+    def _esd_of(self, found: Sensitivity) -> float:
         told = fisher.information(found.y, found.jacobian, self._posterior.seconds)
         return float(fisher.esd(told, found.gradient).max())
 
