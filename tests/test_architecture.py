@@ -16,7 +16,7 @@ FOREIGN = {
     "torch": "materialsdock/learning/prior.py",
     "gpytorch": "materialsdock/learning/prior.py",
     "numba": "materialsdock/learning/states.py",
-    "optuna": ("materialsdock/refinement/search.py", "materialsdock/refinement/storage.py"),
+    "optuna": tuple(f"materialsdock/refinement/{w}.py" for w in ("search", "storage", "blackbox")),
     "distributed": "materialsdock/refinement/dask_executor.py",
     "rietx": "materialsdock/refinement/rietx_engine.py",
     "sqlite3": "materialsdock/ledger.py",

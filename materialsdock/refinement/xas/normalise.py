@@ -15,6 +15,23 @@ QUADRATIC_FROM_EV, LINEAR_FROM_EV = 200.0, 60.0
 FEWEST_POINTS = 3
 
 
+@dataclass(frozen=True)
+class Ranges:
+    """Where the lines are fitted, from E0 [eV], and the order of the post-edge polynomial."""
+
+    pre_ev: tuple[float, float]
+    post_ev: tuple[float, float]
+    order: int
+
+    @classmethod
+    def of(cls, relative_ev: FloatArray) -> Ranges:
+        """What a spectrum's own length (m,), counted from E0 [eV], allows."""
+        near = PRE_NEAR_EV if relative_ev[0] < -2 * PRE_NEAR_EV else PRE_NEAREST_EV
+        length = relative_ev[-1]
+        order = 2 if length > QUADRATIC_FROM_EV else 1 if length > LINEAR_FROM_EV else 0
+        return cls((-PRE_FAR_EV, -near), (POST_NEAR_EV, POST_FAR_EV), order)
+
+
 @dataclass(frozen=True, eq=False)
 class Normalised:
     """A normalised spectrum: the two lines (m,), the step at e0, and the flat curve (m,)."""
@@ -26,19 +43,19 @@ class Normalised:
     flat: FloatArray
 
 
-def normalise(energy_ev: FloatArray, mu: FloatArray, e0_ev: float) -> Normalised:
-    """Normalise µ (m,) about e0 [eV] with ranges that the spectrum's own length allows.
+def normalise(
+    energy_ev: FloatArray, mu: FloatArray, e0_ev: float, ranges: Ranges | None = None
+) -> Normalised:
+    """Normalise µ (m,) about e0 [eV], by `ranges` or those that the spectrum's length allows.
 
     The curve is flattened: behind e0 the post-edge's slope and bend are taken out, as in the
     usual practice of XAFS analysis.  Raises InputError when either side is too short, or when
     there is no upward step.
     """
     relative = energy_ev - e0_ev
-    near = PRE_NEAR_EV if relative[0] < -2 * PRE_NEAR_EV else PRE_NEAREST_EV
-    pre_edge = _polynomial(relative, mu, (-PRE_FAR_EV, -near), 1, "pre-edge")
-    length = relative[-1]
-    order = 2 if length > QUADRATIC_FROM_EV else 1 if length > LINEAR_FROM_EV else 0
-    post_edge = _polynomial(relative, mu, (POST_NEAR_EV, POST_FAR_EV), order, "post-edge")
+    ranges = Ranges.of(relative) if ranges is None else ranges
+    pre_edge = _polynomial(relative, mu, ranges.pre_ev, 1, "pre-edge")
+    post_edge = _polynomial(relative, mu, ranges.post_ev, ranges.order, "post-edge")
     step = float(np.interp(0.0, relative, post_edge - pre_edge))
     if not step > 0:
         raise InputError(
