@@ -17,6 +17,7 @@ from scipy.linalg import cholesky, solve_triangular
 
 from materialsdock.errors import ModelFault
 from materialsdock.learning import hyperparameters, sweeps
+from materialsdock.learning.gates import GapGate
 from materialsdock.learning.learner import SpectrumLearner
 from materialsdock.learning.library import LibraryPrior
 from materialsdock.learning.multipass import MultiPassLearner
@@ -475,3 +476,14 @@ def test_what_has_no_square_is_refused_and_leaves_nothing_behind(y, sigma):
         learner.tell([Observation("r/0", 0, 7120.0, y, sigma, 1.0, "r")])
     assert learner.observations == []
     assert learner.evidence().quantities["points"] == 0
+
+
+def test_a_gap_that_no_position_can_divide_does_not_hold_back_a_stop():
+    coarse = Axis("energy", "eV", np.linspace(7100.0, 7140.0, 12), 1.5)
+    learner, _, _ = Case(lambda: SpectrumLearner(coarse, count_time_s=1.0), coarse, 6).run()
+    found = learner.evidence()
+    assert found.quantities["open_gap"] == pytest.approx(found.quantities["largest_gap"])
+    learner, _, _ = Case(lambda: SpectrumLearner(coarse, count_time_s=1.0), coarse, 14).run()
+    found = learner.evidence()
+    assert found.quantities["largest_gap"] > coarse.resolution, "what the certificate says"
+    assert GapGate().closed(found) is None

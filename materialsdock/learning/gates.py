@@ -55,11 +55,16 @@ class SdGate:
 
 @dataclass(frozen=True)
 class GapGate:
-    """No unmeasured stretch wider than the resolution, where narrow features may hide."""
+    """No unmeasured stretch wider than the resolution, where narrow features may hide.
+
+    `open_gap` among the quantities is the widest that can still be divided, on an axis coarser than
+    its resolution; what stays wider is left to the certificate.
+    """
 
     def closed(self, evidence: Evidence) -> str | None:
         """Closed while a feature of the resolution's width could lie between two points."""
-        gap, width = evidence.quantities["largest_gap"], evidence.quantities["resolution"]
+        q = evidence.quantities
+        gap, width = q.get("open_gap", q["largest_gap"]), q["resolution"]
         if gap > width * SAME:
             return f"largest gap {gap:.3g} > {width:.3g}"
         far = evidence.quantities.get("far_gap", 0.0)

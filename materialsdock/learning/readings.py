@@ -39,6 +39,20 @@ def largest_gap(x: FloatArray, region: tuple[float, float]) -> float:
     return float(np.diff(np.sort([lo, *inside, hi])).max())
 
 
+def open_gap(x: FloatArray, axis: Axis, region: tuple[float, float]) -> float:
+    """Widest stretch of `region` between any of x (n,) with a grid position not counted yet.
+
+    0 once all of the grid there is counted: on a coarse axis some stretches stay wide for ever.
+    """
+    lo, hi = region
+    free = np.ones(axis.grid.size, dtype=bool)
+    free[axis.index(x)] = False
+    left = axis.grid[free & (axis.grid > lo) & (axis.grid < hi)]
+    ends = np.concatenate([[lo], np.sort(x[(x > lo) & (x < hi)]), [hi]])
+    divisible = np.searchsorted(left, ends[1:]) > np.searchsorted(left, ends[:-1], "right")
+    return float(np.diff(ends)[divisible].max(initial=0.0))
+
+
 def far_gap(x: FloatArray, grid: FloatArray, widest: FloatArray) -> tuple[float, float]:
     """(ratio, place) of the stretch without one of `x` (n,) that is widest for where it lies.
 
@@ -54,6 +68,11 @@ def far_gap(x: FloatArray, grid: FloatArray, widest: FloatArray) -> tuple[float,
 def gaps(
     x: FloatArray, axis: Axis, narrow: tuple[float, float], widest: FloatArray | None
 ) -> dict[str, float]:
-    """largest_gap of `narrow` and resolution [unit of the axis]; far_gap if `widest` is given."""
+    """largest_gap of `narrow` and resolution [unit of the axis]; far_gap if `widest` is given.
+
+    open_gap, on an axis coarser than its resolution, is the widest that it could still divide.
+    """
     found = {"largest_gap": largest_gap(x, narrow), "resolution": axis.resolution}
+    if found["largest_gap"] > axis.resolution and np.diff(axis.grid).max() > axis.resolution:
+        found["open_gap"] = open_gap(x, axis, narrow)
     return found if widest is None else found | {"far_gap": far_gap(x, axis.grid, widest)[0]}
