@@ -212,12 +212,13 @@ def prior_learn(
     files: Annotated[list[Path], typer.Argument(help="Measured standards of one edge.")],
     edge: Annotated[str, typer.Option(help="Which edge, e.g. Fe-K.")],
     out: Annotated[Path | None, typer.Option(help="File to write.")] = None,
+    profile: Annotated[str | None, typer.Option(help="Profile that may name it.")] = None,
     as_json: Json = False,
 ) -> None:
     """Learn from measured standards what to expect of a spectrum of that edge."""
     from materialsdock import prior_command
 
-    said = prior_command.learn_prior(files, edge, out)
+    said = prior_command.learn_prior(files, edge, out, profile)
     print(json.dumps(said) if as_json else prior_command.overview(said))
 
 

@@ -37,7 +37,9 @@ Wanted = Annotated[
     list[str], typer.Option(help="PHASE.NAME to steer towards, e.g. zincite.a; with --esd.")
 ]
 Esd = Annotated[float | None, typer.Option(help="Wanted esd [wt%, Å, deg].")]
-Prior = Annotated[Path | None, typer.Option(help="Library prior of the edge.")]
+Prior = Annotated[
+    Path | None, typer.Option(help="Library prior of the edge: a name of the profile's, or a file.")
+]
 Regions = Annotated[
     list[str],
     typer.Option("--region", help="LO:HI:WEIGHT [eV], where precision is worth more."),

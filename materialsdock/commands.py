@@ -73,7 +73,8 @@ class Request:
                 partial(options.aim, self.objective or xrd.objective, self.wanted, self.esd)
             )
         if self.prior is not None:
-            checks.append(partial(library.load, self.prior))
+            named = self.prior
+            checks.append(lambda: library.load(self._prior_file(named)))
         options.together(*checks)
 
     def load(self) -> tuple[config.Profile, Path]:
@@ -86,6 +87,10 @@ class Request:
         changed = {"analysis": analysis_section, **self._goals(profile)}
         return profile.model_copy(update=changed), site
 
+    def _prior_file(self, named: Path) -> Path:
+        folder = siteroot.find(self.site) / "profiles" / self.profile
+        return config.prior_file(named, folder, Path())
+
     def _goals(self, profile: config.Profile) -> dict[str, Any]:
         """The technique sections with what the user wants to know instead of the profile's."""
         # another objective does not keep what the profile wants of its own
@@ -97,7 +102,10 @@ class Request:
         }
         sections: dict[str, dict[str, Any]] = {
             "xrd": goals,
-            "xas": {"prior": self.prior, "regions": options.regions(self.regions) or None},
+            "xas": {
+                "prior": self.prior and self._prior_file(self.prior),
+                "regions": options.regions(self.regions) or None,
+            },
         }
         found = {}
         for name, changes in sections.items():

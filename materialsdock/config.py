@@ -17,6 +17,7 @@ from materialsdock.model import Diffractometer
 from materialsdock.protocols import Instrument
 
 DOTTED = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
+PRIOR_ENDING = ".prior.npz"
 
 
 class Section(BaseModel):
@@ -167,11 +168,33 @@ def load(name: str, site: Path) -> Profile:
         have = ", ".join(names(site)) or "none"
         raise InputError(f"no profile {name!r}", where=str(path.parent), remedy=f"there is: {have}")
     try:
-        return Profile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        profile = Profile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except tomllib.TOMLDecodeError as error:
         raise InputError(str(error), where=str(path), remedy="mend the TOML") from error
     except ValidationError as error:
         raise InputError(faults(error), where=str(path), remedy="mend these keys") from error
+    if profile.xas is None or profile.xas.prior is None:
+        return profile
+    file = prior_file(profile.xas.prior, path.parent, path.parent)
+    return profile.model_copy(update={"xas": profile.xas.model_copy(update={"prior": file})})
+
+
+def prior_file(named: Path, folder: Path, relative_to: Path) -> Path:
+    """The library prior that `named` names: a path that ends in .npz, or one of `folder`/priors.
+
+    "Fe-K" is profiles/NAME/priors/Fe-K.prior.npz; InputError lists those there are.
+    """
+    if named.suffix == ".npz":
+        return relative_to / named
+    found = folder / "priors" / f"{named}{PRIOR_ENDING}"
+    if not found.is_file():
+        have = sorted(p.name.removesuffix(PRIOR_ENDING) for p in found.parent.glob("*.npz"))
+        raise InputError(
+            f"no library prior {str(named)!r}",
+            where=str(found.parent),
+            remedy=f"there is: {', '.join(have) or 'none'}; or give the path of an .npz file",
+        )
+    return found
 
 
 def faults(error: ValidationError) -> str:

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from materialsdock import siteroot
+from materialsdock.config import PRIOR_ENDING, load
 from materialsdock.errors import InputError
 from materialsdock.formats import read_measured
 from materialsdock.learning.library import LibraryPrior, Standard
 from materialsdock.refinement.xas.edge import TABLE, TABULATED_WITHIN_EV, Edge, locate
-
-ENDING = ".prior.npz"
 
 
 def named_edge(name: str) -> Edge:
@@ -39,14 +39,19 @@ def read_standard(path: Path, edge: Edge) -> Standard:
     return Standard(path.stem, found.e0_ev, measured.x - found.e0_ev, found.flat)
 
 
-def learn_prior(files: Sequence[Path], edge_name: str, out: Path | None) -> dict[str, Any]:
-    """Learn from `files`, write `out` (default: Fe-K.prior.npz here), and say what was learned.
+def learn_prior(
+    files: Sequence[Path], edge_name: str, out: Path | None, profile: str | None = None
+) -> dict[str, Any]:
+    """Learn from `files`, write the prior, and say what was learned.
+
+    out : file to write; default Fe-K.prior.npz, in the folder priors/ of `profile`, else here
 
     Raises InputError for every file that is no such standard, all in one sentence.
     """
     from materialsdock.learning import prior  # imports torch, which takes seconds
 
     edge = named_edge(edge_name)
+    _place(profile)
     standards, faults = [], []
     for path in files:
         try:
@@ -56,9 +61,19 @@ def learn_prior(files: Sequence[Path], edge_name: str, out: Path | None) -> dict
     if faults:
         raise InputError("; ".join(faults), where="prior learn")
     learned = prior.learn(standards, edge.name)
-    path = out or Path(edge.name.replace(" ", "-") + ENDING)
+    path = out or _place(profile) / (edge.name.replace(" ", "-") + PRIOR_ENDING)
+    path.parent.mkdir(parents=True, exist_ok=True)
     learned.save(path)
     return summary(learned, path)
+
+
+def _place(profile: str | None) -> Path:
+    """Where a profile looks for its priors; without a profile, here."""
+    if profile is None:
+        return Path()
+    site = siteroot.find()
+    load(profile, site)  # refuses a profile that is none
+    return site / "profiles" / profile / "priors"
 
 
 def summary(learned: LibraryPrior, path: Path) -> dict[str, Any]:

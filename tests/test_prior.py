@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import warnings
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from measured_data import SHARED
 from typer.testing import CliRunner
 
-from materialsdock import cli, prior_command
+from materialsdock import cli, commands, config, prior_command, siteroot
 from materialsdock.errors import InputError, ModelFault
 from materialsdock.learning import placement
 from materialsdock.learning.gaussian_process import GridPosterior
@@ -295,6 +297,38 @@ def test_the_command_line_prints_what_was_learned(tmp_path):
     assert json.loads(done.stdout)["standards"] == ["s0", "s1", "s2", "s3"]
     assert load(out).edge == "Fe K"
     assert "4 different standards" in CliRunner().invoke(cli.app, command).stdout
+
+
+@pytest.fixture
+def site(tmp_path, monkeypatch):
+    """A copy of the site, which a facility may write to."""
+    for room in (*siteroot.ROOMS, "profiles"):
+        (tmp_path / "site" / room).mkdir(parents=True)
+    here = siteroot.find() / "profiles" / "sim" / "profile.toml"
+    there = tmp_path / "site" / "profiles" / "sim" / "profile.toml"
+    there.parent.mkdir()
+    shutil.copy(here, there)
+    monkeypatch.setenv("MATERIALSDOCK_SITE", str(tmp_path / "site"))
+    return tmp_path / "site"
+
+
+def test_a_profile_names_its_priors(site, tmp_path):
+    files = [xdi(tmp_path / f"s{i}.xdi", kind) for i, kind in enumerate(KINDS)]
+    said = prior_command.learn_prior(files, "Fe-K", None, "sim")
+    folder = site / "profiles" / "sim"
+    named = folder / "priors" / "Fe-K.prior.npz"
+    assert said["prior"] == str(named)
+    assert config.prior_file(Path("Fe-K"), folder, Path()) == named
+    assert config.prior_file(Path("a/mine.npz"), folder, Path("b")) == Path("b/a/mine.npz")
+    with pytest.raises(InputError, match="no library prior 'Mn-K'.*there is: Fe-K"):
+        config.prior_file(Path("Mn-K"), folder, Path())
+    profile = folder / "profile.toml"
+    profile.write_text(profile.read_text().replace("[xas]\n", '[xas]\nprior = "Fe-K"\n', 1))
+    assert config.load("sim", site).xas.prior == named
+    request = commands.Request(site=site, prior=Path("Fe-K"))
+    with pytest.raises(InputError, match="no profile 'other'"):
+        prior_command.learn_prior(files, "Fe-K", None, "other")
+    assert request._goals(config.load("sim", site))["xas"].prior == named
 
 
 def test_real_iron_standards():
