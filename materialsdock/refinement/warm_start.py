@@ -1,0 +1,226 @@
+"""Learning to learn: what earlier searches on an instrument say about where the next should begin.
+
+Which recipe is best depends on the instrument (its peak shape, background, axial divergence) more
+than on the sample, so recipes are compared by how far they stayed behind the best of their own
+search, and those that would do well in all of them are tried first (surrogate-based warm start,
+after Feurer et al. 2015, AAAI, and Wistuba et al. 2015, ECML).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from pydantic import TypeAdapter
+from sklearn.ensemble import ExtraTreesRegressor
+
+from materialsdock.model import Diffractometer, FloatArray, Pattern, Trial
+from materialsdock.refinement.recipe import WARMUP_SPAN_DEG, WIDTHS, SearchSpace
+
+KEPT_TRIALS = 200
+SIMILAR_WIDTH = 1.5
+SAME_ANGSTROM = 1e-3
+WORST_EXCESS = 0.3
+DRAWS = 400
+EXPLORE = 0.15
+TREES = 60
+DIFFERENT = 2
+Parameters = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class PastTrial:
+    """A recipe, what it gave (the objective, smaller is better), and whether it was physical."""
+
+    recipe: Mapping[str, Any]
+    objective: float
+    acceptable: bool
+
+
+@dataclass(frozen=True)
+class PastSearch:
+    """One finished search: its instrument, 2θ limits [deg], peak width [deg], and its trials."""
+
+    diffractometer: Diffractometer
+    limits_deg: tuple[float, float]
+    fwhm_deg: float
+    trials: tuple[PastTrial, ...]
+
+
+_past = TypeAdapter(PastSearch)
+
+
+def remembered(
+    pattern: Pattern, diffractometer: Diffractometer, trials: Sequence[Trial]
+) -> dict[str, Any]:
+    """What to keep of a search, as plain JSON; `recalled` reads it back."""
+    told = [t for t in trials if t.objective is not None][:KEPT_TRIALS]
+    kept = PastSearch(
+        diffractometer,
+        (float(pattern.two_theta[0]), float(pattern.two_theta[-1])),
+        float(told[0].recipe["fwhm_deg"]) if told else diffractometer.fwhm_deg,
+        tuple(PastTrial(t.recipe, t.objective or 0.0, not t.violations) for t in told),
+    )
+    return asdict(kept)
+
+
+def recalled(kept: Mapping[str, Any]) -> PastSearch:
+    """The search that `remembered` wrote down, also after a way through JSON."""
+    return _past.validate_python(kept)
+
+
+def same_instrument(past: PastSearch, diffractometer: Diffractometer, fwhm_deg: float) -> bool:
+    """Whether a search was made with this geometry, these lines and peaks about as wide."""
+    then = past.diffractometer
+    lines, now = then.wavelengths_angstrom, diffractometer.wavelengths_angstrom
+    ratio = past.fwhm_deg / fwhm_deg
+    return (
+        then.geometry == diffractometer.geometry
+        and len(lines) == len(now)
+        and bool(np.allclose(lines, now, rtol=0, atol=SAME_ANGSTROM))
+        and 1 / SIMILAR_WIDTH <= ratio <= SIMILAR_WIDTH
+    )
+
+
+def first_parameters(
+    searches: Iterable[PastSearch],
+    space: SearchSpace,
+    diffractometer: Diffractometer,
+    *,
+    count: int = 8,
+    seed: int = 0,
+) -> list[Parameters]:
+    """Sampler parameters worth trying first in `space`, the most promising first.
+
+    searches : all that are remembered; only those of the same instrument are used
+    count : how many at most; none when nothing was learned
+
+    Candidates are the good recipes of the past and draws around them; a forest of extremely
+    randomised trees (Geurts et al. 2006) over all past trials says which would do well in every
+    search; those taken differ from each other in DIFFERENT choices at least.
+    """
+    used = [p for p in searches if same_instrument(p, diffractometer, space.fwhm_deg)]
+    tried = [(_translated(t.recipe, p.limits_deg, space), excess)
+             for p in used for t, excess in _excesses(p)]  # fmt: skip
+    if not tried:
+        return []
+    excess = np.array([e for _, e in tried])
+    good = [tried[i][0] for i in np.argsort(excess, kind="stable")[: max(5, len(tried) // 10)]]
+    candidates = [*good, *_draws(good, [p for p, _ in tried], np.random.default_rng(seed))]
+    forest = ExtraTreesRegressor(TREES, min_samples_leaf=2, random_state=seed)
+    forest.fit(_table([p for p, _ in tried], space), excess)
+    order = np.argsort(forest.predict(_table(candidates, space)), kind="stable")
+    return _different([candidates[i] for i in order], count)
+
+
+def _excesses(past: PastSearch) -> list[tuple[PastTrial, float]]:
+    """How far each trial stayed behind the best acceptable one: ln of the ratio, 0 to the cap."""
+    best = min((t.objective for t in past.trials if t.acceptable), default=None)
+    if best is None:
+        return []
+    return [
+        (t, min(float(np.log(t.objective / best)), WORST_EXCESS) if t.acceptable else WORST_EXCESS)
+        for t in past.trials
+    ]
+
+
+def parameters_of(recipe: Mapping[str, Any], limits_deg: tuple[float, float]) -> Parameters:
+    """The sampler's parameters that give this recipe; the inverse of SearchSpace.suggest."""
+    widths = {f"refine_{w}": w in recipe["widths"] for w in WIDTHS}
+    low, high = recipe["warmup_deg"]
+    spare = max(limits_deg[1] - limits_deg[0] - WARMUP_SPAN_DEG, 1e-9)
+    room = max(limits_deg[1] - low - WARMUP_SPAN_DEG, 1e-9)
+    warmup = {
+        "warmup_low": float(np.clip((low - limits_deg[0]) / spare, 0, 1)),
+        "warmup_reach": float(np.clip((high - low - WARMUP_SPAN_DEG) / room, 0, 1)),
+    }
+    return {**recipe, **widths, **warmup}
+
+
+def _translated(
+    recipe: Mapping[str, Any], limits_deg: tuple[float, float], space: SearchSpace
+) -> Parameters:
+    """A past recipe in the present space: limits scaled, choices that are gone replaced."""
+    follower = _Follower(parameters_of(recipe, limits_deg), space.default_parameters())
+    space.suggest(follower)
+    return follower.drawn
+
+
+class _Follower:
+    """A trial that answers with given values where the space allows them, else the default's."""
+
+    def __init__(self, wanted: Mapping[str, Any], default: Mapping[str, Any]) -> None:
+        self.wanted, self.default = wanted, default
+        self.drawn: Parameters = {}
+        self.choices: dict[str, Sequence[Any]] = {}
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
+        """The wanted choice, the default's when it is gone, else the first one."""
+        offered = (self.wanted.get(name), self.default.get(name), *choices)
+        self.choices[name] = choices
+        self.drawn[name] = next(value for value in offered if value in choices)
+        return self.drawn[name]
+
+    def suggest_float(self, name: str, low: float, high: float) -> float:
+        """The wanted number, brought within the limits."""
+        value = self.wanted.get(name, self.default.get(name, low))
+        self.drawn[name] = float(np.clip(value, low, high))
+        return float(self.drawn[name])
+
+    def suggest_int(self, name: str, low: int, high: int) -> int:
+        """The wanted number, brought within the limits."""
+        self.drawn[name] = round(self.suggest_float(name, low, high))
+        return int(self.drawn[name])
+
+
+def _draws(
+    good: Sequence[Parameters], tried: Sequence[Parameters], random: np.random.Generator
+) -> Iterator[Parameters]:
+    """Recombinations: each parameter from one of the good recipes, seldom from any recipe."""
+    for _ in range(DRAWS):
+        first, second = (good[i] for i in random.integers(len(good), size=2))
+        anyone = tried[int(random.integers(len(tried)))]
+        yield {
+            name: anyone[name] if random.random() < EXPLORE else (first, second)[i][name]
+            for name, i in zip(first, random.integers(2, size=len(first)), strict=True)
+        }
+
+
+def _table(parameters: Sequence[Parameters], space: SearchSpace) -> FloatArray:
+    """(n, m) numbers as they are, choices one-hot, in the order of the space."""
+    listing = _Follower({}, space.default_parameters())
+    space.suggest(listing)
+    columns = [
+        np.array([p[name] == choice for p in parameters], dtype=float)
+        for name, choices in listing.choices.items()
+        for choice in choices
+    ]
+    columns += [
+        np.array([p[name] for p in parameters], dtype=float)
+        for name in listing.drawn
+        if name not in listing.choices
+    ]
+    return np.column_stack(columns)
+
+
+def _different(ordered: Sequence[Parameters], count: int) -> list[Parameters]:
+    """The first `count` that differ from all taken before in at least DIFFERENT choices."""
+    taken: list[Parameters] = []
+    for one in ordered:
+        if len(taken) == count:
+            break
+        if all(_distance(one, other) >= DIFFERENT for other in taken):
+            taken.append(one)
+    return taken
+
+
+def _distance(one: Parameters, other: Parameters) -> int:
+    """How many choices differ; numbers differ when they are far apart."""
+    return sum(
+        abs(a - other[name]) > (0.2 if isinstance(a, float) else 2)
+        if isinstance(a, float | int) and not isinstance(a, bool)
+        else a != other[name]
+        for name, a in one.items()
+    )
