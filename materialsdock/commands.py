@@ -65,8 +65,10 @@ class Request:
         checks: list[Callable[[], object]] = [
             partial(options.fitting, sample.technique, (*cif, *self.given)),
             partial(options.stop_options, self.stop),
-            partial(options.regions, self.regions, (measured.x[0], measured.x[-1])),
         ]
+        if sample.technique == "xas":
+            scan = float(measured.x[0]), float(measured.x[-1])
+            checks.append(partial(options.regions, self.regions, scan))
         xrd = config.load(self.profile, siteroot.activate(self.site)).xrd
         if xrd is not None:
             checks.append(

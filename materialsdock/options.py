@@ -39,7 +39,7 @@ def together(*checks: Callable[[], object]) -> None:
     if len(faults) == 1:
         raise faults[0]
     if faults:
-        raise InputError("; ".join(map(str, faults)), where="options")
+        raise InputError("; ".join(map(str, faults)))
 
 
 def fitting(technique: Technique, given: Collection[str]) -> None:
@@ -49,7 +49,6 @@ def fitting(technique: Technique, given: Collection[str]) -> None:
         if other != technique and odd:
             raise InputError(
                 f"{', '.join(odd)} given for a measurement of {technique}",
-                where="options",
                 remedy=f"that is for {other} only",
             )
 
@@ -82,7 +81,6 @@ def aim(objective: str, wanted: Sequence[str], esd: float | None) -> None:
     if faults:
         raise InputError(
             "; ".join(faults),
-            where="--objective",
             remedy="fractions takes --esd, parameter takes --wanted PHASE.NAME and --esd",
         )
 
