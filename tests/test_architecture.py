@@ -19,7 +19,7 @@ FOREIGN = {
     "optuna": tuple(f"materialsdock/refinement/{w}.py" for w in ("search", "storage", "blackbox")),
     "distributed": "materialsdock/refinement/dask_executor.py",
     "rietx": "materialsdock/refinement/rietx_engine.py",
-    "sqlite3": "materialsdock/ledger.py",
+    "sqlite3": ("materialsdock/ledger.py", "materialsdock/structures/store.py"),
     "fastapi": "materialsdock/web",
 }
 

@@ -1,0 +1,1 @@
+"""Structures: a folder of CIFs with an index, and which of them a measured pattern shows."""

@@ -1,0 +1,220 @@
+"""What a pattern shows: phases found one after another, each refined before the next is sought."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from materialsdock.errors import InputError, ModelFault
+from materialsdock.model import Diffractometer, Fit, FloatArray, Pattern, Structure
+from materialsdock.protocols import RefinementEngine
+from materialsdock.refinement.executor import Executor
+from materialsdock.refinement.guards import check_pattern
+from materialsdock.refinement.rietx_engine import RietxEngine
+from materialsdock.structures import verdict
+from materialsdock.structures.crystal import strained
+from materialsdock.structures.match import Match, match
+from materialsdock.structures.reading import Entry
+from materialsdock.structures.screen import Observed, binned, observe
+from materialsdock.structures.verdict import Judgement
+
+Watcher = Callable[[int, Sequence[Match]], None]
+MOST_PHASES = 6
+TRIED = 3
+LOWEST_SCORE = 0.15
+# a structure is taken as it is: what may adapt its atoms may adapt a wrong one
+RECIPE: Mapping[str, Any] = {"coordinates": False}
+
+
+@dataclass(frozen=True, eq=False)
+class Hypothesis:
+    """A set of phases and how it refines; `figure` ranks, lower is better (see `verdict`)."""
+
+    phases: tuple[Match, ...]
+    fit: Fit
+    figure: float
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the phases, in the order in which they were found."""
+        return tuple(m.entry.name for m in self.phases)
+
+
+@dataclass(frozen=True, eq=False)
+class Identification:
+    """The answer.
+
+    hypothesis : the best set of phases, None when nothing agrees
+    rounds : for each phase sought the candidates, best first; the last round found none worth it
+    rivals : other hypotheses that refine about as well
+    seconds_matching, seconds_refining : wall clock
+    """
+
+    hypothesis: Hypothesis | None
+    judgement: Judgement
+    rounds: tuple[tuple[Match, ...], ...]
+    rivals: tuple[Hypothesis, ...]
+    tried: int
+    compared: int
+    seconds_matching: float
+    seconds_refining: float
+
+
+def identify(
+    pattern: Pattern,
+    diffractometer: Diffractometer,
+    entries: Sequence[Entry],
+    *,
+    top: int = 10,
+    refine: bool = True,
+    workers: int = 1,
+    most_phases: int = MOST_PHASES,
+    time_limit_s: float = 60.0,
+    engine: RefinementEngine | None = None,
+    on_round: Watcher | None = None,
+) -> Identification:
+    """Name the phases of `pattern` among `entries`, aliases included.
+
+    refine : or only rank the candidates for the first phase, in a fraction of a second
+    top : candidates kept per round; on_round : called with the number of phases known so far and
+    the candidates for the next.  Raises InputError for a pattern that cannot be refined.
+    """
+    check_pattern(pattern, diffractometer.fwhm_deg)
+    if not entries:
+        raise InputError(
+            "no structure to compare with",
+            where="structure store",
+            remedy="add CIFs with `materialsdock store add`, or allow more elements",
+        )
+    say = on_round or (lambda number, found: None)
+    if not refine:
+        return _ranked(pattern, diffractometer, entries, top, say)
+    refiner: RefinementEngine = RietxEngine() if engine is None else engine
+    warm_up = refiner.warm_up if isinstance(refiner, RietxEngine) else None
+    with Executor(workers=workers, time_limit_s=time_limit_s, warm_up=warm_up) as executor:
+        course = _Course(pattern, diffractometer, entries, executor, refiner)
+        course.run(top, most_phases, say)
+        rivals = course.rivals()
+    judgement = verdict.judge(course.best, rivals, course.rounds, pattern)
+    return Identification(
+        course.best, judgement, tuple(course.rounds), rivals, course.tried, len(entries),
+        course.seconds_matching, course.seconds_refining,
+    )  # fmt: skip
+
+
+def _ranked(
+    pattern: Pattern,
+    diffractometer: Diffractometer,
+    entries: Sequence[Entry],
+    top: int,
+    say: Watcher,
+) -> Identification:
+    """The candidates for one phase; what no refinement has seen is no confident match."""
+    began = time.perf_counter()
+    found = tuple(match(entries, observe(pattern, diffractometer))[:top])
+    seconds = time.perf_counter() - began
+    say(0, found)
+    judgement = Judgement("no confident match", ("ranked only, nothing was refined",), 0.0)
+    return Identification(None, judgement, (found,), (), 0, len(entries), seconds, 0.0)
+
+
+class _Course:
+    """The state of an identification: the best hypothesis so far, and what competed with it."""
+
+    def __init__(
+        self,
+        pattern: Pattern,
+        diffractometer: Diffractometer,
+        entries: Sequence[Entry],
+        executor: Executor,
+        engine: RefinementEngine,
+    ) -> None:
+        self.pattern, self.diffractometer, self.entries = pattern, diffractometer, entries
+        self.executor, self.engine = executor, engine
+        self.observed: Observed = observe(pattern, diffractometer)
+        self.best: Hypothesis | None = None
+        self.rounds: list[tuple[Match, ...]] = []
+        self.rejected: list[Hypothesis] = []
+        self.tried = 0
+        self.seconds_matching = self.seconds_refining = 0.0
+
+    def run(self, top: int, most: int, on_round: Watcher) -> None:
+        """Seek phases until none improves the fit enough."""
+        while self.best is None or len(self.best.phases) < most:
+            found = self._candidates()
+            self.rounds.append(tuple(found[:top]))
+            on_round(len(self.rounds) - 1, found[:top])
+            known = () if self.best is None else self.best.phases
+            likely = [m for m in found if m.score >= LOWEST_SCORE][:TRIED]
+            tried = self.refined([(*known, m) for m in likely])
+            better = next((h for h in tried if verdict.worth_it(h, self.best, self.pattern)), None)
+            self.rejected += [h for h in tried if h is not better]
+            if better is None:
+                return
+            self.best = better
+
+    def _candidates(self) -> list[Match]:
+        began = time.perf_counter()
+        known = set() if self.best is None else {m.entry.family for m in self.best.phases}
+        explained = None if self.best is None else self._explained(self.best.fit)
+        found = match(self.entries, self.observed, explained)
+        self.seconds_matching += time.perf_counter() - began
+        return [m for m in found if m.entry.family not in known]
+
+    def _explained(self, fit: Fit) -> FloatArray:
+        y = binned(self.observed.two_theta, self.pattern.two_theta, fit.y_calc - fit.y_background)
+        return self.observed.smoothed(y)
+
+    def refined(self, sets: Sequence[tuple[Match, ...]]) -> list[Hypothesis]:
+        """Those of the sets of phases that can be refined, best first."""
+        began = time.perf_counter()
+        calls = (
+            (self.pattern, _structures(phases), self.diffractometer, dict(RECIPE))
+            for phases in sets
+        )
+        results: list[Hypothesis] = []
+        for index, outcome in self.executor.run(self.engine.refine, calls):
+            if isinstance(outcome, Fit):
+                figure = verdict.figure(sets[index], outcome, self.pattern)
+                results.append(Hypothesis(sets[index], outcome, figure))
+            elif not isinstance(outcome, InputError | ModelFault):
+                raise outcome
+        self.tried += len(sets)
+        self.seconds_refining += time.perf_counter() - began
+        return sorted(results, key=lambda h: h.figure)
+
+    def rivals(self) -> tuple[Hypothesis, ...]:
+        """Hypotheses about as good as the best: each phase replaced by what competed with it."""
+        if self.best is None:
+            return ()
+        swaps = []
+        for index, (phase, found) in enumerate(zip(self.best.phases, self.rounds, strict=False)):
+            others = [m for m in found[: TRIED + 1] if m.entry.family != phase.entry.family]
+            known = {m.entry.family for m in self.best.phases}
+            for other in others:
+                if other.entry.family not in known and other.score > 0.7 * phase.score:
+                    swaps.append(_replaced(self.best.phases, index, other))
+        several = len(self.best.phases) > 1
+        tried = self.refined(swaps) if several else self.rejected
+        limit = verdict.RIVAL * self.best.figure
+        same_size = [h for h in tried if len(h.phases) == len(self.best.phases)]
+        return tuple(sorted((h for h in same_size if h.figure < limit), key=lambda h: h.figure))
+
+
+def _replaced(phases: tuple[Match, ...], index: int, other: Match) -> tuple[Match, ...]:
+    return (*phases[:index], other, *phases[index + 1 :])
+
+
+def _structures(phases: Sequence[Match]) -> tuple[Structure, ...]:
+    """Candidate phases for the engine, their cells as the match found them; names are unique."""
+    names = [m.entry.name for m in phases]
+    unique = [
+        name if names.count(name) == 1 else f"{name}_{m.entry.entry_id}"
+        for name, m in zip(names, phases, strict=True)
+    ]
+    return tuple(
+        replace(m.entry.structure(name), cif=strained(m.entry.cif, m.strain))
+        for name, m in zip(unique, phases, strict=True)
+    )
