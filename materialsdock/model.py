@@ -14,6 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from materialsdock.errors import InputError
+from materialsdock.fits import Assessment as Assessment
+from materialsdock.fits import Check as Check
+from materialsdock.fits import Correlation as Correlation
+from materialsdock.fits import Fit as Fit
+from materialsdock.fits import HeldOut as HeldOut
+from materialsdock.fits import Parameter as Parameter
+from materialsdock.fits import PhaseFit as PhaseFit
+from materialsdock.fits import Solution as Solution
+from materialsdock.fits import Trial as Trial
 
 FloatArray = NDArray[np.float64]
 Technique = Literal["xrd", "xas"]
@@ -208,65 +217,6 @@ class Spectrum:
     sigma: FloatArray
 
 
-@dataclass(frozen=True)
-class Parameter:
-    """A refined number with its estimated standard deviation (None: not refined)."""
-
-    name: str
-    value: float
-    esd: float | None = None
-    unit: str = ""
-
-
-@dataclass(frozen=True)
-class PhaseFit:
-    """One phase of a fit: cell lengths a, b, c [Å], angles alpha, beta, gamma [deg], weight [%]."""
-
-    name: str
-    space_group: str
-    cell: Mapping[str, Parameter]
-    weight_fraction: float
-    weight_fraction_esd: float | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Fit:
-    """A Rietveld refinement; R factors are recomputed by us on the whole fixed range.
-
-    rwp, r_exp [%]; y_calc, y_background : (n,); ticks : phase -> (k,) reflections [deg]
-    violations : physical constraints broken (any entry: not acceptable)
-    """
-
-    rwp: float
-    r_exp: float
-    gof: float
-    n_points: int
-    n_free: int
-    phases: tuple[PhaseFit, ...]
-    parameters: tuple[Parameter, ...]
-    y_calc: FloatArray
-    y_background: FloatArray
-    ticks: Mapping[str, FloatArray]
-    recipe: Mapping[str, Any]
-    engine: str
-    seconds: float
-    warnings: tuple[str, ...] = ()
-    violations: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One Optuna trial: its number, the seed of its study, Rwp [%], and how it ended."""
-
-    number: int
-    seed: int
-    rwp: float | None
-    recipe: Mapping[str, Any]
-    state: Literal["complete", "fail"]
-    reason: str = ""
-    seconds: float = 0.0
-
-
 @dataclass(frozen=True, eq=False)
 class EdgeFit:
     """Normalisation and edge position of a spectrum, with uncertainties from the posterior.
@@ -288,7 +238,10 @@ class EdgeFit:
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What the morning finds; `measured` the merged points, `curve` the posterior on the axis."""
+    """What the morning finds; `measured` the merged points, `curve` the posterior on the axis.
+
+    solutions : the fit and its rivals, best first; assessment : the verdict on the fit
+    """
 
     job: Job
     decisions: tuple[Decision, ...]
@@ -298,3 +251,5 @@ class Outcome:
     edge: EdgeFit | None = None
     trials: tuple[Trial, ...] = ()
     curve: Pattern | Spectrum | None = None
+    solutions: tuple[Solution, ...] = ()
+    assessment: Assessment | None = None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 from dataclasses import replace
 
 import numpy as np
+import optuna
 import pytest
 
 from materialsdock.errors import InputError, ModelFault
@@ -18,6 +20,7 @@ from materialsdock.refinement.recipe import (
 )
 from materialsdock.refinement.rietx_engine import RietxEngine
 from materialsdock.refinement.search import objective, search
+from materialsdock.refinement.storage import opened
 from tests.structures import FLUORITE, LAB6, Pretender, simulated
 
 CU = Diffractometer()
@@ -53,7 +56,7 @@ def test_the_default_recipe_comes_first_and_the_best_is_repeated_in_full(pattern
     assert {t.recipe["effort"] for t in result.trials} == {"search"}
     assert result.fit.recipe["effort"] == "final"
     assert result.fit is result.finalists[0]
-    assert len({repr(f.recipe) for f in result.finalists}) == len(result.finalists) == 2
+    assert result.finalists == tuple(s.fit for s in result.solutions)
 
 
 def test_an_acceptable_fit_is_preferred_to_a_lower_rwp(pattern):
@@ -105,11 +108,68 @@ def test_bad_data_stop_at_once(pattern):
         searched(pattern, Pretender(chebyshev=InputError("no such phase")), trials=3)
 
 
-def test_a_stored_study_is_continued(pattern, tmp_path):
-    storage = f"sqlite:///{tmp_path / 'studies.db'}"
+def stored(tmp_path, kind):
+    return f"{kind}://{tmp_path / 'search.log'}" if kind == "journal" else f"sqlite:///{tmp_path}/s"
+
+
+@pytest.mark.parametrize("kind", ["journal", "sqlite"])
+def test_a_stored_search_goes_on_where_it_was_cut_off(pattern, tmp_path, kind):
+    def part(trials, storage):
+        return searched(pattern, Pretender(), trials=trials, storage=storage, workers=1)
+
+    whole = part(6, None)
+    part(2, stored(tmp_path, kind))
+    rest = part(6, stored(tmp_path, kind))
+    again = part(6, stored(tmp_path, kind))
+    assert [t.number for t in rest.trials] == list(range(6))
+    # with one worker two recipes are out at any time, so a cut search may differ in what it knew
+    assert facts(rest)[:2] == facts(whole)[:2]
+    assert facts(again) == facts(rest)  # nothing was left to do
+
+
+def test_trials_of_a_dead_search_are_failed_and_made_again(pattern, tmp_path):
+    storage = stored(tmp_path, "journal")
     searched(pattern, Pretender(), trials=2, storage=storage)
-    more = searched(pattern, Pretender(), trials=2, storage=storage)
-    assert [t.number for t in more.trials] == [2, 3]
+    with opened(storage) as kept:
+        dead = optuna.load_study(study_name="seed 0", storage=kept).ask()
+        dead.set_user_attr("searcher", [f"{socket.gethostname()}:{2**30}", 0.0])
+    result = searched(pattern, Pretender(), trials=4, storage=storage)
+    assert len(result.trials) == 4
+    assert dead.number not in [t.number for t in result.trials]
+
+
+def test_a_stored_search_of_other_data_is_refused(pattern, tmp_path):
+    storage = stored(tmp_path, "journal")
+    searched(pattern, Pretender(), trials=1, storage=storage)
+    with pytest.raises(InputError, match="belongs to other data"):
+        searched(pattern, Pretender(), trials=2, storage=storage, range=(20.0, 80.0))
+
+
+def test_the_search_ends_when_no_seed_improves(pattern):
+    result = searched(pattern, Pretender(), trials=60, seeds=(1, 2), patience=6)
+    assert len(result.trials) < 120
+    assert result.ended == "no seed improved in 6 trials"
+    for seed in (1, 2):
+        course = [t for t in result.trials if t.seed == seed]
+        best = min(t.objective for t in course if not t.violations)
+        last = next(i for i, t in enumerate(course) if t.objective <= best * 1.002)
+        assert len(course) - last >= 6
+    longer = searched(pattern, Pretender(), trials=12, patience=None)
+    assert longer.ended == "12 trials of each of 1 seeds were made"
+
+
+def test_recipes_of_the_past_are_tried_after_the_default(pattern):
+    space = SearchSpace.of(pattern, (FLUORITE,), CU)
+    past = {**space.default_parameters(), "order": "widths_first", "background_terms": 12}
+    result = searched(pattern, Pretender(), trials=3, first=(past,))
+    assert result.trials[1].recipe["order"] == "widths_first"
+    assert result.trials[1].rwp == min(t.rwp for t in result.trials if not t.violations)
+
+
+def test_an_empty_range_is_refused(pattern):
+    for low, high in ((200.0, 210.0), (60.0, 30.0)):
+        with pytest.raises(InputError, match="no points between"):
+            searched(pattern, Pretender(), range=(low, high))
 
 
 def test_every_parameter_costs(pattern):
@@ -163,10 +223,15 @@ def test_one_wavelength_and_a_capillary_narrow_the_space(pattern):
 
 def test_a_small_search_with_the_real_engine():
     pattern = simulated(((LAB6, 30), (FLUORITE, 70)))
-    result = search(pattern, (LAB6, FLUORITE), CU, trials=4)
+    result = search(pattern, (LAB6, FLUORITE), CU, trials=3)
     first, *others = result.trials
     assert first.state == "complete"
     assert others
     assert result.fit.violations == ()
     assert result.fit.gof < 1.1
     assert sum(phase.weight_fraction for phase in result.fit.phases) == pytest.approx(100)
+    assert result.assessment.word == "accept"
+    held_out = result.solutions[0].held_out
+    assert held_out.failed == 0
+    assert 0.9 < held_out.chi2 < 1.3
+    assert held_out.rwp >= 0.97 * held_out.rwp_inside

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from materialsdock.errors import ModelFault
-from materialsdock.model import Fit, Parameter, Pattern, PhaseFit
+from materialsdock.model import Correlation, Fit, Parameter, Pattern, PhaseFit
 from materialsdock.refinement import rfactors
 from materialsdock.refinement.guards import violations
 
@@ -53,6 +53,8 @@ def answered(
         seconds=0.0,
         warnings=tuple(f"{d.code}: {d.message}" for d in result.diagnostics if d.level != "info"),
         violations=violations(pattern.two_theta, parameters, fits, start_cells),
+        correlations=tuple(_correlations(phases, result)),
+        esd_inflation=result.statistics.esd_inflation,
     )
 
 
@@ -84,6 +86,13 @@ def _phase_fits(phases: Sequence[Any], result: Any) -> tuple[PhaseFit, ...]:
     return tuple(fits)
 
 
+def _correlations(phases: Sequence[Any], result: Any) -> Iterator[Correlation]:
+    """The strongest pairs, as the engine lists them."""
+    for pair in result.identifiability.top_correlations if result.identifiability else ():
+        first, second = (name_of(path.split("."), phases) for path in (pair.path_a, pair.path_b))
+        yield Correlation(first, second, float(pair.rho))
+
+
 def _parameters(phases: Sequence[Any], result: Any) -> Iterator[Parameter]:
     """Every parameter but the cells, which are in the phases, and internal shifts of sites."""
     for row in result.parameters:
@@ -98,6 +107,9 @@ def _parameters(phases: Sequence[Any], result: Any) -> Iterator[Parameter]:
 def name_of(words: Sequence[str], phases: Sequence[Any]) -> str:
     """Our name for a path of the engine: phases.0.atoms.1.occ is corundum.O1.occupancy."""
     last = WORDS.get(words[-1], words[-1])
+    if "dof" in words:
+        phase = phases[int(words[1])]
+        return f"{phase.name}.{phase.atoms[int(words[3])].label}.shift{words[-1]}"
     if "lines" in words:
         return "kalpha2_weight" if words[-2] == "1" else f"line_{words[-2]}_{last}"
     if "atoms" in words:

@@ -7,22 +7,23 @@ free polar axes.  Its import takes 1-2 s, so it happens inside the functions: on
 
 from __future__ import annotations
 
-import tempfile
 import time
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from materialsdock.errors import InputError, ModelFault
 from materialsdock.model import Diffractometer, Fit, FloatArray, Pattern, Structure
-from materialsdock.refinement.guards import check_pattern, check_structures, envelope
+from materialsdock.refinement.contacts import too_short
+from materialsdock.refinement.guards import check_pattern, check_structures
 from materialsdock.refinement.recipe import SearchSpace, completed, stages
+from materialsdock.refinement.rfactors import weighted_profile
 from materialsdock.refinement.rietx_answer import CELL, answered, name_of
+from materialsdock.refinement.rietx_start import instrument_of, phase_of
 from materialsdock.refinement.sensitivity import Derivatives
 
 GLOBS = {
@@ -37,9 +38,8 @@ GLOBS = {
     "displacements": ("phases.*.atoms.*.biso",),
     "coordinates": ("phases.*.atoms.*.dof*",),
 }
+INTENSITIES = ("scale", "preferred_orientation", "displacements", "coordinates")
 MUST_FREE = ("scale", "background", "cell", "preferred_orientation", "displacements")
-AXIAL_START = 0.02  # its gradient vanishes at 0
-START_BISO = 0.5
 # Ten times faster than the defaults for 0.05 % of Rwp.
 QUICK_STAGE = {"ftol": 1e-4, "max_iter": 60}
 QUICK_PLAN = {"closing_window_tol": None, "intermediate_ftol": 1e-3}
@@ -68,7 +68,10 @@ class RietxEngine:
         """
         began = time.perf_counter()
         done = self._carried_out(pattern, structures, diffractometer, recipe)
-        return replace(done.fit, seconds=time.perf_counter() - began)
+        fit = done.fit
+        if fit.recipe["effort"] == "final":
+            fit = replace(fit, rwp_free_intensities=_free_intensities(pattern, done))
+        return replace(fit, seconds=time.perf_counter() - began)
 
     def differentiate(
         self,
@@ -124,17 +127,18 @@ class RietxEngine:
         check_pattern(pattern, diffractometer.fwhm_deg)
         default = SearchSpace.of(pattern, structures, diffractometer).default()
         full = completed(recipe, default)
-        phases = [_phase(structure) for structure in structures]
+        phases = [phase_of(structure) for structure in structures]
         start_cells = {p.name: {k: getattr(p.cell, k).value for k in CELL} for p in phases}
         try:
-            start = _instrument(diffractometer, pattern, full)
+            start = instrument_of(diffractometer, pattern, full)
             work = rietx.Refinement(rietx.Structure(phases=phases), start, history=False)
             paths = {name_of(row.path.split("."), phases): row.path for row in work.parameters()}
             result = _run(pattern, work, full, _known(free, paths))
         except (ValueError, ArithmeticError, RuntimeError, LookupError) as error:
             raise ModelFault(f"rietx failed: {error}", where="refinement") from error
         fit = answered(pattern, phases, result, full, start_cells, f"rietx {rietx.__version__}")
-        return _Done(fit, work, paths)
+        close = too_short(structures, fit.phases, fit.parameters)
+        return _Done(replace(fit, violations=(*fit.violations, *close)), work, paths)
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,93 +168,18 @@ def _jacobian(model: Any, table: Any, theta: FloatArray, points: int) -> FloatAr
     return np.asarray(-np.asarray(model.sigma)[:, None] * residual, dtype=float)
 
 
-def _phase(structure: Structure) -> Any:
-    import rietx
-
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "phase.cif"
-        path.write_text(structure.cif)
-        try:
-            read = rietx.Structure.from_cif(path, phase_name=structure.name)
-        except ValueError as error:
-            what = str(error).replace(str(path), structure.name)
-            raise InputError(what, where=f"CIF of {structure.name}") from error
-    phase = read.phases[0]
-    phase.floating_origin = "hold"
-    for atom in phase.atoms:
-        atom.aniso = None
-        atom.biso = rietx.Parameter(value=START_BISO, min=0.0)
-    if structure.preferred_orientation is not None:
-        phase.preferred_orientation = rietx.PreferredOrientation(
-            axis=structure.preferred_orientation
-        )
-    return phase
-
-
-def _instrument(diffractometer: Diffractometer, pattern: Pattern, recipe: Mapping[str, Any]) -> Any:
-    import rietx
-    from rietx.schemas.instrument import EmissionLine, Geometry, ProfileTCHZ, Source
-
-    number = rietx.Parameter
-    first = diffractometer.weights[0]
-    pairs = zip(diffractometer.wavelengths_angstrom, diffractometer.weights, strict=True)
-    lines = [EmissionLine(wavelength=w, weight=number(value=k / first, min=0)) for w, k in pairs]
-    axial = 0.0 if recipe["axial"] == "off" else AXIAL_START
-    width = 0.6 * recipe["fwhm_deg"]
-    return rietx.Instrument(
-        source=Source(
-            lines=lines, polarization=number(value=diffractometer.polarization, min=0.0, max=1.0)
-        ),
-        geometry=Geometry(
-            kind=diffractometer.geometry,
-            goniometer_radius_mm=diffractometer.radius_mm,
-            axial_sl=number(value=axial, min=0.0),
-            axial_hl=number(value=axial, min=0.0),
-        ),
-        profile=ProfileTCHZ(
-            w=number(value=width**2, min=1e-8),
-            x=number(value=width if "x" in recipe["widths"] else 0.0, min=0.0),
-        ),
-        background=_background(pattern, recipe),
-    )
-
-
-def _background(pattern: Pattern, recipe: Mapping[str, Any]) -> Any:
-    import rietx
-
-    curve = envelope(pattern, recipe["fwhm_deg"])
-    terms = [rietx.Parameter(value=0.0) for _ in range(recipe["background_terms"])]
-    if recipe["background"] == "chebyshev":
-        terms[0].value = float(np.median(curve))
-        return rietx.BackgroundChebyshev(coefficients=terms)
-    if recipe["background"] == "envelope":
-        terms = terms[:1]
-    return rietx.BackgroundFixedPlusChebyshev(
-        fixed_two_theta=pattern.two_theta.tolist(),
-        fixed_intensity=curve.tolist(),
-        chebyshev=rietx.BackgroundChebyshev(coefficients=terms),
-    )
-
-
 def _run(pattern: Pattern, work: Any, recipe: Mapping[str, Any], free: Sequence[str]) -> Any:
     """Warm-up range first, stage by stage; then the whole range at the wanted effort.
 
     free : paths of the engine that are freed last, besides those of the recipe
     """
-    import rietx
-
     if recipe["displacements"] == "per_phase":
         for index, phase in enumerate(work.structure.phases):
             if len(phase.atoms) > 1:
                 work.tie_equal(f"phases.{index}.atoms.*.biso")
     if recipe["axial"] == "equal":
         work.tie_equal(list(GLOBS["axial"]))
-    data = rietx.PatternData(
-        two_theta=pattern.two_theta.tolist(),
-        intensity=pattern.intensity.tolist(),
-        sigma=pattern.sigma.tolist(),
-    )
-    groups = stages(recipe)
+    data, groups = _data(pattern), stages(recipe)
     limits = tuple(recipe["warmup_deg"])
     whole = (float(pattern.two_theta[0]), float(pattern.two_theta[-1]))
     if limits[0] > whole[0] or limits[1] < whole[1]:
@@ -264,6 +193,35 @@ def _run(pattern: Pattern, work: Any, recipe: Mapping[str, Any], free: Sequence[
         if not any(fnmatchcase(path, glob) for path in reached for glob in GLOBS[name]):
             raise ModelFault(f"rietx freed nothing for {name}", where="refinement")
     return result
+
+
+def _free_intensities(pattern: Pattern, done: _Done) -> float | None:
+    """Rwp [%] where `done` ended, with the intensity of every reflection free (Le Bail).
+
+    None when the engine cannot say; never more than the Rietveld fit itself reached.
+    """
+    kept = tuple(g for stage in stages(done.fit.recipe) for g in stage if g not in INTENSITIES)
+    plan = _plan([tuple(dict.fromkeys(kept))], done.fit.recipe, quick=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            result = done.work.fit(_data(pattern), mode="lebail", plan=plan, telemetry=False)
+        except (ValueError, ArithmeticError, RuntimeError, LookupError):
+            return None
+    y_calc = np.asarray(result.y_calc, dtype=float)
+    if y_calc.shape != pattern.intensity.shape or not np.isfinite(y_calc).all():
+        return None
+    return min(done.fit.rwp, weighted_profile(pattern.intensity, y_calc, pattern.sigma))
+
+
+def _data(pattern: Pattern) -> Any:
+    import rietx
+
+    return rietx.PatternData(
+        two_theta=pattern.two_theta.tolist(),
+        intensity=pattern.intensity.tolist(),
+        sigma=pattern.sigma.tolist(),
+    )
 
 
 def _plan(

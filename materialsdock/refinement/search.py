@@ -1,31 +1,38 @@
-"""Search for the best refinement recipe (Ozaki et al. 2020); the only importer of optuna.
+"""Search for the best refinement recipe (Ozaki et al. 2020), and for what fits as well.
 
-One Optuna study per seed (TPE); the default recipe is its first trial.  Trials run in killable
-processes and are told in the order in which they were asked, so that equal seeds and equal
-numbers of workers give equal trials (unless a trial is stopped by the clock).
+One study per seed (TPE); the default recipe is its first trial.  Trials run in killable processes
+and are told in the order in which they were asked, so that equal seeds and equal numbers of workers
+give equal trials (unless a trial is stopped by the clock).
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
-import optuna
-
 from materialsdock.errors import InputError, ModelFault
-from materialsdock.model import Diffractometer, Fit, Pattern, Structure, Trial
+from materialsdock.model import Assessment, Diffractometer, Fit, Pattern, Solution, Structure, Trial
 from materialsdock.protocols import RefinementEngine
-from materialsdock.refinement.executor import Executor
+from materialsdock.refinement.clusters import Cluster, clusters, compared
+from materialsdock.refinement.executor import TrialExecutor, trial_executor
+from materialsdock.refinement.finish import Refiner, scored, solutions
 from materialsdock.refinement.guards import check_pattern, check_structures
 from materialsdock.refinement.recipe import SearchSpace
 from materialsdock.refinement.rietx_engine import RietxEngine
+from materialsdock.refinement.storage import opened
+from materialsdock.refinement.studies import STARTUP_TRIALS, Study, fingerprint
+from materialsdock.refinement.verdict import judge
 
 FINALISTS = 2
+MOST_FINALISTS = 4
 FINAL_PATIENCE = 5.0
-STARTUP_TRIALS = 20
+PATIENCE = 30
+
+Asked = tuple[int, Any, dict[str, Any]]
 
 
 @runtime_checkable
@@ -37,18 +44,26 @@ class Warmable(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class SearchResult:
-    """The chosen fit, all trials in the order they ended, and near-optimal alternatives.
+    """The chosen fit, all trials, the solutions they fall into, and the verdict.
 
-    fit : the best of the finalists: acceptable ones (no violations) first, then the objective
-    finalists : the best few recipes at final effort, best first; other recipes that fit as well
-        are candidates that no one has looked at yet
+    fit : of the best solution: acceptable ones (no violations) first, then the objective
+    trials : in the order they ended, those of an earlier search first
+    solutions : best first, each refined with full effort; others are rivals to look at
     pattern : the pattern the arrays of the fits belong to (cut to the range)
+    ended : why no more trials were made
     """
 
     fit: Fit
     trials: tuple[Trial, ...]
-    finalists: tuple[Fit, ...]
+    solutions: tuple[Solution, ...]
+    assessment: Assessment
     pattern: Pattern
+    ended: str
+
+    @property
+    def finalists(self) -> tuple[Fit, ...]:
+        """The fits of the solutions, best first."""
+        return tuple(solution.fit for solution in self.solutions)
 
 
 def search(
@@ -61,42 +76,57 @@ def search(
     workers: int = 2,
     time_limit_s: float = 60.0,
     range: tuple[float, float] | None = None,
+    patience: int | None = PATIENCE,
     storage: str | None = None,
+    first: Sequence[Mapping[str, Any]] = (),
     on_trial: Callable[[Trial], None] | None = None,
     engine: RefinementEngine | None = None,
+    executor: TrialExecutor | None = None,
+    hold_out: bool = True,
 ) -> SearchResult:
     """Find a recipe whose fit of `pattern` is best, then refine the best few with full effort.
 
-    trials : per seed; time_limit_s : of one trial (final fits get FINAL_PATIENCE times as long)
+    trials : per seed, those of a stored search counted; time_limit_s : of one trial (final fits get
+    FINAL_PATIENCE times as long)
     range : 2θ limits [deg] to which the pattern is cut first, the same for every trial
-    storage : URL of an Optuna storage, one per pattern; a study of the same seed is continued
-    on_trial : called here, in order, after each trial
+    patience : trials of every seed without improvement after which the search ends; None: never
+    storage : URL of an Optuna storage, one per pattern; the search there is continued
+    first : sampler parameters to try after the default recipe (past successes)
+    on_trial : called here, in order, after each trial; executor : used instead of own processes
+    hold_out : score the solutions on left-out blocks of 2θ
 
     Raises InputError for data or structures that cannot be refined, ModelFault when every trial
     failed (with the most common reason).
     """
     refiner: RefinementEngine = RietxEngine() if engine is None else engine
-    pattern = pattern if range is None else _cut(pattern, *range)
+    pattern = pattern if range is None else cut(pattern, *range)
     check_structures(structures)
     check_pattern(pattern, diffractometer.fwhm_deg)
     space = SearchSpace.of(pattern, structures, diffractometer)
-    course = _Course(space, _independent_residuals(space), _studies(space, seeds, trials, storage))
+    belongs = fingerprint(pattern, structures, diffractometer, space)
+    startup = min(STARTUP_TRIALS, max(1, trials // 3))
+    tried = (space.default_parameters(), *first)
     warm_up = refiner.warm_up if isinstance(refiner, Warmable) else None
-    with Executor(workers=workers, time_limit_s=time_limit_s, warm_up=warm_up) as executor:
+    own = trial_executor(workers=workers, time_limit_s=time_limit_s, warm_up=warm_up)
+    with opened(storage) as kept, own if executor is None else nullcontext(executor) as pool:
+        studies = {
+            seed: Study(seed, space, belongs, kept, first=tried, startup=startup) for seed in seeds
+        }
+        course = _Course(space, _independent_residuals(space), studies, patience)
         drawn = ((pattern, structures, diffractometer, r) for r in course.recipes(trials))
-        for _, outcome in executor.run(refiner.refine, drawn, ahead=1):
+        for _, outcome in pool.run(refiner.refine, drawn, ahead=1):
             trial = course.tell(outcome)
             if on_trial is not None:
                 on_trial(trial)
-        best = course.best(max(FINALISTS, workers))
-        again = (
-            (pattern, structures, diffractometer, {**f.recipe, "effort": "final"}) for f in best
-        )
-        patience = FINAL_PATIENCE * time_limit_s
-        results = executor.run(refiner.refine, again, time_limit_s=patience)
-        finals = [_finished(best[i], outcome) for i, outcome in results]
-    finalists = tuple(sorted(finals, key=course.rank))
-    return SearchResult(finalists[0], tuple(course.trials), finalists, pattern)
+        again = Refiner(pool, refiner, structures, diffractometer, FINAL_PATIENCE * time_limit_s)
+        chosen = course.best(max(FINALISTS, min(workers, MOST_FINALISTS)))
+        found = solutions(again, pattern, chosen, course.described)
+        if hold_out:
+            found = scored(again, pattern, found, space.fwhm_deg)
+    assessment = judge(pattern, found, diffractometer)
+    return SearchResult(
+        found[0].fit, tuple(course.trials), found, assessment, pattern, course.ended
+    )
 
 
 def objective(fit: Fit, independent_residuals: float) -> float:
@@ -110,97 +140,108 @@ def objective(fit: Fit, independent_residuals: float) -> float:
     return fit.rwp * math.exp(fit.n_free * math.log(n) / (2 * n))
 
 
-@dataclass
-class _Course:
-    """The state of a search: what was asked and not yet told, what was told, what it gave."""
-
-    space: SearchSpace
-    residuals: float
-    studies: dict[int, optuna.Study]
-    trials: list[Trial] = field(default_factory=list)
-    fits: list[Fit] = field(default_factory=list)
-    _asked: list[tuple[int, optuna.trial.Trial, dict[str, Any]]] = field(default_factory=list)
-
-    def recipes(self, trials: int) -> Iterator[dict[str, Any]]:
-        """Ask the studies in turn, so that each is told as much as possible before it is asked."""
-        for _ in range(trials):
-            for seed, study in self.studies.items():
-                trial = study.ask()
-                recipe = self.space.suggest(trial)
-                self._asked.append((seed, trial, recipe))
-                yield recipe
-
-    def tell(self, outcome: Fit | BaseException) -> Trial:
-        """Take in the result of the oldest recipe that was asked for."""
-        seed, asked, recipe = self._asked.pop(0)
-        study = self.studies[seed]
-        if isinstance(outcome, InputError):
-            raise outcome  # the data's fault, not the recipe's: no other trial can do better
-        if isinstance(outcome, BaseException) or not math.isfinite(outcome.rwp):
-            study.tell(asked, state=optuna.trial.TrialState.FAIL)
-            reason = str(outcome) if isinstance(outcome, BaseException) else "Rwp is not finite"
-            trial = Trial(asked.number, seed, None, recipe, "fail", reason)
-        else:
-            asked.set_constraint("violations", float(len(outcome.violations)))
-            study.tell(asked, objective(outcome, self.residuals))
-            self.fits.append(outcome)
-            trial = Trial(asked.number, seed, outcome.rwp, recipe, "complete",
-                          "; ".join(outcome.violations), outcome.seconds)  # fmt: skip
-        self.trials.append(trial)
-        return trial
-
-    def rank(self, fit: Fit) -> tuple[bool, float]:
-        """Smaller is better: acceptable fits come before the others, then the objective."""
-        return bool(fit.violations), objective(fit, self.residuals)
-
-    def best(self, count: int) -> list[Fit]:
-        """The best few fits of different recipes; ModelFault when there is none."""
-        if not self.fits:
-            reason, times = Counter(t.reason for t in self.trials).most_common(1)[0]
-            raise ModelFault(
-                f"all {len(self.trials)} trials failed; {times} of them: {reason}",
-                where="search of refinement recipes",
-                remedy="check structures and wavelength, or allow more time per trial",
-            )
-        different = {repr(fit.recipe): fit for fit in self.fits}
-        return sorted(different.values(), key=self.rank)[:count]
-
-
-def _studies(
-    space: SearchSpace, seeds: Sequence[int], trials: int, storage: str | None
-) -> dict[int, optuna.Study]:
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    studies = {}
-    for seed in seeds:
-        sampler = optuna.samplers.TPESampler(
-            seed=seed, n_startup_trials=min(STARTUP_TRIALS, max(1, trials // 3))
-        )
-        study = optuna.create_study(
-            sampler=sampler, storage=storage, study_name=f"seed {seed}", load_if_exists=True
-        )
-        if not study.trials:
-            study.enqueue_trial(space.default_parameters())
-        studies[seed] = study
-    return studies
-
-
-def _finished(quick: Fit, outcome: Fit | BaseException) -> Fit:
-    """The fit at full effort, or the quick one with a warning that says why."""
-    if isinstance(outcome, Fit):
-        return outcome
-    return replace(quick, warnings=(*quick.warnings, f"not refined to the end: {outcome}"))
-
-
-def _independent_residuals(space: SearchSpace) -> float:
-    low, high = space.limits_deg
-    return max((high - low) / space.fwhm_deg, math.e)
-
-
-def _cut(pattern: Pattern, low: float, high: float) -> Pattern:
+def cut(pattern: Pattern, low: float, high: float) -> Pattern:
+    """The part of a pattern between two 2θ limits [deg]; InputError when there is none."""
     inside = (pattern.two_theta >= low) & (pattern.two_theta <= high)
+    if not low < high or not inside.any():
+        raise InputError(
+            f"no points between {low:g} and {high:g} deg",
+            where="range",
+            remedy=f"choose within {pattern.two_theta[0]:g} to {pattern.two_theta[-1]:g}",
+        )
     return Pattern(
         pattern.two_theta[inside],
         pattern.intensity[inside],
         pattern.sigma[inside],
         pattern.count_time_s[inside],
     )
+
+
+@dataclass
+class _Course:
+    """The state of a search: what was asked and not yet told, what was told, what it gave."""
+
+    space: SearchSpace
+    residuals: float
+    studies: dict[int, Study]
+    patience: int | None
+    trials: list[Trial] = field(default_factory=list)
+    ended: str = ""
+    _asked: list[Asked] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.trials = [trial for study in self.studies.values() for trial in study.trials]
+
+    def recipes(self, trials: int) -> Iterator[dict[str, Any]]:
+        """Ask the studies in turn, so that each is told as much as possible before it is asked."""
+        counted = {seed: len(study.trials) for seed, study in self.studies.items()}
+        while any(count < trials for count in counted.values()):
+            for seed, study in self.studies.items():
+                if counted[seed] >= trials:
+                    continue
+                if self._settled():
+                    self.ended = f"no seed improved in {self.patience} trials"
+                    return
+                counted[seed] += 1
+                asked, recipe = study.ask()
+                self._asked.append((seed, asked, recipe))
+                yield recipe
+        self.ended = f"{trials} trials of each of {len(self.studies)} seeds were made"
+
+    def _settled(self) -> bool:
+        if self.patience is None:
+            return False
+        return all(s.since_improvement() >= self.patience for s in self.studies.values())
+
+    def tell(self, outcome: Fit | BaseException) -> Trial:
+        """Take in the result of the oldest recipe that was asked for."""
+        seed, asked, recipe = self._asked.pop(0)
+        if isinstance(outcome, InputError):
+            raise outcome  # the data's fault, not the recipe's: no other trial can do better
+        if isinstance(outcome, BaseException) or not math.isfinite(outcome.rwp):
+            reason = str(outcome) if isinstance(outcome, BaseException) else "Rwp is not finite"
+            trial = Trial(asked.number, seed, None, recipe, "fail", reason)
+        else:
+            trial = self.described(outcome, asked.number, seed, recipe)
+        self.studies[seed].tell(asked, trial)
+        self.trials.append(trial)
+        return trial
+
+    def described(self, fit: Fit, number: int, seed: int, recipe: Mapping[str, Any]) -> Trial:
+        """What is kept of a fit."""
+        return Trial(
+            number,
+            seed,
+            fit.rwp,
+            recipe,
+            "complete",
+            "; ".join(fit.violations),
+            fit.seconds,
+            objective(fit, self.residuals),
+            fit.violations,
+            compared(fit),
+        )
+
+    def best(self, count: int) -> list[tuple[Trial, Cluster]]:
+        """The best trial of each cluster, then of other recipes; ModelFault when there is none."""
+        groups = clusters(self.trials)
+        if not groups:
+            reason, times = Counter(t.reason for t in self.trials).most_common(1)[0]
+            raise ModelFault(
+                f"all {len(self.trials)} trials failed; {times} of them: {reason}",
+                where="search of refinement recipes",
+                remedy="check structures and wavelength, or allow more time per trial",
+            )
+        chosen = [(group.trials[0], group) for group in groups[:MOST_FINALISTS]]
+        rest = [(trial, group) for group in groups for trial in group.trials[1:]]
+        recipes = [trial.recipe for trial, _ in chosen]
+        for trial, group in sorted(rest, key=lambda pair: pair[0].objective or 0.0):
+            if len(chosen) < count and trial.recipe not in recipes:
+                chosen.append((trial, group))
+                recipes.append(trial.recipe)
+        return chosen
+
+
+def _independent_residuals(space: SearchSpace) -> float:
+    low, high = space.limits_deg
+    return max((high - low) / space.fwhm_deg, math.e)

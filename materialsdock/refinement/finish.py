@@ -1,0 +1,115 @@
+"""From the trials of a search to its solutions: final fits, differences, left-out blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from materialsdock.errors import ModelFault
+from materialsdock.model import Diffractometer, Fit, Pattern, Solution, Structure, Trial
+from materialsdock.protocols import RefinementEngine
+from materialsdock.refinement import heldout
+from materialsdock.refinement.clusters import Cluster, choices, clusters, difference, material
+from materialsdock.refinement.executor import TrialExecutor
+
+Chosen = Sequence[tuple[Trial, Cluster]]
+Describe = Callable[[Fit, int, int, Mapping[str, Any]], Trial]
+
+
+@dataclass(frozen=True)
+class Refiner:
+    """Refinements that are not trials; patience_s : wall clock of one of them."""
+
+    pool: TrialExecutor
+    engine: RefinementEngine
+    structures: Sequence[Structure]
+    diffractometer: Diffractometer
+    patience_s: float
+
+    def __call__(
+        self, work: Sequence[tuple[Pattern, Mapping[str, Any]]]
+    ) -> list[Fit | BaseException]:
+        """Refine every (pattern, recipe), in order; failures come as values."""
+        calls = [(pattern, self.structures, self.diffractometer, r) for pattern, r in work]
+        results = self.pool.run(self.engine.refine, calls, time_limit_s=self.patience_s)
+        return [outcome for _, outcome in results]
+
+
+def solutions(
+    refine: Refiner, pattern: Pattern, chosen: Chosen, describe: Describe
+) -> tuple[Solution, ...]:
+    """Each chosen trial refined with full effort; those that end at one answer are one solution.
+
+    A recipe that fails with full effort is kept as quickly as the search refined it, with a
+    warning.  Raises ModelFault when none can be repeated.
+    """
+    fits = _finals(refine, pattern, [trial.recipe for trial, _ in chosen])
+    ended = {
+        i: (fit, trial, group)
+        for i, (fit, (trial, group)) in enumerate(zip(fits, chosen, strict=True))
+        if fit is not None
+    }
+    if not ended:
+        raise ModelFault(
+            "none of the best trials could be repeated",
+            where="search of refinement recipes",
+            remedy="allow more time per trial",
+        )
+    finals = [describe(fit, i, trial.seed, fit.recipe) for i, (fit, trial, _) in ended.items()]
+    merged = [
+        (final.trials, Cluster(_together([ended[t.number][2] for t in final.trials])))
+        for final in clusters(finals)
+    ]
+    (best, *_), home = merged[0]
+    found = []
+    for (first, *_), group in merged:
+        differs = difference(best.values, first.values)
+        found.append(
+            Solution(
+                fit=ended[first.number][0],
+                objective=float(first.objective or 0.0),
+                trials=len(group.trials),
+                seeds=group.seeds,
+                differences=(*differs, *(choices(home, group) if differs else ())),
+                material=material(best.values, first.values),
+            )
+        )
+    return tuple(found)
+
+
+def scored(
+    refine: Refiner, pattern: Pattern, found: Sequence[Solution], fwhm_deg: float
+) -> tuple[Solution, ...]:
+    """The solutions with their scores on left-out blocks, refined at the effort of the search."""
+    fold, blocks = heldout.folds(pattern, fwhm_deg)
+    rest = [heldout.without(pattern, fold == k) for k in np.arange(heldout.FOLDS)]
+    work = [(left, {**s.fit.recipe, "effort": "search"}) for s in found for left in rest]
+    fits = [outcome if isinstance(outcome, Fit) else None for outcome in refine(work)]
+    n = len(rest)
+    return tuple(
+        replace(s, held_out=heldout.score(pattern, fold, blocks, fits[i * n : (i + 1) * n]))
+        for i, s in enumerate(found)
+    )
+
+
+def _finals(
+    refine: Refiner, pattern: Pattern, recipes: Sequence[Mapping[str, Any]]
+) -> list[Fit | None]:
+    outcomes = refine([(pattern, {**recipe, "effort": "final"}) for recipe in recipes])
+    failed = [i for i, outcome in enumerate(outcomes) if not isinstance(outcome, Fit)]
+    quick = refine([(pattern, recipes[i]) for i in failed])
+    fits = [outcome if isinstance(outcome, Fit) else None for outcome in outcomes]
+    for i, outcome in zip(failed, quick, strict=True):
+        if isinstance(outcome, Fit):
+            note = f"not refined to the end: {outcomes[i]}"
+            fits[i] = replace(outcome, warnings=(*outcome.warnings, note))
+    return fits
+
+
+def _together(groups: Sequence[Cluster]) -> tuple[Trial, ...]:
+    """The trials of all groups, each once."""
+    trials = {(t.seed, t.number): t for group in groups for t in group.trials}
+    return tuple(trials.values())
