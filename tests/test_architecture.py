@@ -19,6 +19,9 @@ FOREIGN = {
     "optuna": tuple(f"materialsdock/refinement/{w}.py" for w in ("search", "storage", "blackbox")),
     "distributed": "materialsdock/refinement/dask_executor.py",
     "rietx": "materialsdock/refinement/rietx_engine.py",
+    "ase": "materialsdock/refinement/energy.py",
+    "GSASII": "materialsdock/refinement/gsas_child.py",
+    "GSASIIscriptable": "materialsdock/refinement/gsas_child.py",
     "sqlite3": ("materialsdock/ledger.py", "materialsdock/structures/store.py"),
     "fastapi": "materialsdock/web",
 }
