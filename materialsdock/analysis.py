@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from materialsdock import building, wanted
-from materialsdock.campaign import Campaign
+from materialsdock.campaign import Campaign, target_alone
 from materialsdock.errors import InputError
 from materialsdock.formats import Measured, read_measured
 from materialsdock.learning.certificate import certify
@@ -163,9 +163,11 @@ def plan(learner: SpectrumLearner) -> str:
 
 def passes(learner: MultiPassLearner, quantities: Mapping[str, float]) -> str:
     """What the counting was for, and how strong a peak must be not to have been missed."""
-    said = [f"{quantities['passes']:.0f} passes for {learner.objective}"]
+    count = int(quantities["passes"])
+    many = f"{count} pass{'' if count == 1 else 'es'}"
+    said = [f"{many} for {learner.objective}"]
     if isinstance(learner, SteeredLearner):
-        said = [f"{quantities['passes']:.0f} passes steered towards {learner.quantity}"]
+        said = [f"{many}, the first one even, steered towards {learner.quantity}"]
         if learner.even_passes:
             said.append(f"{learner.even_passes} could not be steered, last: {learner.trouble}")
     least = quantities["detectable_strength"]
@@ -194,7 +196,7 @@ def summarise(campaign: Campaign) -> dict[str, Any]:
         "seconds_full_scan": full["seconds"],
         "full_time_s": full["full_time_s"],
         "lambda_final": decisions[-1].lambda_t,
-        "threshold": decisions[-1].verdict.threshold,
+        "threshold": None if target_alone(job) else decisions[-1].verdict.threshold,
         "stop_reason": decisions[-1].verdict.reason,
         "decision_ms_p50": float(np.percentile(deciding_ms, 50)),
         "decision_ms_p95": float(np.percentile(deciding_ms, 95)),

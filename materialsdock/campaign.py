@@ -35,6 +35,11 @@ def same_place(one: Proposal | None, other: Proposal | None) -> bool:
     return bool(np.allclose(a, b, rtol=1e-9, atol=1e-9))
 
 
+def target_alone(job: Job) -> bool:
+    """Whether the statistic of its verdicts is a target's value, and no λ."""
+    return job.settings["stop"].get("mode") == "target"
+
+
 class Campaign:
     """Holds the learner, the rule and the decisions of one job, and writes them to the ledger."""
 
@@ -164,7 +169,7 @@ class Campaign:
             proposal=proposal,
             observations=tuple(o.uid for o in told),
             verdict=verdict,
-            lambda_t=verdict.statistic,
+            lambda_t=None if target_alone(self.job) else verdict.statistic,
             s=float(np.mean(evidence.s[-len(told) :])),
             z2=float(np.mean(evidence.z2[-len(told) :])),
             mean=float(mean[0]),

@@ -71,9 +71,8 @@ class Request:
             checks.append(partial(options.regions, self.regions, scan))
         xrd = config.load(self.profile, siteroot.activate(self.site)).xrd
         if xrd is not None:
-            checks.append(
-                partial(options.aim, self.objective or xrd.objective, self.wanted, self.esd)
-            )
+            objective = self.objective or xrd.objective
+            checks.append(partial(options.aim, objective, self.wanted, self.esd))
         if self.prior is not None:
             named = self.prior
             checks.append(lambda: library.load(self._prior_file(named)))

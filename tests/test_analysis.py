@@ -15,6 +15,7 @@ from materialsdock.ledger import Ledger
 from materialsdock.model import Observation, Sample
 from materialsdock.refinement.xas.simulate import simulate_xanes
 from materialsdock.report import overview, summary_json
+from materialsdock.report.page import render_report
 
 PROFILE = config.load("sim", Path(__file__).parents[1])
 ENERGY = np.linspace(6950.0, 7400.0, 901)
@@ -56,3 +57,12 @@ def test_what_the_user_wanted_is_certified(tmp_path):
     assert names == [*analysis.CERTIFIED, "area:7100:7200"]
     assert outcome.summary["certificate"]["missing"] is None
     assert outcome.edge.e0_ev == pytest.approx(7112.0, abs=20.0)
+
+
+def test_the_value_of_a_target_is_not_called_lambda(tmp_path):
+    outcome = measured(tmp_path, ["mode=target", "rmse=0.05", "maximum_points=60"])
+    assert all(each.lambda_t is None for each in outcome.decisions)
+    found = summary_json(outcome)
+    assert (found["lambda_final"], found["lambda_threshold"]) == (None, None)
+    assert "budget of 60 points" in found["stop_reason"]
+    assert "<svg" in render_report(outcome)
