@@ -37,7 +37,7 @@ def same_place(one: Proposal | None, other: Proposal | None) -> bool:
 
 def target_alone(job: Job) -> bool:
     """Whether the statistic of its verdicts is a target's value, and no λ."""
-    return job.settings["stop"].get("mode") == "target"
+    return bool(job.settings["stop"].get("mode") == "target")
 
 
 class Campaign:
