@@ -65,7 +65,7 @@ def checked_edge(
     noise = float(np.median(np.abs(np.diff(mu, 2)))) / (MEDIAN_OF_NORMAL * SECOND_DIFFERENCE)
     if found.edge_step < SIGNIFICANT * noise:
         raise InputError(
-            f"step {found.edge_step:.3g} at {found.e0_ev:.1f} eV is within the noise of {noise:.2g}",
+            f"step {found.edge_step:.2g} at {found.e0_ev:.1f} eV is within its noise, {noise:.2g}",
             where=where,
             remedy="count longer, or check that the edge is in the range",
         )

@@ -185,24 +185,30 @@ def _fit(
     def cost(shift: float) -> float:
         return _solve(basis(shift) * weight[:, None], data * weight, sum_to_one)[1]
 
-    shift = _best_shift(cost, shift_limit_ev)
+    shift = _best_shift(cost, shift_limit_ev, energy.size)
     matrix = basis(shift)
     found, _ = _solve(matrix * weight[:, None], data * weight, sum_to_one)
     _refuse_alike(matrix, [s.name for s in standards])
-    slope = -np.gradient(matrix @ found, energy) if shift_limit_ev > 0 else None
+    slope = -np.gradient(matrix @ found, energy) if shift else None
     esd = _esds(matrix, slope, weight, data - matrix @ found, found, sum_to_one)
     return _Fit(found, esd, shift, energy, data, matrix @ found)
 
 
-def _best_shift(cost: Callable[[float], float], limit: float) -> float:
+def _best_shift(cost: Callable[[float], float], limit: float, points: int) -> float:
+    """The shift [eV] of least cost where it pays for itself (BIC), otherwise 0.
+
+    Fractions of neighbouring oxidation states follow the energy scale: a shift that noise alone
+    could ask for would cost more than it mends.
+    """
     if limit <= 0:
         return 0.0
     trial = np.linspace(-limit, limit, 9)
     near = trial[int(np.argmin([cost(float(s)) for s in trial]))]
     half = trial[1] - trial[0]
     bounds = (max(-limit, near - half), min(limit, near + half))
-    return float(minimize_scalar(cost, bounds=bounds, method="bounded",
-                                 options={"xatol": 1e-3}).x)  # fmt: skip
+    best = minimize_scalar(cost, bounds=bounds, method="bounded", options={"xatol": 1e-3})
+    gain = points * np.log(cost(0.0) / max(float(best.fun), 1e-300))
+    return float(best.x) if gain > np.log(points) else 0.0
 
 
 def _solve(matrix: FloatArray, data: FloatArray, sum_to_one: bool) -> tuple[FloatArray, float]:

@@ -47,6 +47,12 @@ class ShellProblem:
     e0_ev: float
     reach: float
     fixed: FourierRange
+    third_cumulant: bool = False
+
+    @property
+    def free(self) -> int:
+        """Number of fitted parameters."""
+        return FREE + self.third_cumulant
 
     @classmethod
     def of(
@@ -57,21 +63,25 @@ class ShellProblem:
         *,
         edge: str | None = None,
         fixed: FourierRange | None = None,
+        third_cumulant: bool = False,
     ) -> ShellProblem:
-        """Check µ (n,) and set the window; InputError when the spectrum has no usable EXAFS."""
+        """Check µ (n,) and set the window; InputError when the spectrum has no usable EXAFS.
+
+        third_cumulant : for distances that are not spread evenly, as in metals when warm
+        """
         e0 = checked_edge(energy_ev, mu, edge).e0_ev
         reach = float(wavenumber(energy_ev[-1:], e0)[0])
         reach = min(reach, LONGEST_K + 1.0, float(path.k[-1]))
         window = fixed or default_range(path, reach)
-        spare = window.independent_points - FREE
+        spare = window.independent_points - FREE - third_cumulant
         if window.k[1] > reach or spare < SPARE_POINTS:
             raise InputError(
                 f"the data end at k = {reach:.1f} 1/Å: {window.independent_points:.1f} independent "
                 f"points from {window.k[0]:g} to {window.k[1]:.1f}",
                 where="first shell",
-                remedy=f"at least {FREE + SPARE_POINTS:g} are needed: measure further",
+                remedy=f"{FREE + third_cumulant + SPARE_POINTS:g} are needed: measure further",
             )
-        return cls(energy_ev, mu, path, e0, reach, window)
+        return cls(energy_ev, mu, path, e0, reach, window, third_cumulant)
 
     def space(self) -> Space:
         """What may be chosen."""
@@ -135,7 +145,7 @@ class ShellProblem:
             number["dk"],
             "hanning" if settings["window"] == "hanning" else "kaiser",
         )
-        fit = fit_shell(data, self.path, within)
+        fit = fit_shell(data, self.path, within, third_cumulant=self.third_cumulant)
         return misfit(data, fit.chi, self.fixed), violations(fit, self.path), Analysed(data, fit)
 
 

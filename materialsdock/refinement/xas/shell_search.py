@@ -17,10 +17,11 @@ import numpy as np
 from materialsdock.errors import InputError, ModelFault
 from materialsdock.model import FloatArray
 from materialsdock.refinement.blackbox import Evaluated, minimise
-from materialsdock.refinement.xas.shell import FourierRange
-from materialsdock.refinement.xas.shell_problem import FREE, Analysed, ShellProblem
+from materialsdock.refinement.xas.shell import FourierRange, fit_shell
+from materialsdock.refinement.xas.shell_problem import Analysed, ShellProblem
 
 GOOD, BAD = 0.05, 0.15  # misfits; an R-factor of 0.02 is usual for a good first shell
+USUAL_SHARE = (0.7, 1.05)  # S0² of all elements
 NUMBERS = ("distance", "amplitude", "sigma2", "e0_shift_ev")
 
 
@@ -49,6 +50,7 @@ class ShellAnswer:
 
     default : the trial at default settings, the baseline; best : the best acceptable one
     near : acceptable trials that fit as well as the best; verdict with its `reasons`
+    notes : what another model of the same data would say
     """
 
     verdict: Literal["accept", "ambiguous", "no confident match"]
@@ -59,6 +61,7 @@ class ShellAnswer:
     best: Evaluated[Analysed] | None
     near: tuple[Evaluated[Analysed], ...] = ()
     trials: tuple[Evaluated[Analysed], ...] = field(default=(), repr=False)
+    notes: tuple[str, ...] = ()
 
 
 def search_shell(
@@ -97,36 +100,40 @@ def search_shell(
 
 
 def near_optimal(
-    trials: Sequence[Evaluated[Analysed]], n_idp: float
+    trials: Sequence[Evaluated[Analysed]], spare: float
 ) -> tuple[Evaluated[Analysed], ...]:
     """Acceptable trials within one standard deviation of the best misfit, best first.
 
-    Of χ²: Σ ≤ Σ_best (1 + 1/(N_idp − p)), the misfit standing for the noise.  Equal settings,
-    such as the default that starts every seed, count once.
+    Of χ²: Σ ≤ Σ_best (1 + 1/spare), spare = N_idp − p, the misfit standing for the noise.
+    Equal settings, such as the default that starts every seed, count once.
     """
     good = {repr(t.settings): t for t in trials if t.acceptable}
     ordered = sorted(good.values(), key=lambda t: t.misfit)
-    limit = ordered[0].misfit * (1 + 1 / (n_idp - FREE)) if ordered else 0.0
+    limit = ordered[0].misfit * (1 + 1 / spare) if ordered else 0.0
     return tuple(t for t in ordered if t.misfit <= limit)
 
 
 def _answer(problem: ShellProblem, trials: tuple[Evaluated[Analysed], ...]) -> ShellAnswer:
-    near = near_optimal(trials, problem.fixed.independent_points)
+    spare = problem.fixed.independent_points - problem.free
+    near = near_optimal(trials, spare)
     default = trials[0]
     if not near:
-        reasons = Counter(
-            what.split(" is ")[0].split(" = ")[0] for t in trials for what in t.violations
-        )
-        said = tuple(f"{what}: {n} of {len(trials)} trials" for what, n in reasons.most_common(3))
+        broken = Counter(what for t in trials for what in t.violations)
+        said = tuple(f"{what}: {n} of {len(trials)} trials" for what, n in broken.most_common(3))
         return ShellAnswer("no confident match", said, {}, problem.fixed, default, None, (), trials)
+    best = near[0]
+    if best.misfit > BAD:
+        said = (f"the best misfit is {best.misfit:.3f}: one shell does not fit",)
+        return ShellAnswer("no confident match", said, {}, problem.fixed, default, best, (), trials)
     seeds = sorted({t.seed for t in trials})
-    by_seed = [
-        near_optimal([t for t in trials if t.seed == s], problem.fixed.independent_points)
-        for s in seeds
-    ]
-    known = {name: _known(name, near, by_seed) for name in NUMBERS}
-    verdict, said = _judge(near[0].misfit, known["distance"], by_seed)
-    return ShellAnswer(verdict, said, known, problem.fixed, default, near[0], near, trials)
+    by_seed = [near_optimal([t for t in trials if t.seed == s], spare) for s in seeds]
+    names = [*NUMBERS] + ["third"] * problem.third_cumulant
+    known = {name: _known(name, near, by_seed) for name in names}
+    doubts = _doubts(best.misfit, known, problem.path.degeneracy, by_seed)
+    return ShellAnswer(
+        "ambiguous" if doubts else "accept", doubts, known, problem.fixed, default, best, near,
+        trials, _notes(problem, best),
+    )  # fmt: skip
 
 
 def _known(
@@ -145,19 +152,37 @@ def _values(name: str, trials: Sequence[Evaluated[Analysed]]) -> tuple[FloatArra
     return np.array([p.value for p in fits]), np.array([p.esd for p in fits], dtype=float)
 
 
-def _judge(
-    best: float, distance: Known, by_seed: Sequence[Sequence[Any]]
-) -> tuple[Literal["accept", "ambiguous", "no confident match"], tuple[str, ...]]:
-    if best > BAD:
-        return "no confident match", (f"the best misfit is {best:.3f}: one shell does not fit",)
-    doubts = []
-    if best > GOOD:
-        doubts.append(f"misfit {best:.3f} is above {GOOD}")
-    if any(not each for each in by_seed):
-        doubts.append("a seed found no acceptable settings")
+def _doubts(
+    misfit: float,
+    known: Mapping[str, Known],
+    degeneracy: float,
+    by_seed: Sequence[Sequence[Any]],
+) -> tuple[str, ...]:
+    distance, share = known["distance"], known["amplitude"].median / degeneracy
     apart = max(distance.seeds) - min(distance.seeds)
-    if apart > 2 * np.hypot(distance.esd, distance.spread):
-        doubts.append(f"seeds differ by {apart:.3f} Å")
-    if distance.spread > max(distance.esd, 0.01):
-        doubts.append(f"settings that fit equally well spread R by {distance.spread:.3f} Å")
-    return ("ambiguous", tuple(doubts)) if doubts else ("accept", ())
+    least, most = USUAL_SHARE
+    said = {
+        f"misfit {misfit:.3f} is above {GOOD}": misfit > GOOD,
+        "a seed found no acceptable settings": any(not each for each in by_seed),
+        f"seeds differ by {apart:.3f} Å": apart > 2 * np.hypot(distance.esd, distance.spread),
+        f"settings that fit equally well spread R by {distance.spread:.3f} Å": distance.spread
+        > max(distance.esd, 0.01),
+        f"S0²N is {share:.2f} of the path's N, where {least} to {most} is usual: vacancies, "
+        "disorder or neighbours that this path does not describe": not least <= share <= most,
+    }
+    return tuple(what for what, so in said.items() if so)
+
+
+def _notes(problem: ShellProblem, best: Evaluated[Analysed]) -> tuple[str, ...]:
+    """What a third cumulant would make of the best settings, where the range can hold one."""
+    if problem.third_cumulant or best.result is None:
+        return ()
+    analysed = best.result
+    if analysed.fit.range.independent_points <= problem.free + 1:
+        return ()
+    other = fit_shell(analysed.data, problem.path, analysed.fit.range, third_cumulant=True)
+    r, esd = other.distance, other.parameters["distance"].esd or np.inf
+    return (
+        f"distances spread unevenly (a third cumulant) would make R {r:.3f} ± {esd:.3f} Å "
+        f"and the R-factor {other.r_factor:.2g} in place of {analysed.fit.r_factor:.2g}",
+    )

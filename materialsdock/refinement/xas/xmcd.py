@@ -24,6 +24,7 @@ from materialsdock.refinement.xas.xmcd_background import (
     correct,
     find_background,
     neighbours,
+    sensible_scalings,
 )
 
 DETECTED = 3.0  # standard deviations
@@ -93,7 +94,8 @@ def magnetic_moments(
     check_curve(energy_ev, plus, "µ+")
     check_curve(energy_ev, minus, "µ-")
     chosen = find_background(energy_ev, plus + minus) if background is None else background
-    found = believable([correct(energy_ev, plus, minus, each) for each in neighbours(chosen)])
+    choices = neighbours(chosen, sensible_scalings(energy_ev, plus, minus, chosen))
+    found = believable([correct(energy_ev, plus, minus, each) for each in choices])
     table = np.array([moments_of(d.p, d.q, d.r, atom) for d in found])
     reference = correct(energy_ev, plus, minus, chosen)
     noise, counts = np.zeros(len(MOMENTS)), 0

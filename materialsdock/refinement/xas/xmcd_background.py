@@ -20,7 +20,9 @@ from materialsdock.model import FloatArray
 L3_SHARE = 2.0 / 3.0  # of the step: four of the six 2p electrons
 FEWEST_POINTS = 3
 PRE_EDGE_EV, POST_EDGE_EV, AFTER_L3_EV = 6.0, 12.0, 3.0
-OFF_EDGE = 0.003  # of the largest dichroism: what noise may leave off the edges
+OFF_EDGE = 0.01  # of the largest dichroism: what any choice may leave off the edges
+EQUAL_STEPS = 1.2
+Scaling = Literal["none", "pre-edge", "step"]
 ANCHOR_EV = 1.0
 BoolArray = NDArray[np.bool_]
 
@@ -43,7 +45,7 @@ class Background:
     l2_ev: float
     cut_ev: float
     width_ev: float = 0.5
-    scaling: Literal["none", "pre-edge", "step"] = "pre-edge"
+    scaling: Scaling = "pre-edge"
     line_order: int = 1
     drift_order: int = 1
     anchored: bool = False
@@ -101,10 +103,29 @@ def find_background(energy_ev: FloatArray, total: FloatArray) -> Background:
     return Background(pre, post, l3, l2, cut)
 
 
-def neighbours(chosen: Background) -> Iterator[Background]:
+def sensible_scalings(
+    energy_ev: FloatArray, plus: FloatArray, minus: FloatArray, chosen: Background
+) -> tuple[Scaling, ...]:
+    """How the helicities may be scaled.
+
+    Steps that differ by more than a fifth once the pre-edges are equal come from an additive
+    drift; dividing by them would turn it into dichroism of the white lines.
+    """
+    pre = _inside(energy_ev, chosen.pre_ev, "pre-edge")
+    post = _inside(energy_ev, chosen.post_ev, "post-edge")
+    if min(plus[pre].mean(), minus[pre].mean()) <= 0:
+        return ("none",)
+    jumps = [float(mu[post].mean() / mu[pre].mean() - 1) for mu in (plus, minus)]
+    if min(jumps) > 0 and max(jumps) <= EQUAL_STEPS * min(jumps):
+        return ("none", "pre-edge", "step")
+    return ("none", "pre-edge")
+
+
+def neighbours(
+    chosen: Background, scalings: Sequence[Scaling] = ("none", "pre-edge", "step")
+) -> Iterator[Background]:
     """Choices that another analyst could have made, the reference among them."""
     (a, b), (c, d) = chosen.pre_ev, chosen.post_ev
-    scalings: tuple[Literal["none", "pre-edge", "step"], ...] = ("none", "pre-edge", "step")
     for scaling, line, shift, cut, order, anchored, part in product(
         scalings, (0, 1), (-0.5, 0.0, 0.5), (-0.5, 0.0, 0.5), (0, 1, 3), (False, True), (0.6, 1.0)
     ):

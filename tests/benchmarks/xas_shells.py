@@ -1,0 +1,89 @@
+"""First shells of measured standards, searched over settings with several seeds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from materialsdock.formats import read_measured
+from materialsdock.refinement.xas.feff import read_path
+from materialsdock.refinement.xas.shell_problem import ShellProblem
+from materialsdock.refinement.xas.shell_search import ShellAnswer, search_shell
+
+# spectrum, path, edge, reference distance [Å], third cumulant
+CASES = {
+    "FeO": ("xasdatalibrary/Fe/FeO_rt_01.xdi", "feff_feo01.dat", "Fe K", 4.3108 / 2, False),
+    "Cu 10 K": ("xasdatalibrary/Cu/cu_metal_10K.xdi", "feffcu01.dat", "Cu K", 3.603 / 2**0.5,
+                False),
+    "Cu 300 K": ("xasdatalibrary/Cu/cu_metal_rt.xdi", "feffcu01.dat", "Cu K", 3.6149 / 2**0.5,
+                 False),
+    "Cu 300 K, third cumulant": ("xasdatalibrary/Cu/cu_metal_rt.xdi", "feffcu01.dat", "Cu K",
+                                 3.6149 / 2**0.5, True),
+}  # fmt: skip
+
+
+def shells(data: Path, *, trials: int, seeds: Sequence[int]) -> dict[str, Any]:
+    """Results by sample."""
+    found = {}
+    for name, (spectrum, path, edge, reference, third) in CASES.items():
+        measured = read_measured(data / spectrum)
+        problem = ShellProblem.of(
+            measured.x, measured.y, read_path(data / "xraylarch" / path), edge=edge,
+            third_cumulant=third,
+        )  # fmt: skip
+        began = time.perf_counter()
+        answer = search_shell(problem, trials=trials, seeds=list(seeds))
+        found[name] = {
+            **summary(answer, reference),
+            "trials": len(answer.trials),
+            "seconds": round(time.perf_counter() - began, 1),
+        }
+    return found
+
+
+def summary(answer: ShellAnswer, reference: float) -> dict[str, Any]:
+    """Distance and the rest with spreads, misfits, and what the baselines say."""
+    assert answer.best is not None
+    done = [t for t in answer.trials if t.result is not None]
+    own = min(done, key=lambda t: t.result.fit.r_factor)
+    others = {
+        name: {"median": round(each.median, 5), "sd": round(each.sd, 5)}
+        for name, each in answer.known.items()
+        if name != "distance"
+    }
+    r = answer.known["distance"]
+    return {
+        "R": {
+            "median": round(r.median, 4),
+            "sd": round(r.sd, 4),
+            "spread over settings": round(r.spread, 4),
+            "esd of a fit": round(r.esd, 4),
+            "by seed": [round(each, 4) for each in r.seeds],
+            "range over seeds": round(float(np.ptp(r.seeds)), 4),
+            "reference": round(reference, 4),
+            "from reference": round(r.median - reference, 4),
+        },
+        **others,
+        "verdict": answer.verdict,
+        "reasons": list(answer.reasons),
+        "notes": list(answer.notes),
+        "near-optimal": len(answer.near),
+        "acceptable": sum(t.acceptable for t in answer.trials),
+        "misfit": {
+            "best": round(answer.best.misfit, 5),
+            "default": round(answer.default.misfit, 5),
+            "best / default": round(answer.best.misfit / answer.default.misfit, 3),
+        },
+        "baseline: default settings": {
+            "R from reference": round(answer.default.result.fit.distance - reference, 4)
+        },
+        "baseline: least R-factor in its own window": {
+            "R from reference": round(own.result.fit.distance - reference, 4),
+            "misfit in the fixed window": round(own.misfit, 5),
+            "acceptable": own.acceptable,
+        },
+    }
