@@ -79,6 +79,18 @@ def test_a_made_shell_is_accepted_with_its_truth_inside(answer):
     assert distance.sd >= distance.spread
 
 
+def test_uneven_distances_are_noticed_and_even_ones_left_alone(answer):
+    assert "third" not in answer.known
+    energy, mu = exafs({**TRUTH, "third": 1.2e-3}, noise=1e-4)
+    uneven = search_shell(ShellProblem.of(energy, mu, made_path()), trials=15)
+    assert uneven.known["third"].median == pytest.approx(1.2e-3, rel=0.5)
+    assert uneven.known["distance"].median == pytest.approx(2.13, abs=0.015)
+    never = search_shell(
+        ShellProblem.of(energy, mu, made_path(), third_cumulant=False), trials=15, seeds=(0,)
+    )
+    assert never.known["distance"].median < uneven.known["distance"].median - 0.01
+
+
 def test_the_default_is_the_baseline_of_every_seed(answer):
     firsts = [t for t in answer.trials if t.number == 0]
     assert len(firsts) == 3

@@ -47,12 +47,12 @@ class ShellProblem:
     e0_ev: float
     reach: float
     fixed: FourierRange
-    third_cumulant: bool = False
+    third_cumulant: bool | None = None
 
     @property
-    def free(self) -> int:
-        """Number of fitted parameters."""
-        return FREE + self.third_cumulant
+    def spare(self) -> float:
+        """Independent points of the fixed window beyond the parameters that every fit has."""
+        return self.fixed.independent_points - FREE - bool(self.third_cumulant)
 
     @classmethod
     def of(
@@ -63,23 +63,24 @@ class ShellProblem:
         *,
         edge: str | None = None,
         fixed: FourierRange | None = None,
-        third_cumulant: bool = False,
+        third_cumulant: bool | None = None,
     ) -> ShellProblem:
         """Check µ (n,) and set the window; InputError when the spectrum has no usable EXAFS.
 
-        third_cumulant : for distances that are not spread evenly, as in metals when warm
+        third_cumulant : whether distances may be spread unevenly, as in metals when warm; None:
+            where it pays
         """
         e0 = checked_edge(energy_ev, mu, edge).e0_ev
         reach = float(wavenumber(energy_ev[-1:], e0)[0])
         reach = min(reach, LONGEST_K + 1.0, float(path.k[-1]))
         window = fixed or default_range(path, reach)
-        spare = window.independent_points - FREE - third_cumulant
-        if window.k[1] > reach or spare < SPARE_POINTS:
+        needed = FREE + bool(third_cumulant) + SPARE_POINTS
+        if window.k[1] > reach or window.independent_points < needed:
             raise InputError(
                 f"the data end at k = {reach:.1f} 1/Å: {window.independent_points:.1f} independent "
                 f"points from {window.k[0]:g} to {window.k[1]:.1f}",
                 where="first shell",
-                remedy=f"{FREE + third_cumulant + SPARE_POINTS:g} are needed: measure further",
+                remedy=f"{needed:g} are needed: measure further",
             )
         return cls(energy_ev, mu, path, e0, reach, window, third_cumulant)
 
@@ -89,7 +90,10 @@ class ShellProblem:
         first, last = float(-relative[0]), float(relative[-1])
         top = min(self.reach - 0.5, LONGEST_K)
         low, high = self.fixed.r
+        open_ = self.third_cumulant is None and self.spare > SPARE_POINTS + 1
+        thirds = (0, 1) if open_ else (int(bool(self.third_cumulant)),)
         return {
+            "third_cumulant": OneOf(thirds),
             "pre_far_ev": Between(min(first, 80.0), min(first, 200.0)),
             "pre_near_ev": Between(20.0, min(50.0, 0.5 * first)),
             "post_near_ev": Between(25.0, 150.0),
@@ -110,6 +114,7 @@ class ShellProblem:
         """What programs set by themselves: the baseline, and the first trial of every seed."""
         space = self.space()
         wanted: Settings = {
+            "third_cumulant": int(bool(self.third_cumulant)),
             "pre_far_ev": 150.0,
             "pre_near_ev": 30.0,
             "post_near_ev": 150.0,
@@ -128,7 +133,10 @@ class ShellProblem:
         return {name: _inside(value, space[name]) for name, value in wanted.items()}
 
     def evaluate(self, settings: Settings) -> tuple[float, Sequence[str], Analysed]:
-        """(misfit in the fixed window, constraints broken, data and fit) of one trial."""
+        """(misfit in the fixed window, constraints broken, data and fit) of one trial.
+
+        Misfits of fits with a parameter more are scaled to equal degrees of freedom, N_idp − p.
+        """
         number = {k: float(v) for k, v in settings.items() if not isinstance(v, str)}
         e0 = self.e0_ev + number["e0_shift_ev"]
         ranges = Ranges(
@@ -145,8 +153,15 @@ class ShellProblem:
             number["dk"],
             "hanning" if settings["window"] == "hanning" else "kaiser",
         )
-        fit = fit_shell(data, self.path, within, third_cumulant=self.third_cumulant)
-        return misfit(data, fit.chi, self.fixed), violations(fit, self.path), Analysed(data, fit)
+        third = bool(settings["third_cumulant"])
+        fit = fit_shell(data, self.path, within, third_cumulant=third)
+        extra = len(fit.parameters) - FREE - bool(self.third_cumulant)
+        price = self.spare / (self.spare - extra)
+        return (
+            price * misfit(data, fit.chi, self.fixed),
+            violations(fit, self.path),
+            Analysed(data, fit),
+        )
 
 
 def default_range(path: ScatteringPath, reach: float) -> FourierRange:

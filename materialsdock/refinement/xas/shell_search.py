@@ -114,7 +114,7 @@ def near_optimal(
 
 
 def _answer(problem: ShellProblem, trials: tuple[Evaluated[Analysed], ...]) -> ShellAnswer:
-    spare = problem.fixed.independent_points - problem.free
+    spare = problem.spare
     near = near_optimal(trials, spare)
     default = trials[0]
     if not near:
@@ -127,7 +127,8 @@ def _answer(problem: ShellProblem, trials: tuple[Evaluated[Analysed], ...]) -> S
         return ShellAnswer("no confident match", said, {}, problem.fixed, default, best, (), trials)
     seeds = sorted({t.seed for t in trials})
     by_seed = [near_optimal([t for t in trials if t.seed == s], spare) for s in seeds]
-    names = [*NUMBERS] + ["third"] * problem.third_cumulant
+    uneven = [t for t in near if t.settings["third_cumulant"]]
+    names = [*NUMBERS] + ["third"] * (len(uneven) == len(near))
     known = {name: _known(name, near, by_seed) for name in names}
     doubts = _doubts(best.misfit, known, problem.path.degeneracy, by_seed)
     return ShellAnswer(
@@ -143,12 +144,16 @@ def _known(
 ) -> Known:
     values, esds = _values(name, near)
     low, high = np.percentile(values, [16, 84])
-    medians = tuple(float(np.median(_values(name, each)[0])) for each in by_seed if each)
+    medians = tuple(float(np.median(v)) for v in (_values(name, e)[0] for e in by_seed) if v.size)
     return Known(float(np.median(values)), float(high - low) / 2, float(np.median(esds)), medians)
 
 
 def _values(name: str, trials: Sequence[Evaluated[Analysed]]) -> tuple[FloatArray, FloatArray]:
-    fits = [t.result.fit.parameters[name] for t in trials if t.result is not None]
+    fits = [
+        t.result.fit.parameters[name]
+        for t in trials
+        if t.result is not None and name in t.result.fit.parameters
+    ]
     return np.array([p.value for p in fits]), np.array([p.esd for p in fits], dtype=float)
 
 
@@ -175,10 +180,10 @@ def _doubts(
 
 def _notes(problem: ShellProblem, best: Evaluated[Analysed]) -> tuple[str, ...]:
     """What a third cumulant would make of the best settings, where the range can hold one."""
-    if problem.third_cumulant or best.result is None:
+    if best.result is None or "third" in best.result.fit.parameters:
         return ()
     analysed = best.result
-    if analysed.fit.range.independent_points <= problem.free + 1:
+    if analysed.fit.range.independent_points <= len(analysed.fit.parameters) + 1:
         return ()
     other = fit_shell(analysed.data, problem.path, analysed.fit.range, third_cumulant=True)
     r, esd = other.distance, other.parameters["distance"].esd or np.inf
