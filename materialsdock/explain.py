@@ -53,6 +53,8 @@ def _point(decision: Decision) -> str:
         return f"a position of the expert's grid, {faster}"
     if proposal.score == 0:
         return "a probe of the largest gap"
+    if proposal.score < 0:
+        return "a second look where counts lie off the curve"
     return f"one of the largest expected gains ({proposal.score:.3g}, summed variance)"
 
 

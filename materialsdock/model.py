@@ -95,7 +95,8 @@ class Proposal:
     """Where to count next, and for how long: one position, or one evenly stepped segment.
 
     start, stop : first and last position [unit of the axis]; count_time_s : per position
-    score : the acquisition value that won; `sweep` : the pass or sorted sweep it belongs to
+    score : the acquisition value that won, 0 for a probe of a gap, below 0 for a second look
+    sweep : the pass or sorted sweep it belongs to
     """
 
     start: float

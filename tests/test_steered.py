@@ -13,6 +13,7 @@ from materialsdock.learning import fisher
 from materialsdock.learning.steered import SteeredLearner
 from materialsdock.model import Axis, Diffractometer, Observation
 from materialsdock.protocols import Learner
+from materialsdock.refinement import sensitivity
 from materialsdock.refinement.rietx_engine import RietxEngine
 from materialsdock.refinement.sensitivity import Sensitivity, steering
 
@@ -272,3 +273,22 @@ def test_an_atom_nobody_has_is_refused(pattern):
         RietxEngine().differentiate(
             pattern, MIXTURE, Diffractometer(), {}, ["zincite.Zn7.occupancy"]
         )
+
+
+def test_an_angle_that_symmetry_holds_is_refused():
+    with pytest.raises(InputError, match=r"symmetry holds zincite\.alpha.*free angles: none"):
+        steering(RietxEngine(), MIXTURE, Diffractometer(), ["zincite.alpha"])
+
+
+def test_a_candidate_that_is_absent_steers_nothing():
+    engine = RietxEngine()
+    alone = simulated([(CORUNDUM, 0.7), (ZINCITE, 0.3)])
+    found = engine.differentiate(alone, MIXTURE, Diffractometer(), {})
+    absent = replace(found, values={**found.values, "fluorite.scale": 0.0})
+    phases = [replace(p, weight_fraction=0.0) if p.name == "fluorite" else p
+              for p in found.fit.phases]  # fmt: skip
+    absent = replace(absent, fit=replace(found.fit, phases=tuple(phases)))
+    gradient = sensitivity._fraction_gradient(absent, "corundum.weight_fraction")
+    assert np.isfinite(gradient).all()
+    assert gradient.any()
+    assert not sensitivity._fraction_gradient(absent, "fluorite.weight_fraction").any()

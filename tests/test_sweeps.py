@@ -149,3 +149,14 @@ def test_probes_close_stretches_too_wide_for_oscillations():
     assert min(found) > 50
     assert readings.far_gap(np.append(measured, grid[found]), grid, widest)[0] <= 1.0
     assert sweeps.far_probes(grid, np.append(measured, grid[found]), taken, widest, 20) == []
+
+
+def test_a_plan_marks_second_looks_by_their_score():
+    x = np.array([0.0, 33.0, 66.0, 100.0])
+    plan = sweeps.plan(
+        measured_engine(x), x, NOISE, np.gradient(GRID), (40.0, 60.0), 4.0, 12, doubted=33.0
+    )
+    again = GRID[[i for i, score in plan if score < 0]]
+    assert again.size == 3
+    assert np.abs(again - 33.0).max() <= 8.0
+    assert {0.0} < {max(score, 0.0) for _, score in plan}  # probes and gains are there too

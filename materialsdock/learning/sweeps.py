@@ -23,6 +23,7 @@ PROBE_EVERY = 4
 KNOWN_SD = 2.0  # posterior sd in units of the noise
 OUTLIER = 3.5  # from how many sd off the curve on a point is looked at again
 LARGEST = 100
+LEAST_GAIN = 1e-300  # so that a second look never looks like a probe
 COUNTING_SHARE = 4.0  # counting over travel that a sweep aims at
 
 
@@ -165,7 +166,7 @@ def plan(
     """(grid index, score) of the next `count` points in travel order.
 
     measured : (n,) positions so far, the present one last.  One in four is a probe (score 0), every
-    second one when the curve is known wherever the model can tell.
+    second one when the curve is known wherever the model can tell; second looks score below 0.
     doubted : place where points lie off the curve: one in four looks there again
     widest : (m,) how wide a stretch outside `narrow` may stay, where probes look next
     """
@@ -175,7 +176,7 @@ def plan(
     if doubted is not None:
         again = second_looks(grid, doubted, taken, resolution, max(1, count // 4))
     gains = engine.imse(noise_variance, weights) if again else np.empty(0)
-    chosen = [(i, float(gains[i])) for i in again]
+    chosen = [(i, -max(float(gains[i]), LEAST_GAIN)) for i in again]
     taken[again], count = True, count - len(again)
     known = engine.variance.max() <= KNOWN_SD**2 * noise_variance
     looks = count // 2 if known else probe_count(measured.size, count)

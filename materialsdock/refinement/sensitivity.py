@@ -138,6 +138,8 @@ def steering(
     kind = _kind(names, [s.name for s in structures])
     if kind in OF_ATOMS:
         _check_atoms(names, structures)
+    if QUANTITIES.get(kind) == "cell_angle":
+        _check_angles(names, structures)
     settings = {**QUICK, **(recipe or {})}
     return Steering(engine, tuple(structures), diffractometer, names, kind, settings)
 
@@ -178,6 +180,32 @@ def _check_atoms(names: Sequence[str], structures: Sequence[Structure]) -> None:
         )
 
 
+def _check_angles(names: Sequence[str], structures: Sequence[Structure]) -> None:
+    free = [f"{s.name}.{angle}" for s in structures for angle in _free_angles(s)]
+    if odd := [name for name in names if name not in free]:
+        raise InputError(
+            f"symmetry holds {', '.join(odd)}",
+            where="wanted quantity",
+            remedy=f"free angles: {', '.join(free) or 'none'}",
+        )
+
+
+def _free_angles(structure: Structure) -> tuple[str, ...]:
+    """The angles that the space group leaves free."""
+    block = next(b for b in gemmi.cif.read_string(structure.cif) if _has_atoms(b))
+    group = gemmi.make_small_structure_from_block(block).spacegroup
+    system = group.crystal_system_str()
+    if system == "triclinic":
+        return ANGLES
+    if system == "monoclinic":
+        return (ANGLES["abc".index(group.monoclinic_unique_axis())],)
+    return ("alpha",) if group.ext == "R" else ()
+
+
+def _has_atoms(block: gemmi.cif.Block) -> bool:
+    return bool(gemmi.make_small_structure_from_block(block).sites)
+
+
 def _slope(found: Derivatives, name: str) -> FloatArray:
     slope = found.slopes.get(name)
     if slope is None or not slope.any():
@@ -198,6 +226,8 @@ def _fraction_gradient(found: Derivatives, name: str) -> FloatArray:
     wanted = name.rsplit(".", 1)[0]
     gradient = np.zeros(found.jacobian.shape[1])
     for phase, share in shares.items():
+        if found.values[f"{phase}.scale"] <= 0:  # a candidate that is not there
+            continue
         per_scale = shares[wanted] * ((phase == wanted) - share) / found.values[f"{phase}.scale"]
         gradient += 100 * per_scale * _slope(found, f"{phase}.scale")
     return gradient
