@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,9 @@ def _absorption(
     quantities = wanted.quantities(names, energy)
     promised = certify(learner.present, campaign.evidence, quantities, seed=job.seed)
     edge, missing = _edge(energy, mean, samples)
+    if edge is not None and promised.missing is not None:
+        early = f"stopped early ({promised.missing}): these sd are the model's own, not tested"
+        edge = replace(edge, warnings=(*edge.warnings, early))
     summary["certificate"] = {
         **promised.as_dict(),
         "sentences": [*promised.sentences(), *missing],

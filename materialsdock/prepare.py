@@ -176,7 +176,7 @@ def absorption_job(
     lo, hi = float(measured.x[0]), float(measured.x[-1])
     edge = nearest_edge(find_edge(measured.x, measured.y))
     count = count_time_s or xas.count_time_s
-    candidates = candidate_grid(lo, hi, edge.energy_ev)
+    candidates = candidate_grid(lo, hi, edge.energy_ev, xas.resolution_ev)
     full = int(measured.x.size)
     seconds = full * (count + xas.motion.settle_s) + (hi - lo) / xas.motion.velocity
     stopping = stop_settings(xas.stop, stop)

@@ -51,11 +51,19 @@ def test_a_measurement_too_short_for_an_edge_is_reported_with_the_reason(tmp_pat
     assert not any("95 %" in line for line in found["certificate"]["sentences"])
 
 
+def test_the_edge_of_an_early_stop_says_that_its_sd_is_not_tested(tmp_path):
+    outcome = measured(tmp_path, ["maximum_points=24"])
+    assert outcome.edge is not None
+    assert "stopped early" in outcome.edge.warnings[-1]
+    assert "not tested" in overview(outcome)
+
+
 def test_what_the_user_wanted_is_certified(tmp_path):
     outcome = measured(tmp_path, ["area:7100:7200_sd=0.2", "maximum_points=200"])
     names = [each["name"] for each in outcome.summary["certificate"]["statements"]]
     assert names == [*analysis.CERTIFIED, "area:7100:7200"]
     assert outcome.summary["certificate"]["missing"] is None
+    assert not any("stopped early" in warning for warning in outcome.edge.warnings)
     assert outcome.edge.e0_ev == pytest.approx(7112.0, abs=20.0)
 
 

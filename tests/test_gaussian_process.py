@@ -357,7 +357,7 @@ def test_data_that_are_not_finite_are_refused():
 )
 def test_expert_grids_are_sorted_keep_their_ends_and_are_finest_on_the_edge(e0, before, after):
     lo, hi = e0 - before, e0 + after
-    expert, candidates = region_grid(lo, hi, e0), candidate_grid(lo, hi, e0)
+    expert, candidates = region_grid(lo, hi, e0), candidate_grid(lo, hi, e0, 1.5)
     for grid in (expert, candidates):
         assert (np.diff(grid) > 0).all()
         assert grid[0] == pytest.approx(lo, abs=1e-4)

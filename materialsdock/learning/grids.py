@@ -47,9 +47,15 @@ def expert_grid(lo: float, hi: float, e0: float, resolution: float) -> FloatArra
     return region_grid(lo, hi, e0, edge_step=resolution, k_step=0.1)
 
 
-def candidate_grid(lo: float, hi: float, e0: float) -> FloatArray:
+def candidate_step(resolution: float) -> float:
+    """Step [eV] of `candidate_grid` on the edge: two a resolution [eV] at least."""
+    return min(CANDIDATE_EV, resolution / 2)
+
+
+def candidate_grid(lo: float, hi: float, e0: float, resolution: float) -> FloatArray:
     """Where a learner may count: finer than an expert's grid in every region."""
-    return region_grid(lo, hi, e0, pre_step=2.0, edge_step=CANDIDATE_EV, k_step=0.03)
+    step = candidate_step(resolution)
+    return region_grid(lo, hi, e0, pre_step=2.0, edge_step=step, k_step=0.03)
 
 
 def start_grid(lo: float, hi: float, e0: float, resolution: float) -> FloatArray:
@@ -58,7 +64,8 @@ def start_grid(lo: float, hi: float, e0: float, resolution: float) -> FloatArray
     Even across the edge region, with gaps that fall to `resolution` [eV] or just below it when
     they are halved twice; beyond it just dense enough that no oscillation of `widest` is missed.
     """
-    step = 4 * max(1, int(resolution / CANDIDATE_EV + 1e-9)) * CANDIDATE_EV
+    finest = candidate_step(resolution)
+    step = 4 * max(1, int(resolution / finest + 1e-9)) * finest
     edge = np.arange(e0 - 20.0, e0 + EDGE_END_EV, step)
     before = np.arange(lo, e0 - 20.0 - step / 2, PRE_EDGE_STEP_EV)
     k_first, k_last = (
