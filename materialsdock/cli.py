@@ -32,6 +32,7 @@ from materialsdock.cli_options import (
     Wanted,
     Workers,
 )
+from materialsdock.cli_series import series
 from materialsdock.cli_store import store as structures
 from materialsdock.errors import InputError, MaterialsDockError
 
@@ -46,6 +47,7 @@ app.add_typer(simulator, name="sim")
 priors = typer.Typer(no_args_is_help=True, help="Library priors of absorption edges.")
 app.add_typer(priors, name="prior")
 app.add_typer(structures, name="store")
+app.command()(series)
 
 
 def technique_of(name: str | None) -> Any:
