@@ -126,6 +126,8 @@ class Solution:
     objective : of `fit`; trials, seeds : how many trials of which seeds ended here
     differences : against the best solution, one sentence each; material : would change what is
     said about the sample
+    systematic : of cells and weights, by name: half the range over all solutions and over other
+    corrections of peak positions (of the best solution only); esds know nothing of it
     """
 
     fit: Fit
@@ -135,6 +137,7 @@ class Solution:
     held_out: HeldOut | None = None
     differences: tuple[str, ...] = ()
     material: bool = False
+    systematic: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,18 @@ from materialsdock.errors import ModelFault
 from materialsdock.model import Diffractometer, Fit, Pattern, Solution, Structure, Trial
 from materialsdock.protocols import RefinementEngine
 from materialsdock.refinement import heldout
-from materialsdock.refinement.clusters import Cluster, choices, clusters, difference, material
+from materialsdock.refinement.clusters import (
+    Cluster,
+    choices,
+    clusters,
+    compared,
+    difference,
+    kind,
+    material,
+)
 from materialsdock.refinement.executor import TrialExecutor
+
+POSITIONS = ("displacement", "zero", "zero+displacement")
 
 Chosen = Sequence[tuple[Trial, Cluster]]
 Describe = Callable[[Fit, int, int, Mapping[str, Any]], Trial]
@@ -93,6 +103,27 @@ def scored(
         replace(s, held_out=heldout.score(pattern, fold, blocks, fits[i * n : (i + 1) * n]))
         for i, s in enumerate(found)
     )
+
+
+def varied(refine: Refiner, pattern: Pattern, found: Sequence[Solution]) -> tuple[Solution, ...]:
+    """The solutions, the best one with how far cells and weights move with the choices made.
+
+    Its recipe is refined with the other corrections of peak positions as well: zero and height of
+    the sample are nearly collinear with the cell, so an uncalibrated goniometer leaves more doubt
+    than any esd says.
+    """
+    best = found[0]
+    others = [p for p in POSITIONS if p != best.fit.recipe.get("position")]
+    quick = {**best.fit.recipe, "effort": "search"}
+    outcomes = refine([(pattern, {**quick, "position": position}) for position in others])
+    fits = [s.fit for s in found] + [fit for fit in outcomes if isinstance(fit, Fit)]
+    spread: dict[str, float] = {}
+    rows = [compared(fit) for fit in fits if not fit.violations or fit is best.fit]
+    for name, (_, esd) in rows[0].items():
+        if esd is not None and kind(name) in ("length", "angle", "weight_fraction"):
+            values = [row[name][0] for row in rows]
+            spread[name] = (max(values) - min(values)) / 2
+    return (replace(best, systematic=spread), *found[1:])
 
 
 def _finals(

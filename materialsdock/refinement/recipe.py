@@ -19,7 +19,7 @@ from materialsdock.refinement.guards import peaks
 
 WIDTHS = ("u", "v", "w", "x", "y")
 BACKGROUNDS = ("chebyshev", "envelope+chebyshev", "envelope")
-BACKGROUND_TERMS = (3, 15)
+BACKGROUND_TERMS = (3, 20)
 AXIAL = ("off", "equal", "free")
 DISPLACEMENTS = ("per_phase", "per_site", "off")
 WARMUP_SPAN_DEG = 20.0
@@ -27,14 +27,15 @@ STAGE_ORDERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "positions_first": (
         ("scale", "background"), ("position", "cell"), ("w", "x"), WIDTHS,
         ("axial", "kalpha2"), ("preferred_orientation",), ("displacements",), ("coordinates",),
+        ("roughness",),
     ),
     "widths_first": (
         ("scale", "background"), ("w", "x"), ("position", "cell"), ("axial", "kalpha2"),
-        WIDTHS, ("preferred_orientation", "displacements"), ("coordinates",),
+        WIDTHS, ("preferred_orientation", "displacements"), ("coordinates",), ("roughness",),
     ),
     "structure_early": (
         ("scale", "background"), ("position", "cell", "w"), ("preferred_orientation",),
-        ("displacements", "coordinates"), WIDTHS, ("axial", "kalpha2"),
+        ("displacements", "coordinates"), WIDTHS, ("axial", "kalpha2"), ("roughness",),
     ),
 }  # fmt: skip
 
@@ -58,6 +59,7 @@ class SearchSpace:
     with each other and the cell, so one at a time); doublet : is there a second emission line
     axial : first guess of the axial divergence (the narrow lines of a capillary show none)
     oriented : does any structure ask for a preferred orientation
+    flat : is the sample a flat plate, whose rough surface may weaken low angles
     """
 
     limits_deg: tuple[float, float]
@@ -66,6 +68,7 @@ class SearchSpace:
     doublet: bool = True
     axial: str = "free"
     oriented: bool = False
+    flat: bool = True
 
     @classmethod
     def of(
@@ -85,6 +88,7 @@ class SearchSpace:
             axial="free" if flat else "off",
             doublet=len(diffractometer.wavelengths_angstrom) > 1,
             oriented=any(s.preferred_orientation is not None for s in structures),
+            flat=flat,
         )
 
     def default(self) -> dict[str, Any]:
@@ -105,6 +109,7 @@ class SearchSpace:
             "displacements": "per_phase",
             "coordinates": True,
             "preferred_orientation": self.oriented,
+            "roughness": False,
             "order": "positions_first",
             "effort": "search",
         }
@@ -124,6 +129,8 @@ class SearchSpace:
         }
         if self.doublet:
             recipe["kalpha2"] = choose("kalpha2", (True, False))
+        if self.flat:
+            recipe["roughness"] = choose("roughness", (True, False))
         if self._span > WARMUP_SPAN_DEG:
             low = trial.suggest_float("warmup_low", 0.0, 1.0)
             reach = trial.suggest_float("warmup_reach", 0.0, 1.0)
@@ -134,13 +141,23 @@ class SearchSpace:
         """The default recipe as the sampler's parameters, to be tried first."""
         recipe = self.default()
         same = ("background", "background_terms", "position", "axial", "displacements",
-                "coordinates", "order", *(("kalpha2",) if self.doublet else ()))  # fmt: skip
+                "coordinates", "order", *(("kalpha2",) if self.doublet else ()),
+                *(("roughness",) if self.flat else ()))  # fmt: skip
         whole = {"warmup_low": 0.0, "warmup_reach": 1.0}
         return (
             {name: recipe[name] for name in same}
             | {f"refine_{w}": w in recipe["widths"] for w in WIDTHS}
             | (whole if self._span > WARMUP_SPAN_DEG else {})
         )
+
+    def first_parameters(self) -> tuple[dict[str, Any], ...]:
+        """What an expert would try first: the default, flexible backgrounds, a rough surface."""
+        rough = {"roughness": True} if self.flat else {}
+        flexible = {"background_terms": 15}
+        changes = ({}, rough, {"background": "envelope+chebyshev", "background_terms": 8},
+                   {**flexible, **rough})  # fmt: skip
+        default = self.default_parameters()
+        return tuple({**default, **change} for change in changes)
 
     @property
     def _span(self) -> float:
@@ -173,7 +190,7 @@ def completed(recipe: Mapping[str, Any], default: Mapping[str, Any]) -> dict[str
         "axial": AXIAL,
         "displacements": DISPLACEMENTS,
         "order": tuple(STAGE_ORDERS),
-        "position": ("displacement", "zero", "none"),
+        "position": ("displacement", "zero", "zero+displacement", "none"),
         "effort": ("search", "final"),
     }
     wrong = sorted(set(full) - set(default))
@@ -197,6 +214,7 @@ def stages(recipe: Mapping[str, Any]) -> tuple[tuple[str, ...], ...]:
         "preferred_orientation": not recipe["preferred_orientation"],
         "displacements": recipe["displacements"] == "off",
         "coordinates": not recipe["coordinates"],
+        "roughness": not recipe["roughness"],
         **{w: w not in recipe["widths"] for w in WIDTHS},
     }
     kept = (

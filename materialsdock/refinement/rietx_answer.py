@@ -110,6 +110,8 @@ def name_of(words: Sequence[str], phases: Sequence[Any]) -> str:
     if "dof" in words:
         phase = phases[int(words[1])]
         return f"{phase.name}.{phase.atoms[int(words[3])].label}.shift{words[-1]}"
+    if "surface_roughness" in words:
+        return f"roughness_{last}"
     if "lines" in words:
         return "kalpha2_weight" if words[-2] == "1" else f"line_{words[-2]}_{last}"
     if "atoms" in words:

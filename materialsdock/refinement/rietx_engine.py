@@ -31,14 +31,19 @@ GLOBS = {
     "background": ("instrument.background.c*",),
     "zero": ("instrument.zero_shift",),
     "displacement": ("instrument.geometry.sample_displacement",),
+    "zero+displacement": (
+        "instrument.zero_shift",
+        "instrument.geometry.sample_displacement",
+    ),
     "cell": ("phases.*.cell.*",),
     "axial": ("instrument.geometry.axial_sl", "instrument.geometry.axial_hl"),
     "kalpha2": ("instrument.source.lines.*.weight",),
     "preferred_orientation": ("phases.*.preferred_orientation.r",),
     "displacements": ("phases.*.atoms.*.biso",),
     "coordinates": ("phases.*.atoms.*.dof*",),
+    "roughness": ("instrument.geometry.surface_roughness.*",),
 }
-INTENSITIES = ("scale", "preferred_orientation", "displacements", "coordinates")
+INTENSITIES = ("scale", "preferred_orientation", "displacements", "coordinates", "roughness")
 MUST_FREE = ("scale", "background", "cell", "preferred_orientation", "displacements")
 # Ten times faster than the defaults for 0.05 % of Rwp.
 QUICK_STAGE = {"ftol": 1e-4, "max_iter": 60}

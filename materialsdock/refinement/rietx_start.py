@@ -16,6 +16,7 @@ from materialsdock.refinement.guards import envelope
 
 AXIAL_START = 0.02  # its gradient vanishes at 0
 START_BISO = 0.5
+ROUGHNESS_START = 0.3  # it changes nothing at 0
 # "Ti3.928+" of a computed structure: no table of scattering factors has such an ion.
 BROKEN_ION = re.compile(r"(?<=\s)([A-Z][a-z]?)(?:\d*\.\d+|0)[+-](?=\s)")
 
@@ -71,6 +72,7 @@ def instrument_of(
             goniometer_radius_mm=diffractometer.radius_mm,
             axial_sl=number(value=axial, min=0.0),
             axial_hl=number(value=axial, min=0.0),
+            surface_roughness=_roughness() if recipe["roughness"] else None,
         ),
         profile=ProfileTCHZ(
             w=number(value=width**2, min=1e-8),
@@ -78,6 +80,14 @@ def instrument_of(
         ),
         background=_background(pattern, recipe),
     )
+
+
+def _roughness() -> Any:
+    """A surface layer of depth b that weakens low angles, at most to a share a (Suortti 1972)."""
+    import rietx
+    from rietx.schemas.instrument import RoughnessSuortti
+
+    return RoughnessSuortti(b=rietx.Parameter(value=ROUGHNESS_START, min=0.0, max=5.0))
 
 
 def _background(pattern: Pattern, recipe: Mapping[str, Any]) -> Any:

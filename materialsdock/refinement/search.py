@@ -19,7 +19,7 @@ from materialsdock.model import Assessment, Diffractometer, Fit, Pattern, Soluti
 from materialsdock.protocols import RefinementEngine
 from materialsdock.refinement.clusters import Cluster, clusters, compared
 from materialsdock.refinement.executor import TrialExecutor, trial_executor
-from materialsdock.refinement.finish import Refiner, scored, solutions
+from materialsdock.refinement.finish import Refiner, scored, solutions, varied
 from materialsdock.refinement.guards import check_pattern, check_structures
 from materialsdock.refinement.recipe import SearchSpace
 from materialsdock.refinement.rietx_engine import RietxEngine
@@ -91,9 +91,9 @@ def search(
     range : 2θ limits [deg] to which the pattern is cut first, the same for every trial
     patience : trials of every seed without improvement after which the search ends; None: never
     storage : URL of an Optuna storage, one per pattern; the search there is continued
-    first : sampler parameters to try after the default recipe (past successes)
+    first : sampler parameters to try after those of an expert (past successes)
     on_trial : called here, in order, after each trial; executor : used instead of own processes
-    hold_out : score the solutions on left-out blocks of 2θ
+    hold_out : score the solutions on left-out blocks of 2θ, and vary the correction of positions
 
     Raises InputError for data or structures that cannot be refined, ModelFault when every trial
     failed (with the most common reason).
@@ -105,7 +105,7 @@ def search(
     space = SearchSpace.of(pattern, structures, diffractometer)
     belongs = fingerprint(pattern, structures, diffractometer, space)
     startup = min(STARTUP_TRIALS, max(1, trials // 3))
-    tried = (space.default_parameters(), *first)
+    tried = (*space.first_parameters(), *first)
     warm_up = refiner.warm_up if isinstance(refiner, Warmable) else None
     own = trial_executor(workers=workers, time_limit_s=time_limit_s, warm_up=warm_up)
     with opened(storage) as kept, own if executor is None else nullcontext(executor) as pool:
@@ -122,7 +122,7 @@ def search(
         chosen = course.best(max(FINALISTS, min(workers, MOST_FINALISTS)))
         found = solutions(again, pattern, chosen, course.described)
         if hold_out:
-            found = scored(again, pattern, found, space.fwhm_deg)
+            found = varied(again, pattern, scored(again, pattern, found, space.fwhm_deg))
     assessment = judge(pattern, found, diffractometer)
     return SearchResult(
         found[0].fit, tuple(course.trials), found, assessment, pattern, course.ended
@@ -130,14 +130,15 @@ def search(
 
 
 def objective(fit: Fit, independent_residuals: float) -> float:
-    """Rwp [%] times a price per free parameter: the Bayesian information criterion.
+    """Rwp [%] times a price per free parameter: the Akaike information criterion.
 
-    BIC = N ln χ² + k ln N, so equal BIC means equal Rwp·exp(k ln N / 2N).  Neighbouring residuals
-    of a profile are correlated, so N counts peak widths in the range, not points; without the
-    price every search runs to the largest number of background terms.
+    AIC = N ln χ² + 2k, so equal AIC means equal Rwp·exp(k/N).  Neighbouring residuals of a profile
+    are correlated, so N counts peak widths in the range, not points.  Without the price every
+    search runs to the largest number of background terms; AIC ranks backgrounds of measured
+    patterns as left-out blocks do (as it should: Stone 1977, J. R. Stat. Soc. B 39, 44), BIC's
+    price is four times too high for it.
     """
-    n = independent_residuals
-    return fit.rwp * math.exp(fit.n_free * math.log(n) / (2 * n))
+    return fit.rwp * math.exp(fit.n_free / independent_residuals)
 
 
 def cut(pattern: Pattern, low: float, high: float) -> Pattern:

@@ -9,7 +9,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from materialsdock.model import Assessment, Check, Diffractometer, Fit, Pattern, Solution
+import numpy as np
+
+from materialsdock.model import (
+    Assessment,
+    Check,
+    Diffractometer,
+    Fit,
+    FloatArray,
+    Pattern,
+    Solution,
+)
 from materialsdock.refinement import residuals
 
 BRAGG_RWP = 30.0  # %, of the intensity above the background
@@ -62,7 +72,7 @@ def _checks(pattern: Pattern, best: Solution, diffractometer: Diffractometer) ->
     yield from _agreement(pattern, fit)
     yield _explained(residuals.unexplained(pattern, fit, fwhm_deg))
     yield _present(residuals.absent(pattern, fit, fwhm_deg))
-    yield _positions(fit, diffractometer)
+    yield _positions(fit, diffractometer, pattern)
     if len(diffractometer.weights) > 1:
         yield from _doublet(fit, diffractometer)
     if best.held_out is not None:
@@ -116,15 +126,16 @@ def _at(peaks: Sequence[residuals.Peak]) -> str:
     return f"peaks at {places}{more} are"
 
 
-def shift_deg(fit: Fit, diffractometer: Diffractometer) -> float:
-    """The largest correction of peak positions [deg 2θ] by zero or displacement."""
+def shift_deg(fit: Fit, diffractometer: Diffractometer, two_theta: FloatArray) -> float:
+    """The largest correction [deg 2θ] that zero and displacement make at `two_theta` (n,)."""
     value = {p.name: p.value for p in fit.parameters}
-    moved = math.degrees(2 * value.get("sample_displacement", 0.0) / diffractometer.radius_mm)
-    return abs(value.get("zero", 0.0)) + abs(moved)
+    height = math.degrees(2 * value.get("sample_displacement", 0.0) / diffractometer.radius_mm)
+    moved = value.get("zero", 0.0) - height * np.cos(np.radians(two_theta / 2))
+    return float(np.abs(moved).max())
 
 
-def _positions(fit: Fit, diffractometer: Diffractometer) -> Check:
-    shift = shift_deg(fit, diffractometer)
+def _positions(fit: Fit, diffractometer: Diffractometer, pattern: Pattern) -> Check:
+    shift = shift_deg(fit, diffractometer, pattern.two_theta)
     said = f"peaks are shifted by up to {shift:.3f}° (limit {SHIFT_DEG:g}°)"
     return Check("shift", shift, SHIFT_DEG, shift <= SHIFT_DEG, said)
 
@@ -180,7 +191,7 @@ def _notes(pattern: Pattern, best: Solution, diffractometer: Diffractometer) -> 
     weak = [p for p in residuals.unexplained(pattern, fit, fwhm_deg) if p.share > TRACE_PEAK]
     if weak:
         yield f"{_at(weak)} not explained; a trace phase would show so"
-    shift = shift_deg(fit, diffractometer)
+    shift = shift_deg(fit, diffractometer, pattern.two_theta)
     if shift > NOTED_SHIFT_DEG:
         yield f"peaks are shifted by {shift:.3f}°: check zero and height of the sample"
     d = residuals.durbin_watson(pattern, fit)

@@ -1,0 +1,303 @@
+"""Rietveld refinement that runs itself, against published results, weighed mixtures and traps.
+
+    python tests/benchmarks/refinement.py [--quick] [--json] [--workers 2] [--only NAME ...]
+
+search: Y2O3, DSMO and LiCoO2 of Ozaki et al. (2020), medians over seeds of the lowest Rwp of a
+physical trial by trial 50, 2θ ranges fixed; Rwp of the chosen solution besides, because its recipe
+pays for parameters.  Published: the paper's search (200 trials, another engine), experts, Le Bail.
+first: the default recipe alone; random: as many trials drawn at random (full runs only).
+cells: LaB6 (NIST SRM 660c) and PbSO4, in esds of the fit and in esds that also hold the spread over
+corrections of peak positions (an uncalibrated goniometer); mixtures: IUCr round robin, wt%.
+traps: refinement_traps.py; speed: 1 and 4 workers on equal recipes; bad input: one error each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import multiprocessing
+import os
+import platform
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+sys.path.insert(0, str(Path(__file__).parents[1]))
+import numpy as np
+import refinement_cases as cases
+import refinement_traps as traps
+from refinement_targets import targets
+from structures import FLUORITE, simulated
+
+from materialsdock.errors import MaterialsDockError
+from materialsdock.model import Diffractometer, Fit, Structure
+from materialsdock.refinement.executor import trial_executor
+from materialsdock.refinement.recipe import SearchSpace
+from materialsdock.refinement.rietx_engine import RietxEngine
+from materialsdock.refinement.search import SearchResult, search
+
+PARTS = ("search", "cells", "mixtures", "traps", "speed", "bad_input")
+PUBLISHED = {
+    "Y2O3": {"paper": 6.83, "expert": 7.0},
+    "DSMO": {"paper": 9.28},
+    "LiCoO2": {"paper": 8.45, "expert": 8.96, "le_bail": 8.59},
+}
+SEARCHED = {"Y2O3": cases.yttria, "DSMO": cases.manganite, "LiCoO2": cases.cobaltate}
+WEIGHED = {
+    "cpd-1e": {"corundum": 55.12, "zincite": 15.25, "fluorite": 29.62},
+    "cpd-1g": {"corundum": 31.37, "zincite": 34.21, "fluorite": 34.42},
+}
+CELLS = {  # NIST certificate; Miyake et al. (1978) Am. Mineral. 63, 506, with its esds
+    "LaB6": (cases.hexaboride, {"a": (4.156826, 0.000008)}),
+    "PbSO4": (cases.sulphate, {"a": (8.482, 0.002), "b": (5.398, 0.002), "c": (6.959, 0.002)}),
+}
+
+
+def best_by(result: SearchResult, seed: int, trial: int) -> float:
+    """The lowest Rwp [%] of a physical trial of one seed among its first `trial` trials."""
+    return min(
+        (t.rwp for t in result.trials
+         if t.seed == seed and t.number < trial and t.rwp is not None and not t.violations),
+        default=math.inf,
+    )  # fmt: skip
+
+
+def searched(name: str, trials: int, seeds: tuple[int, ...], workers: int) -> dict[str, Any]:
+    """One search over all seeds, and what its course was."""
+    pattern, structures = SEARCHED[name]()
+    began = time.perf_counter()
+    result = search(pattern, structures, cases.CU, trials=trials, seeds=seeds, workers=workers,
+                    patience=None)  # fmt: skip
+    seconds = time.perf_counter() - began
+    steps = sorted({1, 10, 20, 30, min(50, trials), trials})
+    course = {str(n): [best_by(result, seed, n) for seed in seeds] for n in steps if n <= trials}
+    best = result.solutions[0]
+    biso = [p.value for p in result.fit.parameters if p.name.endswith(".biso")]
+    return {
+        "trials_per_seed": trials,
+        "seeds": list(seeds),
+        "seconds": seconds,
+        "load": os.getloadavg()[0],
+        "rwp_by_trial": course,
+        "rwp_by_trial_50_median": float(np.median(course[str(min(50, trials))])),
+        "rwp_first": result.trials[0].rwp,
+        "rwp_chosen": result.fit.rwp,
+        "r_exp": result.fit.r_exp,
+        "gof": result.fit.gof,
+        "n_free": result.fit.n_free,
+        "held_out": best.held_out.rwp if best.held_out else None,
+        "biso": [min(biso), max(biso)],
+        "violations": list(result.fit.violations),
+        "failed": sum(t.state == "fail" for t in result.trials),
+        "unphysical": sum(bool(t.violations) for t in result.trials),
+        "solutions": [
+            {"rwp": s.fit.rwp, "trials": s.trials, "seeds": list(s.seeds),
+             "differences": list(s.differences)}
+            for s in result.solutions
+        ],
+        "verdict": result.assessment.word,
+        "reasons": list(result.assessment.reasons),
+        "published": PUBLISHED[name],
+    }  # fmt: skip
+
+
+def drawn(name: str, trials: int, seeds: tuple[int, ...], workers: int) -> dict[str, Any]:
+    """The same number of recipes drawn at random, as a baseline."""
+    pattern, structures = SEARCHED[name]()
+    space, engine = SearchSpace.of(pattern, structures, cases.CU), RietxEngine()
+    calls = [
+        (pattern, structures, cases.CU, space.suggest(cases.Dice((seed, number))))
+        for seed in seeds
+        for number in range(trials)
+    ]
+    with trial_executor(workers=workers, warm_up=engine.warm_up) as pool:
+        fits = [outcome for _, outcome in pool.run(engine.refine, calls)]
+    physical = [f.rwp if isinstance(f, Fit) and not f.violations else math.inf for f in fits]
+    best = np.min(np.reshape(physical, (len(seeds), trials)), axis=1)
+    return {"rwp": best.tolist(), "rwp_median": float(np.median(best))}
+
+
+def cell(name: str, trials: int, seeds: tuple[int, ...], workers: int) -> dict[str, Any]:
+    """How far the refined cell is from its reference."""
+    make, reference = CELLS[name]
+    pattern, structures = make()
+    result = search(pattern, structures, cases.CU, trials=trials, seeds=seeds, workers=workers)
+    (phase,), spread = result.fit.phases, result.solutions[0].systematic
+    rows = {}
+    for key, (value, reference_esd) in reference.items():
+        found = phase.cell[key]
+        esd = found.esd or 0.0
+        systematic = spread.get(f"{phase.name}.{key}", 0.0)
+        off = found.value - value
+        rows[key] = {
+            "value": found.value, "esd": esd, "systematic": systematic, "reference": value,
+            "off_in_esd": off / math.hypot(esd, reference_esd),
+            "off_in_esd_with_spread": off / math.hypot(esd, reference_esd, systematic),
+        }  # fmt: skip
+    return {"cell": rows, "rwp": result.fit.rwp, "verdict": result.assessment.word}
+
+
+def weighed(name: str, trials: int, seeds: tuple[int, ...], workers: int) -> dict[str, Any]:
+    """Weight fractions against the weighed ones."""
+    pattern, structures = cases.mixture(name)
+    result = search(pattern, structures, cases.CU, trials=trials, seeds=seeds, workers=workers)
+    truth = WEIGHED[name]
+    off = {p.name: p.weight_fraction - truth[p.name] for p in result.fit.phases}
+    return {
+        "error_wt": off,
+        "esd_wt": {p.name: p.weight_fraction_esd for p in result.fit.phases},
+        "rms_wt": float(np.sqrt(np.mean(np.square(list(off.values()))))),
+        "rwp": result.fit.rwp,
+        "verdict": result.assessment.word,
+    }
+
+
+def trap_cases(quick: bool) -> list[tuple[traps.Case, int, bool]]:
+    """What to try, with how many trials each, and whether blocks are left out."""
+    real = list(traps.measured_cases()) if cases.there() else []
+    if quick:
+        made = list(traps.simulated_cases(0))
+        return [(case, 1, False) for case in (*made[1::2], *real[::2])]
+    made = [case for seed in range(3) for case in traps.simulated_cases(seed)]
+    return [(case, 6, True) for case in (*made, *real)]
+
+
+_WORK: list[tuple[traps.Case, int, bool]] = []
+
+
+def _one(index: int) -> dict[str, Any]:
+    return traps.tried(_WORK[index])
+
+
+def trapped(quick: bool, workers: int) -> dict[str, Any]:
+    """The verdicts on all cases, and their share that is right."""
+    _WORK[:] = trap_cases(quick)
+    with multiprocessing.get_context("fork").Pool(workers, maxtasksperchild=8) as pool:
+        rows = pool.map(_one, range(len(_WORK)), chunksize=1)
+    kinds = sorted({row["kind"] for row in rows})
+    return {
+        "cases": len(rows),
+        "right_share": float(np.mean([row["right"] for row in rows])),
+        "wrongly_accepted": [row["name"] for row in rows if row["wrongly_accepted"]],
+        "wrongly_refused": [
+            row["name"] for row in rows if not row["right"] and not row["wrongly_accepted"]
+        ],
+        "right_by_kind": {
+            kind: float(np.mean([row["right"] for row in rows if row["kind"] == kind]))
+            for kind in kinds
+        },
+        "rows": rows,
+    }
+
+
+def speed(quick: bool) -> dict[str, Any]:
+    """Equal trials on 1 and on 4 workers, processes started before; load: what else ran."""
+    pattern, structures = SEARCHED["LiCoO2"]()
+    engine, trials, seconds = RietxEngine(), 8 if quick else 24, {}
+    load = os.getloadavg()[0]
+    for workers in (1, 4):
+        own = trial_executor(workers=workers, time_limit_s=120.0, warm_up=engine.warm_up)
+        with own as pool:
+            call = (pattern, structures, cases.CU, {"background_terms": 6})
+            list(pool.run(engine.refine, [call] * workers))
+            began = time.perf_counter()
+            list(pool.run(engine.refine, [call] * trials))
+            seconds[workers] = time.perf_counter() - began
+    return {
+        "trials": trials,
+        "seconds": {str(k): v for k, v in seconds.items()},
+        "speed_up": seconds[1] / seconds[4],
+        "load_before": load,
+        "cores": os.cpu_count(),
+    }
+
+
+def bad_inputs() -> Iterator[tuple[str, Any, tuple[Structure, ...], Diffractometer]]:
+    good = simulated(((FLUORITE, 1.0),))
+    blank = replace(
+        good, intensity=np.random.default_rng(0).poisson(50.0, good.two_theta.size) * 1.0
+    )
+    nan = good.intensity.copy()
+    nan[7] = np.nan
+    one = np.where(np.abs(good.two_theta - 28.3) < 2, good.intensity, 60.0)
+    yield "NaN", replace(good, intensity=nan), (FLUORITE,), cases.CU
+    yield "negative counts", replace(good, intensity=-good.intensity), (FLUORITE,), cases.CU
+    yield "empty", replace(good, **{k: np.array([]) for k in
+                                    ("two_theta", "intensity", "sigma", "count_time_s")}), (
+        FLUORITE,), cases.CU  # fmt: skip
+    yield "no peaks", blank, (FLUORITE,), cases.CU
+    yield "one peak", replace(good, intensity=one), (FLUORITE,), cases.CU
+    yield "wrong wavelength", good, (FLUORITE,), Diffractometer((0.7093,), (1.0,))
+    yield "CIF without atoms", good, (Structure("empty", "data_x\n_cell_length_a 5\n"),), cases.CU
+    yield "no CIF", good, (), cases.CU
+    yield "hostile CIF", good, (Structure("x", "data_\x00" * 99),), cases.CU
+
+
+def refused() -> dict[str, Any]:
+    """What each bad input ends in: the error or the verdict, and whether it is either."""
+    said = {}
+    for name, pattern, structures, diffractometer in bad_inputs():
+        try:
+            result = search(pattern, structures, diffractometer, trials=2, hold_out=False,
+                            executor=cases.Inline(), workers=1)  # fmt: skip
+        except MaterialsDockError as error:
+            said[name] = {"ends_in": type(error).__name__, "words": str(error), "ok": True}
+        else:
+            word = result.assessment.word
+            said[name] = {"ends_in": word, "words": result.assessment.reasons[0],
+                          "ok": word != "accept"}  # fmt: skip
+    return said
+
+
+def run(quick: bool, workers: int, parts: tuple[str, ...]) -> dict[str, Any]:
+    results: dict[str, Any] = {
+        "python": platform.python_version(), "cores": os.cpu_count(), "workers": workers,
+        "quick": quick, "load_at_start": os.getloadavg()[0],
+    }  # fmt: skip
+    seeds, trials = (1, 2, 3), 6 if quick else 50
+    timed = results["seconds"] = {}
+    for part in parts:
+        began = time.perf_counter()
+        if part == "search" and cases.there():
+            results[part] = {n: searched(n, trials, seeds, workers) for n in SEARCHED}
+            if not quick:
+                results["random"] = {n: drawn(n, trials, seeds, workers) for n in SEARCHED}
+        elif part == "cells" and cases.there():
+            short = (3, (1,)) if quick else (20, seeds)
+            results[part] = {n: cell(n, *short, workers) for n in CELLS}
+        elif part == "mixtures" and cases.there():
+            short = (3, (1,)) if quick else (20, seeds)
+            results[part] = {n: weighed(n, *short, workers) for n in WEIGHED}
+        elif part == "traps":
+            results[part] = trapped(quick, workers)
+        elif part == "speed" and cases.there():
+            results[part] = speed(quick)
+        elif part == "bad_input":
+            results[part] = refused()
+        timed[part] = time.perf_counter() - began
+    return results
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
+    given = parser.parse_args()
+    results = run(given.quick, given.workers, tuple(given.only))
+    found = {"results": results, "targets": targets(results)}
+    if given.json:
+        print(json.dumps(found, allow_nan=False, default=float))
+        return
+    for row in found["targets"]:
+        print(f"{'ok ' if row['ok'] else 'MISSED'} {row['name']}: {row['value']} ({row['target']})")
+
+
+if __name__ == "__main__":
+    main()
