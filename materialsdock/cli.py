@@ -34,6 +34,7 @@ from materialsdock.cli_options import (
 )
 from materialsdock.cli_series import series
 from materialsdock.cli_store import store as structures
+from materialsdock.cli_xas import xas
 from materialsdock.errors import InputError, MaterialsDockError
 
 app = typer.Typer(
@@ -47,6 +48,7 @@ app.add_typer(simulator, name="sim")
 priors = typer.Typer(no_args_is_help=True, help="Library priors of absorption edges.")
 app.add_typer(priors, name="prior")
 app.add_typer(structures, name="store")
+app.command()(xas)
 app.command()(series)
 
 

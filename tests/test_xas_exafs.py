@@ -83,7 +83,8 @@ def test_the_same_windows_and_paths_as_larch(tmp_path):
     larch_xafs.path2chi(path)
     mine = made_path().chi(path.k, amplitude=0.8 * 6, distance=REFF + 0.01, sigma2=0.006,
                            e0_shift_ev=2.0)  # fmt: skip
-    assert mine[20:] == pytest.approx(path.chi[20:], abs=1e-6)
+    inside = (path.k > 1) & (path.k < 18)  # at the ends of the table splines differ
+    assert mine[inside] == pytest.approx(path.chi[inside], abs=1e-7)
 
 
 def test_background_removal_leaves_the_oscillations():
@@ -160,15 +161,18 @@ def test_a_path_file_is_read_whole():
     )
 
 
+TABLE = 12  # first line of the table in a made file
+
+
 @pytest.mark.parametrize(
     "spoil",
     [
         lambda lines: [],
-        lambda lines: lines[:1] + lines[2:],
-        lambda lines: lines[:8],
-        lambda lines: [*lines[:9], "words in the table", *lines[10:]],
-        lambda lines: [*lines[:9], lines[9].replace("E", "nanE"), *lines[10:]],
-        lambda lines: lines[:3] + lines[:2:-1],
+        lambda lines: [line for line in lines if "reff" not in line],
+        lambda lines: lines[: TABLE + 5],
+        lambda lines: [*lines[: TABLE + 2], "words in the table", *lines[TABLE + 3 :]],
+        lambda lines: [*lines[:TABLE], lines[TABLE].replace("E", "nanE"), *lines[TABLE + 1 :]],
+        lambda lines: lines[:TABLE] + lines[: TABLE - 1 : -1],
         lambda lines: [line.replace("6.000   2.1000", "6.000   -2.100") for line in lines],
     ],
     ids=["empty", "no reff", "short", "words", "nan", "backwards", "negative"],

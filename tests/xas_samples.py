@@ -28,8 +28,17 @@ def feff_text(reff=REFF, degeneracy=DEGENERACY):
     ]
     rows = [" ".join(f"{value:.4E}" for value in row) for row in zip(*columns, strict=True)]
     return [
-        " made path                                  Feff 6.01a",
+        " made path                                           Feff  6.01a  potph 4.12",
+        " Abs   Z=26 Rmt= 1.197 Rnm= 1.402 K shell",
+        " Pot 1 Z= 8 Rmt= 0.937 Rnm= 1.103",
+        " Gam_ch=1.325E+00 H-L exch",
+        " Mu=-4.210E+00 kf=2.067E+00 Vint=-2.048E+01 Rs_int= 1.755",
+        " Path    1      icalc       2                            Feff  6.01a genfmt 1.44",
+        " " + 79 * "-",
         f"   2   {degeneracy:.3f}   {reff:.4f}    2.4356   -4.21002 nleg, deg, reff, rnrmav, edge",
+        "        x         y         z   pot at#",
+        "     0.0000    0.0000    0.0000  0  26 Fe       absorbing atom",
+        f"     0.0000    {reff:.4f}    0.0000  1   8 O",
         "    k   real[2*phc]   mag[feff]  phase[feff] red factor   lambda      real[p]@#",
         *rows,
     ]
