@@ -18,10 +18,13 @@ from distributed import LocalCluster
 
 import materialsdock
 from materialsdock.errors import InputError, ModelFault, Unreachable
+from materialsdock.model import Diffractometer
 from materialsdock.refinement import dask_executor
 from materialsdock.refinement.dask_executor import DaskExecutor
 from materialsdock.refinement.executor import GIB, Executor, trial_executor
+from materialsdock.refinement.search import search
 from materialsdock.simulation import free_port
+from tests.structures import FLUORITE, Pretender, simulated
 
 FEW_SECONDS = 20.0
 
@@ -75,6 +78,18 @@ def test_equal_calls_give_what_the_local_pool_gives(pool):
         here = call(local, *jobs, ahead=1)
     there = call(pool, *jobs, ahead=1)
     assert repr(there) == repr(here)
+
+
+def test_a_search_on_the_cluster_is_the_search_here(pool):
+    def facts(**options):
+        found = search(
+            pattern, (FLUORITE,), Diffractometer(), engine=Pretender(), trials=6, seeds=(1, 2),
+            workers=2, hold_out=False, **options,
+        )  # fmt: skip
+        return [(t.seed, t.number, t.state, t.rwp, t.recipe) for t in found.trials]
+
+    pattern = simulated(((FLUORITE, 1.0),))
+    assert facts(executor=pool) == facts()
 
 
 def test_a_hung_native_call_is_killed_and_the_next_call_works(pool):

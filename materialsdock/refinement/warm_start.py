@@ -25,8 +25,10 @@ SAME_ANGSTROM = 1e-3
 WORST_EXCESS = 0.3
 DRAWS = 400
 EXPLORE = 0.15
+FEW = 5
+LEAST_TRIALS = 8
 TREES = 60
-DIFFERENT = 2
+SAME = 1e-3
 Parameters = dict[str, Any]
 
 
@@ -97,22 +99,60 @@ def first_parameters(
     searches : all that are remembered; only those of the same instrument are used
     count : how many at most; none when nothing was learned
 
-    Candidates are the good recipes of the past and draws around them; a forest of extremely
-    randomised trees (Geurts et al. 2006) over all past trials says which would do well in every
-    search; those taken differ from each other in DIFFERENT choices at least.
+    Candidates are the good recipes of the past and recombinations of them.  For every past search
+    a forest of extremely randomised trees (Geurts et al. 2006, Mach. Learn. 63, 3) says how far
+    each would have stayed behind the best; they are taken in the order in which they complete a
+    portfolio that has something good for every search.
     """
     used = [p for p in searches if same_instrument(p, diffractometer, space.fwhm_deg)]
-    tried = [(_translated(t.recipe, p.limits_deg, space), excess)
-             for p in used for t, excess in _excesses(p)]  # fmt: skip
+    tried = [
+        [(_translated(t.recipe, p.limits_deg, space), excess) for t, excess in _excesses(p)]
+        for p in used
+    ]
+    tried = [rows for rows in tried if len(rows) >= LEAST_TRIALS]
     if not tried:
         return []
-    excess = np.array([e for _, e in tried])
-    good = [tried[i][0] for i in np.argsort(excess, kind="stable")[: max(5, len(tried) // 10)]]
-    candidates = [*good, *_draws(good, [p for p, _ in tried], np.random.default_rng(seed))]
+    good = [parameters for rows in tried for parameters in _good(rows)]
+    everything = [parameters for rows in tried for parameters, _ in rows]
+    random = np.random.default_rng(seed)
+    candidates = [*good, *_recombined(good, everything, random)]
+    table = _table(candidates, space)
+    foreseen = [_forest(rows, space, seed).predict(table) for rows in tried]
+    return [candidates[i] for i in _portfolio(np.array(foreseen), count)]
+
+
+def _good(rows: Sequence[tuple[Parameters, float]]) -> list[Parameters]:
+    """The best tenth of a search, at least FEW, the best first."""
+    order = np.argsort([excess for _, excess in rows], kind="stable")
+    return [rows[i][0] for i in order[: max(FEW, len(rows) // 10)]]
+
+
+def _forest(
+    rows: Sequence[tuple[Parameters, float]], space: SearchSpace, seed: int
+) -> ExtraTreesRegressor:
     forest = ExtraTreesRegressor(TREES, min_samples_leaf=2, random_state=seed)
-    forest.fit(_table([p for p, _ in tried], space), excess)
-    order = np.argsort(forest.predict(_table(candidates, space)), kind="stable")
-    return _different([candidates[i] for i in order], count)
+    return forest.fit(_table([p for p, _ in rows], space), [excess for _, excess in rows])
+
+
+def _portfolio(excess: FloatArray, count: int) -> list[int]:
+    """Columns of (searches, candidates) that cover all rows with small numbers, greedily.
+
+    Each next one lowers most the mean over searches of the smallest excess taken so far (Feurer et
+    al. 2022, J. Mach. Learn. Res. 23, 261); when none does so by SAME, covering begins anew.
+    """
+    taken: list[int] = []
+    open_ = np.ones(excess.shape[1], dtype=bool)
+    covered = np.full(excess.shape[0], np.inf)
+    while len(taken) < count and open_.any():
+        left = np.minimum(covered[:, None], excess).mean(axis=0)
+        best = int(np.argmin(np.where(open_, left, np.inf)))
+        if covered.mean() - left[best] < SAME:
+            covered[:] = np.inf
+            continue
+        taken.append(best)
+        open_[best] = False
+        covered = np.minimum(covered, excess[:, best])
+    return taken
 
 
 def _excesses(past: PastSearch) -> list[tuple[PastTrial, float]]:
@@ -175,10 +215,10 @@ class _Follower:
         return int(self.drawn[name])
 
 
-def _draws(
+def _recombined(
     good: Sequence[Parameters], tried: Sequence[Parameters], random: np.random.Generator
 ) -> Iterator[Parameters]:
-    """Recombinations: each parameter from one of the good recipes, seldom from any recipe."""
+    """Each parameter from one of two good recipes, seldom from any recipe at all."""
     for _ in range(DRAWS):
         first, second = (good[i] for i in random.integers(len(good), size=2))
         anyone = tried[int(random.integers(len(tried)))]
@@ -203,24 +243,3 @@ def _table(parameters: Sequence[Parameters], space: SearchSpace) -> FloatArray:
         if name not in listing.choices
     ]
     return np.column_stack(columns)
-
-
-def _different(ordered: Sequence[Parameters], count: int) -> list[Parameters]:
-    """The first `count` that differ from all taken before in at least DIFFERENT choices."""
-    taken: list[Parameters] = []
-    for one in ordered:
-        if len(taken) == count:
-            break
-        if all(_distance(one, other) >= DIFFERENT for other in taken):
-            taken.append(one)
-    return taken
-
-
-def _distance(one: Parameters, other: Parameters) -> int:
-    """How many choices differ; numbers differ when they are far apart."""
-    return sum(
-        abs(a - other[name]) > (0.2 if isinstance(a, float) else 2)
-        if isinstance(a, float | int) and not isinstance(a, bool)
-        else a != other[name]
-        for name, a in one.items()
-    )
