@@ -6,10 +6,11 @@ import math
 
 import numpy as np
 import pytest
-from xas_samples import REFF, exafs, made_path
+from xas_samples import REFF, exafs, feff_text, made_path
 
 from materialsdock.errors import InputError, ModelFault
 from materialsdock.refinement.blackbox import Between, OneOf, minimise
+from materialsdock.refinement.xas.feff import parse_path
 from materialsdock.refinement.xas.shell_problem import ShellProblem
 from materialsdock.refinement.xas.shell_search import near_optimal, search_shell
 
@@ -124,6 +125,13 @@ def test_noise_alone_is_never_accepted():
     energy, mu = exafs({**TRUTH, "amplitude": 0.0}, noise=0.003)
     found = search_shell(ShellProblem.of(energy, mu, made_path()), trials=6)
     assert found.verdict == "no confident match"
+
+
+def test_the_path_of_another_absorber_is_refused():
+    energy, mu = exafs(TRUTH)
+    lines = [line.replace("Z=26", "Z=29") for line in feff_text()]
+    with pytest.raises(InputError, match="Cu K at 8979"):
+        ShellProblem.of(energy, mu, parse_path(lines, "feff0001.dat"))
 
 
 def test_a_short_spectrum_is_refused():

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from xas_dichroism import dichroism
 from xas_mixtures import mixtures
-from xas_shells import CASES, shells
+from xas_shells import CASES, shells, traps
 
 from materialsdock.formats import read_measured
 from materialsdock.refinement.xas.edge import find_edge
@@ -77,6 +77,8 @@ def targets(results: dict[str, Any]) -> list[dict[str, Any]]:
            "<=", 1) for name, each in shell.items()),
         *((f"{name}: misfit found / at default settings", each["misfit"]["best / default"], "<=", 1)
           for name, each in shell.items()),
+        ("wrong paths accepted, share", results["traps"]["accepted"] / results["traps"]["of"],
+         "<=", 0.1),
         ("mixtures: largest error, medians over seeds, noise up to 0.1 % of the step",
          mixed["largest error up to 0.1 % noise"], "<=", 0.01),
         ("mixtures: largest error, medians over seeds, noise 0.3 % of the step",
@@ -109,6 +111,7 @@ def measure(quick: bool) -> dict[str, Any]:
     found: dict[str, Any] = {
         "edges": edges(),
         "first shell": shells(DATA, trials=40 if quick else 100, seeds=range(3 if quick else 5)),
+        "traps": traps(DATA, trials=10 if quick else 40, seeds=range(2 if quick else 3)),
         "mixtures": mixtures(DATA, seeds=range(3 if quick else 10)),
         "xmcd": dichroism(DATA, seeds=range(5 if quick else 20)),
     }

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from materialsdock.errors import InputError
 from materialsdock.formats import read_measured
 from materialsdock.refinement.xas.feff import read_path
 from materialsdock.refinement.xas.shell_problem import ShellProblem
@@ -24,6 +27,38 @@ BASELINES = {
     "baseline: Cu 300 K, never a third cumulant": (*CASES["Cu 300 K"][:4], False),
     "baseline: FeO, never a third cumulant": (*CASES["FeO"][:4], False),
 }
+
+
+# paths of another absorber, or of atoms that are not there
+TRAPS = (
+    ("Fe/FeS2_rt_01", "feff_feo01.dat"),
+    ("Fe/Fe_metal_rt_01", "feff_feo01.dat"),
+    ("Fe/Fe_Foil_rt_2016Foils", "feff_feo01.dat"),
+    ("Fe/FeO_rt_01", "feffcu01.dat"),
+    ("Fe/Fe_metal_rt_01", "feffcu01.dat"),
+    ("Cu/cu_metal_10K", "feff_feo01.dat"),
+    ("Cu/cu_metal_rt", "feff_feo01.dat"),
+    ("Mn/MnO2_rt_01", "feff_feo01.dat"),
+)
+
+
+def traps(data: Path, *, trials: int, seeds: Sequence[int]) -> dict[str, Any]:
+    """What is said of fits that must not be accepted; the absorber's name is hidden as well."""
+    said = {}
+    for (spectrum, file), hidden in product(TRAPS, (False, True)):
+        measured, path = (
+            read_measured(data / "xasdatalibrary" / f"{spectrum}.xdi"),
+            read_path(data / "xraylarch" / file),
+        )
+        path = replace(path, edge=None) if hidden else path
+        try:
+            problem = ShellProblem.of(measured.x, measured.y, path)
+            verdict = search_shell(problem, trials=trials, seeds=list(seeds)).verdict
+        except InputError as refused:
+            verdict = f"refused: {refused.what}"
+        said[f"{spectrum}, {file}{', absorber hidden' if hidden else ''}"] = verdict
+    accepted = sum(verdict == "accept" for verdict in said.values())
+    return {"verdicts": said, "accepted": accepted, "of": len(said)}
 
 
 def shells(data: Path, *, trials: int, seeds: Sequence[int]) -> dict[str, Any]:

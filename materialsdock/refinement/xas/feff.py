@@ -5,11 +5,13 @@ Rehr and Albers, Rev. Mod. Phys. 72, 621 (2000); columns as in the FEFF 6 manual
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import gemmi
 import numpy as np
 from scipy.interpolate import CubicSpline
 
@@ -18,6 +20,7 @@ from materialsdock.model import FloatArray
 from materialsdock.refinement.xas.simulate import EV_PER_INVERSE_ANGSTROM_SQUARED
 
 COLUMNS = 7
+ABSORBER = re.compile(r"^\s*Abs\s+Z=\s*(\d+).*?\s(K|L1|L2|L3)\s+shell")
 LARGEST_BYTES = 5_000_000
 FEWEST_ROWS = 10
 
@@ -27,7 +30,7 @@ class ScatteringPath:
     """One path: R_eff [Å], degeneracy, and tables (n,) over k [1/Å].
 
     amplitude : |f_eff| times the reduction factor [Å]; phase : 2δ_c + arg f_eff [rad]
-    mean_free_path : λ [Å]; real_p : Re p [1/Å]
+    mean_free_path : λ [Å]; real_p : Re p [1/Å]; edge : of the absorbing atom, e.g. "Fe K", if told
     """
 
     name: str
@@ -38,6 +41,7 @@ class ScatteringPath:
     phase: FloatArray
     mean_free_path: FloatArray
     real_p: FloatArray
+    edge: str | None = None
 
     def chi(
         self,
@@ -111,9 +115,15 @@ def parse_path(lines: Iterable[str], where: str) -> ScatteringPath:
     if not (reff > 0 and degeneracy > 0):
         raise InputError(f"reff {reff:g} Å, degeneracy {degeneracy:g}", where=where)
     k, phc, size, phase, reduction, free, real = table.T
+    name, amplitude = Path(where).name, size * reduction
     return ScatteringPath(
-        Path(where).name, reff, degeneracy, k, size * reduction, phc + phase, free, real
+        name, reff, degeneracy, k, amplitude, phc + phase, free, real, _edge(lines)
     )
+
+
+def _edge(lines: Iterable[str]) -> str | None:
+    found = next((match for line in lines if (match := ABSORBER.match(line))), None)
+    return f"{gemmi.Element(int(found[1])).name} {found[2]}" if found else None
 
 
 def _floats(line: str, count: int, where: str) -> list[float]:

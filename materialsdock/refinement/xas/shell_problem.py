@@ -15,7 +15,8 @@ from materialsdock.errors import InputError
 from materialsdock.model import FloatArray
 from materialsdock.refinement.blackbox import Between, OneOf, Settings, Space
 from materialsdock.refinement.xas.background import Oscillations, remove_background, wavenumber
-from materialsdock.refinement.xas.checks import checked_edge
+from materialsdock.refinement.xas.checks import check_element, checked_edge
+from materialsdock.refinement.xas.edge import TABLE
 from materialsdock.refinement.xas.feff import ScatteringPath
 from materialsdock.refinement.xas.fourier import independent_points
 from materialsdock.refinement.xas.normalise import Ranges, normalise
@@ -65,12 +66,15 @@ class ShellProblem:
         fixed: FourierRange | None = None,
         third_cumulant: bool | None = None,
     ) -> ShellProblem:
-        """Check µ (n,) and set the window; InputError when the spectrum has no usable EXAFS.
+        """Check µ (n,) and set the window; InputError when it has no usable EXAFS or the
+        path is of another absorber.
 
         third_cumulant : whether distances may be spread unevenly, as in metals when warm; None:
             where it pays
         """
         e0 = checked_edge(energy_ev, mu, edge).e0_ev
+        if any(path.edge == each.name for each in TABLE):
+            check_element(e0, str(path.edge), f"spectrum for {path.name}")
         reach = float(wavenumber(energy_ev[-1:], e0)[0])
         reach = min(reach, LONGEST_K + 1.0, float(path.k[-1]))
         window = fixed or default_range(path, reach)
