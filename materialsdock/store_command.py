@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ from materialsdock.structures.identify import Hypothesis, Identification
 from materialsdock.structures.match import Match
 from materialsdock.structures.reading import Entry
 from materialsdock.structures.store import StructureStore
+
+Families = Mapping[str, Sequence[Entry]]
 
 
 @dataclass(frozen=True)
@@ -77,11 +79,11 @@ def listing(folder: Path, elements: str | None) -> dict[str, Any]:
     """Every structure of the store, with the names of other CIFs of the same."""
     store = _existing(folder)
     refused = store.refresh()
-    chosen = elements_of(elements)
-    everything = store.entries(chosen, aliases=True)
+    everything = store.entries(elements_of(elements), aliases=True)
+    families = _families(everything)
     return {
         "store": str(folder),
-        "structures": [_facts(e, everything) for e in everything if e.same_as is None],
+        "structures": [_facts(e, families) for e in everything if e.same_as is None],
         "refused": list(refused),
     }
 
@@ -123,12 +125,12 @@ def tell(number: int, found: Sequence[Match]) -> None:
 
 def answer(found: Identification, entries: Sequence[Entry]) -> dict[str, Any]:
     """An identification as plain JSON; `entries` are those it was sought among."""
-    best = found.hypothesis
+    best, families = found.hypothesis, _families(entries)
     return {
         "verdict": found.judgement.verdict,
         "reasons": list(found.judgement.reasons),
         "explained": round(found.judgement.explained, 4),
-        "phases": [] if best is None else _phases(best, entries),
+        "phases": [] if best is None else _phases(best, families),
         "rwp": None if best is None else round(best.fit.rwp, 3),
         "r_exp": None if best is None else round(best.fit.r_exp, 3),
         "gof": None if best is None else round(best.fit.gof, 3),
@@ -146,13 +148,13 @@ def answer(found: Identification, entries: Sequence[Entry]) -> dict[str, Any]:
     }
 
 
-def _phases(best: Hypothesis, entries: Sequence[Entry]) -> list[dict[str, Any]]:
+def _phases(best: Hypothesis, families: Families) -> list[dict[str, Any]]:
     rows = []
     for i, (m, fit) in enumerate(zip(best.phases, best.fit.phases, strict=True)):
         esd = fit.weight_fraction_esd
         rows.append(
             {
-                **_facts(m.entry, entries),
+                **_facts(m.entry, families),
                 "weight_percent": round(fit.weight_fraction, 3),
                 "weight_percent_esd": None if esd is None else round(esd, 3),
                 "refined_cell": {k: round(p.value, 5) for k, p in fit.cell.items()},
@@ -175,10 +177,18 @@ def _candidate(m: Match) -> dict[str, Any]:
     }
 
 
-def _facts(entry: Entry, entries: Sequence[Entry]) -> dict[str, Any]:
+def _families(entries: Sequence[Entry]) -> Families:
+    """The entries of each structure, by the identifier of the one that stands for it."""
+    found: dict[str, list[Entry]] = {}
+    for entry in entries:
+        found.setdefault(entry.family, []).append(entry)
+    return found
+
+
+def _facts(entry: Entry, families: Families) -> dict[str, Any]:
     """What a list shows of an entry; aliases are the other entries of the same structure."""
     it = entry.described
-    others = [e for e in entries if e.family == entry.family and e is not entry]
+    others = [e for e in families[entry.family] if e.entry_id != entry.entry_id]
     return {
         "entry_id": entry.entry_id,
         "name": entry.name,

@@ -24,6 +24,8 @@ Watcher = Callable[[int, Sequence[Match]], None]
 MOST_PHASES = 6
 TRIED = 3
 LOWEST_SCORE = 0.15
+LOWEST_SCORE_MORE = 0.25
+NEAR_BEST = 0.6
 # a structure is taken as it is: what may adapt its atoms may adapt a wrong one
 RECIPE: Mapping[str, Any] = {"coordinates": False}
 
@@ -147,9 +149,14 @@ class _Course:
             self.rounds.append(tuple(found[:top]))
             on_round(len(self.rounds) - 1, found[:top])
             known = () if self.best is None else self.best.phases
-            likely = [m for m in found if m.score >= LOWEST_SCORE][:TRIED]
+            lowest = LOWEST_SCORE if self.best is None else LOWEST_SCORE_MORE
+            least = max([lowest, *(NEAR_BEST * m.score for m in found[:1])])
+            likely = [m for m in found[:TRIED] if m.score >= least]
             tried = self.refined([(*known, m) for m in likely])
-            better = next((h for h in tried if verdict.worth_it(h, self.best, self.pattern)), None)
+            better = next(
+                (h for h in tried if verdict.worth_it(h, self.best, self.observed.independent)),
+                None,
+            )
             self.rejected += [h for h in tried if h is not better]
             if better is None:
                 return
@@ -194,7 +201,7 @@ class _Course:
             others = [m for m in found[: TRIED + 1] if m.entry.family != phase.entry.family]
             known = {m.entry.family for m in self.best.phases}
             for other in others:
-                if other.entry.family not in known and other.score > 0.7 * phase.score:
+                if other.entry.family not in known and other.score > NEAR_BEST * phase.score:
                     swaps.append(_replaced(self.best.phases, index, other))
         several = len(self.best.phases) > 1
         tried = self.refined(swaps) if several else self.rejected

@@ -154,7 +154,8 @@ def read_file(path: str, called: str) -> FileRead:
     """
     raw = content(Path(path))
     digest = hashlib.sha256(raw).hexdigest()
-    blocks = list(_blocks(raw.decode("utf-8", errors="replace"), called))
+    # what is not ASCII stands in authors' names and comments only
+    blocks = list(_blocks(raw.decode("ascii", errors="replace").replace("\ufffd", "_"), called))
     entries: list[Entry] = []
     refused: list[str] = []
     for block in blocks:

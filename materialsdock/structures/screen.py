@@ -49,6 +49,11 @@ class Observed:
         """Step of the grid [deg]."""
         return float(self.two_theta[1] - self.two_theta[0])
 
+    @property
+    def independent(self) -> float:
+        """How many peak widths the pattern is long."""
+        return float(self.two_theta[-1] - self.two_theta[0]) / self.fwhm_deg
+
     def smoothed(self, y: FloatArray) -> FloatArray:
         """`y` (n,) on the grid, as smooth as `net` is."""
         return np.asarray(gaussian_filter1d(y, self.fwhm_deg / 2.355 / self.step), dtype=float)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -17,10 +18,13 @@ if TYPE_CHECKING:
 
 USUAL_STRAIN = 0.01
 RIVAL = 1.10
-GAIN = 0.06
-ESDS = 3.0
+EVIDENCE = 10.0
+ESDS = 4.0
 LEAST_PERCENT = 0.5
 EXPLAINED = 0.70
+WITHIN_COUNTING = 1.3
+CERTAIN_STRAIN = 0.004
+CERTAIN_MISFIT = 0.30
 PEAK_SHARE = 0.15
 LEAST_SEEN = 0.5
 SMOOTHED_DEG = 0.1
@@ -70,15 +74,26 @@ def figure(phases: Sequence[Match], fit: Fit, pattern: Pattern) -> float:
     return misfit(fit, pattern) * float(np.sqrt(1 + max(c**2 for c in changes)))
 
 
-def worth_it(new: Hypothesis, old: Hypothesis | None, pattern: Pattern) -> bool:
+def evidence(new: Fit, old: Fit, independent_residuals: float) -> float:
+    """Gain of the Bayesian information criterion: N ln(χ²_old/χ²_new) − Δk ln N.
+
+    Residuals of neighbouring points are correlated, so N counts peak widths in the range.  More
+    than 10 is very strong evidence (Kass & Raftery 1995, J. Am. Stat. Assoc. 90, 773).
+    """
+    n = max(independent_residuals, math.e)
+    return 2 * n * math.log(old.rwp / new.rwp) - (new.n_free - old.n_free) * math.log(n)
+
+
+def worth_it(new: Hypothesis, old: Hypothesis | None, independent_residuals: float) -> bool:
     """Whether the last phase of `new` improves the fit enough to be believed."""
-    share = new.fit.phases[-1]
-    esd = share.weight_fraction_esd or 0.0
     if old is None:
         return True
-    gained = 1 - misfit(new.fit, pattern) / misfit(old.fit, pattern)
+    phase, share = new.phases[-1], new.fit.phases[-1]
+    esd = share.weight_fraction_esd or 0.0
     certain = share.weight_fraction > max(ESDS * esd, LEAST_PERCENT)
-    return gained > GAIN and certain and new.phases[-1].seen >= LEAST_SEEN
+    usual = abs(strain(phase, new.fit, len(new.phases) - 1)) <= USUAL_STRAIN
+    gained = evidence(new.fit, old.fit, independent_residuals) > EVIDENCE
+    return gained and certain and usual and phase.seen >= LEAST_SEEN
 
 
 def judge(
@@ -92,14 +107,20 @@ def judge(
         return Judgement("no confident match", ("no structure agrees with the pattern",), 0.0)
     share = explained(best.fit, pattern)
     against = []
-    if share < EXPLAINED:
+    complete = best.fit.gof < WITHIN_COUNTING  # nothing is left that counting does not explain
+    if share < EXPLAINED and not complete:
         against.append(f"{100 * share:.0f} % of the intensity above the background is explained")
     if (left := largest_rest(best.fit, pattern)) > PEAK_SHARE:
         against.append(f"a peak of {100 * left:.0f} % of the highest is not explained")
+    if (wrong := misfit(best.fit, pattern)) > CERTAIN_MISFIT and not complete:
+        against.append(f"the refined profiles are {100 * wrong:.0f} % off, background aside")
     for i, phase in enumerate(best.phases):
         change = strain(phase, best.fit, i)
-        if abs(change) > USUAL_STRAIN:
-            against.append(f"the cell of {phase.entry.name} would have to change by {change:+.1%}")
+        if abs(change) > CERTAIN_STRAIN:
+            against.append(
+                f"the cell of {phase.entry.name} would have to change by {change:+.2%}: "
+                "a relative of another composition is likelier"
+            )
     if against:
         return Judgement("no confident match", tuple(against), share)
     if rivals:
