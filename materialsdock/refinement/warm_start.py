@@ -2,8 +2,8 @@
 
 Which recipe is best depends on the instrument (its peak shape, background, axial divergence) more
 than on the sample, so recipes are compared by how far they stayed behind the best of their own
-search, and those that would do well in all of them are tried first (surrogate-based warm start,
-after Feurer et al. 2015, AAAI, and Wistuba et al. 2015, ECML).
+search, and a few that would do well for all past samples are tried first (initialisation by
+meta-learning: Feurer, Springenberg and Hutter 2015, AAAI 29).
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def first_parameters(
     good = [parameters for rows in tried for parameters in _good(rows)]
     everything = [parameters for rows in tried for parameters, _ in rows]
     random = np.random.default_rng(seed)
-    candidates = [*good, *_recombined(good, everything, random)]
+    candidates = _once([*good, *_recombined(good, everything, random)])
     table = _table(candidates, space)
     foreseen = [_forest(rows, space, seed).predict(table) for rows in tried]
     return [candidates[i] for i in _portfolio(np.array(foreseen), count)]
@@ -226,6 +226,11 @@ def _recombined(
             name: anyone[name] if random.random() < EXPLORE else (first, second)[i][name]
             for name, i in zip(first, random.integers(2, size=len(first)), strict=True)
         }
+
+
+def _once(candidates: Iterable[Parameters]) -> list[Parameters]:
+    """Each once, in their order."""
+    return list({repr(sorted(c.items())): c for c in candidates}.values())
 
 
 def _table(parameters: Sequence[Parameters], space: SearchSpace) -> FloatArray:
