@@ -53,6 +53,7 @@ class Fit:
     free (Le Bail et al. 1988), of final fits only: what no structure in these cells can pass by far
     correlations : the strongest pairs; esd_inflation : factor by which correlated residuals
     widened the esds (Bérar & Lelann 1991), None: the engine does not say
+    weight_covariance : of the phases' weight fractions [wt%²], in their order
     """
 
     rwp: float
@@ -73,6 +74,7 @@ class Fit:
     rwp_free_intensities: float | None = None
     correlations: tuple[Correlation, ...] = ()
     esd_inflation: float | None = None
+    weight_covariance: tuple[tuple[float, ...], ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from materialsdock.errors import ModelFault
-from materialsdock.model import Correlation, Fit, Parameter, Pattern, PhaseFit
+from materialsdock.model import Correlation, Fit, FloatArray, Parameter, Pattern, PhaseFit
 from materialsdock.refinement import rfactors
 from materialsdock.refinement.guards import violations
 
@@ -84,6 +84,24 @@ def _phase_fits(phases: Sequence[Any], result: Any) -> tuple[PhaseFit, ...]:
         percent = 100 * share.weight_fraction, None if esd is None else 100 * esd
         fits.append(PhaseFit(phase.name, phase.space_group, cell, *percent))
     return tuple(fits)
+
+
+def weight_covariance(
+    result: Any, scales: FloatArray | None
+) -> tuple[tuple[float, ...], ...] | None:
+    """(k, k) covariance of the weight fractions [wt%²], of the scales' full covariance (k, k).
+
+    W = S·ZMV/Σ, so ∂W_i/∂S_j = (ZMV_i δ_ij − W_i ZMV_j)/Σ (Hill & Howard 1987).  None where the
+    engine withholds an esd.
+    """
+    shares = result.qpa.phases if result.qpa else []
+    if scales is None or any(share.weight_fraction_stderr is None for share in shares):
+        return None
+    zmv = np.array([share.zmv for share in shares])
+    total = sum(share.scale * share.zmv for share in shares)
+    fractions = np.array([share.weight_fraction for share in shares])
+    slopes = 100 * (np.diag(zmv) - np.outer(fractions, zmv)) / total
+    return tuple(tuple(row) for row in (slopes @ scales @ slopes.T).tolist())
 
 
 def _correlations(phases: Sequence[Any], result: Any) -> Iterator[Correlation]:

@@ -22,7 +22,7 @@ from materialsdock.refinement.contacts import too_short
 from materialsdock.refinement.guards import check_pattern, check_structures
 from materialsdock.refinement.recipe import SearchSpace, completed, stages
 from materialsdock.refinement.rfactors import weighted_profile
-from materialsdock.refinement.rietx_answer import CELL, answered, name_of
+from materialsdock.refinement.rietx_answer import CELL, answered, name_of, weight_covariance
 from materialsdock.refinement.rietx_start import instrument_of, phase_of
 from materialsdock.refinement.sensitivity import Derivatives
 
@@ -143,7 +143,9 @@ class RietxEngine:
             raise ModelFault(f"rietx failed: {error}", where="refinement") from error
         fit = answered(pattern, phases, result, full, start_cells, f"rietx {rietx.__version__}")
         close = too_short(structures, fit.phases, fit.parameters)
-        return _Done(replace(fit, violations=(*fit.violations, *close)), work, paths)
+        covariance = weight_covariance(result, _scale_covariance(work, len(phases)))
+        fit = replace(fit, violations=(*fit.violations, *close), weight_covariance=covariance)
+        return _Done(fit, work, paths)
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,6 +175,17 @@ def _jacobian(model: Any, table: Any, theta: FloatArray, points: int) -> FloatAr
     return np.asarray(-np.asarray(model.sigma)[:, None] * residual, dtype=float)
 
 
+def _scale_covariance(work: Any, phases: int) -> FloatArray | None:
+    """(phases, phases) covariance of the scales where the refinement ended."""
+    if work._answer_covariance is None:
+        return None
+    _, table, theta, esds, correlation = work._answer_covariance
+    if esds is None:
+        return None
+    scales = [f"phases.{i}.scale" for i in range(phases)]
+    return np.asarray(table.physical_covariance(theta, esds, correlation, scales), dtype=float)
+
+
 def _run(pattern: Pattern, work: Any, recipe: Mapping[str, Any], free: Sequence[str]) -> Any:
     """Warm-up range first, stage by stage; then the whole range at the wanted effort.
 
@@ -182,6 +195,7 @@ def _run(pattern: Pattern, work: Any, recipe: Mapping[str, Any], free: Sequence[
         for index, phase in enumerate(work.structure.phases):
             if len(phase.atoms) > 1:
                 work.tie_equal(f"phases.{index}.atoms.*.biso")
+    _tie_shared_sites(work, recipe)
     if recipe["axial"] == "equal":
         work.tie_equal(list(GLOBS["axial"]))
     data, groups = _data(pattern), stages(recipe)
@@ -198,6 +212,23 @@ def _run(pattern: Pattern, work: Any, recipe: Mapping[str, Any], free: Sequence[
         if not any(fnmatchcase(path, glob) for path in reached for glob in GLOBS[name]):
             raise ModelFault(f"rietx freed nothing for {name}", where="refinement")
     return result
+
+
+def _tie_shared_sites(work: Any, recipe: Mapping[str, Any]) -> None:
+    """Atoms of one mixed site move together: powder data cannot tell their places apart."""
+    known = {row.path for row in work.parameters()}
+    for index, phase in enumerate(work.structure.phases):
+        sites: dict[tuple[float, ...], list[int]] = {}
+        for number, atom in enumerate(phase.atoms):
+            place = tuple(round(getattr(atom, axis).value % 1.0, 4) for axis in "xyz")
+            sites.setdefault(place, []).append(number)
+        for atoms in (shared for shared in sites.values() if len(shared) > 1):
+            names = [f"dof.{i}" for i in range(3)]
+            names += ["biso"] if recipe["displacements"] == "per_site" else []
+            for name in names:
+                paths = [f"phases.{index}.atoms.{number}.{name}" for number in atoms]
+                if known.issuperset(paths):
+                    work.tie_equal(paths)
 
 
 def _free_intensities(pattern: Pattern, done: _Done) -> float | None:
