@@ -29,9 +29,9 @@ url, trials, then = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 with storage.opened(url) as kept:
     study = optuna.create_study(storage=kept, study_name="shared", load_if_exists=True)
-    study.sampler = optuna.samplers.RandomSampler(seed=storage.enter(study, 1))
     for _ in range(trials):
         trial = study.ask()
+        study.sampler = optuna.samplers.RandomSampler(seed=trial.number)
         storage.sign(trial)
         value = trial.suggest_float("x", 0, 1)
         if then == "tell":
@@ -117,10 +117,10 @@ def wait_for(url):
 def searched(url, name, seed=3, trials=8):
     with storage.opened(url) as kept:
         study = optuna.create_study(storage=kept, study_name=name, load_if_exists=True)
-        entered = storage.enter(study, seed)
-        study.sampler = optuna.samplers.TPESampler(seed=entered, n_startup_trials=4)
         for _ in range(trials):
             storage.sign(trial := study.ask())
+            drawn = 100 * seed + trial.number
+            study.sampler = optuna.samplers.TPESampler(seed=drawn, n_startup_trials=4)
             x, kind = trial.suggest_float("x", 0, 1), trial.suggest_categorical("kind", ("a", "b"))
             study.tell(trial, x + (kind == "a"))
         return [t.params for t in study.get_trials()]

@@ -1,4 +1,4 @@
-"""Where Optuna keeps its trials, by URL, and how searches that share a study stay apart.
+"""Where Optuna keeps its trials, by URL, and what becomes of those that nobody will finish.
 
 journal:///folder/search.log    a file on this machine or a network disk; the default on disk
 sqlite:///folder/search.db      a database file (four slashes for an absolute path)
@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import SplitResult, urlsplit
 
-import numpy as np
 import optuna
 import sqlalchemy
 from optuna.exceptions import ExperimentalWarning
@@ -170,23 +169,6 @@ def serve(url: str, *, host: str = "127.0.0.1", port: int = PORT) -> None:
             raise InputError("a journal cannot be served", where=url, remedy="use a database")
         warnings.simplefilter("ignore", ExperimentalWarning)
         optuna.storages.run_grpc_proxy_server(storage, host=host, port=port)
-
-
-def enter(study: optuna.Study, seed: int) -> int:
-    """Register this process as a searcher of the study; returns the seed for its sampler.
-
-    The first searcher of an empty study gets `seed` itself, so that equal seeds give equal
-    searches.  One that resumes the study or joins it gets a seed of its own, made from `seed`,
-    the trials there are and its place in the queue: it must not draw the same recipes again.
-    """
-    me = f"{SEARCHER} {identity()}"
-    study.set_user_attr(me, time.time())
-    told = len(study.get_trials(deepcopy=False))
-    queue = sorted((since, who) for who, since in study.user_attrs.items() if who[:8] == SEARCHER)
-    place = [who for _, who in queue].index(me)
-    if told == 0 and place == 0:
-        return seed
-    return int(np.random.SeedSequence([seed, told, place]).generate_state(1)[0])
 
 
 def sign(trial: optuna.trial.Trial) -> None:
