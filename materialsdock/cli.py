@@ -32,6 +32,7 @@ from materialsdock.cli_options import (
     Wanted,
     Workers,
 )
+from materialsdock.cli_hybrid import hybrid
 from materialsdock.cli_series import series
 from materialsdock.cli_store import store as structures
 from materialsdock.cli_xas import xas
@@ -50,6 +51,7 @@ app.add_typer(priors, name="prior")
 app.add_typer(structures, name="store")
 app.command()(xas)
 app.command()(series)
+app.command()(hybrid)
 
 
 def technique_of(name: str | None) -> Any:

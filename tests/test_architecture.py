@@ -16,7 +16,9 @@ FOREIGN = {
     "torch": "materialsdock/learning/prior.py",
     "gpytorch": "materialsdock/learning/prior.py",
     "numba": "materialsdock/learning/states.py",
-    "optuna": tuple(f"materialsdock/refinement/{w}.py" for w in ("search", "storage", "blackbox")),
+    "optuna": tuple(
+        f"materialsdock/refinement/{w}.py" for w in ("search", "storage", "blackbox", "hybrid")
+    ),
     "distributed": "materialsdock/refinement/dask_executor.py",
     "rietx": "materialsdock/refinement/rietx_engine.py",
     "ase": "materialsdock/refinement/energy.py",

@@ -25,7 +25,7 @@ from tests.structures import CORUNDUM, FLUORITE, LAB6, ZINCITE
 
 CU = Diffractometer()
 PYTHON = Path(os.environ["GSAS2_PYTHON"]) if "GSAS2_PYTHON" in os.environ else None
-GRID = np.arange(20.0, 100.0, 0.04)
+GRID = np.arange(20.0, 90.0, 0.05)
 # no axial divergence, as the planted patterns have none
 PLAIN = {"axial": "off", "background_terms": 4}
 SHIFTED = Profile(u=2e-3, v=-1e-3, w=3e-3, x=0.03, displacement_mm=0.04)
@@ -90,7 +90,7 @@ def test_it_is_an_engine(engine):
 # what was planted
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_the_planted_cell_lies_within_three_esd(engine, seed):
     pattern = planted(SINGLE, two_theta=GRID, seed=seed)
     fit = refined(engine, pattern, (CORUNDUM,))
@@ -216,7 +216,7 @@ def test_a_fit_can_be_stored_and_sent(engine, mixture):
 
 def test_irregular_steps_and_rates(engine):
     pattern = planted(SINGLE, two_theta=GRID)
-    kept = np.sort(np.random.default_rng(1).permutation(GRID.size)[:1400])
+    kept = np.sort(np.random.default_rng(1).permutation(GRID.size)[:1000])
     thinned = Pattern(
         pattern.two_theta[kept],
         pattern.intensity[kept] / 4,

@@ -16,12 +16,12 @@ from materialsdock.refinement import factors
 from materialsdock.refinement.decomposition import decompose, noise_edge
 from materialsdock.refinement.series import Curve, Series, prepared
 from materialsdock.refinement.xas.simulate import simulate_xanes
-from materialsdock.report.series import render_series, series_drawings
+from materialsdock.report.series import render_series
 from tests.forward_model import Scene, crystal_of, phase_curve
 from tests.measured_data import SHARED
 from tests.structures import CORUNDUM, FLUORITE, ZINCITE
 
-TWO_THETA = np.arange(20.0, 80.0, 0.04)
+TWO_THETA = np.arange(20.0, 70.0, 0.04)
 ENERGY = np.arange(7080.0, 7180.0, 0.5)
 T = np.linspace(0.0, 1.0, 15)
 RAMP = np.column_stack([np.maximum(1 - 2 * T, 0), 1 - np.abs(2 * T - 1), np.maximum(2 * T - 1, 0)])
@@ -261,22 +261,18 @@ def test_what_is_no_series_is_one_clear_error(change, words):
 
 
 @pytest.mark.parametrize("method", ["nmf", "pca"])
-def test_the_page_shows_all_of_it(method):
-    found = diffraction([*patterns(RAMP[:-1]), *patterns(RAMP[-1:])], method=method)
+def test_the_page_shows_all_of_it_and_names_are_inert(method):
+    curves = patterns(RAMP)
+    evil = "<img src=x onerror=alert(1)>$x$"
+    curves[2] = Curve(evil, curves[2].x, curves[2].y, curves[2].sigma)
+    found = diffraction(curves, method=method)
     page = render_series(found, "deg")
-    assert [d.title for d in series_drawings(found, "deg")][1] == "Loadings"
     assert page.count("<svg") == 4
     assert "scan 13" in page
-    assert found.rule[1:] in page
-    assert "<script" not in page
+    assert found.rule in page
     assert ("share (%)" in page) == (method == "nmf")
-
-
-def test_names_in_the_page_are_inert():
-    curves = patterns(RAMP)
-    curves[2] = Curve("<img src=x onerror=alert(1)>$x$", *(vars(curves[2])[k] for k in "xy"))
-    page = render_series(diffraction(curves), "deg")
-    assert "<img src=x" not in page
+    assert "<script" not in page
+    assert "<img" not in page
     assert "&lt;img src=x" in page
 
 

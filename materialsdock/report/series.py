@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from functools import partial
 from pathlib import Path
 
-import jinja2
 import numpy as np
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from materialsdock.errors import InputError
 from materialsdock.model import FloatArray
 from materialsdock.refinement.decomposition import Decomposition
 from materialsdock.report.drawing import Drawing, drawing, legend
 from materialsdock.report.numbers import fixed, with_esd
-from materialsdock.report.svg import INK, MUTED, ORANGE, PALETTE, SERIES, WASH, plain_log
+from materialsdock.report.plain import render_plain, write_page
+from materialsdock.report.svg import INK, MUTED, ORANGE, SERIES, WASH, plain_log
 
 MOST_DRAWN = 24
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
@@ -33,29 +31,11 @@ def write_series_report(found: Decomposition, unit: str, path: Path) -> Path:
 
     Raises InputError when the file cannot be written.
     """
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        unfinished.write_text(render_series(found, unit), encoding="utf-8")
-        unfinished.replace(path)
-    except OSError as error:
-        unfinished.unlink(missing_ok=True)
-        raise InputError(
-            f"cannot write the report: {error.strerror}",
-            where=str(path),
-            remedy="name a folder that exists and may be written to",
-        ) from error
-    return path
+    return write_page(render_series(found, unit), path)
 
 
 def render_series(found: Decomposition, unit: str) -> str:
     """The page as HTML text."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     values, spread = shown(found)
     rows = [
         (
@@ -65,15 +45,16 @@ def render_series(found: Decomposition, unit: str) -> str:
         )
         for i, name in enumerate(found.series.names)
     ]
-    return environment.get_template("series.html").render(
+    return render_plain(
+        "series.html",
+        kicker="series",
         title=TITLES[found.method],
-        rule=found.rule,
+        headline=f"{found.rule}.",
         notes=found.notes,
         heads=component_names(found),
         unit_of_scores="score" if found.shares is None else "share (%)",
         rows=rows,
         drawings=[(d.title, d.caption, Markup(d.svg)) for d in series_drawings(found, unit)],
-        palette=PALETTE,
     )
 
 
