@@ -18,7 +18,7 @@ from materialsdock.learning.certificate import certify
 from materialsdock.learning.learner import SpectrumLearner
 from materialsdock.learning.multipass import DETECTED, NEARLY, MultiPassLearner
 from materialsdock.learning.steered import SteeredLearner
-from materialsdock.model import EdgeFit, Fit, FloatArray, Job, Outcome, Pattern, Spectrum, Trial
+from materialsdock.model import EdgeFit, FloatArray, Job, Outcome, Pattern, Spectrum, Trial
 from materialsdock.refinement.search import search
 from materialsdock.refinement.xas.edge import fit_edge
 
@@ -60,19 +60,19 @@ def refine_full(
         "points_full_scan": full["points"],
         "stop_reason": "a full scan, refined as it was measured",
     }
-    fit, trials, summary["seconds_refining"] = _refined(job, pattern, stage, on_trial)
-    return Outcome(job, (), summary, pattern, fit=fit, trials=trials)
+    return _refined(Outcome(job, (), summary, pattern), pattern, stage, on_trial)
 
 
 def _refined(
-    job: Job,
+    outcome: Outcome,
     pattern: Pattern,
     stage: Callable[[str], None],
     on_trial: Callable[[Trial], None],
-) -> tuple[Fit, tuple[Trial, ...], float]:
+) -> Outcome:
+    """The outcome with what the search found, and the part of the pattern it belongs to."""
     stage("refining")
     began = time.perf_counter()
-    options = job.settings["analysis"]
+    job, options = outcome.job, outcome.job.settings["analysis"]
     found = search(
         pattern,
         job.sample.structures,
@@ -81,9 +81,22 @@ def _refined(
         seeds=tuple(options["seeds"]),
         workers=options["workers"],
         time_limit_s=options["trial_time_limit_s"],
+        range=options.get("range"),
+        storage=options.get("storage"),
+        resume=options.get("resume", True),
+        scheduler_address=options.get("scheduler_address"),
         on_trial=on_trial,
     )
-    return found.fit, found.trials, time.perf_counter() - began
+    seconds = {"seconds_refining": time.perf_counter() - began, "search_ended": found.ended}
+    return replace(
+        outcome,
+        summary={**outcome.summary, **seconds},
+        measured=found.pattern,
+        fit=found.fit,
+        trials=found.trials,
+        solutions=found.solutions,
+        assessment=found.assessment,
+    )
 
 
 def _diffraction(
@@ -100,16 +113,8 @@ def _diffraction(
     summary["plan"] = passes(learner, summary["quantities"])
     if not job.sample.structures:
         return Outcome(job, tuple(campaign.decisions), summary, measured, curve=curve)
-    fit, trials, summary["seconds_refining"] = _refined(job, measured, stage, on_trial)
-    return Outcome(
-        job,
-        tuple(campaign.decisions),
-        summary,
-        measured,
-        fit=fit,
-        trials=trials,
-        curve=curve,
-    )
+    outcome = Outcome(job, tuple(campaign.decisions), summary, measured, curve=curve)
+    return _refined(outcome, measured, stage, on_trial)
 
 
 def _absorption(

@@ -10,8 +10,10 @@ from typing import Annotated, Any
 import typer
 from typer.exceptions import TyperException
 
+from materialsdock.cli_hybrid import hybrid
 from materialsdock.cli_options import (
     Cif,
+    Continue,
     CountTime,
     Esd,
     Json,
@@ -19,10 +21,12 @@ from materialsdock.cli_options import (
     Out,
     Prior,
     ProfileName,
+    Range,
     Regions,
     Replay,
     Resume,
     Seed,
+    Seeds,
     Site,
     Speed,
     Stop,
@@ -32,7 +36,6 @@ from materialsdock.cli_options import (
     Wanted,
     Workers,
 )
-from materialsdock.cli_hybrid import hybrid
 from materialsdock.cli_series import series
 from materialsdock.cli_store import store as structures
 from materialsdock.cli_xas import xas
@@ -145,19 +148,23 @@ def refine(
     profile: ProfileName = "sim",
     out: Out = Path("materialsdock-data"),
     trials: Trials = None,
+    seeds: Seeds = 3,
+    range: Range = None,
     workers: Workers = None,
+    resume: Continue = False,
     seed: Seed = 0,
     site: Site = None,
     as_json: Json = False,
 ) -> None:
     """Refine a measured pattern, all of it, without measuring anything."""
-    from materialsdock import commands
+    from materialsdock import commands, refine_command
 
     request = commands.Request(
         profile=profile, site=site, out=out, trials=trials, workers=workers, seed=seed
     )
+    how = refine_command.How(seeds, range, resume)
     measured, sample = commands.read_sample(pattern, cif, preferred_orientation, "xrd")
-    commands.show(commands.refine(request, measured, sample), as_json)
+    refine_command.show(*refine_command.refine(request, how, measured, sample), as_json)
 
 
 @app.command()

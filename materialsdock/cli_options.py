@@ -44,3 +44,11 @@ Regions = Annotated[
     list[str],
     typer.Option("--region", help="LO:HI:WEIGHT [eV], where precision is worth more."),
 ]
+
+Seeds = Annotated[int, typer.Option(min=1, help="Searches beside each other.")]
+Range = Annotated[
+    tuple[float, float] | None, typer.Option(help="2θ limits [deg], e.g. --range 15 100.")
+]
+Continue = Annotated[
+    bool, typer.Option("--resume", help="Go on with the search that was interrupted.")
+]

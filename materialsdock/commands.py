@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from materialsdock import analysis, building, config, options, prepare, siteroot
+from materialsdock import building, config, options, prepare, siteroot
 from materialsdock.errors import InputError, Refused
 from materialsdock.explain import sentences
 from materialsdock.formats import Measured, read_measured
@@ -207,18 +207,6 @@ def _beamline(job: Job, profile: config.Profile, site: Path, request: Request) -
         seed=job.seed,
     ):
         yield
-
-
-def refine(request: Request, measured: Measured, sample: Sample) -> Shown:
-    """Refine a measured pattern without measuring."""
-    profile, _ = request.load()
-    if not sample.structures:
-        raise InputError("no structure to refine", where="--cif", remedy="name a CIF file")
-    job = prepare.diffraction_job(measured, sample, profile, stop={}, seed=request.seed)
-    with display(job) as watch:
-        outcome = analysis.refine_full(job, measured, watch.stage, watch.trial)
-    data = DataDirectory(request.out)
-    return Shown(outcome, write_report(outcome, data.reports / f"{job.job_id}.html"), data)
 
 
 def _existing_ledger(out: Path) -> Ledger:

@@ -21,7 +21,8 @@ def display(job: Job) -> Iterator[Watch]:
     """A Watch that shows stages, measured share of the full scan, λ against its threshold, Rwp."""
     console = Console(stderr=True)
     full = float(job.settings["full_scan"]["seconds"])
-    trials = int(job.settings.get("analysis", {}).get("trials", 0))
+    search = job.settings.get("analysis", {})
+    trials = int(search.get("trials", 0)) * len(search.get("seeds", (0,)))
     if not console.is_terminal:
         yield _plain(full, trials)
         return
@@ -61,13 +62,13 @@ def _live(progress: Progress, full: float, trials: int) -> Watch:
 
     def trial(t: Trial) -> None:
         best[0] = min(best[0], t.rwp if t.rwp is not None else float("inf"))
-        progress.update(task, advance=1.0, note=f"trial {t.number + 1}, best Rwp {best[0]:.2f} %")
+        progress.update(task, advance=1.0, note=f"best Rwp {best[0]:.2f} %")
 
     return Watch(stage, decision, trial)
 
 
 def _plain(full: float, trials: int) -> Watch:
-    last, best = [0.0], [float("inf")]
+    last, best, ended = [0.0], [float("inf")], [0]
 
     def say(words: str) -> None:
         print(words, file=sys.stderr, flush=True)
@@ -79,8 +80,9 @@ def _plain(full: float, trials: int) -> Watch:
 
     def trial(t: Trial) -> None:
         best[0] = min(best[0], t.rwp if t.rwp is not None else float("inf"))
-        if time.monotonic() - last[0] > LINE_EVERY_S or t.number + 1 == trials:
+        ended[0] += 1
+        if time.monotonic() - last[0] > LINE_EVERY_S or ended[0] == trials:
             last[0] = time.monotonic()
-            say(f"  trial {t.number + 1} of {trials}: best Rwp {best[0]:.2f} %")
+            say(f"  trial {ended[0]} of {trials}: best Rwp {best[0]:.2f} %")
 
     return Watch(say, decision, trial)

@@ -18,7 +18,7 @@ from materialsdock.protocols import RefinementEngine
 from materialsdock.refinement import guards, rfactors
 from materialsdock.refinement.recipe import STAGE_ORDERS, default_recipe, stages
 from materialsdock.refinement.rietx_engine import RietxEngine
-from tests.structures import CORUNDUM, FLUORITE, LAB6, ZINCITE, simulated
+from tests.structures import CORUNDUM, FLUORITE, LAB6, YTTRIA, ZINCITE, cif, simulated
 
 SHARED = Path(__file__).parents[2] / "shared" / "data" / "xrd"
 EXAMPLES = Path(rietx.__file__).parent / "data" / "examples"
@@ -245,6 +245,34 @@ def test_every_order_frees_everything_once_switched_on(order):
         "scale", "background", "position", "cell", "u", "v", "w", "x", "y", "axial", "kalpha2",
         "displacements", "coordinates",
     }  # fmt: skip
+
+
+def test_atoms_of_a_mixed_site_move_together():
+    boron, carbon = ("B1", "B", 0.2, 0.5, 0.5), ("C1", "C", 0.2, 0.5, 0.5)
+    mixed = cif("mixed", "P m -3 m", 221, (4.157,) * 3, [("La1", "La", 0, 0, 0), boron, carbon])
+    mixed = replace(mixed, cif=mixed.cif.replace("0.5 0.5 1.0", "0.5 0.5 0.5"))
+    fit = refined(simulated(((LAB6, 1.0),)), (mixed,), displacements="per_site")
+    assert value(fit, "mixed.B1.x").value == value(fit, "mixed.C1.x").value != 0.2
+    assert value(fit, "mixed.B1.biso").value == value(fit, "mixed.C1.biso").value
+
+
+def test_a_rough_surface_is_told_from_small_displacements():
+    """Low angles weakened as Suortti's layer does it: without it Biso is biased to zero."""
+    pattern = simulated(((YTTRIA, 1.0),), counts=2e4)
+    s = np.sin(np.radians(pattern.two_theta / 2))
+    weaker = (0.3 + 0.7 * np.exp(-0.3 / s)) / (0.3 + 0.7 * np.exp(-0.3))
+    rough = replace(pattern, intensity=np.rint(pattern.intensity * weaker))
+    plain = value(refined(rough, (YTTRIA,)), "yttria.Y1.biso").value
+    right = value(refined(rough, (YTTRIA,), roughness=True), "yttria.Y1.biso")
+    truth = value(refined(pattern, (YTTRIA,)), "yttria.Y1.biso").value
+    assert plain < truth - 0.1
+    assert abs(right.value - truth) < max(3 * right.esd, 0.1)
+
+
+def test_ions_of_broken_charge_are_read_as_their_elements():
+    charged = FLUORITE.cif.replace(" Ca ", " Ca1.928+ ").replace(" F ", " F0- ")
+    fit = refined(simulated(((FLUORITE, 1.0),)), (replace(FLUORITE, cif=charged),))
+    assert fit.gof < 1.05
 
 
 # measured data

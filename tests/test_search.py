@@ -131,18 +131,21 @@ def test_trials_of_a_dead_search_are_failed_and_made_again(pattern, tmp_path):
     storage = stored(tmp_path, "journal")
     searched(pattern, Pretender(), trials=2, storage=storage)
     with opened(storage) as kept:
-        dead = optuna.load_study(study_name="seed 0", storage=kept).ask()
+        (name,) = optuna.get_all_study_names(kept)
+        dead = optuna.load_study(study_name=name, storage=kept).ask()
         dead.set_user_attr("searcher", [f"{socket.gethostname()}:{2**30}", 0.0])
     result = searched(pattern, Pretender(), trials=4, storage=storage)
     assert len(result.trials) == 4
     assert dead.number not in [t.number for t in result.trials]
 
 
-def test_a_stored_search_of_other_data_is_refused(pattern, tmp_path):
+def test_other_data_have_a_search_of_their_own_and_an_old_one_can_be_thrown_away(pattern, tmp_path):
     storage = stored(tmp_path, "journal")
-    searched(pattern, Pretender(), trials=1, storage=storage)
-    with pytest.raises(InputError, match="belongs to other data"):
-        searched(pattern, Pretender(), trials=2, storage=storage, range=(20.0, 80.0))
+    searched(pattern, Pretender(), trials=3, storage=storage)
+    other = searched(pattern, Pretender(), trials=1, storage=storage, range=(20.0, 80.0))
+    anew = searched(pattern, Pretender(), trials=2, storage=storage, resume=False)
+    assert len(other.trials) == 1
+    assert len(anew.trials) == 2
 
 
 def test_the_search_ends_when_no_seed_improves(pattern):

@@ -69,10 +69,12 @@ def solutions(
             remedy="allow more time per trial",
         )
     finals = [describe(fit, i, trial.seed, fit.recipe) for i, (fit, trial, _) in ended.items()]
-    merged = [
-        (final.trials, Cluster(_together([ended[t.number][2] for t in final.trials])))
-        for final in clusters(finals)
-    ]
+    merged = []
+    counted: set[tuple[int, int]] = set()
+    for final in clusters(finals):
+        trials = _together([ended[t.number][2] for t in final.trials], counted)
+        own = tuple(ended[t.number][1] for t in final.trials)
+        merged.append((final.trials, Cluster(trials or own)))
     (best, *_), home = merged[0]
     found = []
     for (first, *_), group in merged:
@@ -140,7 +142,9 @@ def _finals(
     return fits
 
 
-def _together(groups: Sequence[Cluster]) -> tuple[Trial, ...]:
-    """The trials of all groups, each once."""
+def _together(groups: Sequence[Cluster], counted: set[tuple[int, int]]) -> tuple[Trial, ...]:
+    """The trials of all groups, each once, without those `counted` for a better solution."""
     trials = {(t.seed, t.number): t for group in groups for t in group.trials}
-    return tuple(trials.values())
+    found = tuple(trial for key, trial in trials.items() if key not in counted)
+    counted.update(trials)
+    return found

@@ -152,10 +152,13 @@ class SearchSpace:
 
     def first_parameters(self) -> tuple[dict[str, Any], ...]:
         """What an expert would try first: the default, flexible backgrounds, a rough surface."""
-        rough = {"roughness": True} if self.flat else {}
-        flexible = {"background_terms": 15}
-        changes = ({}, rough, {"background": "envelope+chebyshev", "background_terms": 8},
-                   {**flexible, **rough})  # fmt: skip
+        rough: dict[str, Any] = {"roughness": True} if self.flat else {}
+        changes: tuple[dict[str, Any], ...] = (
+            {},
+            rough,
+            {"background": "envelope+chebyshev", "background_terms": 8},
+            {"background_terms": 15, "displacements": "per_site", **rough},
+        )
         default = self.default_parameters()
         return tuple({**default, **change} for change in changes)
 

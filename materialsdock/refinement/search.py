@@ -78,10 +78,12 @@ def search(
     range: tuple[float, float] | None = None,
     patience: int | None = PATIENCE,
     storage: str | None = None,
+    resume: bool = True,
     first: Sequence[Mapping[str, Any]] = (),
     on_trial: Callable[[Trial], None] | None = None,
     engine: RefinementEngine | None = None,
     executor: TrialExecutor | None = None,
+    scheduler_address: str | None = None,
     hold_out: bool = True,
 ) -> SearchResult:
     """Find a recipe whose fit of `pattern` is best, then refine the best few with full effort.
@@ -90,9 +92,11 @@ def search(
     FINAL_PATIENCE times as long)
     range : 2θ limits [deg] to which the pattern is cut first, the same for every trial
     patience : trials of every seed without improvement after which the search ends; None: never
-    storage : URL of an Optuna storage, one per pattern; the search there is continued
+    storage : URL of an Optuna storage; resume : go on with the search of the same data that is
+    kept there, instead of throwing it away
     first : sampler parameters to try after those of an expert (past successes)
-    on_trial : called here, in order, after each trial; executor : used instead of own processes
+    on_trial : called here, in order, after each trial; executor : used instead of own processes,
+    or of the Dask cluster at scheduler_address
     hold_out : score the solutions on left-out blocks of 2θ, and vary the correction of positions
 
     Raises InputError for data or structures that cannot be refined, ModelFault when every trial
@@ -107,10 +111,16 @@ def search(
     startup = min(STARTUP_TRIALS, max(1, trials // 3))
     tried = (*space.first_parameters(), *first)
     warm_up = refiner.warm_up if isinstance(refiner, Warmable) else None
-    own = trial_executor(workers=workers, time_limit_s=time_limit_s, warm_up=warm_up)
+    own = trial_executor(
+        workers=workers,
+        time_limit_s=time_limit_s,
+        warm_up=warm_up,
+        scheduler_address=scheduler_address,
+    )
     with opened(storage) as kept, own if executor is None else nullcontext(executor) as pool:
         studies = {
-            seed: Study(seed, space, belongs, kept, first=tried, startup=startup) for seed in seeds
+            seed: Study(seed, space, belongs, kept, first=tried, startup=startup, resume=resume)
+            for seed in seeds
         }
         course = _Course(space, _independent_residuals(space), studies, patience)
         drawn = ((pattern, structures, diffractometer, r) for r in course.recipes(trials))

@@ -17,7 +17,6 @@ import numpy as np
 import optuna
 from optuna.trial import TrialState
 
-from materialsdock.errors import InputError
 from materialsdock.model import Diffractometer, Pattern, Structure, Trial
 from materialsdock.refinement.recipe import SearchSpace
 from materialsdock.refinement.storage import fail_abandoned, sign
@@ -26,7 +25,6 @@ STARTUP_TRIALS = 20
 IMPROVES = 2e-3  # share of the best objective that counts as an improvement
 ABANDONED_S = 3600.0
 KEPT = "materialsdock"
-OURS = "fingerprint"
 
 
 def fingerprint(
@@ -35,7 +33,7 @@ def fingerprint(
     diffractometer: Diffractometer,
     space: SearchSpace,
 ) -> str:
-    """What a stored study belongs to: a hash of the data, structures, instrument and space."""
+    """What stored trials are of: a hash of the data, structures, instrument and space."""
     said = [
         [(s.name, s.cif, s.preferred_orientation) for s in structures],
         asdict(diffractometer),
@@ -52,6 +50,8 @@ class Study:
     """The trials of one seed: asked, told, counted, and kept if there is a storage.
 
     storage : an open storage (refinement.storage.opened)
+    belongs : what the trials are of (`fingerprint`); other data have studies of their own there
+    resume : go on with what is stored; otherwise it is thrown away
     first : sampler parameters to try first, in this order (the default recipe, past successes)
     """
 
@@ -64,13 +64,14 @@ class Study:
         *,
         first: Sequence[Mapping[str, Any]] = (),
         startup: int = STARTUP_TRIALS,
+        resume: bool = True,
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.seed, self.space, self.startup = seed, space, startup
-        self._study = optuna.create_study(
-            storage=storage, study_name=f"seed {seed}", load_if_exists=True
-        )
-        self._claim(belongs)
+        name = f"{belongs} seed {seed}"
+        if not resume and name in optuna.get_all_study_names(storage):
+            optuna.delete_study(study_name=name, storage=storage)
+        self._study = optuna.create_study(storage=storage, study_name=name, load_if_exists=True)
         fail_abandoned(self._study, ABANDONED_S)
         if not self._study.trials:
             for parameters in first:
@@ -79,12 +80,12 @@ class Study:
 
     def ask(self) -> tuple[optuna.trial.Trial, dict[str, Any]]:
         """A new trial and its recipe."""
-        number = len(self._study.get_trials(deepcopy=False))
+        trial = self._study.ask()
+        # numbers are unique in a study that several searches share, so none draws what another did
         self._study.sampler = optuna.samplers.TPESampler(
-            seed=int(np.random.SeedSequence((self.seed, number)).generate_state(1)[0]),
+            seed=int(np.random.SeedSequence((self.seed, trial.number)).generate_state(1)[0]),
             n_startup_trials=self.startup,
         )
-        trial = self._study.ask()
         sign(trial)
         return trial, self.space.suggest(trial)
 
@@ -108,15 +109,6 @@ class Study:
             else:
                 since += 1
         return since
-
-    def _claim(self, belongs: str) -> None:
-        if self._study.user_attrs.get(OURS, belongs) != belongs:
-            raise InputError(
-                "the stored search belongs to other data, structures or range",
-                where="stored search",
-                remedy="name another folder, or refine what was refined there",
-            )
-        self._study.set_user_attr(OURS, belongs)
 
 
 def _restored(stored: optuna.trial.FrozenTrial, seed: int) -> Trial:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -149,12 +149,14 @@ def _draw_ticks(axes: Axes, ticks: Mapping[str, Any]) -> None:
 
 
 def search(trials: tuple[Trial, ...]) -> Drawing:
-    """Rwp of every trial, the best so far, and the failures."""
+    """Rwp of every trial, the best so far of each seed, and the failures."""
     failed = sum(trial.state == "fail" for trial in trials)
+    broken = sum(bool(trial.violations) for trial in trials)
     return drawing(
         "Search of refinement recipes",
-        f"Points: Rwp of each of {len(trials)} trials. Line: the best so far. "
-        f"Crosses on the upper edge: {failed} failed trials.",
+        f"Points: Rwp of each of {len(trials)} trials. Lines: the best physical one so far, for "
+        f"each seed. Crosses on the upper edge: {failed} failed trials; open points: {broken} that "
+        "break a physical constraint.",
         partial(_draw_search, trials),
         2.8,
     )
@@ -162,30 +164,35 @@ def search(trials: tuple[Trial, ...]) -> Drawing:
 
 def _draw_search(trials: tuple[Trial, ...], figure: Figure) -> None:
     axes = figure.subplots()
-    rwp = np.array([np.nan if trial.rwp is None else trial.rwp for trial in trials], dtype=float)
-    accepted = np.array([trial.state == "complete" for trial in trials]) & np.isfinite(rwp)
-    order = np.arange(1, len(trials) + 1)
-    axes.plot(order[accepted], rwp[accepted], ".", color=MUTED, label="accepted")
-    broken = ~accepted
-    if broken.any():
-        axes.plot(
-            order[broken],
-            np.full(broken.sum(), 0.97),
-            "x",
-            color=ORANGE,
-            mew=0.8,
-            label="failed",
-            transform=axes.get_xaxis_transform(),
-            clip_on=False,
+    for i, seed in enumerate(sorted({trial.seed for trial in trials})):
+        _draw_seed(
+            axes, [t for t in trials if t.seed == seed], f"seed {seed}", SERIES[i % len(SERIES)]
         )
-    if accepted.any():
-        best = np.fmin.accumulate(np.where(accepted, rwp, np.inf))
-        best[np.isinf(best)] = np.nan
-        axes.step(order, best, BLUE, where="post", lw=1.1, label=f"best, {fixed(best[-1])} %")
-        if np.nanmax(rwp[accepted]) > 3 * best[-1]:
-            plain_log(axes)
-    axes.set_xlim(0.5, len(trials) + 0.5)
+    failed = [trial.number + 1 for trial in trials if trial.rwp is None]
+    if failed:
+        across = axes.get_xaxis_transform()
+        axes.plot(failed, [0.97] * len(failed), "x", color=ORANGE, mew=0.8, label="failed",
+                  transform=across, clip_on=False)  # fmt: skip
+    rwp = [trial.rwp for trial in trials if trial.rwp is not None]
+    if rwp and max(rwp) > 3 * min(rwp):
+        plain_log(axes)
+    axes.set_xlim(0.5, max(trial.number for trial in trials) + 1.5)
     axes.margins(y=0.12)
-    axes.set_xlabel("Trial, in the order they ended")
+    axes.set_xlabel("Trial of its seed")
     axes.set_ylabel("Rwp (%)")
     legend(axes)
+
+
+def _draw_seed(axes: Axes, trials: Sequence[Trial], name: str, color: str) -> None:
+    ended = [trial for trial in trials if trial.rwp is not None]
+    number = np.array([trial.number + 1 for trial in ended])
+    rwp = np.array([trial.rwp for trial in ended], dtype=float)
+    physical = np.array([not trial.violations for trial in ended], dtype=bool)
+    axes.plot(number[physical], rwp[physical], ".", color=color, ms=3)
+    none = None if physical.any() else f"{name}, none physical"
+    axes.plot(number[~physical], rwp[~physical], "o", color=color, ms=2.5, mfc="none", mew=0.6,
+              label=none)  # fmt: skip
+    if physical.any():
+        best = np.fmin.accumulate(np.where(physical, rwp, np.nan))
+        label = f"{name}, best {fixed(float(best[-1]))} %"
+        axes.step(number, best, color, where="post", lw=1.1, label=label)

@@ -83,6 +83,7 @@ def _context(outcome: Outcome) -> dict[str, Any]:
         "violations": summary.get("violations", []),
         "warnings": summary["warnings"],
         "fit": outcome.fit,
+        "assessment": outcome.assessment,
         "edge": outcome.edge,
         "cell_heads": CELL_HEADS,
         "phases": [_phase_row(phase) for phase in outcome.fit.phases] if outcome.fit else [],

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
-from materialsdock.model import Decision, EdgeFit, Fit, Outcome, PhaseFit, Trial
+from materialsdock.model import Decision, EdgeFit, Outcome, PhaseFit
 from materialsdock.report.numbers import count
 
 CELL = ("a", "b", "c", "alpha", "beta", "gamma")
@@ -28,7 +29,7 @@ def summary_json(outcome: Outcome) -> dict[str, Any]:
         **_measurement(outcome.summary, outcome.decisions),
     }
     if job.sample.technique == "xrd":
-        summary |= _refinement(outcome.fit) | _search(outcome.trials)
+        summary |= _refinement(outcome) | _search(outcome) | _verdict(outcome)
     else:
         summary |= _edge(outcome.edge)
         summary["certificate"] = outcome.summary.get("certificate")
@@ -82,36 +83,57 @@ def _percentile(values: Iterable[float], percent: float) -> float | None:
     return number(np.percentile(array, percent)) if array.size else None
 
 
-def _refinement(fit: Fit | None) -> dict[str, Any]:
+def _refinement(outcome: Outcome) -> dict[str, Any]:
+    fit = outcome.fit
+    spread = outcome.solutions[0].systematic if outcome.solutions else {}
     return {
         "rwp": number(fit.rwp) if fit else None,
         "r_exp": number(fit.r_exp) if fit else None,
         "gof": number(fit.gof) if fit else None,
-        "phases": [_phase(phase) for phase in fit.phases] if fit else [],
+        "free_parameters": fit.n_free if fit else None,
+        "engine": fit.engine if fit else None,
+        "phases": [_phase(phase, spread) for phase in fit.phases] if fit else [],
         "violations": list(fit.violations) if fit else [],
         "warnings": list(fit.warnings) if fit else [],
     }
 
 
-def _phase(phase: PhaseFit) -> dict[str, Any]:
+def _phase(phase: PhaseFit, spread: Mapping[str, float]) -> dict[str, Any]:
+    """The phase's numbers; *_systematic: half the range over other corrections and solutions."""
     cell: dict[str, Any] = {}
     for key in CELL:
         parameter = phase.cell.get(key)
         cell[key] = number(parameter.value) if parameter else None
         cell[f"{key}_esd"] = number(parameter.esd) if parameter else None
+        cell[f"{key}_systematic"] = number(spread.get(f"{phase.name}.{key}"))
     return {
         "name": phase.name,
         "space_group": phase.space_group,
         **cell,
         "weight_fraction": number(phase.weight_fraction),
         "weight_fraction_esd": number(phase.weight_fraction_esd),
+        "weight_fraction_systematic": number(spread.get(f"{phase.name}.weight_fraction")),
     }
 
 
-def _search(trials: tuple[Trial, ...]) -> dict[str, Any]:
+def _search(outcome: Outcome) -> dict[str, Any]:
     return {
-        "trials": len(trials),
-        "trials_failed": sum(trial.state == "fail" for trial in trials),
+        "trials": len(outcome.trials),
+        "trials_failed": sum(trial.state == "fail" for trial in outcome.trials),
+        "search_ended": outcome.summary.get("search_ended"),
+        "seconds": number(outcome.summary.get("seconds_refining")),
+    }
+
+
+def _verdict(outcome: Outcome) -> dict[str, Any]:
+    found = outcome.assessment
+    held = outcome.solutions[0].held_out if outcome.solutions else None
+    return {
+        "verdict": found.word if found else None,
+        "reasons": list(found.reasons) if found else [],
+        "rivals": list(found.rivals) if found else [],
+        "notes": list(found.notes) if found else [],
+        "held_out": {**asdict(held), "ratio": number(held.ratio)} if held else None,
     }
 
 

@@ -13,7 +13,7 @@ def overview(outcome: Outcome) -> str:
     if plan := outcome.summary.get("plan"):
         lines.append(f"  plan: {plan}")
     if outcome.fit is not None:
-        lines += _refinement(outcome.fit)
+        lines += [*_refinement(outcome.fit), *_verdict(outcome)]
     elif outcome.job.sample.technique == "xrd":
         lines.append("  not refined: no structure was given (--cif)")
     if outcome.edge is not None:
@@ -38,6 +38,22 @@ def _refinement(fit: Fit) -> list[str]:
     lines += [f"  not physical: {violation}" for violation in fit.violations]
     if fit.warnings:
         lines.append(f"  {len(fit.warnings)} warnings, see the report")
+    return lines
+
+
+def _verdict(outcome: Outcome) -> list[str]:
+    found = outcome.assessment
+    if found is None:
+        return []
+    lines = [f"  verdict: {found.word}"]
+    if found.word != "accept":
+        lines += [f"    {reason}" for reason in found.reasons]
+    lines += [f"    rival: {rival}" for rival in found.rivals]
+    held = outcome.solutions[0].held_out if outcome.solutions else None
+    if held is not None:
+        lines.append(
+            f"    left-out blocks of 2θ: Rwp {fixed(held.rwp)} %, {held.ratio:.2f} times inside"
+        )
     return lines
 
 

@@ -1,0 +1,75 @@
+"""The command `refine`: a measured pattern, its structures, and how to search for the recipe."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from materialsdock import analysis, prepare
+from materialsdock.commands import Request, Shown
+from materialsdock.errors import InputError
+from materialsdock.formats import Measured
+from materialsdock.model import Job, Sample
+from materialsdock.progress import display
+from materialsdock.report import overview, summary_json, write_report
+from materialsdock.report.crystal import write_cif
+from materialsdock.runner import DataDirectory
+
+SEEDS = 3
+TRIALS = 50
+SEARCHES = "searches.log"
+
+
+@dataclass(frozen=True)
+class How:
+    """How to refine; None means: as the profile says, or the defaults here.
+
+    seeds : studies beside each other; range : 2θ limits [deg]; resume : go on with the stored
+    search of the same data, structures and range
+    """
+
+    seeds: int = SEEDS
+    range: tuple[float, float] | None = None
+    resume: bool = False
+
+
+def refine(request: Request, how: How, measured: Measured, sample: Sample) -> tuple[Shown, Path]:
+    """Refine a measured pattern without measuring; the outcome shown, and the CIF written."""
+    if not sample.structures:
+        raise InputError("no structure to refine", where="--cif", remedy="name a CIF file")
+    profile, _ = request.load()
+    data = DataDirectory(request.out)
+    job = prepare.diffraction_job(measured, sample, profile, stop={}, seed=request.seed)
+    job = replace(job, settings={**job.settings, "analysis": _asked(job, request, how, data)})
+    with display(job) as watch:
+        outcome = analysis.refine_full(job, measured, watch.stage, watch.trial)
+    report = write_report(outcome, data.reports / f"{job.job_id}.html")
+    cif = write_cif(outcome, data.reports / f"{job.job_id}.cif")
+    return Shown(outcome, report, data), cif
+
+
+def _asked(job: Job, request: Request, how: How, data: DataDirectory) -> dict[str, Any]:
+    asked = dict(job.settings["analysis"])
+    kept = (data.reports.parent / SEARCHES).resolve()
+    return {
+        **asked,
+        "trials": request.trials or TRIALS,
+        "seeds": [request.seed + i for i in range(how.seeds)],
+        "workers": request.workers or os.cpu_count() or asked["workers"],
+        "range": how.range,
+        "storage": asked.get("storage") or f"journal://{kept}",
+        "resume": how.resume,
+    }
+
+
+def show(shown: Shown, cif: Path, as_json: bool) -> None:
+    """Print the outcome: one JSON object, or what a person wants to read first."""
+    if as_json:
+        said = {**summary_json(shown.outcome), "report": str(shown.report), "cif": str(cif)}
+        print(json.dumps(said, allow_nan=False))
+        return
+    print(overview(shown.outcome))
+    print(f"report: {shown.report}\nCIF: {cif}")
