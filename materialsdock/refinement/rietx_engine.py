@@ -41,7 +41,7 @@ GLOBS = {
     "preferred_orientation": ("phases.*.preferred_orientation.r",),
     "displacements": ("phases.*.atoms.*.biso",),
     "coordinates": ("phases.*.atoms.*.dof*",),
-    "roughness": ("instrument.geometry.surface_roughness.*",),
+    "roughness": ("instrument.geometry.surface_roughness.b",),
 }
 INTENSITIES = ("scale", "preferred_orientation", "displacements", "coordinates", "roughness")
 MUST_FREE = ("scale", "background", "cell", "preferred_orientation", "displacements")

@@ -16,6 +16,7 @@ from materialsdock.refinement.guards import envelope
 
 AXIAL_START = 0.02  # its gradient vanishes at 0
 START_BISO = 0.5
+ROUGHNESS_SHARE = 0.3
 ROUGHNESS_START = 0.3  # it changes nothing at 0
 # "Ti3.928+" of a computed structure: no table of scattering factors has such an ion.
 BROKEN_ION = re.compile(r"(?<=\s)([A-Z][a-z]?)(?:\d*\.\d+|0)[+-](?=\s)")
@@ -83,11 +84,18 @@ def instrument_of(
 
 
 def _roughness() -> Any:
-    """A surface layer of depth b that weakens low angles, at most to a share a (Suortti 1972)."""
+    """A surface layer of depth b that weakens low angles, at most to a share a (Suortti 1972).
+
+    The share is held: refined with the depth (their correlation is 0.99 in laboratory patterns) it
+    drags every Biso of Y2O3 to 1 Å², three times what is published.
+    """
     import rietx
     from rietx.schemas.instrument import RoughnessSuortti
 
-    return RoughnessSuortti(b=rietx.Parameter(value=ROUGHNESS_START, min=0.0, max=5.0))
+    return RoughnessSuortti(
+        a=rietx.Parameter(value=ROUGHNESS_SHARE, min=0.0, max=1.0),
+        b=rietx.Parameter(value=ROUGHNESS_START, min=0.0, max=5.0),
+    )
 
 
 def _background(pattern: Pattern, recipe: Mapping[str, Any]) -> Any:
