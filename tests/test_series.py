@@ -214,7 +214,7 @@ def test_most_distinct_loadings_of_overlapping_curves():
     one, two = np.exp(-(((x - 0.3) / 0.1) ** 2)), np.exp(-(((x - 0.7) / 0.1) ** 2))
     mixed = np.array([one + 0.3 * two, two])
     assert factors.room_between(mixed)[0, 1] == pytest.approx(0.3, abs=0.02)
-    apart = factors.most_distinct(mixed)
+    apart = factors.most_distinct(mixed, np.zeros(2))
     assert factors.room_between(apart).max() < 0.01
     assert np.corrcoef(apart[0], one)[0, 1] > 0.999
 

@@ -233,7 +233,7 @@ def _nmf(facts: _Facts, distinct: bool) -> Decomposition:
     weighted = facts.weighted
     w, loadings, converged = factors(weighted.y, facts.count)
     if distinct:
-        loadings = most_distinct(loadings)
+        loadings = most_distinct(loadings, np.sqrt(np.diag(np.linalg.pinv(w.T @ w))))
     loadings = loadings / (loadings * weighted.c).mean(axis=1)[:, None]  # mean 1 over the grid
     w = np.array([nnls(loadings.T, row)[0] for row in weighted.y])
     order = np.argsort(-(weighted.r @ w), kind="stable")
