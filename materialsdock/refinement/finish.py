@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -95,16 +96,21 @@ def solutions(
 def scored(
     refine: Refiner, pattern: Pattern, found: Sequence[Solution], fwhm_deg: float
 ) -> tuple[Solution, ...]:
-    """The solutions with their scores on left-out blocks, refined at the effort of the search."""
+    """The solutions with their scores on left-out blocks, refined at the effort of the search.
+
+    Only the best and those that would change what is said of the sample are worth the time.
+    """
     fold, blocks = heldout.folds(pattern, fwhm_deg)
     rest = [heldout.without(pattern, fold == k) for k in np.arange(heldout.FOLDS)]
-    work = [(left, {**s.fit.recipe, "effort": "search"}) for s in found for left in rest]
-    fits = [outcome if isinstance(outcome, Fit) else None for outcome in refine(work)]
-    n = len(rest)
-    return tuple(
-        replace(s, held_out=heldout.score(pattern, fold, blocks, fits[i * n : (i + 1) * n]))
-        for i, s in enumerate(found)
-    )
+    chosen = [i for i, solution in enumerate(found) if i == 0 or solution.material]
+    work = [(left, {**found[i].fit.recipe, "effort": "search"}) for i in chosen for left in rest]
+    outcomes = iter(refine(work))
+    told = list(found)
+    for i in chosen:
+        fits = [outcome if isinstance(outcome, Fit) else None
+                for outcome in itertools.islice(outcomes, len(rest))]  # fmt: skip
+        told[i] = replace(told[i], held_out=heldout.score(pattern, fold, blocks, fits))
+    return tuple(told)
 
 
 def varied(refine: Refiner, pattern: Pattern, found: Sequence[Solution]) -> tuple[Solution, ...]:
