@@ -21,8 +21,6 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +29,10 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import numpy as np
 import refinement_cases as cases
 import refinement_traps as traps
+from refinement_inputs import refused
 from refinement_targets import targets
-from structures import FLUORITE, simulated
 
-from materialsdock.errors import MaterialsDockError
-from materialsdock.model import Diffractometer, Fit, Structure
+from materialsdock.model import Fit
 from materialsdock.refinement.executor import trial_executor
 from materialsdock.refinement.recipe import SearchSpace
 from materialsdock.refinement.rietx_engine import RietxEngine
@@ -215,43 +212,6 @@ def speed(quick: bool) -> dict[str, Any]:
         "load_before": load,
         "cores": os.cpu_count(),
     }
-
-
-def bad_inputs() -> Iterator[tuple[str, Any, tuple[Structure, ...], Diffractometer]]:
-    good = simulated(((FLUORITE, 1.0),))
-    blank = replace(
-        good, intensity=np.random.default_rng(0).poisson(50.0, good.two_theta.size) * 1.0
-    )
-    nan = good.intensity.copy()
-    nan[7] = np.nan
-    one = np.where(np.abs(good.two_theta - 28.3) < 2, good.intensity, 60.0)
-    yield "NaN", replace(good, intensity=nan), (FLUORITE,), cases.CU
-    yield "negative counts", replace(good, intensity=-good.intensity), (FLUORITE,), cases.CU
-    yield "empty", replace(good, **{k: np.array([]) for k in
-                                    ("two_theta", "intensity", "sigma", "count_time_s")}), (
-        FLUORITE,), cases.CU  # fmt: skip
-    yield "no peaks", blank, (FLUORITE,), cases.CU
-    yield "one peak", replace(good, intensity=one), (FLUORITE,), cases.CU
-    yield "wrong wavelength", good, (FLUORITE,), Diffractometer((0.7093,), (1.0,))
-    yield "CIF without atoms", good, (Structure("empty", "data_x\n_cell_length_a 5\n"),), cases.CU
-    yield "no CIF", good, (), cases.CU
-    yield "hostile CIF", good, (Structure("x", "data_\x00" * 99),), cases.CU
-
-
-def refused() -> dict[str, Any]:
-    """What each bad input ends in: the error or the verdict, and whether it is either."""
-    said = {}
-    for name, pattern, structures, diffractometer in bad_inputs():
-        try:
-            result = search(pattern, structures, diffractometer, trials=2, hold_out=False,
-                            executor=cases.Inline(), workers=1)  # fmt: skip
-        except MaterialsDockError as error:
-            said[name] = {"ends_in": type(error).__name__, "words": str(error), "ok": True}
-        else:
-            word = result.assessment.word
-            said[name] = {"ends_in": word, "words": result.assessment.reasons[0],
-                          "ok": word != "accept"}  # fmt: skip
-    return said
 
 
 def run(quick: bool, workers: int, parts: tuple[str, ...]) -> dict[str, Any]:
