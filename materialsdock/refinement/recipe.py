@@ -94,6 +94,8 @@ class SearchSpace:
     def default(self) -> dict[str, Any]:
         """The first guess: whole range, everything refined, one common Biso per phase.
 
+        traces : names of phases too weak for more than scale and cell, whose atoms are held
+
         One Biso per phase, because single ones of light atoms run to zero in laboratory data
         for at most 0.1 % of Rwp.
         """
@@ -110,6 +112,7 @@ class SearchSpace:
             "coordinates": True,
             "preferred_orientation": self.oriented,
             "roughness": False,
+            "traces": [],
             "order": "positions_first",
             "effort": "search",
         }

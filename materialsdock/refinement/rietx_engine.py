@@ -132,7 +132,8 @@ class RietxEngine:
         check_pattern(pattern, diffractometer.fwhm_deg)
         default = SearchSpace.of(pattern, structures, diffractometer).default()
         full = completed(recipe, default)
-        phases = [phase_of(structure) for structure in structures]
+        oriented = bool(full["preferred_orientation"])
+        phases = [phase_of(structure, oriented=oriented) for structure in structures]
         start_cells = {p.name: {k: getattr(p.cell, k).value for k in CELL} for p in phases}
         try:
             start = instrument_of(diffractometer, pattern, full)
@@ -198,14 +199,17 @@ def _run(pattern: Pattern, work: Any, recipe: Mapping[str, Any], free: Sequence[
     _tie_shared_sites(work, recipe)
     if recipe["axial"] == "equal":
         work.tie_equal(list(GLOBS["axial"]))
+    names = [phase.name for phase in work.structure.phases]
+    strong = [i for i, name in enumerate(names) if name not in recipe["traces"]]
     data, groups = _data(pattern), stages(recipe)
     limits = tuple(recipe["warmup_deg"])
     whole = (float(pattern.two_theta[0]), float(pattern.two_theta[-1]))
     if limits[0] > whole[0] or limits[1] < whole[1]:
-        work.fit(data, plan=_plan(groups, recipe, quick=True), two_theta_limits=limits,
-                 telemetry=False)  # fmt: skip
+        first = _plan(groups, recipe, quick=True, strong=strong)
+        work.fit(data, plan=first, two_theta_limits=limits, telemetry=False)
         groups = (groups[0], tuple(dict.fromkeys(g for stage in groups for g in stage)))
-    plan = _plan(groups, recipe, quick=recipe["effort"] == "search", free=free)
+    quick = recipe["effort"] == "search"
+    plan = _plan(groups, recipe, quick=quick, free=free, strong=strong)
     result = work.fit(data, plan=plan, telemetry=False)
     reached = {path for stage in result.stages for path in (*stage.freed, *stage.held)}
     for name in {group for stage in groups for group in stage}.intersection(MUST_FREE):
@@ -266,11 +270,16 @@ def _plan(
     *,
     quick: bool,
     free: Sequence[str] = (),
+    strong: Sequence[int] | None = None,
 ) -> Any:
+    """strong : the phases whose atoms are refined; None: all of them."""
     import rietx
 
     globs = GLOBS | {"position": GLOBS.get(recipe["position"], ())}
     globs |= {w: (f"instrument.profile.{w}",) for w in "uvwxy"}
+    if strong is not None:
+        of_atoms = {"displacements": "atoms.*.biso", "coordinates": "atoms.*.dof*"}
+        globs |= {k: tuple(f"phases.{i}.{v}" for i in strong) for k, v in of_atoms.items()}
     effort = QUICK_STAGE if quick else {}
     steps = [
         rietx.Stage("+".join(names), [glob for name in names for glob in globs[name]], **effort)

@@ -17,6 +17,7 @@ from materialsdock.refinement.guards import envelope
 AXIAL_START = 0.02  # its gradient vanishes at 0
 START_BISO = 0.5
 ROUGHNESS_SHARE = 0.3
+MARCH_START = 0.95  # in cubic crystals its gradient vanishes at 1
 ROUGHNESS_START = 0.3  # it changes nothing at 0
 # "Ti3.928+" of a computed structure: no table of scattering factors has such an ion.
 BROKEN_ION = re.compile(r"(?<=\s)([A-Z][a-z]?)(?:\d*\.\d+|0)[+-](?=\s)")
@@ -27,8 +28,11 @@ def _known_species(cif: str) -> str:
     return BROKEN_ION.sub(r"\1", cif)
 
 
-def phase_of(structure: Structure) -> Any:
-    """The engine's phase of a CIF, with one start for all displacements."""
+def phase_of(structure: Structure, *, oriented: bool = False) -> Any:
+    """The engine's phase of a CIF, with one start for all displacements.
+
+    oriented : is its preferred orientation, if it asks for one, to be refined
+    """
     import rietx
 
     with tempfile.TemporaryDirectory() as folder:
@@ -44,10 +48,11 @@ def phase_of(structure: Structure) -> Any:
     for atom in phase.atoms:
         atom.aniso = None
         atom.biso = rietx.Parameter(value=START_BISO, min=0.0)
-    if structure.preferred_orientation is not None:
+    if oriented and structure.preferred_orientation is not None:
         phase.preferred_orientation = rietx.PreferredOrientation(
             axis=structure.preferred_orientation
         )
+        phase.preferred_orientation.r.value = MARCH_START
     return phase
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from materialsdock.model import Fit, PhaseFit
 
 DETECTED_ESDS = 3.0
+WEAK_ESDS, WEAK_PERCENT = 10.0, 1.0
 ONE_SIDED = 2.0  # esds above the estimate that the truth exceeds in 2 % of cases
 
 
@@ -42,6 +43,23 @@ def traces(fit: Fit) -> tuple[Trace, ...]:
     if len(fit.phases) < 2:
         return tuple(Trace(phase.name, True, None) for phase in fit.phases)
     return tuple(_trace(phase) for phase in fit.phases)
+
+
+def weak(fit: Fit) -> tuple[str, ...]:
+    """Phases too weak to refine their atoms, which would drown their scale in its own esd.
+
+    Displacements of a trace run to zero or to infinity, and its fraction goes with them; held at
+    ordinary values they cost it at most a tenth of itself.
+    """
+    if len(fit.phases) < 2:
+        return ()
+    return tuple(phase.name for phase in fit.phases if _weak(phase))
+
+
+def _weak(phase: PhaseFit) -> bool:
+    share, esd = phase.weight_fraction, phase.weight_fraction_esd
+    known = esd is not None and math.isfinite(esd) and esd > 0
+    return share < WEAK_PERCENT or not known or share < WEAK_ESDS * (esd or 0.0)
 
 
 def _trace(phase: PhaseFit) -> Trace:
