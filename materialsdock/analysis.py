@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,26 @@ from materialsdock.learning.certificate import certify
 from materialsdock.learning.learner import SpectrumLearner
 from materialsdock.learning.multipass import DETECTED, NEARLY, MultiPassLearner
 from materialsdock.learning.steered import SteeredLearner
-from materialsdock.model import EdgeFit, FloatArray, Job, Outcome, Pattern, Spectrum, Trial
+from materialsdock.model import (
+    Diffractometer,
+    EdgeFit,
+    FloatArray,
+    Job,
+    Outcome,
+    Pattern,
+    Spectrum,
+    Structure,
+    Trial,
+)
+from materialsdock.refinement.quantify import Standard
+from materialsdock.refinement.recipe import SearchSpace
 from materialsdock.refinement.search import search
+from materialsdock.refinement.second_look import findings
+from materialsdock.refinement.warm_start import PastSearch, first_parameters, remembered
 from materialsdock.refinement.xas.edge import fit_edge
 
 POSTERIOR_SAMPLES = 200
+LEARNED = 10  # recipes at most that past searches propose
 CERTIFIED = ("e0", "edge_step", "white_line_height")
 
 
@@ -30,11 +45,15 @@ def analyse(
     campaign: Campaign,
     stage: Callable[[str], None],
     on_trial: Callable[[Trial], None],
+    past: Sequence[PastSearch] = (),
 ) -> Outcome:
-    """Analyse what the campaign measured; the search runs in processes of its own."""
+    """Analyse what the campaign measured; the search runs in processes of its own.
+
+    past : earlier searches; those on the same instrument say which recipes to try first
+    """
     learner = campaign.learner
     if isinstance(learner, MultiPassLearner):
-        return _diffraction(campaign, learner, stage, on_trial)
+        return _diffraction(campaign, learner, stage, on_trial, past)
     if isinstance(learner, SpectrumLearner):
         return _absorption(campaign, learner, stage)
     raise TypeError(f"no analysis for {type(learner).__name__}")
@@ -45,6 +64,7 @@ def refine_full(
     measured: Measured,
     stage: Callable[[str], None],
     on_trial: Callable[[Trial], None],
+    past: Sequence[PastSearch] = (),
 ) -> Outcome:
     """Refine all of a measured pattern; the counts' own statistics weigh it when it has none."""
     seconds = float(job.settings["full_scan"]["full_time_s"])
@@ -60,7 +80,7 @@ def refine_full(
         "points_full_scan": full["points"],
         "stop_reason": "a full scan, refined as it was measured",
     }
-    return _refined(Outcome(job, (), summary, pattern), pattern, stage, on_trial)
+    return _refined(Outcome(job, (), summary, pattern), pattern, stage, on_trial, past)
 
 
 def _refined(
@@ -68,15 +88,15 @@ def _refined(
     pattern: Pattern,
     stage: Callable[[str], None],
     on_trial: Callable[[Trial], None],
+    past: Sequence[PastSearch],
 ) -> Outcome:
     """The outcome with what the search found, and the part of the pattern it belongs to."""
     stage("refining")
     began = time.perf_counter()
     job, options = outcome.job, outcome.job.settings["analysis"]
+    of = pattern, job.sample.structures, building.diffractometer(job.settings["diffractometer"])
     found = search(
-        pattern,
-        job.sample.structures,
-        building.diffractometer(job.settings["diffractometer"]),
+        *of,
         trials=options["trials"],
         seeds=tuple(options["seeds"]),
         workers=options["workers"],
@@ -86,11 +106,14 @@ def _refined(
         resume=options.get("resume", True),
         scheduler_address=options.get("scheduler_address"),
         on_trial=on_trial,
+        texture=options.get("texture") == "evidence",
     )
     seconds = {"seconds_refining": time.perf_counter() - began, "search_ended": found.ended}
+    standard = Standard(**options["standard"]) if options.get("standard") else None
+    said = findings(found.fit, found.texture, standard)
     return replace(
         outcome,
-        summary={**outcome.summary, **seconds},
+        summary={**outcome.summary, **seconds, **said},
         measured=found.pattern,
         fit=found.fit,
         trials=found.trials,
@@ -99,11 +122,33 @@ def _refined(
     )
 
 
+def _learned(
+    past: Sequence[PastSearch],
+    pattern: Pattern,
+    structures: Sequence[Structure],
+    diffractometer: Diffractometer,
+    options: Mapping[str, Any],
+) -> list[dict[str, Any]]:
+    """What earlier searches on the same instrument propose, for half of the trials at most."""
+    space = SearchSpace.of(pattern, structures, diffractometer)
+    count, seed = min(LEARNED, options["trials"] // 2), options["seeds"][0]
+    return [dict(p) for p in first_parameters(past, space, diffractometer, count=count, seed=seed)]
+
+
+def search_of(outcome: Outcome) -> dict[str, Any]:
+    """What to keep of the outcome's search for later ones; {} where there was none."""
+    if not outcome.trials or not isinstance(outcome.measured, Pattern):
+        return {}
+    of = building.diffractometer(outcome.job.settings["diffractometer"])
+    return {"search": remembered(outcome.measured, of, outcome.trials)}
+
+
 def _diffraction(
     campaign: Campaign,
     learner: MultiPassLearner,
     stage: Callable[[str], None],
     on_trial: Callable[[Trial], None],
+    past: Sequence[PastSearch],
 ) -> Outcome:
     job, measured = campaign.job, learner.pattern()
     grid = measured.two_theta
@@ -114,7 +159,7 @@ def _diffraction(
     if not job.sample.structures:
         return Outcome(job, tuple(campaign.decisions), summary, measured, curve=curve)
     outcome = Outcome(job, tuple(campaign.decisions), summary, measured, curve=curve)
-    return _refined(outcome, measured, stage, on_trial)
+    return _refined(outcome, measured, stage, on_trial, past)
 
 
 def _absorption(

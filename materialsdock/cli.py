@@ -29,9 +29,11 @@ from materialsdock.cli_options import (
     Seeds,
     Site,
     Speed,
+    Spike,
     Stop,
     TechniqueName,
     Texture,
+    TextureBy,
     Trials,
     Wanted,
     Workers,
@@ -152,17 +154,21 @@ def refine(
     range: Range = None,
     workers: Workers = None,
     resume: Continue = False,
+    texture: TextureBy = "evidence",
+    standard: Spike = None,
     seed: Seed = 0,
     site: Site = None,
     as_json: Json = False,
 ) -> None:
     """Refine a measured pattern, all of it, without measuring anything."""
     from materialsdock import commands, refine_command
+    from materialsdock.refinement.quantify import weighed_in
 
     request = commands.Request(
         profile=profile, site=site, out=out, trials=trials, workers=workers, seed=seed
     )
-    how = refine_command.How(seeds, range, resume)
+    spike = None if standard is None else weighed_in(standard)
+    how = refine_command.How(seeds, range, resume, texture, spike)
     measured, sample = commands.read_sample(pattern, cif, preferred_orientation, "xrd")
     refine_command.show(*refine_command.refine(request, how, measured, sample), as_json)
 

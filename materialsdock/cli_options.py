@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -48,6 +48,14 @@ Regions = Annotated[
 Seeds = Annotated[int, typer.Option(min=1, help="Searches beside each other.")]
 Range = Annotated[
     tuple[float, float] | None, typer.Option(help="2θ limits [deg], e.g. --range 15 100.")
+]
+TextureBy = Annotated[
+    Literal["evidence", "request"],
+    typer.Option("--texture", help="Preferred orientation where evidence asks, or on request."),
+]
+Spike = Annotated[
+    str | None,
+    typer.Option("--standard", help="NAME=WT_PERCENT weighed in, e.g. corundum=20.0±0.1."),
 ]
 Continue = Annotated[
     bool, typer.Option("--resume", help="Go on with the search that was interrupted.")

@@ -116,8 +116,11 @@ class Analysis(Section):
 
     executor : processes here, or the Dask cluster at `scheduler_address` ("tcp://host:8786")
     storage : URL where trials are kept (refinement/storage.py); none: in memory
+    engine : Rietveld program, "rietx" or "gsas2" where it is installed
+    texture : preferred orientation on request only, or also by evidence (refinement/texture.py)
     """
 
+    engine: Literal["rietx", "gsas2"] = "rietx"
     trials: int = Field(default=16, ge=1)
     seeds: tuple[int, ...] = (0,)
     workers: int = Field(default=2, ge=1)
@@ -125,6 +128,7 @@ class Analysis(Section):
     executor: Literal["local", "dask"] = "local"
     scheduler_address: str | None = None
     storage: str | None = None
+    texture: Literal["request", "evidence"] = "request"
 
     @model_validator(mode="after")
     def _has_a_scheduler(self) -> Self:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from materialsdock.errors import InputError
 from materialsdock.formats import Measured
 from materialsdock.model import Job, Sample
 from materialsdock.progress import display
+from materialsdock.refinement.quantify import Standard, check_standard
 from materialsdock.report import overview, summary_json, write_report
 from materialsdock.report.crystal import write_cif
 from materialsdock.runner import DataDirectory
@@ -29,17 +30,23 @@ class How:
 
     seeds : studies beside each other; range : 2θ limits [deg]; resume : go on with the stored
     search of the same data, structures and range
+    texture : "evidence" looks for a preferred orientation, "request" refines those asked for
+    standard : a phase of known weight, which tells the amorphous content
     """
 
     seeds: int = SEEDS
     range: tuple[float, float] | None = None
     resume: bool = False
+    texture: str = "evidence"
+    standard: Standard | None = None
 
 
 def refine(request: Request, how: How, measured: Measured, sample: Sample) -> tuple[Shown, Path]:
     """Refine a measured pattern without measuring; the outcome shown, and the CIF written."""
     if not sample.structures:
         raise InputError("no structure to refine", where="--cif", remedy="name a CIF file")
+    if how.standard is not None:
+        check_standard(how.standard, tuple(s.name for s in sample.structures))
     profile, _ = request.load()
     data = DataDirectory(request.out)
     job = prepare.diffraction_job(measured, sample, profile, stop={}, seed=request.seed)
@@ -62,6 +69,8 @@ def _asked(job: Job, request: Request, how: How, data: DataDirectory) -> dict[st
         "range": how.range,
         "storage": asked.get("storage") or f"journal://{kept}",
         "resume": how.resume,
+        "texture": how.texture,
+        "standard": None if how.standard is None else asdict(how.standard),
     }
 
 

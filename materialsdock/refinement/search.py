@@ -23,8 +23,10 @@ from materialsdock.refinement.finish import Refiner, scored, solutions, varied
 from materialsdock.refinement.guards import check_pattern, check_structures
 from materialsdock.refinement.recipe import SearchSpace
 from materialsdock.refinement.rietx_engine import RietxEngine
+from materialsdock.refinement.second_look import reconsidered
 from materialsdock.refinement.storage import opened
 from materialsdock.refinement.studies import STARTUP_TRIALS, Study, fingerprint
+from materialsdock.refinement.texture import Texture
 from materialsdock.refinement.verdict import judge
 
 FINALISTS = 2
@@ -51,6 +53,7 @@ class SearchResult:
     solutions : best first, each refined with full effort; others are rivals to look at
     pattern : the pattern the arrays of the fits belong to (cut to the range)
     ended : why no more trials were made
+    texture : axes of preferred orientation that were tried, an accepted one first
     """
 
     fit: Fit
@@ -59,6 +62,7 @@ class SearchResult:
     assessment: Assessment
     pattern: Pattern
     ended: str
+    texture: tuple[Texture, ...] = ()
 
     @property
     def finalists(self) -> tuple[Fit, ...]:
@@ -85,6 +89,7 @@ def search(
     executor: TrialExecutor | None = None,
     scheduler_address: str | None = None,
     hold_out: bool = True,
+    texture: bool = False,
 ) -> SearchResult:
     """Find a recipe whose fit of `pattern` is best, then refine the best few with full effort.
 
@@ -94,10 +99,11 @@ def search(
     patience : trials of every seed without improvement after which the search ends; None: never
     storage : URL of an Optuna storage; resume : go on with the search of the same data that is
     kept there, instead of throwing it away
-    first : sampler parameters to try after those of an expert (past successes)
+    first : sampler parameters to try after the default ones (past successes)
     on_trial : called here, in order, after each trial; executor : used instead of own processes,
     or of the Dask cluster at scheduler_address
     hold_out : score the solutions on left-out blocks of 2θ, and vary the correction of positions
+    texture : accept a preferred orientation where the evidence is good
 
     Raises InputError for data or structures that cannot be refined, ModelFault when every trial
     failed (with the most common reason).
@@ -109,7 +115,8 @@ def search(
     space = SearchSpace.of(pattern, structures, diffractometer)
     belongs = fingerprint(pattern, structures, diffractometer, space)
     startup = min(STARTUP_TRIALS, max(1, trials // 3))
-    tried = (*space.first_parameters(), *first)
+    default, *expert = space.first_parameters()
+    tried = (default, *first, *expert)
     warm_up = refiner.warm_up if isinstance(refiner, Warmable) else None
     own = trial_executor(
         workers=workers,
@@ -131,11 +138,14 @@ def search(
         again = Refiner(pool, refiner, structures, diffractometer, FINAL_PATIENCE * time_limit_s)
         chosen = course.best(max(FINALISTS, min(workers, MOST_FINALISTS)))
         found = solutions(again, pattern, chosen, course.described)
+        again, found, looks = reconsidered(
+            again, pattern, chosen, found, course.described, texture=texture
+        )
         if hold_out:
             found = varied(again, pattern, scored(again, pattern, found, space.fwhm_deg))
     assessment = judge(pattern, found, diffractometer)
     return SearchResult(
-        found[0].fit, tuple(course.trials), found, assessment, pattern, course.ended
+        found[0].fit, tuple(course.trials), found, assessment, pattern, course.ended, looks
     )
 
 

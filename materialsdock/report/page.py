@@ -7,7 +7,7 @@ import json
 import os
 import platform
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from materialsdock.report import numbers
 from materialsdock.report.figures import drawings
 from materialsdock.report.summary import CELL, headline, summary_json
 from materialsdock.report.svg import PALETTE
+from materialsdock.report.words import quantities
 
 LAST_DECISIONS = 20
 PACKAGES = ("rietx", "numpy", "scipy", "optuna", "bluesky")
@@ -86,7 +87,8 @@ def _context(outcome: Outcome) -> dict[str, Any]:
         "assessment": outcome.assessment,
         "edge": outcome.edge,
         "cell_heads": CELL_HEADS,
-        "phases": [_phase_row(phase) for phase in outcome.fit.phases] if outcome.fit else [],
+        "phases": [_phase_row(phase, p) for phase, p in _rows(outcome, summary)],
+        "quantities": quantities(outcome) if outcome.fit else [],
         "parameters": [_parameter_row(p) for p in outcome.fit.parameters] if outcome.fit else [],
         "drawings": [(d.title, d.caption, Markup(d.svg)) for d in drawings(outcome)],
         "decisions": outcome.decisions[-LAST_DECISIONS:],
@@ -99,14 +101,25 @@ def _context(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _phase_row(phase: PhaseFit) -> dict[str, Any]:
+def _rows(
+    outcome: Outcome, summary: Mapping[str, Any]
+) -> Iterable[tuple[PhaseFit, Mapping[str, Any]]]:
+    fit = outcome.fit
+    return zip(fit.phases, summary["phases"], strict=True) if fit else ()
+
+
+def _phase_row(phase: PhaseFit, row: Mapping[str, Any]) -> dict[str, Any]:
     cell = {key: phase.cell.get(key, Parameter(key, float("nan"))) for key in CELL}
     return {
         "name": phase.name,
         "space_group": phase.space_group,
         "cell": [numbers.with_esd(cell[key].value, cell[key].esd) for key in CELL],
-        "weight": _weight(phase),
+        "weight": f"< {row['limit']:.2g}" if _missed(row) else _weight(phase),
     }
+
+
+def _missed(row: Mapping[str, Any]) -> bool:
+    return row["detected"] is False and row["limit"] is not None
 
 
 def _weight(phase: PhaseFit) -> str:

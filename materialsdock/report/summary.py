@@ -85,21 +85,35 @@ def _percentile(values: Iterable[float], percent: float) -> float | None:
 
 def _refinement(outcome: Outcome) -> dict[str, Any]:
     fit = outcome.fit
-    spread = outcome.solutions[0].systematic if outcome.solutions else {}
     return {
         "rwp": number(fit.rwp) if fit else None,
         "r_exp": number(fit.r_exp) if fit else None,
         "gof": number(fit.gof) if fit else None,
         "free_parameters": fit.n_free if fit else None,
         "engine": fit.engine if fit else None,
-        "phases": [_phase(phase, spread) for phase in fit.phases] if fit else [],
+        "phases": _phases(outcome),
+        "amorphous": outcome.summary.get("amorphous"),
+        "texture": outcome.summary.get("texture") or [],
         "violations": list(fit.violations) if fit else [],
         "warnings": list(fit.warnings) if fit else [],
     }
 
 
-def _phase(phase: PhaseFit, spread: Mapping[str, float]) -> dict[str, Any]:
-    """The phase's numbers; *_systematic: half the range over other corrections and solutions."""
+def _phases(outcome: Outcome) -> list[dict[str, Any]]:
+    if outcome.fit is None:
+        return []
+    spread = outcome.solutions[0].systematic if outcome.solutions else {}
+    seen = {trace["name"]: trace for trace in outcome.summary.get("traces") or ()}
+    return [_phase(phase, spread, seen.get(phase.name, {})) for phase in outcome.fit.phases]
+
+
+def _phase(
+    phase: PhaseFit, spread: Mapping[str, float], trace: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The phase's numbers; *_systematic: half the range over other corrections and solutions.
+
+    limit : wt% below which it would not be seen, or, if it is not detected, below which it is
+    """
     cell: dict[str, Any] = {}
     for key in CELL:
         parameter = phase.cell.get(key)
@@ -113,6 +127,8 @@ def _phase(phase: PhaseFit, spread: Mapping[str, float]) -> dict[str, Any]:
         "weight_fraction": number(phase.weight_fraction),
         "weight_fraction_esd": number(phase.weight_fraction_esd),
         "weight_fraction_systematic": number(spread.get(f"{phase.name}.weight_fraction")),
+        "detected": trace.get("detected"),
+        "limit": number(trace.get("limit")),
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from materialsdock.model import EdgeFit, Fit, Outcome, PhaseFit
+from materialsdock.model import EdgeFit, Outcome, PhaseFit
 from materialsdock.report.numbers import duration, fixed, with_esd
 from materialsdock.report.summary import headline
 
@@ -13,7 +13,7 @@ def overview(outcome: Outcome) -> str:
     if plan := outcome.summary.get("plan"):
         lines.append(f"  plan: {plan}")
     if outcome.fit is not None:
-        lines += [*_refinement(outcome.fit), *_verdict(outcome)]
+        lines += [*_refinement(outcome), *_verdict(outcome)]
     elif outcome.job.sample.technique == "xrd":
         lines.append("  not refined: no structure was given (--cif)")
     if outcome.edge is not None:
@@ -32,9 +32,36 @@ def _time(outcome: Outcome) -> list[str]:
     return [f"  instrument time {duration(spent)}, the full scan {duration(full)}"]
 
 
-def _refinement(fit: Fit) -> list[str]:
+def quantities(outcome: Outcome) -> list[str]:
+    """What is said of phases not detected, preferred orientation and the original sample."""
+    said = outcome.summary
+    lines = [trace["sentence"] for trace in said.get("traces") or () if not trace["detected"]]
+    lines += [
+        f"preferred orientation: {look['sentence']}"
+        for look in said.get("texture") or ()
+        if look["accepted"]
+    ]
+    if original := said.get("amorphous"):
+        shares = [*original["phases"], *filter(None, [original["amorphous"]])]
+        rows = [f"{x['name']} {with_esd(x['percent'], x['esd'])}" for x in shares]
+        if rows:
+            added = original["standard"]
+            percent = with_esd(added["percent"], added["esd"])
+            lines.append(
+                f"of the original sample, without {percent} wt% of {added['name']}: "
+                f"{', '.join(rows)} wt%"
+            )
+        lines += original["sentences"]
+    return lines
+
+
+def _refinement(outcome: Outcome) -> list[str]:
+    fit = outcome.fit
+    assert fit is not None
     lines = [f"  Rwp {fixed(fit.rwp)} %, expected {fixed(fit.r_exp)} %, GoF {fit.gof:.2f}"]
-    lines += [f"  {_phase(phase)}" for phase in fit.phases]
+    missed = {t["name"] for t in outcome.summary.get("traces") or () if not t["detected"]}
+    lines += [f"  {_phase(phase)}" for phase in fit.phases if phase.name not in missed]
+    lines += [f"  {line}" for line in quantities(outcome)]
     lines += [f"  not physical: {violation}" for violation in fit.violations]
     if fit.warnings:
         lines.append(f"  {len(fit.warnings)} warnings, see the report")
