@@ -16,6 +16,7 @@ from materialsdock.cli_options import (
     Continue,
     CountTime,
     Esd,
+    Grains,
     Json,
     Objective,
     Out,
@@ -156,6 +157,7 @@ def refine(
     resume: Continue = False,
     texture: TextureBy = "evidence",
     standard: Spike = None,
+    particle_size: Grains = [],  # noqa: B006
     seed: Seed = 0,
     site: Site = None,
     as_json: Json = False,
@@ -168,7 +170,7 @@ def refine(
         profile=profile, site=site, out=out, trials=trials, workers=workers, seed=seed
     )
     spike = None if standard is None else weighed_in(standard)
-    how = refine_command.How(seeds, range, resume, texture, spike)
+    how = refine_command.How(seeds, range, resume, texture, spike, tuple(particle_size))
     measured, sample = commands.read_sample(pattern, cif, preferred_orientation, "xrd")
     refine_command.show(*refine_command.refine(request, how, measured, sample), as_json)
 

@@ -57,6 +57,12 @@ Spike = Annotated[
     str | None,
     typer.Option("--standard", help="NAME=WT_PERCENT weighed in, e.g. corundum=20.0±0.1."),
 ]
+Grains = Annotated[
+    list[str],
+    typer.Option(
+        "--particle-size", help="NAME=UM of every phase: corrects weights for micro-absorption."
+    ),
+]
 Continue = Annotated[
     bool, typer.Option("--resume", help="Go on with the search that was interrupted.")
 ]

@@ -30,11 +30,15 @@ Technique = Literal["xrd", "xas"]
 
 @dataclass(frozen=True)
 class Structure:
-    """A candidate phase: the text of a CIF, and a preferred-orientation axis on request."""
+    """A candidate phase: the text of a CIF, and a preferred-orientation axis on request.
+
+    particle_um : diameter [µm] of its grains, for micro-absorption; corrected when all have one
+    """
 
     name: str
     cif: str
     preferred_orientation: tuple[int, int, int] | None = None
+    particle_um: float | None = None
 
 
 @dataclass(frozen=True)

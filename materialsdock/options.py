@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +159,33 @@ def structures(cifs: Sequence[Path], orientations: Sequence[str]) -> tuple[Struc
             remedy=f"phases are: {', '.join(path.stem for path in cifs) or 'none'}",
         )
     return tuple(read_structure(path, axes.get(path.stem)) for path in cifs)
+
+
+def particle_sizes(words: Sequence[str], structures: Sequence[Structure]) -> tuple[Structure, ...]:
+    """The phases with `--particle-size NAME=UM` given to each: diameters [µm] of all, or of none.
+
+    Raises InputError for words that say nothing, and where a phase is left out: the correction
+    for micro-absorption compares every phase with the whole.
+    """
+    sizes: dict[str, float] = {}
+    for word in words:
+        name, _, size = word.rpartition("=")
+        try:
+            sizes[name] = float(size)
+        except ValueError:
+            sizes[name] = math.nan
+    names = [structure.name for structure in structures]
+    odd = [name for name in sizes if name not in names or not 0 < sizes[name] < math.inf]
+    missing = [name for name in names if words and name not in sizes]
+    if odd or missing:
+        faults = [f"cannot use {', '.join(map(repr, odd))}"] if odd else []
+        faults += [f"no size of {', '.join(missing)}"] if missing else []
+        raise InputError(
+            "; ".join(faults),
+            where="--particle-size",
+            remedy=f"give NAME=MICROMETRES for each of {', '.join(names)}",
+        )
+    return tuple(replace(s, particle_um=sizes.get(s.name)) for s in structures)
 
 
 def _axis(word: str, cifs: Sequence[Path]) -> tuple[str, tuple[int, int, int]]:

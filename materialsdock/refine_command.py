@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from materialsdock import analysis, prepare
+from materialsdock import analysis, options, prepare
 from materialsdock.commands import Request, Shown
 from materialsdock.errors import InputError
 from materialsdock.formats import Measured
@@ -32,6 +33,7 @@ class How:
     search of the same data, structures and range
     texture : "evidence" looks for a preferred orientation, "request" refines those asked for
     standard : a phase of known weight, which tells the amorphous content
+    particle_sizes : NAME=UM of every phase, to correct for micro-absorption
     """
 
     seeds: int = SEEDS
@@ -39,6 +41,7 @@ class How:
     resume: bool = False
     texture: str = "evidence"
     standard: Standard | None = None
+    particle_sizes: Sequence[str] = ()
 
 
 def refine(request: Request, how: How, measured: Measured, sample: Sample) -> tuple[Shown, Path]:
@@ -47,6 +50,8 @@ def refine(request: Request, how: How, measured: Measured, sample: Sample) -> tu
         raise InputError("no structure to refine", where="--cif", remedy="name a CIF file")
     if how.standard is not None:
         check_standard(how.standard, tuple(s.name for s in sample.structures))
+    structures = options.particle_sizes(how.particle_sizes, sample.structures)
+    sample = replace(sample, structures=structures)
     profile, _ = request.load()
     data = DataDirectory(request.out)
     job = prepare.diffraction_job(measured, sample, profile, stop={}, seed=request.seed)

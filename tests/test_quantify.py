@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from materialsdock.errors import InputError
 from materialsdock.model import Diffractometer, PhaseFit
+from materialsdock.options import particle_sizes
 from materialsdock.refinement.quantify import Standard, of_original, weighed_in
 from materialsdock.refinement.rietx_engine import RietxEngine
 from tests.structures import CORUNDUM, FLUORITE, ZINCITE, simulated
@@ -174,3 +176,41 @@ def test_planted_amorphous_content_is_found(spiked):
     assert zincite.percent == pytest.approx(25.0, abs=1.0)
     assert answer.amorphous.percent == pytest.approx(30.0, abs=1.5)
     assert 0 < answer.amorphous.esd < 1.5
+
+
+# micro-absorption
+
+
+def test_grains_that_absorb_more_gain_weight():
+    """τ falls with (µ − µ̄)R by 1.45 per unit (Brindley 1945, as FullProf fits his table).
+
+    µ of corundum and fluorite for Cu Kα: 126 and 304 /cm, so grains of 2 µm change the ratio by
+    1.45 · (304 − 126)/cm · 1e-4 cm = 2.6 %.
+    """
+    pattern = simulated(((FLUORITE, 50), (CORUNDUM, 50)), seed=1)
+    quick = {"effort": "search", "coordinates": False, "displacements": "off"}
+    bare = RietxEngine().refine(pattern, (FLUORITE, CORUNDUM), CU, quick)
+    grains = tuple(replace(s, particle_um=2.0) for s in (FLUORITE, CORUNDUM))
+    fit = RietxEngine().refine(pattern, grains, CU, quick)
+    before, after = ([p.weight_fraction for p in f.phases] for f in (bare, fit))
+    assert sum(after) == pytest.approx(100)
+    assert (after[0] / after[1]) / (before[0] / before[1]) == pytest.approx(1.026, abs=0.004)
+    assert fit.rwp == pytest.approx(bare.rwp)
+
+
+def test_words_of_particle_sizes():
+    sized = particle_sizes(["corundum=2.5", "fluorite=4"], (FLUORITE, CORUNDUM))
+    assert [s.particle_um for s in sized] == [4.0, 2.5]
+    assert particle_sizes([], (FLUORITE,)) == (FLUORITE,)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [(["fluorite=4"], "no size of corundum"), (["fluorite=4", "corundum=-1"], "'corundum'"),
+     (["fluorite=4", "corundum=big"], "'corundum'"), (["f=4"], "'f'; no size of fluorite")],
+)  # fmt: skip
+def test_particle_sizes_that_say_nothing(words, said):
+    with pytest.raises(InputError) as error:
+        particle_sizes(words, (FLUORITE, CORUNDUM))
+    assert said in str(error.value)
+    assert "--particle-size" in str(error.value)

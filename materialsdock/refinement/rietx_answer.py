@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -81,9 +83,15 @@ def _phase_fits(phases: Sequence[Any], result: Any) -> tuple[PhaseFit, ...]:
                 f"no weight fraction for {phase.name}: it has no reflection in the range"
             )
         esd = share.weight_fraction_stderr if len(phases) > 1 else None
-        percent = 100 * share.weight_fraction, None if esd is None else 100 * esd
+        percent = 100 * _fraction(share), None if esd is None else 100 * esd
         fits.append(PhaseFit(phase.name, phase.space_group, cell, *percent))
     return tuple(fits)
+
+
+def _fraction(share: Any) -> float:
+    """Of 1; for micro-absorption corrected (Brindley 1945, Phil. Mag. 36, 347) where it can be."""
+    after = share.weight_fraction_corrected
+    return float(share.weight_fraction if after is None else after)
 
 
 def weight_covariance(
@@ -92,16 +100,25 @@ def weight_covariance(
     """(k, k) covariance of the weight fractions [wt%²], of the scales' full covariance (k, k).
 
     W = S·ZMV/Σ, so ∂W_i/∂S_j = (ZMV_i δ_ij − W_i ZMV_j)/Σ (Hill & Howard 1987).  None where the
-    engine withholds an esd.
+    engine withholds an esd; a correction for micro-absorption is taken as exact.
     """
     shares = result.qpa.phases if result.qpa else []
     if scales is None or any(share.weight_fraction_stderr is None for share in shares):
         return None
-    zmv = np.array([share.zmv for share in shares])
-    total = sum(share.scale * share.zmv for share in shares)
-    fractions = np.array([share.weight_fraction for share in shares])
+    zmv = np.array([share.zmv / (share.brindley_tau or 1.0) for share in shares])
+    total = sum(share.scale * z for share, z in zip(shares, zmv, strict=True))
+    fractions = np.array([_fraction(share) for share in shares])
     slopes = 100 * (np.diag(zmv) - np.outer(fractions, zmv)) / total
     return tuple(tuple(row) for row in (slopes @ scales @ slopes.T).tolist())
+
+
+def with_covariance(fit: Fit, covariance: tuple[tuple[float, ...], ...] | None) -> Fit:
+    """The fit with the covariance of its weight fractions, and the esds that are its diagonal."""
+    if covariance is None or len(fit.phases) < 2:
+        return fit
+    esds = [math.sqrt(max(row[i], 0.0)) for i, row in enumerate(covariance)]
+    phases = [replace(p, weight_fraction_esd=e) for p, e in zip(fit.phases, esds, strict=True)]
+    return replace(fit, phases=tuple(phases), weight_covariance=covariance)
 
 
 def _correlations(phases: Sequence[Any], result: Any) -> Iterator[Correlation]:

@@ -22,7 +22,13 @@ from materialsdock.refinement.contacts import too_short
 from materialsdock.refinement.guards import check_pattern, check_structures
 from materialsdock.refinement.recipe import SearchSpace, completed, stages
 from materialsdock.refinement.rfactors import weighted_profile
-from materialsdock.refinement.rietx_answer import CELL, answered, name_of, weight_covariance
+from materialsdock.refinement.rietx_answer import (
+    CELL,
+    answered,
+    name_of,
+    weight_covariance,
+    with_covariance,
+)
 from materialsdock.refinement.rietx_start import instrument_of, phase_of
 from materialsdock.refinement.sensitivity import Derivatives
 
@@ -145,8 +151,8 @@ class RietxEngine:
         fit = answered(pattern, phases, result, full, start_cells, f"rietx {rietx.__version__}")
         close = too_short(structures, fit.phases, fit.parameters)
         covariance = weight_covariance(result, _scale_covariance(work, len(phases)))
-        fit = replace(fit, violations=(*fit.violations, *close), weight_covariance=covariance)
-        return _Done(fit, work, paths)
+        fit = replace(fit, violations=(*fit.violations, *close))
+        return _Done(with_covariance(fit, covariance), work, paths)
 
 
 @dataclass(frozen=True, eq=False)

@@ -48,6 +48,8 @@ def phase_of(structure: Structure, *, oriented: bool = False) -> Any:
     for atom in phase.atoms:
         atom.aniso = None
         atom.biso = rietx.Parameter(value=START_BISO, min=0.0)
+    if structure.particle_um is not None:
+        phase.particle_radius_um = structure.particle_um / 2
     if oriented and structure.preferred_orientation is not None:
         phase.preferred_orientation = rietx.PreferredOrientation(
             axis=structure.preferred_orientation
