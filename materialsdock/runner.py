@@ -22,6 +22,7 @@ from materialsdock.errors import MaterialsDockError
 from materialsdock.ledger import Ledger
 from materialsdock.model import Decision, Job, Outcome, Trial
 from materialsdock.protocols import Instrument
+from materialsdock.refinement.warm_start import PastSearch, recalled
 from materialsdock.report import summary_json
 
 log = logging.getLogger(__name__)
@@ -160,10 +161,11 @@ def measure(
         campaign.listeners.append(watch.decision)
         feeding = stack.enter_context(_catalog_fed_from(ledger, data, profile))
         if not campaign.finished:
-            outcome = _measure(campaign, profile, watch)
+            outcome = _measure(campaign, profile, watch, searches(ledger))
         else:
-            outcome = analysis.analyse(campaign, watch.stage, watch.trial)
-        ledger.add_outcome(campaign.job.job_id, summary_json(outcome))
+            outcome = analysis.analyse(campaign, watch.stage, watch.trial, searches(ledger))
+        found = {**summary_json(outcome), **analysis.search_of(outcome)}
+        ledger.add_outcome(campaign.job.job_id, found)
         watch.stage("filling the catalog")
         feeding()
         return outcome
@@ -177,8 +179,16 @@ def _campaign(job: Job | str, ledger: Ledger) -> Campaign:
     return Campaign(job, ledger)
 
 
-def _measure(campaign: Campaign, profile: Profile, watch: Watch) -> Outcome:
-    analyst = AnalysisOnStop(partial(analysis.analyse, campaign, watch.stage, watch.trial))
+def searches(ledger: Ledger) -> tuple[PastSearch, ...]:
+    """The refinement searches of earlier jobs."""
+    outcomes = (ledger.outcome(job.job_id) for job in ledger.jobs())
+    return tuple(recalled(o["search"]) for o in outcomes if o and "search" in o)
+
+
+def _measure(
+    campaign: Campaign, profile: Profile, watch: Watch, past: tuple[PastSearch, ...]
+) -> Outcome:
+    analyst = AnalysisOnStop(partial(analysis.analyse, campaign, watch.stage, watch.trial, past))
     acquire(campaign, profile, watch, analyst)
     if analyst.outcome is None:
         raise Interrupted("the run ended before it was finished", where=campaign.job.job_id)

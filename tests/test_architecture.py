@@ -17,10 +17,10 @@ FOREIGN = {
     "gpytorch": "materialsdock/learning/prior.py",
     "numba": "materialsdock/learning/states.py",
     "optuna": tuple(
-        f"materialsdock/refinement/{w}.py" for w in ("search", "storage", "blackbox", "hybrid")
+        f"materialsdock/refinement/{w}.py" for w in ("studies", "storage", "blackbox", "hybrid")
     ),
     "distributed": "materialsdock/refinement/dask_executor.py",
-    "rietx": "materialsdock/refinement/rietx_engine.py",
+    "rietx": "materialsdock/refinement/rietx_",
     "ase": "materialsdock/refinement/energy.py",
     "GSASII": "materialsdock/refinement/gsas_child.py",
     "GSASIIscriptable": "materialsdock/refinement/gsas_child.py",

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from materialsdock.model import Diffractometer, Trial
+from materialsdock import analysis, runner
+from materialsdock.ledger import Ledger
+from materialsdock.model import Diffractometer, Job, Outcome, Sample, Trial
 from materialsdock.refinement.recipe import SearchSpace
 from materialsdock.refinement.warm_start import (
     PastSearch,
@@ -157,3 +160,25 @@ def test_recipes_that_broke_physics_are_not_recommended():
     assert all(p["order"] != "widths_first" for p in learned)
     nothing = tuple(replace(t, acceptable=False) for t in search.trials)
     assert first_parameters([replace(search, trials=nothing)], SPACE, CU) == []
+
+
+def test_what_a_ledger_keeps_of_earlier_jobs_starts_the_next_search(tmp_path):
+    pattern = simulated([(FLUORITE, 1.0)])
+    space = SearchSpace.of(pattern, [FLUORITE], CU)
+    trials = [
+        Trial(n, 0, formula(recipe), recipe, "complete", objective=formula(recipe))
+        for n, recipe in enumerate(space.suggest(Dice(n)) for n in range(40))
+    ]
+    settings = {"diffractometer": dataclasses.asdict(CU)}
+    job = Job("a", Sample("fluorite", "xrd", structures=(FLUORITE,)), settings)
+    outcome = Outcome(job, (), {}, pattern, trials=tuple(trials))
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        ledger.add_job(job)
+        ledger.add_job(replace(job, job_id="b"))
+        ledger.add_outcome("a", {"rwp": 5.0, **analysis.search_of(outcome)})
+        known = runner.searches(ledger)
+    options = {"trials": 16, "seeds": [0]}
+    first = analysis._learned(known, pattern, [FLUORITE], CU, options)
+    assert 1 <= len(first) <= 8
+    assert best_of(first, space) < formula(space.default())
+    assert analysis._learned((), pattern, [FLUORITE], CU, options) == []

@@ -114,21 +114,11 @@ def search(
     check_pattern(pattern, diffractometer.fwhm_deg)
     space = SearchSpace.of(pattern, structures, diffractometer)
     belongs = fingerprint(pattern, structures, diffractometer, space)
-    startup = min(STARTUP_TRIALS, max(1, trials // 3))
-    default, *expert = space.first_parameters()
-    tried = (default, *first, *expert)
     warm_up = refiner.warm_up if isinstance(refiner, Warmable) else None
-    own = trial_executor(
-        workers=workers,
-        time_limit_s=time_limit_s,
-        warm_up=warm_up,
-        scheduler_address=scheduler_address,
-    )
+    limits: dict[str, Any] = dict(workers=workers, time_limit_s=time_limit_s, warm_up=warm_up)
+    own = trial_executor(**limits, scheduler_address=scheduler_address)
     with opened(storage) as kept, own if executor is None else nullcontext(executor) as pool:
-        studies = {
-            seed: Study(seed, space, belongs, kept, first=tried, startup=startup, resume=resume)
-            for seed in seeds
-        }
+        studies = _studies(seeds, trials, space, belongs, kept, first, resume)
         course = _Course(space, _independent_residuals(space), studies, patience)
         drawn = ((pattern, structures, diffractometer, r) for r in course.recipes(trials))
         for _, outcome in pool.run(refiner.refine, drawn, ahead=1):
@@ -137,16 +127,50 @@ def search(
                 on_trial(trial)
         again = Refiner(pool, refiner, structures, diffractometer, FINAL_PATIENCE * time_limit_s)
         chosen = course.best(max(FINALISTS, min(workers, MOST_FINALISTS)))
-        found = solutions(again, pattern, chosen, course.described)
-        again, found, looks = reconsidered(
-            again, pattern, chosen, found, course.described, texture=texture
-        )
-        if hold_out:
-            found = varied(again, pattern, scored(again, pattern, found, space.fwhm_deg))
-    assessment = judge(pattern, found, diffractometer)
-    return SearchResult(
-        found[0].fit, tuple(course.trials), found, assessment, pattern, course.ended, looks
+        found, looks = _finished(again, pattern, chosen, course, space, (texture, hold_out))
+    verdict, tried = judge(pattern, found, diffractometer), tuple(course.trials)
+    return SearchResult(found[0].fit, tried, found, verdict, pattern, course.ended, looks)
+
+
+def _studies(
+    seeds: Sequence[int],
+    trials: int,
+    space: SearchSpace,
+    belongs: str,
+    kept: Any,
+    first: Sequence[Mapping[str, Any]],
+    resume: bool,
+) -> dict[int, Study]:
+    """One study per seed, which tries the default recipe, then past successes, then an expert's."""
+    startup = min(STARTUP_TRIALS, max(1, trials // 3))
+    default, *expert = space.first_parameters()
+    tried = (default, *first, *expert)
+    return {
+        seed: Study(seed, space, belongs, kept, first=tried, startup=startup, resume=resume)
+        for seed in seeds
+    }
+
+
+def _finished(
+    again: Refiner,
+    pattern: Pattern,
+    chosen: Sequence[tuple[Trial, Cluster]],
+    course: _Course,
+    space: SearchSpace,
+    wanted: tuple[bool, bool],
+) -> tuple[tuple[Solution, ...], tuple[Texture, ...]]:
+    """The solutions at full effort, and the axes of texture that were tried.
+
+    wanted : look for texture; score on left-out blocks and vary the correction of positions
+    """
+    texture, hold_out = wanted
+    found = solutions(again, pattern, chosen, course.described)
+    again, found, looks = reconsidered(
+        again, pattern, chosen, found, course.described, texture=texture
     )
+    if hold_out:
+        found = varied(again, pattern, scored(again, pattern, found, space.fwhm_deg))
+    return found, looks
 
 
 def objective(fit: Fit, independent_residuals: float) -> float:
