@@ -114,9 +114,7 @@ def search(
     check_pattern(pattern, diffractometer.fwhm_deg)
     space = SearchSpace.of(pattern, structures, diffractometer)
     belongs = fingerprint(pattern, structures, diffractometer, space)
-    warm_up = refiner.warm_up if isinstance(refiner, Warmable) else None
-    limits: dict[str, Any] = dict(workers=workers, time_limit_s=time_limit_s, warm_up=warm_up)
-    own = trial_executor(**limits, scheduler_address=scheduler_address)
+    own = _pool(refiner, workers, time_limit_s, scheduler_address)
     with opened(storage) as kept, own if executor is None else nullcontext(executor) as pool:
         studies = _studies(seeds, trials, space, belongs, kept, first, resume)
         course = _Course(space, _independent_residuals(space), studies, patience)
@@ -130,6 +128,17 @@ def search(
         found, looks = _finished(again, pattern, chosen, course, space, (texture, hold_out))
     verdict, tried = judge(pattern, found, diffractometer), tuple(course.trials)
     return SearchResult(found[0].fit, tried, found, verdict, pattern, course.ended, looks)
+
+
+def _pool(
+    refiner: RefinementEngine, workers: int, time_limit_s: float, scheduler_address: str | None
+) -> TrialExecutor:
+    return trial_executor(
+        workers=workers,
+        time_limit_s=time_limit_s,
+        warm_up=refiner.warm_up if isinstance(refiner, Warmable) else None,
+        scheduler_address=scheduler_address,
+    )
 
 
 def _studies(
