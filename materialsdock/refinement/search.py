@@ -97,11 +97,10 @@ def search(
     FINAL_PATIENCE times as long)
     range : 2θ limits [deg] to which the pattern is cut first, the same for every trial
     patience : trials of every seed without improvement after which the search ends; None: never
-    storage : URL of an Optuna storage; resume : go on with the search of the same data that is
-    kept there, instead of throwing it away
+    storage : URL of an Optuna storage; resume : go on with the same data's search kept there
     first : sampler parameters to try after the default ones (past successes)
-    on_trial : called here, in order, after each trial; executor : used instead of own processes,
-    or of the Dask cluster at scheduler_address
+    on_trial : called here, in order, after each trial
+    executor : used instead of own processes, or of the Dask cluster at scheduler_address
     hold_out : score the solutions on left-out blocks of 2θ, and vary the correction of positions
     texture : accept a preferred orientation where the evidence is good
 
