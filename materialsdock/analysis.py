@@ -170,8 +170,9 @@ def _absorption(
     mean, sd = learner.posterior(energy)
     samples = learner.sample(energy, POSTERIOR_SAMPLES, job.seed)
     summary = summarise(campaign)
-    names = dict.fromkeys([*CERTIFIED, *job.settings["learner"].get("quantities", ())])
-    quantities = wanted.quantities(names, energy)
+    options = job.settings["learner"]
+    names = dict.fromkeys([*CERTIFIED, *options.get("quantities", ())])
+    quantities = wanted.quantities(names, energy, options.get("standards"))
     promised = certify(learner.present, campaign.evidence, quantities, seed=job.seed)
     edge, missing = _edge(energy, mean, samples)
     if edge is not None and promised.missing is not None:

@@ -56,7 +56,7 @@ def _spectrum(along: Axis, options: dict[str, Any]) -> SpectrumLearner:
     names, file = options.pop("quantities", ()), options.pop("prior", None)
     prior = _prior(Path(file), options.pop("prior_sha256", None)) if file else None
     options["weights"] = weights(along.grid, options.pop("regions", ()))
-    found = wanted.quantities(names, along.grid)
+    found = wanted.quantities(names, along.grid, options.pop("standards", None))
     if (edge := options.pop("edge_ev", None)) is not None:
         options["widest"] = grids.widest(along.grid, tuple(options["narrow"]), edge)
     return SpectrumLearner(along, wanted=found, prior=prior, **options)

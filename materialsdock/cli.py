@@ -31,6 +31,7 @@ from materialsdock.cli_options import (
     Site,
     Speed,
     Spike,
+    Standards,
     Stop,
     TechniqueName,
     Texture,
@@ -101,6 +102,7 @@ def measure(
     wanted: Wanted = [],  # noqa: B006
     esd: Esd = None,
     prior: Prior = None,
+    standard: Standards = [],  # noqa: B006
     region: Regions = [],  # noqa: B006
     resume: Resume = None,
     out: Out = Path("materialsdock-data"),
@@ -129,6 +131,7 @@ def measure(
         wanted=tuple(wanted),
         esd=esd,
         prior=prior,
+        standards=tuple(standard),
         regions=tuple(region),
     )
     if (resume is None) == (replay is None):

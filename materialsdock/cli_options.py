@@ -40,6 +40,10 @@ Esd = Annotated[float | None, typer.Option(help="Wanted esd [wt%, Å, deg].")]
 Prior = Annotated[
     Path | None, typer.Option(help="Library prior of the edge: a name of the profile's, or a file.")
 ]
+Standards = Annotated[
+    list[Path],
+    typer.Option("--standards", help="Standard of a mixture; repeat. For --stop fraction:NAME_sd."),
+]
 Regions = Annotated[
     list[str],
     typer.Option("--region", help="LO:HI:WEIGHT [eV], where precision is worth more."),

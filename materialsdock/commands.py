@@ -43,6 +43,7 @@ class Request:
     wanted: Sequence[str] = ()
     esd: float | None = None
     prior: Path | None = None
+    standards: Sequence[Path] = ()
     regions: Sequence[str] = ()
 
     @property
@@ -55,6 +56,7 @@ class Request:
             "--wanted": self.wanted,
             "--esd": self.esd,
             "--prior": self.prior,
+            "--standards": self.standards,
             "--region": self.regions,
         }
         return tuple(word for word, value in words.items() if value not in (None, (), []))
@@ -104,6 +106,7 @@ class Request:
         sections: dict[str, dict[str, Any]] = {
             "xrd": goals,
             "xas": {
+                "standards": tuple(self.standards) or None,
                 "prior": self.prior and self._prior_file(self.prior),
                 "regions": options.regions(self.regions) or None,
             },

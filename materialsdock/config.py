@@ -106,6 +106,7 @@ class Xas(Section):
     resolution_ev: float = Field(default=1.0, gt=0)
     i0_rate_hz: float = Field(default=1e5, gt=0)
     prior: Path | None = None
+    standards: tuple[Path, ...] = ()
     regions: tuple[tuple[float, float, float], ...] = ()
     motion: Motion
     stop: Stop = Stop()

@@ -25,7 +25,7 @@ CURVE = ("rmse", "rmse_bound")  # targets whose names are no QUANTITY_sd
 OBJECTIVES = ("peaks", "profile", *STEERED)
 FOR: Mapping[Technique, tuple[str, ...]] = {
     "xrd": ("--cif", "--objective", "--wanted", "--esd"),
-    "xas": ("--prior", "--region"),
+    "xas": ("--prior", "--standards", "--region"),
 }
 
 

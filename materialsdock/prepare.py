@@ -21,6 +21,7 @@ from materialsdock.learning.stopping import FIELDS
 from materialsdock.model import Diffractometer, FloatArray, Job, Observation, Sample, Structure
 from materialsdock.refinement.sensitivity import QUANTITIES
 from materialsdock.refinement.xas.edge import find_edge, nearest_edge
+from materialsdock.standards import of_mixture
 
 # λ over the passes of a diffraction measurement: each is compared with the first, per observation
 BY_PASS = {"reference": "first", "warmup": 0, "per_observation": True}
@@ -199,6 +200,7 @@ def absorption_job(
             "quantities": [name.removesuffix("_sd") for name in targets if name.endswith("_sd")],
             "regions": [list(region) for region in xas.regions],
             **building.prior_settings(xas.prior, edge),
+            **of_mixture(xas.standards, edge, candidates),
         },
         "stop": stopping,
         "full_scan": {"points": full, "seconds": float(seconds), "full_time_s": count},

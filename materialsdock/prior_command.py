@@ -9,9 +9,9 @@ from typing import Any
 from materialsdock import siteroot
 from materialsdock.config import PRIOR_ENDING, load
 from materialsdock.errors import InputError
-from materialsdock.formats import read_measured
-from materialsdock.learning.library import LibraryPrior, Standard
-from materialsdock.refinement.xas.edge import TABLE, TABULATED_WITHIN_EV, Edge, locate
+from materialsdock.learning.library import LibraryPrior
+from materialsdock.refinement.xas.edge import TABLE, Edge
+from materialsdock.standards import read_standards
 
 
 def named_edge(name: str) -> Edge:
@@ -21,22 +21,6 @@ def named_edge(name: str) -> Edge:
         if edge.name.casefold() == wanted:
             return edge
     raise InputError(f"no edge {name!r}", where="--edge", remedy="say e.g. Fe-K or Pt-L3")
-
-
-def read_standard(path: Path, edge: Edge) -> Standard:
-    """A measured standard, normalised and set on its edge.
-
-    Raises InputError when it cannot be read, or its edge is not within 40 eV of `edge`.
-    """
-    measured = read_measured(path, "xas")
-    found = locate(measured.x, measured.y)
-    if abs(found.e0_ev - edge.energy_ev) > TABULATED_WITHIN_EV:
-        raise InputError(
-            f"its edge is at {found.e0_ev:.1f} eV, {edge.name} at {edge.energy_ev:.1f} eV",
-            where=str(path),
-            remedy="leave this file out, or name its edge",
-        )
-    return Standard(path.stem, found.e0_ev, measured.x - found.e0_ev, found.flat)
 
 
 def learn_prior(
@@ -52,14 +36,7 @@ def learn_prior(
 
     edge = named_edge(edge_name)
     _place(profile)
-    standards, faults = [], []
-    for path in files:
-        try:
-            standards.append(read_standard(path, edge))
-        except InputError as fault:
-            faults.append(str(fault))
-    if faults:
-        raise InputError("; ".join(faults), where="prior learn")
+    standards = read_standards(files, edge, "prior learn")
     learned = prior.learn(standards, edge.name)
     path = out or _place(profile) / (edge.name.replace(" ", "-") + PRIOR_ENDING)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from materialsdock.errors import InputError
-from materialsdock.learning.quantities import Quantity, Sampled, area
+from materialsdock.learning.quantities import Linear, Quantity, Sampled, area, fractions
 from materialsdock.model import FloatArray
 from materialsdock.refinement.xas.edge import find_edge, locate
 
@@ -49,15 +50,34 @@ NAMED: Mapping[str, tuple[str, Callable[[FloatArray, FloatArray], float]]] = {
 }
 
 
-def quantities(names: Iterable[str], grid: FloatArray) -> tuple[Quantity, ...]:
-    """The quantities of these names on `grid` (m,) [eV]; "area:LO:HI" is the area of µ there.
+def quantities(
+    names: Iterable[str], grid: FloatArray, standards: Mapping[str, Any] | None = None
+) -> tuple[Quantity, ...]:
+    """The quantities of these names on `grid` (m,) [eV].
 
+    "area:LO:HI" is the area of µ there, "fraction:NAME" the share of a standard in a mixture
+    standards : as standards.of_mixture gives them
     Raises InputError for a name that says nothing.
     """
-    return tuple(_quantity(name, grid) for name in names)
+    shares = _shares(grid, **standards) if standards else {}
+    return tuple(shares[name] if name in shares else _quantity(name, grid, shares)
+                 for name in names)  # fmt: skip
 
 
-def _quantity(name: str, grid: FloatArray) -> Quantity:
+def _shares(
+    grid: FloatArray, curves: Mapping[str, Sequence[float]], window_ev: Sequence[float]
+) -> dict[str, Sampled]:
+    """Shares of standards in the normalised spectrum, by least squares, their sum being 1."""
+    references = {name: np.asarray(curve, dtype=float) for name, curve in curves.items()}
+
+    def share(of: Linear) -> Callable[[FloatArray, FloatArray], float]:
+        return lambda energy, mu: of.of(locate(energy, mu).flat)
+
+    found = zip(references, fractions(grid, references, *window_ev), strict=True)
+    return {f"fraction:{name}": Sampled(f"fraction:{name}", "", share(of)) for name, of in found}
+
+
+def _quantity(name: str, grid: FloatArray, shares: Iterable[str]) -> Quantity:
     if name in NAMED:
         return Sampled(name, *NAMED[name])
     try:
@@ -66,5 +86,5 @@ def _quantity(name: str, grid: FloatArray) -> Quantity:
             return area(grid, float(lo), float(hi), name)
     except ValueError:
         pass
-    known = ", ".join([*NAMED, "area:LO:HI"])
+    known = ", ".join([*NAMED, "area:LO:HI", *(shares or ["fraction:NAME with --standards FILE"])])
     raise InputError(f"no quantity {name!r}", where="stop targets", remedy=f"there is: {known}")

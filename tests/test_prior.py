@@ -22,6 +22,7 @@ from materialsdock.learning.gaussian_process import GridPosterior
 from materialsdock.learning.library import Standard, load
 from materialsdock.refinement.xas.edge import locate
 from materialsdock.refinement.xas.simulate import simulate_xanes
+from materialsdock.standards import read_standard
 
 with warnings.catch_warnings():
     warnings.filterwarnings("ignore", category=DeprecationWarning, module="torch|linear_oper")
@@ -336,7 +337,7 @@ def test_real_iron_standards():
     if not files:
         pytest.skip("measured spectra are not here")
     edge = prior_command.named_edge("Fe-K")
-    known = [prior_command.read_standard(path, edge) for path in files]
+    known = [read_standard(path, edge) for path in files]
     left_out, others = known[0], known[1:]
     learned = learning.learn(others, edge.name)
     assert learned.edges_ev.size == len(others) - 1  # two foils are one standard
