@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-import os
 import platform
 import re
 from collections.abc import Iterable, Mapping
@@ -16,10 +15,10 @@ import numpy as np
 from markupsafe import Markup
 
 import materialsdock
-from materialsdock.errors import InputError
 from materialsdock.model import Outcome, Parameter, PhaseFit
 from materialsdock.report import numbers
 from materialsdock.report.figures import drawings
+from materialsdock.report.plain import write_page
 from materialsdock.report.summary import CELL, headline, summary_json
 from materialsdock.report.svg import PALETTE
 from materialsdock.report.words import quantities
@@ -42,19 +41,7 @@ def write_report(outcome: Outcome, path: Path) -> Path:
     The same outcome gives the same bytes, as long as the software is the same.
     Raises InputError when the file cannot be written.
     """
-    page = render_report(outcome)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        unfinished.write_text(page, encoding="utf-8")
-        unfinished.replace(path)
-    except OSError as error:
-        unfinished.unlink(missing_ok=True)
-        raise InputError(
-            f"cannot write the report: {error.strerror}",
-            where=str(path),
-            remedy="name a folder that exists and may be written to",
-        ) from error
-    return path
+    return write_page(render_report(outcome), path)
 
 
 def render_report(outcome: Outcome) -> str:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
-import jinja2
 from markupsafe import Markup
 
 import materialsdock
-from materialsdock.errors import InputError
 from materialsdock.model import EdgeFit, Spectrum
 from materialsdock.refinement.xas.background import Oscillations
 from materialsdock.refinement.xas.lcf import Combination, Curve
 from materialsdock.refinement.xas.shell_search import ShellAnswer
-from materialsdock.report import xas_figures
+from materialsdock.report import plain, xas_figures
 from materialsdock.report.absorption import edge_position
 from materialsdock.report.drawing import Drawing
-from materialsdock.report.svg import PALETTE
 
 
 def write_page(
@@ -32,33 +28,15 @@ def write_page(
 ) -> Path:
     """Write the page to `path`, whole or not at all; InputError when it cannot be written."""
     figures = drawings(curve, edge, oscillations, combination, shell)
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    page = environment.get_template("xas.html").render(
+    page = plain.render_plain(
+        "xas.html",
         name=curve.name,
         sentences=list(sentences),
         drawings=[(d.title, d.caption, Markup(d.svg)) for d in figures],
-        palette=PALETTE,
         version=materialsdock.__version__,
         settings=dict(shell.best.settings) if shell is not None and shell.best else {},
     )
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        unfinished.write_text(page, encoding="utf-8")
-        unfinished.replace(path)
-    except OSError as error:
-        unfinished.unlink(missing_ok=True)
-        raise InputError(
-            f"cannot write the report: {error.strerror}",
-            where=str(path),
-            remedy="name a folder that exists and may be written to",
-        ) from error
-    return path
+    return plain.write_page(page, path)
 
 
 def drawings(
