@@ -17,10 +17,11 @@ from materialsdock.formats import Measured, read_measured
 from materialsdock.model import Diffractometer, Pattern
 from materialsdock.structures import identify as identifying
 from materialsdock.structures import verdict
-from materialsdock.structures.identify import Hypothesis, Identification
+from materialsdock.structures.identify import Identification
 from materialsdock.structures.match import Match
 from materialsdock.structures.reading import Entry
 from materialsdock.structures.store import StructureStore
+from materialsdock.structures.verdict import Hypothesis
 
 Families = Mapping[str, Sequence[Entry]]
 

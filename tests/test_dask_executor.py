@@ -21,7 +21,8 @@ from materialsdock.errors import InputError, ModelFault, Unreachable
 from materialsdock.model import Diffractometer
 from materialsdock.refinement import dask_executor
 from materialsdock.refinement.dask_executor import DaskExecutor
-from materialsdock.refinement.executor import GIB, Executor, trial_executor
+from materialsdock.refinement.executor import GIB, Executor
+from materialsdock.refinement.executors import trial_executor
 from materialsdock.refinement.search import search
 from materialsdock.simulation import free_port
 from tests.structures import FLUORITE, Pretender, simulated

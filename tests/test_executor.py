@@ -17,7 +17,8 @@ from pydantic import ValidationError
 
 from materialsdock.config import Analysis
 from materialsdock.errors import InputError, ModelFault
-from materialsdock.refinement.executor import GIB, Executor, trial_executor
+from materialsdock.refinement.executor import GIB, Executor
+from materialsdock.refinement.executors import trial_executor
 
 FEW_SECONDS = 20.0
 

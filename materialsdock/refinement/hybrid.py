@@ -25,7 +25,8 @@ from materialsdock.model import Diffractometer, Fit, Pattern, Structure
 from materialsdock.protocols import RefinementEngine
 from materialsdock.refinement.contacts import refined_crystal
 from materialsdock.refinement.energy import Calculator, formula
-from materialsdock.refinement.executor import TrialExecutor, trial_executor
+from materialsdock.refinement.executor import TrialExecutor
+from materialsdock.refinement.executors import trial_executor
 from materialsdock.refinement.guards import check_pattern, check_structures
 from materialsdock.refinement.pareto import HybridResult, Point, pareto, sentences, spread
 from materialsdock.refinement.recipe import default_recipe

@@ -1,8 +1,7 @@
 """Search for the best refinement recipe (Ozaki et al. 2020), and for what fits as well.
 
-One study per seed (TPE); the default recipe is its first trial.  Trials run in killable processes
-and are told in the order in which they were asked, so that equal seeds and equal numbers of workers
-give equal trials (unless a trial is stopped by the clock).
+One study per seed (TPE); the default recipe is its first trial.  Trials are told in the order in
+which they were asked: equal seeds and workers give equal trials (unless the clock stops one).
 """
 
 from __future__ import annotations
@@ -18,7 +17,8 @@ from materialsdock.errors import InputError, ModelFault
 from materialsdock.model import Assessment, Diffractometer, Fit, Pattern, Solution, Structure, Trial
 from materialsdock.protocols import RefinementEngine
 from materialsdock.refinement.clusters import Cluster, clusters, compared
-from materialsdock.refinement.executor import TrialExecutor, trial_executor
+from materialsdock.refinement.executor import TrialExecutor
+from materialsdock.refinement.executors import trial_executor
 from materialsdock.refinement.finish import Refiner, scored, solutions, varied
 from materialsdock.refinement.guards import check_pattern, check_structures
 from materialsdock.refinement.recipe import SearchSpace

@@ -18,7 +18,7 @@ from materialsdock.structures.crystal import strained
 from materialsdock.structures.match import Match, match
 from materialsdock.structures.reading import Entry
 from materialsdock.structures.screen import Observed, binned, observe
-from materialsdock.structures.verdict import Judgement
+from materialsdock.structures.verdict import Hypothesis, Judgement
 
 Watcher = Callable[[int, Sequence[Match]], None]
 MOST_PHASES = 6
@@ -28,20 +28,6 @@ LOWEST_SCORE_MORE = 0.25
 NEAR_BEST = 0.6
 # a structure is taken as it is: what may adapt its atoms may adapt a wrong one
 RECIPE: Mapping[str, Any] = {"coordinates": False}
-
-
-@dataclass(frozen=True, eq=False)
-class Hypothesis:
-    """A set of phases and how it refines; `figure` ranks, lower is better (see `verdict`)."""
-
-    phases: tuple[Match, ...]
-    fit: Fit
-    figure: float
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Of the phases, in the order in which they were found."""
-        return tuple(m.entry.name for m in self.phases)
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,16 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import gemmi
 import numpy as np
 
 from materialsdock.model import Fit, FloatArray, Pattern
 from materialsdock.structures.match import Match
-
-if TYPE_CHECKING:
-    from materialsdock.structures.identify import Hypothesis
 
 USUAL_STRAIN = 0.01
 RIVAL = 1.10
@@ -30,6 +27,20 @@ LEAST_SEEN = 0.5
 SMOOTHED_DEG = 0.1
 
 Word = Literal["confident", "ambiguous", "no confident match"]
+
+
+@dataclass(frozen=True, eq=False)
+class Hypothesis:
+    """A set of phases and how it refines; `figure` ranks, lower is better (see `figure`)."""
+
+    phases: tuple[Match, ...]
+    fit: Fit
+    figure: float
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the phases, in the order in which they were found."""
+        return tuple(m.entry.name for m in self.phases)
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ from refinement_inputs import refused
 from refinement_targets import targets
 
 from materialsdock.model import Fit
-from materialsdock.refinement.executor import trial_executor
+from materialsdock.refinement.executors import trial_executor
 from materialsdock.refinement.recipe import SearchSpace
 from materialsdock.refinement.rietx_engine import RietxEngine
 from materialsdock.refinement.search import SearchResult, search
