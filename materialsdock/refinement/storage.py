@@ -34,6 +34,7 @@ from materialsdock.errors import InputError, Unreachable
 CONNECT_S = 10.0
 PORT = 13000
 BUSY_S = 60.0
+MAKING_S = (0.1, 0.3, 1.0, 3.0)  # pauses between attempts
 SEARCHER, AGAIN = "searcher", "again"
 FORMS = "journal:///FILE, sqlite:///FILE, postgresql://USER@HOST/NAME or grpc://HOST:PORT"
 EXTRA = "pip install 'materialsdock[storage]'"
@@ -113,6 +114,19 @@ def _mend(path: Path) -> None:
             file.truncate(whole)
 
 
+def _made(url: str, waiting: dict[str, float]) -> RDBStorage:
+    """The storage; of several processes that find it empty all but one stumble, and try again."""
+    for pause_s in MAKING_S:
+        try:
+            return RDBStorage(url, engine_kwargs={"connect_args": waiting})
+        except sqlalchemy.exc.DBAPIError as error:
+            made_meanwhile = isinstance(error, sqlalchemy.exc.IntegrityError)
+            if not made_meanwhile and "already exists" not in str(error):
+                raise
+            time.sleep(pause_s)
+    return RDBStorage(url, engine_kwargs={"connect_args": waiting})
+
+
 def _database(url: str) -> RDBStorage:
     try:
         address = sqlalchemy.make_url(url)
@@ -125,7 +139,7 @@ def _database(url: str) -> RDBStorage:
         else:
             waiting = {"connect_timeout": CONNECT_S}
         plain = address.render_as_string(hide_password=False)
-        return RDBStorage(plain, engine_kwargs={"connect_args": waiting})
+        return _made(plain, waiting)
     except (sqlalchemy.exc.ArgumentError, ValueError) as error:  # ValueError: of the port
         raise InputError(str(error), where="storage", remedy=f"use {FORMS}") from error
     except ImportError as error:
