@@ -578,3 +578,9 @@ def test_a_low_lambda_waits_for_an_open_gate_so_many_times_the_patience_and_no_l
         assert "given up: λ has been low for" in verdict.reason
         assert "missing: " in verdict.reason
         assert not RobustRule(patience=0).judge(never).stop
+
+
+@pytest.mark.parametrize("threshold", [0, 1, 5.0])
+def test_a_threshold_beyond_the_range_of_lambda_is_refused(threshold):
+    with pytest.raises(InputError, match=r"threshold.*between 0 and 1"):
+        rule_from_settings({"mode": "robust", "threshold": threshold})

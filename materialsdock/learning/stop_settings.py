@@ -20,6 +20,10 @@ def _positive(value: object) -> bool:
     return _number(value) and value > 0
 
 
+def _share(value: object) -> bool:
+    return _number(value) and 0 < value < 1
+
+
 def _whole(value: object) -> bool:
     return _number(value) and isinstance(value, int) and value >= 0
 
@@ -40,7 +44,7 @@ def _range(value: object) -> bool:
 
 
 CHECKS: Mapping[str, tuple[Callable[[object], bool], str]] = {
-    "threshold": (_positive, "a positive number"),
+    "threshold": (_share, "a number between 0 and 1"),
     "sd_over_noise": (_positive, "a positive number"),
     "wild": (_positive, "a positive number"),
     "outlier": (_positive, "a positive number"),
