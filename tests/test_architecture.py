@@ -24,7 +24,7 @@ FOREIGN = {
     "ase": "materialsdock/refinement/energy.py",
     "GSASII": "materialsdock/refinement/gsas_child.py",
     "GSASIIscriptable": "materialsdock/refinement/gsas_child.py",
-    "sqlite3": ("materialsdock/ledger.py", "materialsdock/structures/store.py"),
+    "sqlite3": ("materialsdock/database.py", "materialsdock/structures/store.py"),
     "fastapi": "materialsdock/web",
 }
 

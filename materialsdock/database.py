@@ -1,0 +1,176 @@
+"""One SQLite file, durable at every commit; the schema grows by migrations and never shrinks.
+
+WAL with synchronous=FULL: what a call has committed survives SIGKILL and power loss.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from materialsdock.errors import LedgerFault, Refused
+
+BUSY_S = 10.0
+COPIED_PAGES = 1000  # at a time, so that writers get in between
+
+
+def _remedy(error: sqlite3.Error) -> str:
+    if "FOREIGN KEY" in str(error):
+        return "add the job before what belongs to it"
+    if "locked" in str(error):
+        return "another process is writing; try again"
+    if "not a database" in str(error) or "malformed" in str(error):
+        return "restore it from a copy, or name another data folder"
+    if "unable to open" in str(error):
+        return "name a data folder that can be written"
+    return "free disk space or mend the disk; what was acknowledged is kept"
+
+
+class Database:
+    """Transactions and queries on one file; safe for threads, other processes and readers.
+
+    migrations : SQL scripts; number k brings schema k to k + 1.  A file of an older schema is
+    copied beside itself before it is changed; Refused for one of a newer schema.
+    """
+
+    def __init__(self, path: Path, migrations: Sequence[str]) -> None:
+        self.path = path
+        self._lock = threading.RLock()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with self.faults("opened"):
+            self._db = sqlite3.connect(path, timeout=BUSY_S, check_same_thread=False)
+        try:
+            self._prepare(migrations)
+        except BaseException:
+            self._db.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the file."""
+        with self._lock:
+            self._db.close()
+
+    def _prepare(self, migrations: Sequence[str]) -> None:
+        self._db.isolation_level = None  # transactions are ours to begin
+        with self.faults("opened"):
+            self._use_wal()
+            for pragma in ("synchronous=FULL", "foreign_keys=ON"):
+                self._db.execute(f"PRAGMA {pragma}")
+        newest = len(migrations)
+        found = self._version()
+        if found > newest:
+            raise Refused(
+                f"the ledger has schema {found}, this materialsdock reads {newest}",
+                where=str(self.path),
+                remedy="use the version of materialsdock that wrote it",
+            )
+        if 0 < found < newest:
+            self.backup(self.path.with_name(f"{self.path.name}.schema{found}"))
+        if found < newest:
+            self._migrate(migrations)
+
+    def _version(self) -> int:
+        with self.faults("opened"):
+            return int(self._db.execute("PRAGMA user_version").fetchone()[0])
+
+    def _migrate(self, migrations: Sequence[str]) -> None:
+        with self.transaction() as db:
+            # read again: another process may have done it meanwhile
+            (found,) = db.execute("PRAGMA user_version").fetchone()
+            for script in migrations[found:]:
+                for statement in script.split(";\n"):
+                    db.execute(statement)
+            db.execute(f"PRAGMA user_version={len(migrations)}")
+
+    def _use_wal(self) -> None:
+        """Switch a new file to WAL; SQLite does not wait by itself when two processes do."""
+        deadline = time.monotonic() + BUSY_S
+        while True:
+            try:
+                self._db.execute("PRAGMA journal_mode=WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
+
+    @contextmanager
+    def faults(self, done: str) -> Iterator[None]:
+        """Turn SQLite's errors into LedgerFault."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise LedgerFault(
+                f"cannot be {done}: {error}", where=str(self.path), remedy=_remedy(error)
+            ) from error
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All of it or nothing; durable when the context ends."""
+        with self._lock, self.faults("written"):
+            if self._db.in_transaction:  # of this thread: the lock is ours; one commit for both
+                yield self._db
+                return
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:  # a full disk may have rolled back already
+                    self._db.execute("ROLLBACK")
+                raise
+
+    def rows(self, query: str, *values: Any) -> list[Any]:
+        """What a query finds."""
+        with self._lock, self.faults("read"):
+            return self._db.execute(query, values).fetchall()
+
+    def keep(self, table: str, key: Mapping[str, Any], body: str, **more: Any) -> None:
+        """Insert a row, or check that the one with this key says the same; in a transaction."""
+        where = " AND ".join(f"{name} = ?" for name in key)
+        found = self._db.execute(
+            f"SELECT body FROM {table} WHERE {where}", tuple(key.values())
+        ).fetchone()
+        if found is not None:
+            if found[0] != body:
+                raise LedgerFault(
+                    f"{dict(key)} is in {table} with another content",
+                    where=str(self.path),
+                    remedy="two processes must not drive one job",
+                )
+            return
+        self.insert(table, {**key, **more, "body": body})
+
+    def insert(self, table: str, row: Mapping[str, Any]) -> int:
+        """Insert one row; its number.  In a transaction."""
+        marks = ", ".join("?" * len(row))
+        done = self._db.execute(
+            f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", tuple(row.values())
+        )
+        return int(done.lastrowid or 0)
+
+    def backup(self, to: Path) -> None:
+        """A consistent copy of the file while others write."""
+        with self._lock, self.faults("copied"):
+            copy = sqlite3.connect(to)
+            try:
+                self._db.backup(copy, pages=COPIED_PAGES)
+            finally:
+                copy.close()
