@@ -1,0 +1,40 @@
+"""Sections of a profile that belong to the night; every section refuses keys it does not know."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Section(BaseModel):
+    """Every section refuses keys that it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Night(Section):
+    """How the queue runs by itself.
+
+    approval : whether each proposed point waits for a person; samples : whether each submitted one
+    retry_delays_s : pauses before an interrupted sample is measured again; as many retries
+    failures_in_a_row : of different samples, before everything is held
+    loop_limit_s, progress_margin_s : silence of a worker, and lateness beyond twice the expected
+    time of a step, after which it is ended
+    notify_file : file with one Apprise URL per line, readable by its owner only
+    metrics_port : of Prometheus on loopback; 0: none
+    """
+
+    approval: Literal["none", "points", "samples"] = "none"
+    retry_delays_s: tuple[float, ...] = (0.0, 30.0)
+    failures_in_a_row: int = Field(default=3, ge=2)
+    maximum_hours: float | None = Field(default=None, gt=0)
+    analysis_limit_s: float = Field(default=3600.0, gt=0)
+    loop_limit_s: float = Field(default=3.0, gt=0)
+    progress_margin_s: float = Field(default=10.0, gt=0)
+    disk_free_gb: float = Field(default=2.0, ge=0)
+    notify_file: Path | None = None
+    quiet_hours: tuple[int, int] | None = None
+    digest_hour: int | None = Field(default=None, ge=0, le=23)
+    metrics_port: int = Field(default=0, ge=0, le=65535)
