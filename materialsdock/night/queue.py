@@ -11,6 +11,7 @@ from typing import Any, Literal
 from materialsdock.errors import InputError, Refused
 from materialsdock.jobs import ACTIVE, Event, State, following
 from materialsdock.ledger import Ledger, text
+from materialsdock.model import Job
 
 Severity = Literal["info", "warn", "critical"]
 COLUMNS = "sample_id, rank, priority, state, attempt, failures, job_id, reason, body"
@@ -199,6 +200,14 @@ def claim(ledger: Ledger, *, besides: Sequence[str] = ()) -> Queued | None:
             return None
         first = waiting[0]
         return advance(ledger, first.sample_id, "claim", attempt=first.attempt + 1)
+
+
+def assign(ledger: Ledger, sample_id: str, job: Job) -> None:
+    """Keep the job under which a sample is measured, together with the job itself."""
+    with ledger.transaction() as db:
+        ledger.add_job(job)
+        db.execute("UPDATE samples SET job_id = ? WHERE sample_id = ?", (job.job_id, sample_id))
+        note(ledger, "job", {"job_id": job.job_id}, sample_id=sample_id)
 
 
 def move(ledger: Ledger, sample_id: str, place: int) -> None:

@@ -1,0 +1,90 @@
+"""Analyses what was measured, beside the measurement of the next sample; killable at any moment."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+from materialsdock import analysis, config, siteroot
+from materialsdock.campaign import Campaign
+from materialsdock.ledger import Ledger
+from materialsdock.model import Outcome, Trial
+from materialsdock.night.beats import Heart
+from materialsdock.night.faults import fault_of
+from materialsdock.night.process import Line, Lock, die_with
+from materialsdock.report import write_report
+from materialsdock.runner import DataDirectory, keep_outcome, searches
+
+log = logging.getLogger(__name__)
+LOCK_WAIT_S = 5.0
+
+
+def analysed(
+    job_id: str, ledger: Ledger, data: DataDirectory, heart: Heart, limit_s: float
+) -> Outcome:
+    """Analyse one measured job; outcome in the ledger, report and exports in the data folder."""
+    campaign = Campaign.resume(job_id, ledger)
+
+    def stage(_: str) -> None:
+        heart.progress(limit_s)
+
+    def trial(_: Trial) -> None:
+        heart.progress(limit_s)
+
+    outcome = analysis.analyse(campaign, stage, trial, searches(ledger))
+    keep_outcome(ledger, outcome)
+    write_report(outcome, data.reports / f"{job_id}.html")
+    return outcome
+
+
+def warnings_of(outcome: Outcome) -> list[str]:
+    """What a person should look at in the morning, in words."""
+    found = list(outcome.edge.warnings) if outcome.edge else []
+    if outcome.assessment is not None and outcome.assessment.word != "accept":
+        found += [f"{outcome.assessment.word}: {'; '.join(outcome.assessment.reasons)}"]
+    return found
+
+
+def serve(line: Line, heart: Heart, ledger: Ledger, data: DataDirectory, limit_s: float) -> None:
+    """Analyse what the daemon sends, one after the other, until told to end."""
+    while True:
+        heart.phase("idle")
+        order = line.inbox.get()
+        if order["do"] == "end":
+            return
+        heart.phase("busy")
+        sample, job_id = order["sample"], order["job"]
+        try:
+            outcome = analysed(job_id, ledger, data, heart, limit_s)
+        except Exception as error:
+            log.exception("analysis of %s", job_id)
+            line.say("fault", sample=sample, fault=fault_of(error))
+        else:
+            line.say("analysed", sample=sample, job=job_id, warnings=warnings_of(outcome))
+
+
+def main() -> None:
+    """`python -m materialsdock.night.analyst`: started by the daemon only."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--parent", type=int, required=True)
+    parser.add_argument("--answers", type=int, required=True)
+    parser.add_argument("--profile", required=True)
+    parser.add_argument("--site", type=Path, default=None)
+    parser.add_argument("--data", type=Path, required=True)
+    given = parser.parse_args()
+    die_with(given.parent)
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO)
+    line, data = Line(given.answers), DataDirectory(given.data)
+    lock = Lock(data.path / "run" / "analyst.lock", wait_s=LOCK_WAIT_S)
+    profile = config.load(given.profile, siteroot.activate(given.site))
+    with Ledger(data.ledger) as ledger, Heart(data.path / "run" / "analyst.beat") as heart:
+        line.listen()
+        line.say("ready")
+        serve(line, heart, ledger, data, profile.night.analysis_limit_s)
+    lock.release()
+
+
+if __name__ == "__main__":
+    main()

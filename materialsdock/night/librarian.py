@@ -1,0 +1,81 @@
+"""Carries what is in the ledger over to the databroker catalog, beside everything else."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import time
+from pathlib import Path
+
+from materialsdock import config, siteroot
+from materialsdock.catalog import CatalogFeeder
+from materialsdock.errors import MaterialsDockError
+from materialsdock.ledger import Ledger
+from materialsdock.night.beats import Heart
+from materialsdock.night.process import Line, Lock, die_with
+from materialsdock.runner import DataDirectory, catalog_of
+
+log = logging.getLogger(__name__)
+TURN_S = 0.5
+AGAIN_S = 10.0
+DRAIN_S = 30.0
+
+
+def feed(profile: config.Profile, data: DataDirectory, line: Line, heart: Heart) -> None:
+    """Feed the catalog until told to end; a catalog that is away is tried again for ever."""
+    with Ledger(data.ledger) as ledger:
+        while True:
+            try:
+                with (
+                    catalog_of(profile, data) as client,
+                    CatalogFeeder(ledger, client, data.path) as feeder,
+                ):
+                    line.say("ready")
+                    wait_for_end(line, heart)
+                    feeder.drain(DRAIN_S)
+                    return
+            except MaterialsDockError as error:
+                log.warning("the catalog waits: %s", error)
+                if _told_to_end(line, heart, AGAIN_S):
+                    return
+
+
+def _told_to_end(line: Line, heart: Heart, limit_s: float) -> bool:
+    until = time.monotonic() + limit_s
+    while time.monotonic() < until:
+        heart.beat()
+        if not line.inbox.empty():
+            return True
+        time.sleep(TURN_S)
+    return False
+
+
+def wait_for_end(line: Line, heart: Heart) -> None:
+    """Beat until the daemon says the word."""
+    while not _told_to_end(line, heart, AGAIN_S):
+        pass
+
+
+def main() -> None:
+    """`python -m materialsdock.night.librarian`: started by the daemon only."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--parent", type=int, required=True)
+    parser.add_argument("--answers", type=int, required=True)
+    parser.add_argument("--profile", required=True)
+    parser.add_argument("--site", type=Path, default=None)
+    parser.add_argument("--data", type=Path, required=True)
+    given = parser.parse_args()
+    die_with(given.parent)
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO)
+    line, data = Line(given.answers), DataDirectory(given.data)
+    lock = Lock(data.path / "run" / "librarian.lock", wait_s=5.0)
+    profile = config.load(given.profile, siteroot.activate(given.site))
+    with Heart(data.path / "run" / "librarian.beat") as heart:
+        line.listen()
+        feed(profile, data, line, heart)
+    lock.release()
+
+
+if __name__ == "__main__":
+    main()

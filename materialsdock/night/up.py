@@ -1,0 +1,119 @@
+"""Everything of one night under one supervisor, where there is no systemd.
+
+The simulated beamline (of a simulated profile), the guard and the daemon; what ends is started
+again.  When the supervisor itself is killed, the kernel ends them too, and a new one goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from materialsdock import config
+from materialsdock.night.process import Lock, end_holder
+from materialsdock.runner import DataDirectory
+from materialsdock.simulation import channel_access, free_port
+
+log = logging.getLogger(__name__)
+TURN_S = 0.1
+PAUSES_S = (0.0, 0.5, 2.0, 5.0)
+END_S = 20.0
+CALM_S = 60.0
+
+
+class Service:
+    """One process that is started again whenever it ends."""
+
+    def __init__(self, name: str, command: Sequence[str], log_file: Path) -> None:
+        self.name, self.command, self.log_file = name, [*command], log_file
+        self.process: subprocess.Popen[bytes] | None = None
+        self.starts: list[float] = []
+
+    def turn(self) -> None:
+        """Start it when it does not run and the pause after its last death is over."""
+        if self.process is not None and self.process.poll() is None:
+            return
+        now = time.monotonic()
+        recent = [t for t in self.starts if now - t < CALM_S]
+        if recent and now - recent[-1] < PAUSES_S[min(len(recent), len(PAUSES_S)) - 1]:
+            return
+        if self.process is not None:
+            log.warning("%s ended with %s; started again", self.name, self.process.returncode)
+        with self.log_file.open("ab") as kept:
+            self.process = subprocess.Popen(
+                [*self.command, "--parent", str(os.getpid())],
+                stdin=subprocess.DEVNULL,
+                stdout=kept,
+                stderr=kept,
+                start_new_session=True,
+                env={**os.environ, "OMP_NUM_THREADS": "1"},
+            )
+        self.starts = [*recent, now]
+
+    def end(self) -> None:
+        """Ask it to end, then make it."""
+        if self.process is None or self.process.poll() is not None:
+            return
+        self.process.terminate()
+        try:
+            self.process.wait(END_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def channel(data: DataDirectory) -> Mapping[str, str]:
+    """Channel Access of this data folder's simulated beamline; the same port at every start."""
+    kept = data.path / "run" / "port"
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    if not kept.is_file():
+        kept.write_text(str(free_port()))
+    return channel_access(int(kept.read_text()))
+
+
+def services(profile: config.Profile, site: Path, data: DataDirectory) -> list[Service]:
+    """What belongs to one night, in the order in which it is started."""
+    run = data.path / "run"
+    common = ["--profile", profile.name, "--site", str(site), "--data", str(data.path)]
+    found = []
+    if (simulation := profile.simulation) is not None:
+        os.environ.update(channel(data))
+        before = os.environ.get("PYTHONPATH")
+        os.environ["PYTHONPATH"] = f"{site}{os.pathsep}{before}" if before else str(site)
+        changer = data.scenes / "changer"
+        changer.mkdir(parents=True, exist_ok=True)
+        beamline = ["--prefix", simulation.prefix, "--speed", str(simulation.speed)]
+        beamline += ["--scenes", str(changer), "--put-log", str(run / "puts.jsonl")]
+        found.append(
+            Service("ioc", [sys.executable, "-m", simulation.module, *beamline], run / "ioc.log")
+        )
+    for name in ("guard", "daemon"):
+        command = [sys.executable, "-m", f"materialsdock.night.{name}", *common]
+        found.append(Service(name, command, run / f"{name}.log"))
+    return found
+
+
+def up(profile: config.Profile, site: Path, data: DataDirectory) -> None:
+    """Supervise until SIGTERM or SIGINT; then end everything, the daemon first."""
+    ended = threading.Event()
+    lock = Lock(data.path / "run" / "up.lock", wait_s=2.0)
+    for name in ("daemon", "guard"):  # of a supervisor that was killed before it had children die
+        end_holder(data.path / "run" / f"{name}.lock", f"materialsdock.night.{name}")
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    running = services(profile, site, data)
+    try:
+        while not ended.wait(TURN_S):
+            for service in running:
+                service.turn()
+    finally:
+        for service in reversed(running):
+            service.end()
+        lock.release()
