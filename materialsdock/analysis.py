@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from materialsdock import building, wanted
+from materialsdock import wanted
 from materialsdock.campaign import Campaign, target_alone
+from materialsdock.diffraction import refined
 from materialsdock.errors import InputError
 from materialsdock.formats import Measured, read_measured
 from materialsdock.learning.certificate import certify
@@ -19,25 +19,18 @@ from materialsdock.learning.learner import SpectrumLearner
 from materialsdock.learning.multipass import DETECTED, NEARLY, MultiPassLearner
 from materialsdock.learning.steered import SteeredLearner
 from materialsdock.model import (
-    Diffractometer,
     EdgeFit,
     FloatArray,
     Job,
     Outcome,
     Pattern,
     Spectrum,
-    Structure,
     Trial,
 )
-from materialsdock.refinement.quantify import Standard
-from materialsdock.refinement.recipe import SearchSpace
-from materialsdock.refinement.search import search
-from materialsdock.refinement.second_look import findings
-from materialsdock.refinement.warm_start import PastSearch, first_parameters, remembered
+from materialsdock.refinement.warm_start import PastSearch
 from materialsdock.refinement.xas.edge import fit_edge
 
 POSTERIOR_SAMPLES = 200
-LEARNED = 10  # recipes at most that past searches propose
 CERTIFIED = ("e0", "edge_step", "white_line_height")
 
 
@@ -80,67 +73,7 @@ def refine_full(
         "points_full_scan": full["points"],
         "stop_reason": "a full scan, refined as it was measured",
     }
-    return _refined(Outcome(job, (), summary, pattern), pattern, stage, on_trial, past)
-
-
-def _refined(
-    outcome: Outcome,
-    pattern: Pattern,
-    stage: Callable[[str], None],
-    on_trial: Callable[[Trial], None],
-    past: Sequence[PastSearch],
-) -> Outcome:
-    """The outcome with what the search found, and the part of the pattern it belongs to."""
-    stage("refining")
-    began = time.perf_counter()
-    job, options = outcome.job, outcome.job.settings["analysis"]
-    of = pattern, job.sample.structures, building.diffractometer(job.settings["diffractometer"])
-    found = search(
-        *of,
-        trials=options["trials"],
-        seeds=tuple(options["seeds"]),
-        workers=options["workers"],
-        time_limit_s=options["trial_time_limit_s"],
-        range=options.get("range"),
-        storage=options.get("storage"),
-        resume=options.get("resume", True),
-        scheduler_address=options.get("scheduler_address"),
-        on_trial=on_trial,
-        texture=options.get("texture") == "evidence",
-    )
-    seconds = {"seconds_refining": time.perf_counter() - began, "search_ended": found.ended}
-    standard = Standard(**options["standard"]) if options.get("standard") else None
-    said = findings(found.fit, found.texture, standard)
-    return replace(
-        outcome,
-        summary={**outcome.summary, **seconds, **said},
-        measured=found.pattern,
-        fit=found.fit,
-        trials=found.trials,
-        solutions=found.solutions,
-        assessment=found.assessment,
-    )
-
-
-def _learned(
-    past: Sequence[PastSearch],
-    pattern: Pattern,
-    structures: Sequence[Structure],
-    diffractometer: Diffractometer,
-    options: Mapping[str, Any],
-) -> list[dict[str, Any]]:
-    """What earlier searches on the same instrument propose, for half of the trials at most."""
-    space = SearchSpace.of(pattern, structures, diffractometer)
-    count, seed = min(LEARNED, options["trials"] // 2), options["seeds"][0]
-    return [dict(p) for p in first_parameters(past, space, diffractometer, count=count, seed=seed)]
-
-
-def search_of(outcome: Outcome) -> dict[str, Any]:
-    """What to keep of the outcome's search for later ones; {} where there was none."""
-    if not outcome.trials or not isinstance(outcome.measured, Pattern):
-        return {}
-    of = building.diffractometer(outcome.job.settings["diffractometer"])
-    return {"search": remembered(outcome.measured, of, outcome.trials)}
+    return refined(Outcome(job, (), summary, pattern), pattern, stage, on_trial, past)
 
 
 def _diffraction(
@@ -156,10 +89,8 @@ def _diffraction(
     curve = Pattern(grid, mean, sd, measured.count_time_s)
     summary = summarise(campaign)
     summary["plan"] = passes(learner, summary["quantities"])
-    if not job.sample.structures:
-        return Outcome(job, tuple(campaign.decisions), summary, measured, curve=curve)
     outcome = Outcome(job, tuple(campaign.decisions), summary, measured, curve=curve)
-    return _refined(outcome, measured, stage, on_trial, past)
+    return refined(outcome, measured, stage, on_trial, past)
 
 
 def _absorption(

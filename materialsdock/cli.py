@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,37 +14,38 @@ from typer.exceptions import TyperException
 from materialsdock.cli_hybrid import hybrid
 from materialsdock.cli_options import (
     Cif,
-    Continue,
     CountTime,
+    Elements,
     Esd,
-    Grains,
     Json,
     Objective,
     Out,
     Prior,
     ProfileName,
-    Range,
     Regions,
     Replay,
     Resume,
     Seed,
-    Seeds,
     Site,
     Speed,
-    Spike,
     Standards,
     Stop,
+    Store,
     TechniqueName,
     Texture,
-    TextureBy,
     Trials,
     Wanted,
     Workers,
 )
+from materialsdock.cli_refine import refine
 from materialsdock.cli_series import series
 from materialsdock.cli_store import store as structures
 from materialsdock.cli_xas import xas
 from materialsdock.errors import InputError, MaterialsDockError
+
+# how a job is analysed and shown may change when it goes on; what it measures may not
+ANEW = {"trials", "workers", "store", "elements", "speed"}
+RESUMED_WITH = {"resume", "out", "site", "as_json", *ANEW}
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -59,6 +61,7 @@ app.add_typer(structures, name="store")
 app.command()(xas)
 app.command()(series)
 app.command()(hybrid)
+app.command()(refine)
 
 
 def technique_of(name: str | None) -> Any:
@@ -66,6 +69,16 @@ def technique_of(name: str | None) -> Any:
     if name not in (None, "xrd", "xas"):
         raise InputError(f"no technique {name!r}", where="--technique", remedy="say xrd or xas")
     return name
+
+
+def words_given(context: typer.Context, besides: Collection[str]) -> list[str]:
+    """The options that stand on the command line, without those `besides`."""
+    found = []
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if source is not None and source.name == "COMMANDLINE" and parameter.name not in besides:
+            found.append(max(parameter.opts, key=len))
+    return found
 
 
 @app.command()
@@ -92,8 +105,11 @@ def demo(
 
 @app.command()
 def measure(
+    context: typer.Context,
     replay: Replay = None,
     cif: Cif = [],  # noqa: B006
+    store: Store = None,
+    elements: Elements = None,
     preferred_orientation: Texture = [],  # noqa: B006
     profile: ProfileName = "sim",
     technique: TechniqueName = None,
@@ -115,7 +131,7 @@ def measure(
     as_json: Json = False,
 ) -> None:
     """Measure a sample autonomously, replaying a measured file on the simulated beamline."""
-    from materialsdock import commands
+    from materialsdock import commands, options
 
     request = commands.Request(
         profile=profile,
@@ -133,10 +149,14 @@ def measure(
         prior=prior,
         standards=tuple(standard),
         regions=tuple(region),
+        store=store,
+        elements=elements,
     )
     if (resume is None) == (replay is None):
         raise InputError("name either a file or a job", remedy="use --replay FILE or --resume ID")
     if resume is not None:
+        kept = words_given(context, besides=RESUMED_WITH)
+        options.unchangeable(kept)
         commands.show(commands.resume(request, resume), as_json)
         return
     assert replay is not None
@@ -144,38 +164,6 @@ def measure(
         replay, cif, preferred_orientation, technique_of(technique)
     )
     commands.show(commands.replay(request, measured, sample, replay), as_json)
-
-
-@app.command()
-def refine(
-    pattern: Annotated[Path, typer.Argument(help="Measured powder pattern.")],
-    cif: Cif,
-    preferred_orientation: Texture = [],  # noqa: B006
-    profile: ProfileName = "sim",
-    out: Out = Path("materialsdock-data"),
-    trials: Trials = None,
-    seeds: Seeds = 3,
-    range: Range = None,
-    workers: Workers = None,
-    resume: Continue = False,
-    texture: TextureBy = "evidence",
-    standard: Spike = None,
-    particle_size: Grains = [],  # noqa: B006
-    seed: Seed = 0,
-    site: Site = None,
-    as_json: Json = False,
-) -> None:
-    """Refine a measured pattern, all of it, without measuring anything."""
-    from materialsdock import commands, refine_command
-    from materialsdock.refinement.quantify import weighed_in
-
-    request = commands.Request(
-        profile=profile, site=site, out=out, trials=trials, workers=workers, seed=seed
-    )
-    spike = None if standard is None else weighed_in(standard)
-    how = refine_command.How(seeds, range, resume, texture, spike, tuple(particle_size))
-    measured, sample = commands.read_sample(pattern, cif, preferred_orientation, "xrd")
-    refine_command.show(*refine_command.refine(request, how, measured, sample), as_json)
 
 
 @app.command()

@@ -67,6 +67,24 @@ Grains = Annotated[
         "--particle-size", help="NAME=UM of every phase: corrects weights for micro-absorption."
     ),
 ]
+Engine = Annotated[
+    Literal["rietx", "gsas2"] | None,
+    typer.Option(help="Rietveld program: rietx, or gsas2 where it is installed."),
+]
+WarmStart = Annotated[
+    bool,
+    typer.Option(
+        "--warm-start/--no-warm-start",
+        help="Try first what earlier searches in the data folder found on this instrument.",
+    ),
+]
+Store = Annotated[
+    Path | None,
+    typer.Option(help="Structure store in which phases are sought where no --cif is given."),
+]
+Elements = Annotated[
+    str | None, typer.Option(help="With --store: what phases may be made of, e.g. Zn,O.")
+]
 Continue = Annotated[
     bool, typer.Option("--resume", help="Go on with the search that was interrupted.")
 ]

@@ -5,119 +5,24 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from materialsdock import building, config, options, prepare, siteroot
+from materialsdock import building, config, diffraction, options, prepare
 from materialsdock.errors import InputError, Refused
 from materialsdock.explain import sentences
 from materialsdock.formats import Measured, read_measured
-from materialsdock.learning import library
 from materialsdock.ledger import Ledger
 from materialsdock.model import Job, Outcome, Sample, Technique
 from materialsdock.progress import display
 from materialsdock.report import overview, summary_json, write_report
+from materialsdock.request import Request as Request
 from materialsdock.runner import DataDirectory
 from materialsdock.runner import measure as run_measure
 from materialsdock.simulation import running, save_scene
-
-
-@dataclass(frozen=True)
-class Request:
-    """What the user asked for, apart from the sample; None means: as the profile says."""
-
-    profile: str = "sim"
-    site: Path | None = None
-    out: Path = Path("materialsdock-data")
-    stop: Sequence[str] = ()
-    trials: int | None = None
-    workers: int | None = None
-    speed: float | None = None
-    seed: int = 0
-    count_time_s: float | None = None
-    objective: str | None = None
-    wanted: Sequence[str] = ()
-    esd: float | None = None
-    prior: Path | None = None
-    standards: Sequence[Path] = ()
-    regions: Sequence[str] = ()
-
-    @property
-    def given(self) -> tuple[str, ...]:
-        """The options that say what a job is to do."""
-        words = {
-            "--stop": self.stop,
-            "--count-time": self.count_time_s,
-            "--objective": self.objective,
-            "--wanted": self.wanted,
-            "--esd": self.esd,
-            "--prior": self.prior,
-            "--standards": self.standards,
-            "--region": self.regions,
-        }
-        return tuple(word for word, value in words.items() if value not in (None, (), []))
-
-    def check(self, measured: Measured, sample: Sample) -> None:
-        """Refuse, all at once, options that say nothing or nothing of this sample."""
-        cif = ("--cif",) if sample.structures else ()
-        checks: list[Callable[[], object]] = [
-            partial(options.fitting, sample.technique, (*cif, *self.given)),
-            partial(options.stop_options, self.stop),
-        ]
-        if sample.technique == "xas":
-            scan = float(measured.x[0]), float(measured.x[-1])
-            checks.append(partial(options.regions, self.regions, scan))
-        xrd = config.load(self.profile, siteroot.activate(self.site)).xrd
-        if xrd is not None:
-            objective = self.objective or xrd.objective
-            checks.append(partial(options.aim, objective, self.wanted, self.esd))
-        if self.prior is not None:
-            named = self.prior
-            checks.append(lambda: library.load(self._prior_file(named)))
-        options.together(*checks)
-
-    def load(self) -> tuple[config.Profile, Path]:
-        """The profile with the request's changes, and the active site."""
-        site = siteroot.activate(self.site)
-        profile = config.load(self.profile, site)
-        changes = {"trials": self.trials, "workers": self.workers}
-        wanted = {key: value for key, value in changes.items() if value is not None}
-        analysis_section = profile.analysis.model_copy(update={**wanted, "seeds": (self.seed,)})
-        changed = {"analysis": analysis_section, **self._goals(profile)}
-        return profile.model_copy(update=changed), site
-
-    def _prior_file(self, named: Path) -> Path:
-        folder = siteroot.find(self.site) / "profiles" / self.profile
-        return config.prior_file(named, folder, Path())
-
-    def _goals(self, profile: config.Profile) -> dict[str, Any]:
-        """The technique sections with what the user wants to know instead of the profile's."""
-        # another objective does not keep what the profile wants of its own
-        wanted = self.wanted or (None if self.objective is None else ())
-        goals: dict[str, Any] = {
-            "objective": self.objective,
-            "wanted": wanted,
-            "wanted_esd": self.esd,
-        }
-        sections: dict[str, dict[str, Any]] = {
-            "xrd": goals,
-            "xas": {
-                "standards": tuple(self.standards) or None,
-                "prior": self.prior and self._prior_file(self.prior),
-                "regions": options.regions(self.regions) or None,
-            },
-        }
-        found = {}
-        for name, changes in sections.items():
-            section = getattr(profile, name)
-            asked = {key: value for key, value in changes.items() if value is not None}
-            if section is not None and asked:
-                found[name] = config.changed(section, asked)
-        return found
 
 
 @dataclass(frozen=True)
@@ -153,6 +58,7 @@ def replay(
         count_time_s=request.count_time_s,
     )
     building.check(job)
+    diffraction.check(job)
     data = DataDirectory(request.out)
     scene = data.scenes / f"{job.job_id}.npz"
     save_scene(scene, technique=sample.technique, **prepare.scene(measured, job, profile))
@@ -163,12 +69,26 @@ def replay(
 
 
 def resume(request: Request, job_id: str) -> Shown:
-    """Go on with a job of the ledger where it stopped; it keeps its own options."""
+    """Go on with a job of the ledger where it stopped.
+
+    Sample, structures and what was to be measured are those it began with; how it is analysed may
+    be asked for anew.  Raises InputError for what cannot be changed, and for a job that measured
+    nothing.
+    """
     options.unchangeable(request.given)
-    data = DataDirectory(request.out)
-    with Ledger(data.ledger) as ledger:
+    with _existing_ledger(request.out) as ledger:
         job = ledger.job(job_id)
         counted = ledger.observations(job_id)
+    if "scene" not in job.settings:
+        raise InputError(
+            "nothing is measured in this job, a file was refined",
+            where=job_id,
+            remedy="go on with `materialsdock refine FILE --resume`",
+        )
+    request.check_store(job.sample)
+    data = DataDirectory(request.out)
+    job = diffraction.with_analysis(job, request.of_analysis)
+    diffraction.check(job)
     profile, site = replace(request, profile=job.settings["profile"], seed=job.seed).load()
     scene = Path(job.settings["scene"])
     if not scene.is_file():
@@ -187,7 +107,7 @@ def _carry_out(
 ) -> Shown:
     with _beamline(job, profile, site, request), display(job) as watch:
         print(f"job {job.job_id}", file=sys.stderr, flush=True)
-        outcome = run_measure(what, profile, data, watch)
+        outcome = run_measure(what, profile, data, watch, request.of_analysis)
     report = write_report(outcome, data.reports / f"{job.job_id}.html")
     return Shown(outcome, report, data)
 

@@ -10,20 +10,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from materialsdock.errors import InputError, Unreachable
 from materialsdock.model import Diffractometer
 from materialsdock.protocols import Instrument
+from materialsdock.sections import Night, Section
 
 DOTTED = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
 PRIOR_ENDING = ".prior.npz"
-
-
-class Section(BaseModel):
-    """Every section refuses keys that it does not know."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 SectionT = TypeVar("SectionT", bound=Section)
@@ -119,6 +114,10 @@ class Analysis(Section):
     storage : URL where trials are kept (refinement/storage.py); none: in memory
     engine : Rietveld program, "rietx" or "gsas2" where it is installed
     texture : preferred orientation on request only, or also by evidence (refinement/texture.py)
+    warm_start : try first what earlier searches on the instrument found
+    store : folder of structures, searched where a sample comes without any
+    elements : that they may be made of; none: those of the sample's composition, or all
+    energy : ASE calculator "module:Class" of the hybrid analysis, made with energy_arguments
     """
 
     engine: Literal["rietx", "gsas2"] = "rietx"
@@ -130,6 +129,12 @@ class Analysis(Section):
     scheduler_address: str | None = None
     storage: str | None = None
     texture: Literal["request", "evidence"] = "request"
+    warm_start: bool = True
+    store: str | None = None
+    elements: tuple[str, ...] = ()
+    energy: str | None = Field(default=None, pattern=DOTTED)
+    energy_arguments: Mapping[str, Any] = {}
+    energy_trials: int = Field(default=20, ge=1)
 
     @model_validator(mode="after")
     def _has_a_scheduler(self) -> Self:
@@ -159,6 +164,7 @@ class Profile(Section):
     xas: Xas | None = None
     analysis: Analysis = Analysis()
     catalog: Catalog = Catalog()
+    night: Night = Night()
 
 
 def names(site: Path) -> list[str]:
@@ -178,6 +184,10 @@ def load(name: str, site: Path) -> Profile:
         raise InputError(str(error), where=str(path), remedy="mend the TOML") from error
     except ValidationError as error:
         raise InputError(faults(error), where=str(path), remedy="mend these keys") from error
+    if profile.analysis.store is not None:
+        store = {"store": str(path.parent / Path(profile.analysis.store).expanduser())}
+        analysis = profile.analysis.model_copy(update=store)
+        profile = profile.model_copy(update={"analysis": analysis})
     if profile.xas is None or profile.xas.prior is None:
         return profile
     file = prior_file(profile.xas.prior, path.parent, path.parent)

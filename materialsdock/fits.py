@@ -165,3 +165,42 @@ class Assessment:
     checks: tuple[Check, ...]
     rivals: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Point:
+    """One trial of a hybrid search: rwp [%] and energy_ev [eV per atom] of a refined structure.
+
+    structure : name of the candidate; settings : what the trial chose; cif : as refined
+    reason : why it counts for nothing ("" when it does)
+    """
+
+    number: int
+    seed: int
+    structure: str
+    settings: Mapping[str, Any]
+    rwp: float = math.nan
+    energy_ev: float = math.nan
+    reason: str = ""
+    fit: Fit | None = None
+    cif: str = ""
+
+    @property
+    def counts(self) -> bool:
+        """Refined to something physical, with an energy."""
+        return not self.reason
+
+
+@dataclass(frozen=True, eq=False)
+class HybridResult:
+    """All trials in order, and the Pareto set by rising Rwp, refined with full effort.
+
+    calculator, arguments : by which the energies are
+    sentences : what the set says, and what it does not
+    """
+
+    points: tuple[Point, ...]
+    front: tuple[Point, ...]
+    calculator: str
+    arguments: Mapping[str, Any]
+    sentences: tuple[str, ...] = ()

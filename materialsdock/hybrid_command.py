@@ -19,6 +19,7 @@ from materialsdock.refinement.hybrid import hybrid_search
 from materialsdock.refinement.pareto import HybridResult, Point
 from materialsdock.report.hybrid import render_hybrid
 from materialsdock.report.plain import write_page
+from materialsdock.report.summary import hybrid_json
 
 
 @dataclass(frozen=True)
@@ -99,23 +100,7 @@ def run(
 
 def summary(found: HybridResult, report: Path) -> dict[str, Any]:
     """What `--json` prints."""
-    return {
-        "calculator": found.calculator.name,
-        "arguments": dict(found.calculator.arguments),
-        "trials": len(found.points),
-        "trials_failed": sum(not point.counts for point in found.points),
-        "pareto": [
-            {
-                "structure": point.structure,
-                "rwp": round(point.rwp, 4),
-                "energy_ev_per_atom": round(point.energy_ev, 6),
-                "coordinates": "refined" if point.settings["refine"] else "shifted",
-            }
-            for point in found.front
-        ],
-        "sentences": list(found.sentences),
-        "report": str(report),
-    }
+    return {**hybrid_json(found), "report": str(report)}
 
 
 def overview(said: dict[str, Any]) -> str:

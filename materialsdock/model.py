@@ -19,8 +19,10 @@ from materialsdock.fits import Check as Check
 from materialsdock.fits import Correlation as Correlation
 from materialsdock.fits import Fit as Fit
 from materialsdock.fits import HeldOut as HeldOut
+from materialsdock.fits import HybridResult as HybridResult
 from materialsdock.fits import Parameter as Parameter
 from materialsdock.fits import PhaseFit as PhaseFit
+from materialsdock.fits import Point as Point
 from materialsdock.fits import Solution as Solution
 from materialsdock.fits import Trial as Trial
 
@@ -246,6 +248,7 @@ class Outcome:
     """What the morning finds; `measured` the merged points, `curve` the posterior on the axis.
 
     solutions : the fit and its rivals, best first; assessment : the verdict on the fit
+    hybrid : fit against energy, where a calculator is configured
     """
 
     job: Job
@@ -258,3 +261,4 @@ class Outcome:
     curve: Pattern | Spectrum | None = None
     solutions: tuple[Solution, ...] = ()
     assessment: Assessment | None = None
+    hybrid: HybridResult | None = None

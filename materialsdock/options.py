@@ -24,7 +24,7 @@ MODES = ("paper", "robust", "target")
 CURVE = ("rmse", "rmse_bound")  # targets whose names are no QUANTITY_sd
 OBJECTIVES = ("peaks", "profile", *STEERED)
 FOR: Mapping[Technique, tuple[str, ...]] = {
-    "xrd": ("--cif", "--objective", "--wanted", "--esd"),
+    "xrd": ("--cif", "--store", "--elements", "--objective", "--wanted", "--esd"),
     "xas": ("--prior", "--standards", "--region"),
 }
 

@@ -9,16 +9,17 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from materialsdock import analysis, options, prepare
+from materialsdock import analysis, diffraction, options, prepare
 from materialsdock.commands import Request, Shown
 from materialsdock.errors import InputError
 from materialsdock.formats import Measured
-from materialsdock.model import Job, Sample
+from materialsdock.ledger import Ledger
+from materialsdock.model import Job, Outcome, Sample
 from materialsdock.progress import display
 from materialsdock.refinement.quantify import Standard, check_standard
 from materialsdock.report import overview, summary_json, write_report
 from materialsdock.report.crystal import write_cif
-from materialsdock.runner import DataDirectory
+from materialsdock.runner import DataDirectory, Watch, searches
 
 SEEDS = 3
 TRIALS = 50
@@ -44,23 +45,46 @@ class How:
     particle_sizes: Sequence[str] = ()
 
 
-def refine(request: Request, how: How, measured: Measured, sample: Sample) -> tuple[Shown, Path]:
-    """Refine a measured pattern without measuring; the outcome shown, and the CIF written."""
-    if not sample.structures:
-        raise InputError("no structure to refine", where="--cif", remedy="name a CIF file")
+def refine(
+    request: Request, how: How, measured: Measured, sample: Sample
+) -> tuple[Shown, Path | None]:
+    """Refine a measured pattern without measuring; the outcome shown, and the CIF written.
+
+    The search begins with what earlier ones in the data folder found, and is kept there for later
+    ones.  No CIF is written where phases were sought in a store and none matched.
+    """
+    request.check_store(sample)
     if how.standard is not None:
         check_standard(how.standard, tuple(s.name for s in sample.structures))
     structures = options.particle_sizes(how.particle_sizes, sample.structures)
     sample = replace(sample, structures=structures)
     profile, _ = request.load()
+    if not sample.structures and not profile.analysis.store:
+        raise InputError(
+            "no structure to refine",
+            where="--cif",
+            remedy="name a CIF file, or a structure store with --store",
+        )
     data = DataDirectory(request.out)
     job = prepare.diffraction_job(measured, sample, profile, stop={}, seed=request.seed)
     job = replace(job, settings={**job.settings, "analysis": _asked(job, request, how, data)})
+    diffraction.check(job)
     with display(job) as watch:
-        outcome = analysis.refine_full(job, measured, watch.stage, watch.trial)
+        outcome = _kept(job, measured, data, watch)
     report = write_report(outcome, data.reports / f"{job.job_id}.html")
-    cif = write_cif(outcome, data.reports / f"{job.job_id}.cif")
-    return Shown(outcome, report, data), cif
+    cif = data.reports / f"{job.job_id}.cif"
+    return Shown(outcome, report, data), write_cif(outcome, cif) if outcome.fit else None
+
+
+def _kept(job: Job, measured: Measured, data: DataDirectory, watch: Watch) -> Outcome:
+    """The outcome of the refinement; job and outcome are in the ledger."""
+    with Ledger(data.ledger) as ledger:
+        past = searches(ledger)
+        ledger.add_job(job)
+        outcome = analysis.refine_full(job, measured, watch.stage, watch.trial, past)
+        found = {**summary_json(outcome), **diffraction.search_of(outcome)}
+        ledger.add_outcome(job.job_id, found)
+    return outcome
 
 
 def _asked(job: Job, request: Request, how: How, data: DataDirectory) -> dict[str, Any]:
@@ -79,11 +103,13 @@ def _asked(job: Job, request: Request, how: How, data: DataDirectory) -> dict[st
     }
 
 
-def show(shown: Shown, cif: Path, as_json: bool) -> None:
+def show(shown: Shown, cif: Path | None, as_json: bool) -> None:
     """Print the outcome: one JSON object, or what a person wants to read first."""
     if as_json:
-        said = {**summary_json(shown.outcome), "report": str(shown.report), "cif": str(cif)}
+        said = {**summary_json(shown.outcome), "report": str(shown.report), "cif": cif and str(cif)}
         print(json.dumps(said, allow_nan=False))
         return
     print(overview(shown.outcome))
-    print(f"report: {shown.report}\nCIF: {cif}")
+    print(f"report: {shown.report}")
+    if cif is not None:
+        print(f"CIF: {cif}")

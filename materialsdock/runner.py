@@ -18,6 +18,7 @@ from materialsdock import analysis
 from materialsdock.campaign import Campaign
 from materialsdock.catalog import CatalogFeeder, close_torn_runs, open_catalog
 from materialsdock.config import Beam, Profile, build_instrument, release, resolve
+from materialsdock.diffraction import search_of, with_analysis
 from materialsdock.errors import MaterialsDockError
 from materialsdock.ledger import Ledger
 from materialsdock.model import Decision, Job, Outcome, Trial
@@ -147,9 +148,15 @@ def plan_for(campaign: Campaign, instrument: Instrument, profile: Profile) -> An
 
 
 def measure(
-    job: Job | str, profile: Profile, data: DataDirectory, watch: Watch | None = None
+    job: Job | str,
+    profile: Profile,
+    data: DataDirectory,
+    watch: Watch | None = None,
+    analysis_changes: Mapping[str, Any] | None = None,
 ) -> Outcome:
     """Measure and analyse one job; a job id resumes it from the ledger.
+
+    analysis_changes : settings of the analysis that differ from those the job began with
 
     Raises Interrupted after Ctrl-C or SIGTERM, and whatever a device or the analysis raises; the
     shutter is closed and all that was recorded is in the ledger then too.
@@ -158,13 +165,14 @@ def measure(
     with contextlib.ExitStack() as stack:
         ledger = stack.enter_context(Ledger(data.ledger))
         campaign = _campaign(job, ledger)
+        campaign.job = with_analysis(campaign.job, analysis_changes or {})
         campaign.listeners.append(watch.decision)
         feeding = stack.enter_context(_catalog_fed_from(ledger, data, profile))
         if not campaign.finished:
             outcome = _measure(campaign, profile, watch, searches(ledger))
         else:
             outcome = analysis.analyse(campaign, watch.stage, watch.trial, searches(ledger))
-        found = {**summary_json(outcome), **analysis.search_of(outcome)}
+        found = {**summary_json(outcome), **search_of(outcome)}
         ledger.add_outcome(campaign.job.job_id, found)
         watch.stage("filling the catalog")
         feeding()
@@ -181,8 +189,10 @@ def _campaign(job: Job | str, ledger: Ledger) -> Campaign:
 
 def searches(ledger: Ledger) -> tuple[PastSearch, ...]:
     """The refinement searches of earlier jobs."""
-    outcomes = (ledger.outcome(job.job_id) for job in ledger.jobs())
-    return tuple(recalled(o["search"]) for o in outcomes if o and "search" in o)
+    outcomes = ((job.job_id, ledger.outcome(job.job_id)) for job in ledger.jobs())
+    return tuple(
+        recalled({**o["search"], "origin": job_id}) for job_id, o in outcomes if o and "search" in o
+    )
 
 
 def _measure(

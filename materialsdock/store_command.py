@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import gemmi
 import numpy as np
 
 from materialsdock import config, siteroot
 from materialsdock.errors import InputError
 from materialsdock.formats import Measured, read_measured
+from materialsdock.identification import (
+    answer,
+    elements_of,
+    existing_store,
+    facts,
+    families_of,
+)
 from materialsdock.model import Diffractometer, Pattern
 from materialsdock.structures import identify as identifying
-from materialsdock.structures import verdict
-from materialsdock.structures.identify import Identification
 from materialsdock.structures.match import Match
-from materialsdock.structures.reading import Entry
 from materialsdock.structures.store import StructureStore
-from materialsdock.structures.verdict import Hypothesis
-
-Families = Mapping[str, Sequence[Entry]]
 
 
 @dataclass(frozen=True)
@@ -37,22 +37,6 @@ class Query:
     workers: int = 2
     profile: str = "sim"
     wavelengths_angstrom: Sequence[float] = ()
-
-
-def elements_of(words: str | None) -> frozenset[str] | None:
-    """ "Fe,O" as a set; None for no filter.  InputError naming every word that is no element."""
-    if words is None:
-        return None
-    names = [word.strip().capitalize() for word in words.replace(" ", ",").split(",")]
-    names = [name for name in names if name]
-    wrong = [name for name in names if gemmi.Element(name).atomic_number == 0]
-    if wrong or not names:
-        raise InputError(
-            f"no element {', '.join(map(repr, wrong)) or repr(words)}",
-            where="--elements",
-            remedy="name elements, e.g. Fe,O",
-        )
-    return frozenset(names)
 
 
 def add(paths: Sequence[Path], folder: Path, workers: int) -> dict[str, Any]:
@@ -78,13 +62,13 @@ def add(paths: Sequence[Path], folder: Path, workers: int) -> dict[str, Any]:
 
 def listing(folder: Path, elements: str | None) -> dict[str, Any]:
     """Every structure of the store, with the names of other CIFs of the same."""
-    store = _existing(folder)
+    store = existing_store(folder)
     refused = store.refresh()
     everything = store.entries(elements_of(elements), aliases=True)
-    families = _families(everything)
+    families = families_of(everything)
     return {
         "store": str(folder),
-        "structures": [_facts(e, families) for e in everything if e.same_as is None],
+        "structures": [facts(e, families) for e in everything if e.same_as is None],
         "refused": list(refused),
     }
 
@@ -97,7 +81,7 @@ def search(
     diffractometer = _diffractometer(query, measured)
     pattern = _pattern(measured)
     chosen = elements_of(query.elements)
-    store = _existing(folder)
+    store = existing_store(folder)
     refused = store.refresh()
     entries = store.entries(chosen, aliases=True)
     found = identifying.identify(
@@ -122,95 +106,6 @@ def tell(number: int, found: Sequence[Match]) -> None:
     """Say on standard error what is being refined, for a person who waits."""
     names = ", ".join(m.entry.name for m in found[:3])
     print(f"phase {number + 1}: {names or 'no candidate'}", file=sys.stderr, flush=True)
-
-
-def answer(found: Identification, entries: Sequence[Entry]) -> dict[str, Any]:
-    """An identification as plain JSON; `entries` are those it was sought among."""
-    best, families = found.hypothesis, _families(entries)
-    return {
-        "verdict": found.judgement.verdict,
-        "reasons": list(found.judgement.reasons),
-        "explained": round(found.judgement.explained, 4),
-        "phases": [] if best is None else _phases(best, families),
-        "rwp": None if best is None else round(best.fit.rwp, 3),
-        "r_exp": None if best is None else round(best.fit.r_exp, 3),
-        "gof": None if best is None else round(best.fit.gof, 3),
-        "engine": None if best is None else best.fit.engine,
-        "rivals": [
-            {"phases": list(h.names), "rwp": round(h.fit.rwp, 3), "figure": round(h.figure, 4)}
-            for h in found.rivals
-        ],
-        "figure": None if best is None else round(best.figure, 4),
-        "candidates": [[_candidate(m) for m in ranked] for ranked in found.rounds],
-        "compared": found.compared,
-        "refined": found.tried,
-        "seconds_matching": round(found.seconds_matching, 3),
-        "seconds_refining": round(found.seconds_refining, 3),
-    }
-
-
-def _phases(best: Hypothesis, families: Families) -> list[dict[str, Any]]:
-    rows = []
-    for i, (m, fit) in enumerate(zip(best.phases, best.fit.phases, strict=True)):
-        esd = fit.weight_fraction_esd
-        rows.append(
-            {
-                **_facts(m.entry, families),
-                "weight_percent": round(fit.weight_fraction, 3),
-                "weight_percent_esd": None if esd is None else round(esd, 3),
-                "refined_cell": {k: round(p.value, 5) for k, p in fit.cell.items()},
-                "cell_change": round(verdict.strain(m, best.fit, i), 5),
-                "score": round(m.score, 4),
-            }
-        )
-    return rows
-
-
-def _candidate(m: Match) -> dict[str, Any]:
-    return {
-        "name": m.entry.name,
-        "formula": m.entry.described.formula,
-        "space_group": m.entry.described.space_group,
-        "entry_id": m.entry.entry_id,
-        "score": round(m.score, 4),
-        "lines_seen": round(float(m.seen), 3),
-        "cell_change": m.strain,
-    }
-
-
-def _families(entries: Sequence[Entry]) -> Families:
-    """The entries of each structure, by the identifier of the one that stands for it."""
-    found: dict[str, list[Entry]] = {}
-    for entry in entries:
-        found.setdefault(entry.family, []).append(entry)
-    return found
-
-
-def _facts(entry: Entry, families: Families) -> dict[str, Any]:
-    """What a list shows of an entry; aliases are the other entries of the same structure."""
-    it = entry.described
-    others = [e for e in families[entry.family] if e.entry_id != entry.entry_id]
-    return {
-        "entry_id": entry.entry_id,
-        "name": entry.name,
-        "formula": it.formula,
-        "elements": list(it.elements),
-        "space_group": it.space_group,
-        "cell": [round(x, 5) for x in it.cell],
-        "density_g_cm3": round(it.density, 4),
-        "collection": entry.collection,
-        "source": entry.source,
-        "notes": list(it.notes),
-        "aliases": [" ".join(filter(None, (e.name, e.collection))) for e in others],
-    }
-
-
-def _existing(folder: Path) -> StructureStore:
-    if not folder.is_dir():
-        raise InputError(
-            "no structure store", where=str(folder), remedy="make one with `store add FILES`"
-        )
-    return StructureStore(folder)
 
 
 def _diffractometer(query: Query, measured: Measured) -> Diffractometer:

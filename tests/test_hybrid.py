@@ -305,7 +305,8 @@ def result(*names):
     ]
     found = type("Result", (), {})()
     found.points, found.front = tuple(points), pareto(points)
-    found.calculator, found.sentences = EMT, sentences(pareto(points))
+    found.calculator, found.arguments = EMT.name, {}
+    found.sentences = sentences(pareto(points))
     return found
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from materialsdock import analysis, runner
+from materialsdock import diffraction, runner
 from materialsdock.ledger import Ledger
 from materialsdock.model import Diffractometer, Job, Outcome, Sample, Trial
 from materialsdock.refinement.recipe import SearchSpace
@@ -175,10 +175,13 @@ def test_what_a_ledger_keeps_of_earlier_jobs_starts_the_next_search(tmp_path):
     with Ledger(tmp_path / "ledger.sqlite") as ledger:
         ledger.add_job(job)
         ledger.add_job(replace(job, job_id="b"))
-        ledger.add_outcome("a", {"rwp": 5.0, **analysis.search_of(outcome)})
+        ledger.add_outcome("a", {"rwp": 5.0, **diffraction.search_of(outcome)})
         known = runner.searches(ledger)
-    options = {"trials": 16, "seeds": [0]}
-    first = analysis._learned(known, pattern, [FLUORITE], CU, options)
+    job = diffraction.with_analysis(job, {"trials": 16, "seeds": [0]})
+    first, origins = diffraction.learned(known, pattern, job)
+    assert origins == ("a",)
     assert 1 <= len(first) <= 8
     assert best_of(first, space) < formula(space.default())
-    assert analysis._learned((), pattern, [FLUORITE], CU, options) == []
+    assert diffraction.learned((), pattern, job) == ([], ())
+    cold = diffraction.with_analysis(job, {"warm_start": False})
+    assert diffraction.learned(known, pattern, cold) == ([], ())

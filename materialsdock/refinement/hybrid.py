@@ -82,7 +82,8 @@ def hybrid_search(
             if on_trial is not None:
                 on_trial(point)
         front = _refined_to_the_end(course, pool, common, FINAL_PATIENCE * time_limit_s)
-    return HybridResult(tuple(course.points), front, calculator, sentences(front))
+    said = calculator.name, dict(calculator.arguments), sentences(front)
+    return HybridResult(tuple(course.points), front, *said)
 
 
 def _refined_to_the_end(

@@ -2,56 +2,16 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
 
-from materialsdock.model import Fit
-from materialsdock.refinement.energy import Calculator
+from materialsdock.model import HybridResult as HybridResult
+from materialsdock.model import Point as Point
 
 CAUTION = (
     "An energy is that of a model at rest: it knows no temperature, and the error of its "
     "calculator can exceed the differences shown. It can name a candidate that diffraction alone "
     "overlooks; it cannot overrule the pattern."
 )
-
-
-@dataclass(frozen=True, eq=False)
-class Point:
-    """One trial: rwp [%] and energy_ev [eV per atom] of a refined structure.
-
-    structure : name of the candidate; settings : what the trial chose; cif : as refined
-    reason : why it counts for nothing ("" when it does)
-    """
-
-    number: int
-    seed: int
-    structure: str
-    settings: Mapping[str, Any]
-    rwp: float = math.nan
-    energy_ev: float = math.nan
-    reason: str = ""
-    fit: Fit | None = None
-    cif: str = ""
-
-    @property
-    def counts(self) -> bool:
-        """Refined to something physical, with an energy."""
-        return not self.reason
-
-
-@dataclass(frozen=True, eq=False)
-class HybridResult:
-    """All trials in order, and the Pareto set by rising Rwp, refined with full effort.
-
-    sentences : what the set says, and what it does not
-    """
-
-    points: tuple[Point, ...]
-    front: tuple[Point, ...]
-    calculator: Calculator
-    sentences: tuple[str, ...] = ()
 
 
 def pareto(points: Sequence[Point]) -> tuple[Point, ...]:

@@ -43,12 +43,16 @@ class PastTrial:
 
 @dataclass(frozen=True)
 class PastSearch:
-    """One finished search: its instrument, 2θ limits [deg], peak width [deg], and its trials."""
+    """One finished search: its instrument, 2θ limits [deg], peak width [deg], and its trials.
+
+    origin : the job that made it
+    """
 
     diffractometer: Diffractometer
     limits_deg: tuple[float, float]
     fwhm_deg: float
     trials: tuple[PastTrial, ...]
+    origin: str = ""
 
 
 _past = TypeAdapter(PastSearch)
@@ -104,12 +108,10 @@ def first_parameters(
     each would have stayed behind the best; they are taken in the order in which they complete a
     portfolio that has something good for every search.
     """
-    used = [p for p in searches if same_instrument(p, diffractometer, space.fwhm_deg)]
     tried = [
         [(_translated(t.recipe, p.limits_deg, space), excess) for t, excess in _excesses(p)]
-        for p in used
+        for p in instructive(searches, space, diffractometer)
     ]
-    tried = [rows for rows in tried if len(rows) >= LEAST_TRIALS]
     if not tried:
         return []
     good = [parameters for rows in tried for parameters in _good(rows)]
@@ -119,6 +121,23 @@ def first_parameters(
     table = _table(candidates, space)
     foreseen = [_forest(rows, space, seed).predict(table) for rows in tried]
     return [candidates[i] for i in _portfolio(np.array(foreseen), count)]
+
+
+def instructive(
+    searches: Iterable[PastSearch], space: SearchSpace, diffractometer: Diffractometer
+) -> tuple[PastSearch, ...]:
+    """Those of the same instrument that made enough trials, one of them acceptable at least."""
+    return tuple(
+        past
+        for past in searches
+        if same_instrument(past, diffractometer, space.fwhm_deg)
+        and len(_excesses(past)) >= LEAST_TRIALS
+    )
+
+
+def recipe_of(parameters: Mapping[str, Any], space: SearchSpace) -> dict[str, Any]:
+    """The recipe that these sampler parameters give in `space`."""
+    return space.suggest(_Follower(parameters, space.default_parameters()))
 
 
 def _good(rows: Sequence[tuple[Parameters, float]]) -> list[Parameters]:

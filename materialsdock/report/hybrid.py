@@ -45,8 +45,8 @@ def render_hybrid(result: HybridResult, sample: str) -> str:
         headline=f"{len(result.front)} refined structures that no other beats in both fit and "
         "energy.",
         block=Markup(hybrid_block(result)),
-        calculator=result.calculator.name,
-        arguments=json.dumps(dict(result.calculator.arguments)),
+        calculator=result.calculator,
+        arguments=json.dumps(dict(result.arguments)),
         counted=sum(p.counts for p in result.points),
         trials=len(result.points),
     )
@@ -60,7 +60,7 @@ def pareto_drawing(result: HybridResult) -> Drawing:
         "What no other structure beats in both",
         "Grey: trials. Coloured: the Pareto set, at most 12 of it, refined with full effort; to "
         "the left the pattern is fitted better, below the energy is lower. Energies are per atom "
-        f"above the lowest of the set, by {result.calculator.name}.",
+        f"above the lowest of the set, by {result.calculator}.",
         partial(_draw, result, names),
         3.6,
         placeholders,

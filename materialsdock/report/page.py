@@ -18,12 +18,14 @@ import materialsdock
 from materialsdock.model import Outcome, Parameter, PhaseFit
 from materialsdock.report import numbers
 from materialsdock.report.figures import drawings
+from materialsdock.report.hybrid import hybrid_block
 from materialsdock.report.plain import write_page
 from materialsdock.report.summary import CELL, headline, summary_json
 from materialsdock.report.svg import PALETTE
 from materialsdock.report.words import quantities
 
 LAST_DECISIONS = 20
+CANDIDATES = 3
 PACKAGES = ("rietx", "numpy", "scipy", "optuna", "bluesky")
 CELL_HEADS = {
     "a": "a (Å)",
@@ -76,6 +78,9 @@ def _context(outcome: Outcome) -> dict[str, Any]:
         "cell_heads": CELL_HEADS,
         "phases": [_phase_row(phase, p) for phase, p in _rows(outcome, summary)],
         "quantities": quantities(outcome) if outcome.fit else [],
+        "identification": summary.get("identification"),
+        "candidates": _candidates(summary.get("identification") or {}),
+        "hybrid": Markup(hybrid_block(outcome.hybrid)) if outcome.hybrid else "",
         "parameters": [_parameter_row(p) for p in outcome.fit.parameters] if outcome.fit else [],
         "drawings": [(d.title, d.caption, Markup(d.svg)) for d in drawings(outcome)],
         "decisions": outcome.decisions[-LAST_DECISIONS:],
@@ -86,6 +91,15 @@ def _context(outcome: Outcome) -> dict[str, Any]:
         "settings": readable_json(outcome.job.settings),
         "recipe": readable_json(outcome.fit.recipe) if outcome.fit else None,
     }
+
+
+def _candidates(identification: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The best candidates for each phase that was sought."""
+    return [
+        {"sought": number, **row}
+        for number, ranked in enumerate(identification.get("candidates", ()), 1)
+        for row in ranked[:CANDIDATES]
+    ]
 
 
 def _rows(

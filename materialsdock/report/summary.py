@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from materialsdock.model import Decision, EdgeFit, Outcome, PhaseFit
+from materialsdock.model import Decision, EdgeFit, HybridResult, Outcome, PhaseFit
 from materialsdock.report.numbers import count
 
 CELL = ("a", "b", "c", "alpha", "beta", "gamma")
@@ -30,12 +30,42 @@ def summary_json(outcome: Outcome) -> dict[str, Any]:
     }
     if job.sample.technique == "xrd":
         summary |= _refinement(outcome) | _search(outcome) | _verdict(outcome)
+        summary["identification"] = outcome.summary.get("identification")
+        summary["hybrid"] = _hybrid(outcome)
     else:
         summary |= _edge(outcome.edge)
         summary["certificate"] = outcome.summary.get("certificate")
         summary["rmse_vs_replay"] = number(outcome.summary.get("rmse_vs_replay"))
     summary["plan"] = outcome.summary.get("plan")
     return summary
+
+
+def hybrid_json(found: HybridResult) -> dict[str, Any]:
+    """A hybrid analysis: its calculator, and the Pareto set by rising Rwp [%], energies [eV]."""
+    return {
+        "calculator": found.calculator,
+        "arguments": dict(found.arguments),
+        "trials": len(found.points),
+        "trials_failed": sum(not point.counts for point in found.points),
+        "pareto": [
+            {
+                "structure": point.structure,
+                "rwp": round(point.rwp, 4),
+                "energy_ev_per_atom": round(point.energy_ev, 6),
+                "coordinates": "refined" if point.settings["refine"] else "shifted",
+            }
+            for point in found.front
+        ],
+        "sentences": list(found.sentences),
+    }
+
+
+def _hybrid(outcome: Outcome) -> dict[str, Any] | None:
+    """The Pareto set, why there is none, or None where none was wanted."""
+    if outcome.hybrid is not None:
+        return hybrid_json(outcome.hybrid)
+    missing = outcome.summary.get("hybrid_missing")
+    return None if missing is None else {"missing": missing}
 
 
 def headline(outcome: Outcome) -> str:
@@ -137,6 +167,7 @@ def _search(outcome: Outcome) -> dict[str, Any]:
         "trials": len(outcome.trials),
         "trials_failed": sum(trial.state == "fail" for trial in outcome.trials),
         "search_ended": outcome.summary.get("search_ended"),
+        "start": outcome.summary.get("start"),
         "seconds": number(outcome.summary.get("seconds_refining")),
     }
 

@@ -13,9 +13,11 @@ def overview(outcome: Outcome) -> str:
     if plan := outcome.summary.get("plan"):
         lines.append(f"  plan: {plan}")
     if outcome.fit is not None:
-        lines += [*_refinement(outcome), *_verdict(outcome)]
+        lines += [*_refinement(outcome), *_verdict(outcome), *_energies(outcome)]
+    elif outcome.assessment is not None:
+        lines += _verdict(outcome)
     elif outcome.job.sample.technique == "xrd":
-        lines.append("  not refined: no structure was given (--cif)")
+        lines.append("  not refined: no structure was given (--cif), nor a store (--store)")
     if outcome.edge is not None:
         lines += _edge(outcome.edge)
     promised = outcome.summary.get("certificate")
@@ -62,6 +64,8 @@ def _refinement(outcome: Outcome) -> list[str]:
     missed = {t["name"] for t in outcome.summary.get("traces") or () if not t["detected"]}
     lines += [f"  {_phase(phase)}" for phase in fit.phases if phase.name not in missed]
     lines += [f"  {line}" for line in quantities(outcome)]
+    if start := outcome.summary.get("start"):
+        lines.append(f"  the search began {start['sentence']}")
     lines += [f"  not physical: {violation}" for violation in fit.violations]
     if fit.warnings:
         lines.append(f"  {len(fit.warnings)} warnings, see the report")
@@ -76,12 +80,31 @@ def _verdict(outcome: Outcome) -> list[str]:
     if found.word != "accept":
         lines += [f"    {reason}" for reason in found.reasons]
     lines += [f"    rival: {rival}" for rival in found.rivals]
+    lines += [f"    {line}" for line in candidates(outcome)]
     held = outcome.solutions[0].held_out if outcome.solutions else None
     if held is not None:
         lines.append(
             f"    left-out blocks of 2θ: Rwp {fixed(held.rwp)} %, {held.ratio:.2f} times inside"
         )
     return lines
+
+
+def _energies(outcome: Outcome) -> list[str]:
+    """What the hybrid analysis says, or why there is none."""
+    if outcome.hybrid is not None:
+        return [f"  fit and energy: {outcome.hybrid.sentences[0]}"]
+    missing = outcome.summary.get("hybrid_missing")
+    return [] if missing is None else [f"  no energies: {missing}"]
+
+
+def candidates(outcome: Outcome) -> list[str]:
+    """For each phase that was sought in a store: the best candidates and their scores."""
+    said = outcome.summary.get("identification") or {}
+    return [
+        f"candidates for phase {number}: "
+        + (", ".join(f"{c['name']} {c['score']:.2f}" for c in ranked[:3]) or "none")
+        for number, ranked in enumerate(said.get("candidates", ()), 1)
+    ]
 
 
 def _phase(phase: PhaseFit) -> str:

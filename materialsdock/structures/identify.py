@@ -164,7 +164,7 @@ class _Course:
         """Those of the sets of phases that can be refined, best first."""
         began = time.perf_counter()
         calls = (
-            (self.pattern, _structures(phases), self.diffractometer, dict(RECIPE))
+            (self.pattern, structures_of(phases), self.diffractometer, dict(RECIPE))
             for phases in sets
         )
         results: list[Hypothesis] = []
@@ -200,7 +200,7 @@ def _replaced(phases: tuple[Match, ...], index: int, other: Match) -> tuple[Matc
     return (*phases[:index], other, *phases[index + 1 :])
 
 
-def _structures(phases: Sequence[Match]) -> tuple[Structure, ...]:
+def structures_of(phases: Sequence[Match]) -> tuple[Structure, ...]:
     """Candidate phases for the engine, their cells as the match found them; names are unique."""
     names = [m.entry.name for m in phases]
     unique = [
