@@ -48,8 +48,8 @@ class Service:
             log.warning("%s ended with %s; started again", self.name, self.process.returncode)
         with self.log_file.open("ab") as kept:
             self.process = subprocess.Popen(
-                [*self.command, "--parent", str(os.getpid())],
-                stdin=subprocess.DEVNULL,
+                self.command,
+                stdin=subprocess.PIPE,  # its end tells who listens there that we are gone
                 stdout=kept,
                 stderr=kept,
                 start_new_session=True,
@@ -78,29 +78,35 @@ def channel(data: DataDirectory) -> Mapping[str, str]:
     return channel_access(int(kept.read_text()))
 
 
-def services(profile: config.Profile, site: Path, data: DataDirectory) -> list[Service]:
-    """What belongs to one night, in the order in which it is started."""
+def services(
+    profile: config.Profile, site: Path, data: DataDirectory, *, beamline: bool = True
+) -> list[Service]:
+    """What belongs to one night, in the order in which it is started.
+
+    beamline : start the simulated one, too; without it, one is there already
+    """
     run = data.path / "run"
     common = ["--profile", profile.name, "--site", str(site), "--data", str(data.path)]
     found = []
-    if (simulation := profile.simulation) is not None:
+    if beamline and (simulation := profile.simulation) is not None:
         os.environ.update(channel(data))
         before = os.environ.get("PYTHONPATH")
         os.environ["PYTHONPATH"] = f"{site}{os.pathsep}{before}" if before else str(site)
         changer = data.scenes / "changer"
         changer.mkdir(parents=True, exist_ok=True)
-        beamline = ["--prefix", simulation.prefix, "--speed", str(simulation.speed)]
-        beamline += ["--scenes", str(changer), "--put-log", str(run / "puts.jsonl")]
-        found.append(
-            Service("ioc", [sys.executable, "-m", simulation.module, *beamline], run / "ioc.log")
-        )
+        words = ["--prefix", simulation.prefix, "--speed", str(simulation.speed)]
+        words += ["--scenes", str(changer), "--put-log", str(run / "puts.jsonl")]
+        words += ["--with-parent"]
+        ioc = [sys.executable, "-m", simulation.module, *words]
+        found.append(Service("ioc", ioc, run / "ioc.log"))
     for name in ("guard", "daemon"):
         command = [sys.executable, "-m", f"materialsdock.night.{name}", *common]
+        command += ["--parent", str(os.getpid())]
         found.append(Service(name, command, run / f"{name}.log"))
     return found
 
 
-def up(profile: config.Profile, site: Path, data: DataDirectory) -> None:
+def up(profile: config.Profile, site: Path, data: DataDirectory, *, beamline: bool = True) -> None:
     """Supervise until SIGTERM or SIGINT; then end everything, the daemon first."""
     ended = threading.Event()
     lock = Lock(data.path / "run" / "up.lock", wait_s=2.0)
@@ -108,7 +114,7 @@ def up(profile: config.Profile, site: Path, data: DataDirectory) -> None:
         end_holder(data.path / "run" / f"{name}.lock", f"materialsdock.night.{name}")
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
-    running = services(profile, site, data)
+    running = services(profile, site, data, beamline=beamline)
     try:
         while not ended.wait(TURN_S):
             for service in running:
