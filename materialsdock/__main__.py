@@ -1,0 +1,5 @@
+"""`python -m materialsdock`: the same as `materialsdock`."""
+
+from materialsdock.cli import main
+
+main()

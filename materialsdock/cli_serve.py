@@ -1,0 +1,83 @@
+"""The command line of the night's processes: submit, serve, guard, up, safe-state, service."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from materialsdock.cli_options import Json, Out, ProfileName, Site
+
+Data = Path("materialsdock-data")
+service = typer.Typer(no_args_is_help=True, help="Units for systemd.")
+
+
+def submit(
+    sheet: Annotated[Path, typer.Argument(help="Sample sheet: .csv, .xlsx, .toml or .json.")],
+    profile: ProfileName = "sim",
+    out: Out = Data,
+    site: Site = None,
+    as_json: Json = False,
+) -> None:
+    """Queue the samples of a sheet: all of them, or none and a list of what is wrong."""
+    from materialsdock import serve_command
+
+    said = serve_command.submit(sheet, profile, site, out)
+    print(json.dumps(said) if as_json else serve_command.submitted(said))
+
+
+def serve(profile: ProfileName = "sim", out: Out = Data, site: Site = None) -> None:
+    """Run the queue: measure, analyse, report, until ended (the IOC and the guard run beside)."""
+    from materialsdock import serve_command
+
+    serve_command.serve(profile, site, out)
+
+
+def guard(profile: ProfileName = "sim", out: Out = Data, site: Site = None) -> None:
+    """Watch the worker of a night, and close the shutter when it fails."""
+    from materialsdock import serve_command
+
+    serve_command.guard(profile, site, out)
+
+
+def up(
+    profile: ProfileName = "sim",
+    out: Out = Data,
+    site: Site = None,
+    beamline: Annotated[bool, typer.Option(help="Start the simulated beamline, too.")] = True,
+) -> None:
+    """Everything of a night without systemd: simulated beamline, guard and daemon."""
+    from materialsdock import serve_command
+
+    serve_command.up(profile, site, out, beamline)
+
+
+def safe_state(
+    profile: ProfileName = "sim", out: Out = Data, site: Site = None, as_json: Json = False
+) -> None:
+    """Close the shutter, verified; stop motors and detectors.  Needs no daemon and no lease."""
+    from materialsdock import serve_command
+
+    failed = serve_command.safe_state(profile, site, out)
+    if as_json:
+        print(json.dumps({"safe": not failed, "failed": failed}))
+    else:
+        print("; ".join(failed) or "shutter closed and verified; motors and detectors stopped")
+    if failed:
+        raise typer.Exit(5)
+
+
+@service.command("install")
+def service_install(
+    to: Annotated[Path, typer.Option(help="Folder of unit files.")] = Path("/etc/systemd/system"),
+    profile: ProfileName = "sim",
+    out: Out = Data,
+    user: Annotated[str, typer.Option(help="Account the night runs under.")] = "materialsdock",
+) -> None:
+    """Write materialsdock.target, the guard's and the daemon's unit; enables nothing."""
+    from materialsdock import serve_command
+
+    for path in serve_command.install(to, profile, out, user):
+        print(path)

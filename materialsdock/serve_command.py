@@ -1,0 +1,116 @@
+"""What the commands of the night's processes do."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from materialsdock import config, sheet_files, siteroot
+from materialsdock.errors import InputError
+from materialsdock.ledger import Ledger
+from materialsdock.night import audit, daemon, making, queue
+from materialsdock.night import guard as guarding
+from materialsdock.night import up as supervisor
+from materialsdock.night.units import unit_files
+from materialsdock.runner import DataDirectory
+
+FORMAT = "%(asctime)s %(levelname)s %(message)s"
+
+
+def submit(sheet: Path, profile_name: str, site: Path | None, out: Path) -> dict[str, Any]:
+    """Read, check and queue a sheet; InputError lists every fault and nothing is queued."""
+    root = siteroot.activate(site)
+    profile = config.load(profile_name, root)
+    entries = sheet_files.read_sheet(sheet)
+    making.check(entries, profile, root / "profiles" / profile.name)
+    data, who = DataDirectory(out), audit.me()
+    rows = [(e.sample_id, e.priority, e.model_dump(mode="json")) for e in entries]
+    with Ledger(data.ledger) as ledger, ledger.transaction():
+        approved = profile.night.approval != "samples"
+        queue.submit(ledger, rows, approved=approved)
+        ids = [e.sample_id for e in entries]
+        audit.record(ledger, who, "submit", {"sheet": sheet.name, "samples": ids})
+        waiting = queue.counts(ledger)
+    return {"submitted": ids, "state": "queued" if approved else "submitted", "queue": waiting}
+
+
+def submitted(said: dict[str, Any]) -> str:
+    """The same in words."""
+    waiting = said["queue"].get("queued", 0)
+    words = f"{len(said['submitted'])} samples {said['state']}; {waiting} wait in the queue"
+    if said["state"] == "submitted":
+        words += "; approve them with `materialsdock queue approve ID`"
+    return words
+
+
+def _site(profile_name: str, site: Path | None) -> tuple[config.Profile, Path]:
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format=FORMAT)
+    root = siteroot.activate(site)
+    return config.load(profile_name, root), root
+
+
+def _beamline_of(profile: config.Profile, data: DataDirectory) -> None:
+    """Where the simulated beamline of this data folder answers, unless the caller says."""
+    if profile.simulation is None or "EPICS_CA_SERVER_PORT" in os.environ:
+        return
+    if not (data.path / "run" / "port").is_file():
+        raise InputError(
+            "no simulated beamline belongs to this folder",
+            where=str(data.path),
+            remedy="start everything with `materialsdock up`, or `materialsdock sim up` and the "
+            "environment it prints",
+        )
+    os.environ.update(supervisor.channel(data))
+
+
+def serve(profile_name: str, site: Path | None, out: Path) -> None:
+    """Run the daemon until SIGTERM or SIGINT."""
+    profile, root = _site(profile_name, site)
+    data = DataDirectory(out)
+    _beamline_of(profile, data)
+    daemon.serve(profile, root, data)
+
+
+def guard(profile_name: str, site: Path | None, out: Path) -> None:
+    """Run the guard until SIGTERM or SIGINT."""
+    profile, _ = _site(profile_name, site)
+    data = DataDirectory(out)
+    _beamline_of(profile, data)
+    guarding.serve(profile, data)
+
+
+def up(profile_name: str, site: Path | None, out: Path, beamline: bool) -> None:
+    """Run everything until SIGTERM or SIGINT."""
+    profile, root = _site(profile_name, site)
+    data = DataDirectory(out.resolve())
+    supervisor.up(profile, root, data, beamline=beamline)
+
+
+def safe_state(profile_name: str, site: Path | None, out: Path) -> list[str]:
+    """Reach the safe state once; what could not be done."""
+    root = siteroot.activate(site)
+    profile, data = config.load(profile_name, root), DataDirectory(out)
+    _beamline_of(profile, data)
+    instrument = config.build_instrument(profile)
+    try:
+        failed = guarding.safe_state(instrument)
+    finally:
+        config.release(instrument)
+    with Ledger(data.ledger) as ledger:
+        audit.record(ledger, audit.me(), "safe_state", {}, "; ".join(failed) or "done")
+    return failed
+
+
+def install(to: Path, profile_name: str, out: Path, user: str) -> list[Path]:
+    """Write the systemd units; InputError when the folder cannot be written."""
+    written = []
+    for name, text in unit_files(profile_name, out.resolve(), user).items():
+        try:
+            (to / name).write_text(text)
+        except OSError as error:
+            raise InputError(str(error), where=str(to), remedy="name --to a folder") from error
+        written.append(to / name)
+    return written
