@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError, model_validator
 from materialsdock.errors import InputError, Unreachable
 from materialsdock.model import Diffractometer
 from materialsdock.protocols import Instrument
-from materialsdock.sections import Night, Section
+from materialsdock.sections import Conditions, Night, Section
 
 DOTTED = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
 PRIOR_ENDING = ".prior.npz"
@@ -160,6 +160,7 @@ class Profile(Section):
     simulation: Simulation | None = None
     devices: Mapping[str, Device]
     beam: Beam | None = None
+    conditions: Conditions | None = None
     xrd: Xrd | None = None
     xas: Xas | None = None
     analysis: Analysis = Analysis()

@@ -1,4 +1,4 @@
-"""Sections of a profile that belong to the night; every section refuses keys it does not know."""
+"""Sections of a profile for what runs by itself; every section refuses keys it does not know."""
 
 from __future__ import annotations
 
@@ -12,6 +12,27 @@ class Section(BaseModel):
     """Every section refuses keys that it does not know."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Conditions(Section):
+    """What must hold before every exposure, and how it is won back; see plans.guards.
+
+    hold_proof_s : how long all must hold before measuring goes on
+    hysteresis_s : the least that a hold lasts when it begins so soon after the last one ended
+    reconnect_limit_s : how long an IOC may be away before the sample is given up
+    rereads, retries : of one point after impossible readings, and after failed motion or hangs
+    i0_tolerance : relative change of the beam intensity that is let pass
+    reference_share : of the time, for going back to the reference point
+    """
+
+    heartbeat_stale_s: float = Field(default=3.0, gt=0)
+    hold_proof_s: float = Field(default=30.0, ge=0)
+    hysteresis_s: float = Field(default=120.0, ge=0)
+    reconnect_limit_s: float = Field(default=600.0, gt=0)
+    rereads: int = Field(default=2, ge=0)
+    retries: int = Field(default=1, ge=0)
+    i0_tolerance: float = Field(default=0.2, gt=0, lt=1)
+    reference_share: float = Field(default=0.05, ge=0, le=0.5)
 
 
 class Night(Section):

@@ -61,6 +61,24 @@ def channel_access(port: int) -> dict[str, str]:
     }
 
 
+def command(
+    module: str,
+    scenes: Mapping[int, Path],
+    *,
+    prefix: str = "SIM:",
+    speed: float = 1.0,
+    seed: int = 0,
+    folder: Path | None = None,
+    put_log: Path | None = None,
+) -> list[str]:
+    """The command line of the simulated beamline; see `running`.  It prints READY and its port."""
+    words = [sys.executable, "-m", module, "--prefix", prefix, "--speed", str(speed)]
+    words += ["--seed", str(seed)]
+    words += [word for at, path in scenes.items() for word in ("--scene", f"{at}={path}")]
+    words += ["--scenes", str(folder)] if folder else []
+    return words + (["--put-log", str(put_log)] if put_log else [])
+
+
 @contextlib.contextmanager
 def running(
     module: str,
@@ -71,8 +89,14 @@ def running(
     speed: float = 1.0,
     seed: int = 0,
     port: int = 0,
+    folder: Path | None = None,
+    put_log: Path | None = None,
 ) -> Iterator[Simulation]:
     """Run `python -m module` until the context ends; it also ends with this process.
+
+    scenes : what lies at each sample position; folder : where N.npz, which may come and go while
+    it runs, lies at position N; put_log : file that gets every put as a JSON line
+    speed : instrument seconds per second; port : of Channel Access, 0 for any free one
 
     The client side of `channel_access` is put into os.environ, so enter this context before
     epics is imported.  Raises Unreachable, with the end of the child's complaints, when the
@@ -80,12 +104,11 @@ def running(
     """
     environment = channel_access(port or free_port())
     os.environ.update(environment)
-    command = [sys.executable, "-m", module, "--prefix", prefix, "--speed", str(speed)]
-    command += ["--seed", str(seed), "--with-parent"]
-    command += [word for at, path in scenes.items() for word in ("--scene", f"{at}={path}")]
+    options: dict[str, Any] = {"prefix": prefix, "speed": speed, "seed": seed}
+    words = command(module, scenes, **options, folder=folder, put_log=put_log)
     with tempfile.TemporaryFile() as complaints:
         child = subprocess.Popen(
-            command,
+            [*words, "--with-parent"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=complaints,
@@ -94,7 +117,7 @@ def running(
             env={**os.environ, "PYTHONPATH": _path(site_root)},
         )
         try:
-            _wait_until_ready(child, complaints, " ".join(command))
+            _wait_until_ready(child, complaints, " ".join(words))
             yield Simulation(int(environment["EPICS_CA_SERVER_PORT"]), child.pid, environment)
         finally:
             _end(child)

@@ -10,6 +10,7 @@ os.environ.setdefault("CAPROTO_SERVER_HIGH_LOAD_TIMEOUT_SEC", "0.001")
 import argparse
 import asyncio
 import contextlib
+import logging
 import signal
 import socket
 import struct
@@ -18,6 +19,7 @@ import threading
 from pathlib import Path
 
 from sim_devices.ioc import Beamline, serve
+from sim_devices.safety import PutLog
 from sim_devices.world import World, load_scene
 
 
@@ -30,6 +32,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--scene", action="append", default=[], metavar="POSITION=FILE", help="sample in changer"
     )
+    parser.add_argument("--scenes", type=Path, metavar="DIR", help="N.npz is sample position N")
+    parser.add_argument("--put-log", type=Path, metavar="FILE", help="every put, as JSON lines")
     parser.add_argument("--with-parent", action="store_true", help="end when stdin closes")
     return parser.parse_args()
 
@@ -70,8 +74,10 @@ async def run(options: argparse.Namespace) -> None:
         int(position): load_scene(Path(file))
         for position, _, file in (word.partition("=") for word in options.scene)
     }
-    world = World(scenes, options.seed)
-    beamline = Beamline(world, options.speed, prefix=options.prefix)
+    logging.basicConfig(format="%(levelname)s %(message)s")
+    world = World(scenes, options.seed, options.scenes)
+    log = PutLog(options.put_log)
+    beamline = Beamline(world, options.speed, log, prefix=options.prefix)
     await answer_registrations()
     serving = asyncio.ensure_future(serve(beamline, ready))
     loop = asyncio.get_running_loop()

@@ -42,8 +42,8 @@ class _Scaler(PVGroup):
         self.abort.set()  # a second start ends the first count
         async with self.counting:
             self.abort.clear()
-            seconds = float(self.preset.value)
-            seconds = await self.parent.expose(seconds, self.abort)
+            await self.parent.hang("detector_hang", self.abort)
+            seconds = await self.parent.expose(float(self.preset.value), self.abort)
             await self._show(seconds)
         return 0
 
@@ -109,8 +109,8 @@ class SegmentScanner(PVGroup):
         n = int(np.clip(self.points.value, 1, SEGMENT_MAX))
         angles = float(self.start.value) + float(self.step.value) * np.arange(n)
         dwell = float(self.dwell.value)
-        while self.parent.fault("segment_hang") and not self.stopped.is_set():
-            await asyncio.sleep(0.01)
+        for fault in ("segment_hang", "detector_hang"):
+            await self.parent.hang(fault, self.stopped)
         travel = abs(angles[0] - self.parent.tth.readback) / self.parent.traverse_deg_s
         await self.parent.expose(travel + n * dwell, self.stopped)
         if self.stopped.is_set():
@@ -122,6 +122,6 @@ class SegmentScanner(PVGroup):
             (self.two_theta, angles),
             (self.counts, counts),
             (self.time, seconds),
-            (self.monitor, seconds * self.parent.monitor_rate_hz),
+            (self.monitor, self.parent.monitor(seconds)),
         ):
             await prop.write(np.asarray(values, dtype=float), verify_value=False)

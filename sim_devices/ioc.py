@@ -13,17 +13,30 @@ from caproto.server import PVGroup, SubGroup, pvproperty
 
 from sim_devices import counting
 from sim_devices.records import SHORTEST_SLEEP_S, Faults, Shutter, motor
+from sim_devices.safety import DeadMan, Owner, PutLog, circuit_that_logs
 from sim_devices.world import World
 
 HC_EV_ANGSTROM = 12398.419843320026
 SI111_ANGSTROM = 3.1356
 NOMINAL_MA = 100.0
+NO_COUNTS = {1: np.nan, 2: -1.0, 3: np.inf}  # what fault detector_nan shows
 
 
 class Ring(PVGroup):
     """The storage ring; writable here, so that beam can be dumped."""
 
     current = pvproperty(value=NOMINAL_MA, name="current", units="mA", precision=3)
+
+    @current.startup
+    async def current(self, instance: Any, async_lib: Any) -> None:
+        """Dump and refill for ever, as fault beam_flicker says how often."""
+        flickering = False
+        while True:
+            hz = float(self.parent.faults.beam_flicker.value)
+            if hz > 0 or flickering:
+                flickering = hz > 0 and bool(instance.value)
+                await instance.write(0.0 if flickering else NOMINAL_MA, verify_value=False)
+            await asyncio.sleep(0.5 / hz if hz > 0 else 0.1)
 
 
 class Beamline(PVGroup):
@@ -37,16 +50,36 @@ class Beamline(PVGroup):
     shutter = SubGroup(Shutter, prefix="shutter:")
     ring = SubGroup(Ring, prefix="ring:")
     faults = SubGroup(Faults, prefix="faults:")
+    dead_man = SubGroup(DeadMan, prefix="deadman:")
+    owner = SubGroup(Owner, prefix="owner:")
     speed = pvproperty(value=1.0, name="speed", precision=3)
     heartbeat = pvproperty(value=0, name="heartbeat", read_only=True)
     resampled = pvproperty(value=0.0, name="resampled", units="s", read_only=True)
     traverse_deg_s = 5.0
     monitor_rate_hz = 1e5
 
-    def __init__(self, world: World, speed: float, **kwargs: Any) -> None:
+    def __init__(
+        self, world: World, speed: float, log: PutLog | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.world = world
+        self.log = log or PutLog(None)
         self.speed._data["value"] = speed
+
+    def note(self, kind: str, value: Any) -> None:
+        """Tell the log what the IOC did by itself or refused to do."""
+        self.log.add(kind=kind, value=value)
+
+    async def make_safe(self) -> None:
+        """Close the shutter and end all counting."""
+        self.scaler.abort.set()
+        self.segment.stopped.set()
+        await self.shutter.shut()
+
+    async def hang(self, fault: str, abort: asyncio.Event) -> None:
+        """Do nothing while this fault is on, unless aborted."""
+        while self.fault(fault) and not abort.is_set():
+            await asyncio.sleep(0.01)
 
     @heartbeat.scan(period=1.0)
     async def heartbeat(self, instance: Any, async_lib: Any) -> None:
@@ -82,7 +115,8 @@ class Beamline(PVGroup):
         """Photons relative to an open shutter at nominal ring current."""
         if self.fault("beam_dump") or not self.shutter.status.value:
             return 0.0
-        return max(0.0, float(self.ring.current.value)) / NOMINAL_MA
+        drift = float(self.faults.i0_drift.value) or 1.0
+        return drift * max(0.0, float(self.ring.current.value)) / NOMINAL_MA
 
     @property
     def position(self) -> int:
@@ -91,24 +125,46 @@ class Beamline(PVGroup):
 
     def detector(self, angles: np.ndarray, seconds: float) -> np.ndarray:
         """(n,) counts of the point detector at `angles` (n,), as the detector reports them."""
-        counts = self.world.diffraction(self.position, angles, seconds, self.intensity)
+        return self._distort(self._diffracted(angles, seconds))
+
+    def _diffracted(self, angles: np.ndarray, seconds: float) -> np.ndarray:
+        counts = self.world.diffraction(self.sample_seen(), angles, seconds, self.intensity)
         # a write from synchronous code: posted with the next scan of the record
         self.resampled._data["value"] = self.world.resampled_s
-        return self._distort(counts.astype(float))
+        return counts.astype(float)
+
+    def sample_seen(self) -> int | None:
+        """The position in the beam; None for an empty holder."""
+        self.world.damage_rate = float(self.faults.sample_damage.value)
+        return None if self.fault("sample_missing") else self.position
+
+    def monitor(self, seconds: Any) -> Any:
+        """Counts of the beam monitor of the diffractometer in `seconds`, number or (n,)."""
+        return seconds * self.monitor_rate_hz * self.intensity
 
     def channels(self, seconds: float) -> dict[int, float]:
         """What scaler channels 2, 3 and 4 show after `seconds`."""
-        energy = HC_EV_ANGSTROM / (2 * SI111_ANGSTROM * np.sin(np.radians(self.bragg.readback)))
-        i0, it = self.world.absorption(self.position, energy, seconds, self.intensity)
-        angle = np.array([self.tth.readback])
-        values = self._distort(np.array([i0, it, self.detector(angle, seconds)[0]], dtype=float))
+        if self.world.absorbs(self.position):
+            counts = [*self._absorbed(seconds), 0.0]
+        else:
+            diffracted = self._diffracted(np.array([self.tth.readback]), seconds)
+            counts = [self.monitor(seconds), 0.0, diffracted[0]]
+        values = self._distort(np.array(counts, dtype=float))
         return dict(zip((2, 3, 4), values.tolist(), strict=True))
 
+    def _absorbed(self, seconds: float) -> tuple[int, int]:
+        energy = HC_EV_ANGSTROM / (2 * SI111_ANGSTROM * np.sin(np.radians(self.bragg.readback)))
+        energy += float(self.faults.energy_drift_ev.value)
+        empty = self.sample_seen() is None
+        return self.world.absorption(self.position, energy, seconds, self.intensity, empty)
+
     def _distort(self, counts: np.ndarray) -> np.ndarray:
-        if self.fault("detector_nan"):
-            return np.full(counts.shape, np.nan)
+        if impossible := NO_COUNTS.get(int(self.faults.detector_nan.value)):
+            return np.full(counts.shape, impossible)
         if self.fault("detector_dead"):
             return np.zeros(counts.shape)
+        if constant := float(self.faults.detector_constant.value):
+            return np.full(counts.shape, constant)
         return np.minimum(counts, counting.SATURATED) if self.fault("saturation") else counts
 
 
@@ -126,6 +182,7 @@ async def serve(beamline: Beamline, ready: Callable[[int], None]) -> None:
     """Serve until cancelled; `ready` is told the port once the server listens."""
     ca_server._create_bound_tcp_socket = _bound_without_delay
     context = ca_server.Context(beamline.pvdb, ["127.0.0.1"])
+    context.CircuitClass = circuit_that_logs(beamline.log)
 
     async def listening(async_lib: Any) -> None:
         while not context.udp_socks:

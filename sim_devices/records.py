@@ -87,6 +87,8 @@ class MotorRecord(PVGroup):
                 await self.arrive(start + done * (target - start))
         slip = 0.05 * (target - start) if beamline.fault("motor_slip") else 0.0
         await self.arrive(target - slip)
+        while beamline.fault("put_hang") and not (self.halt.is_set() or self.wake.is_set()):
+            await asyncio.sleep(SHORTEST_SLEEP_S)
 
     async def arrive(self, position: float) -> None:
         """Set the readback."""
@@ -120,18 +122,41 @@ def motor(
 
 
 class Shutter(PVGroup):
-    """A photon shutter: commands Open and Close, and a Status of its own (1 = open)."""
+    """A photon shutter: commands Open and Close, and a Status of its own (1 = open).
+
+    Opens only with `permit` and while the dead-man is not tripped; losing the permit closes it.
+    """
 
     open = pvproperty(value=0, name="Open")
     close = pvproperty(value=0, name="Close")
     status = pvproperty(value=0, name="Status", read_only=True)
+    permit = pvproperty(value=1, name="permit")
     travel_s = 0.2
 
     async def _travel(self, to: int) -> int:
         await self.parent.pass_time(self.travel_s)
-        if not self.parent.fault("shutter_stuck"):
+        if to and (why := self._forbidden()):  # it may have been lost on the way
+            self.parent.note("refused", f"open: {why}")
+        elif not self.parent.fault("shutter_stuck"):
             await self.status.write(to, verify_value=False)
+            self.parent.note("shutter", to)
         return 0
+
+    def _forbidden(self) -> str:
+        if self.parent.dead_man.tripped.value:
+            return "the dead-man has tripped"
+        return "" if self.permit.value else "no permit"
+
+    async def shut(self) -> None:
+        """Close, whoever wants it open."""
+        await self._travel(0)
+
+    @permit.putter
+    async def permit(self, instance: Any, value: int) -> int:
+        if not value:
+            await instance.write(0, verify_value=False)
+            await self.shut()
+        return int(bool(value))
 
     @open.putter
     async def open(self, instance: Any, value: int) -> int:
@@ -142,14 +167,33 @@ class Shutter(PVGroup):
         return await self._travel(0) if value else 0
 
 
-class Faults(PVGroup):
-    """Switches: write 1 and the fault is there, 0 and it is gone."""
+def _switch(name: str, dtype: type = int) -> Any:
+    return pvproperty(value=dtype(0), name=name, dtype=dtype)
 
-    motor_stall = pvproperty(value=0, name="motor_stall")
-    motor_slip = pvproperty(value=0, name="motor_slip")
-    detector_nan = pvproperty(value=0, name="detector_nan")
-    detector_dead = pvproperty(value=0, name="detector_dead")
-    saturation = pvproperty(value=0, name="saturation")
-    beam_dump = pvproperty(value=0, name="beam_dump")
-    shutter_stuck = pvproperty(value=0, name="shutter_stuck")
-    segment_hang = pvproperty(value=0, name="segment_hang")
+
+class Faults(PVGroup):
+    """Switches: write 1 and the fault is there, 0 and it is gone; some take a size instead.
+
+    detector_nan : 1 NaN, 2 minus one, 3 infinity; detector_constant : these counts, always
+    put_hang : motors arrive and never say so; detector_hang : counting never ends by itself
+    i0_drift : factor on the beam; energy_drift_ev : what the crystals let through beside the
+    energy of their angle; beam_flicker : dumps per second of wall clock; sample_damage : share
+    of what is left that an exposed second destroys; sample_missing : an empty holder
+    """
+
+    motor_stall = _switch("motor_stall")
+    motor_slip = _switch("motor_slip")
+    put_hang = _switch("put_hang")
+    detector_nan = _switch("detector_nan")
+    detector_dead = _switch("detector_dead")
+    detector_constant = _switch("detector_constant", float)
+    detector_hang = _switch("detector_hang")
+    saturation = _switch("saturation")
+    beam_dump = _switch("beam_dump")
+    beam_flicker = _switch("beam_flicker", float)
+    i0_drift = _switch("i0_drift", float)
+    energy_drift_ev = _switch("energy_drift_ev", float)
+    shutter_stuck = _switch("shutter_stuck")
+    segment_hang = _switch("segment_hang")
+    sample_damage = _switch("sample_damage", float)
+    sample_missing = _switch("sample_missing")

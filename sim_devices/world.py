@@ -6,7 +6,10 @@ resumed measurement sees the same counts as an uninterrupted one.
 
 from __future__ import annotations
 
-from collections import Counter
+import logging
+import math
+import zipfile
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +19,7 @@ from numpy.typing import NDArray
 
 from materialsdock.errors import InputError
 
+log = logging.getLogger(__name__)
 FloatArray = NDArray[np.float64]
 SMOOTH = 2  # steps either side, for the local rate once the measured counts are used up
 
@@ -67,22 +71,92 @@ def load_scene(path: Path) -> Scene:
     raise InputError(f"technique {technique!r} is neither xrd nor xas", where=str(path))
 
 
-class World:
-    """The samples in the changer and what has been counted of each."""
+Stamp = tuple[int, int, int]
 
-    def __init__(self, scenes: Mapping[int, Scene], seed: int = 0) -> None:
+
+class SceneFolder:
+    """Scenes N.npz of a folder, loaded when first needed and anew when their file changes.
+
+    A file that cannot be read is refused with a line in the log, until it changes again.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._known: dict[int, tuple[Stamp, Scene | None]] = {}
+
+    def look(self, position: int) -> tuple[Scene | None, bool]:
+        """The scene at `position`, and whether it is another one than at the last look."""
+        path = self.folder / f"{position}.npz"
+        try:
+            found = path.stat()
+        except FileNotFoundError:
+            return None, self._known.pop(position, None) is not None
+        stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
+        known = self._known.get(position)
+        if known is not None and known[0] == stamp:
+            return known[1], False
+        scene = _readable(path)
+        self._known[position] = stamp, scene
+        return scene, True
+
+    def gone(self) -> list[int]:
+        """Positions whose file has been taken away since the last look."""
+        gone = [n for n in self._known if not (self.folder / f"{n}.npz").exists()]
+        for position in gone:
+            del self._known[position]
+        return gone
+
+
+def _readable(path: Path) -> Scene | None:
+    try:
+        return load_scene(path)
+    except (InputError, OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        log.warning("scene refused: %s: %s", path, error)
+        return None
+
+
+class World:
+    """The samples in the changer and what has been counted of each.
+
+    damage_rate : share of a sample's features that an exposed second at full beam destroys
+    """
+
+    def __init__(
+        self, scenes: Mapping[int, Scene], seed: int = 0, folder: Path | None = None
+    ) -> None:
         self.scenes = dict(scenes)
         self.seed = seed
         self.resampled_s = 0.0
+        self.damage_rate = 0.0
+        self._folder = SceneFolder(folder) if folder else None
         self._visits: Counter[tuple[int, int]] = Counter()
-        self._used: dict[int, tuple[FloatArray, FloatArray]] = {
-            position: (scene.used_counts.astype(float), scene.used_time_s.astype(float))
-            for position, scene in self.scenes.items()
-            if isinstance(scene, DiffractionScene)
-        }
+        self._damage: defaultdict[int, float] = defaultdict(float)  # dose [s] times rate
+        self._used: dict[int, tuple[FloatArray, FloatArray]] = {}
+
+    def scene(self, position: int | None) -> Scene | None:
+        """What lies at `position`; None for an empty place."""
+        if position is None:
+            return None
+        if self._folder is not None and position not in self.scenes:
+            scene, new = self._folder.look(position)
+            if new:
+                for forgotten in (position, *self._folder.gone()):
+                    self._forget(forgotten)
+            return scene
+        return self.scenes.get(position)
+
+    def _forget(self, position: int) -> None:
+        self._used.pop(position, None)
+        self._damage.pop(position, None)
+        for key in [k for k in self._visits if k[0] == position]:
+            del self._visits[key]
+
+    def absorbs(self, position: int) -> bool:
+        """Whether an absorption sample lies at `position`."""
+        return isinstance(self.scene(position), AbsorptionScene)
 
     def diffraction(
-        self, position: int, two_theta: FloatArray, seconds: float, intensity: float = 1.0
+        self, position: int | None, two_theta: FloatArray, seconds: float, intensity: float = 1.0
     ) -> NDArray[np.int64]:
         """(n,) counts at `two_theta` (n,) in `seconds` each: binomial thinning without replacement.
 
@@ -90,9 +164,13 @@ class World:
         one step add up to exactly the measured counts.  Beyond T there is nothing measured left;
         the local mean rate is sampled then, and `resampled_s` says for how long.
         """
-        scene = self.scenes.get(position)
+        scene = self.scene(position)
         if not isinstance(scene, DiffractionScene) or seconds <= 0 or intensity <= 0:
             return np.zeros(np.shape(two_theta), dtype=np.int64)
+        assert position is not None
+        self._used.setdefault(
+            position, (scene.used_counts.astype(float), scene.used_time_s.astype(float))
+        )
         return np.array(
             [self._thin(position, scene, angle, seconds, intensity) for angle in two_theta],
             dtype=np.int64,
@@ -120,13 +198,26 @@ class World:
             near = slice(max(i - SMOOTH, 0), i + SMOOTH + 1)
             drawn += int(rng.poisson(scene.counts[near].mean() / scene.count_time_s * beyond_s))
             self.resampled_s += beyond_s
-        return drawn if intensity >= 1.0 else int(rng.binomial(drawn, intensity))
+        seen = min(1.0, intensity) * self._intact(position, seconds * intensity)
+        return drawn if seen >= 1.0 else int(rng.binomial(drawn, seen))
+
+    def _intact(self, position: int, dose_s: float) -> float:
+        """Share of the sample that is left, before `dose_s` more destroys some of it."""
+        left = math.exp(-self._damage[position])
+        if self.damage_rate:
+            self._damage[position] += self.damage_rate * dose_s
+        return left
 
     def absorption(
-        self, position: int, energy_ev: float, seconds: float, intensity: float = 1.0
+        self,
+        position: int,
+        energy_ev: float,
+        seconds: float,
+        intensity: float = 1.0,
+        empty: bool = False,
     ) -> tuple[int, int]:
         """Counts of the two chambers: independent Poisson draws around I0 and I0·e^-µ."""
-        scene = self.scenes.get(position)
+        scene = self.scene(position)
         if not isinstance(scene, AbsorptionScene) or seconds <= 0 or intensity <= 0:
             return 0, 0
         place = round(energy_ev * 1e4)
@@ -134,4 +225,6 @@ class World:
         self._visits[position, place] += 1
         expected = scene.i0_rate_hz * seconds * intensity
         mu = float(np.interp(energy_ev, scene.energy_ev, scene.mu))
+        left = self._intact(position, seconds * intensity)
+        mu = 0.0 if empty else left * mu + (1 - left) * float(scene.mu.mean())
         return int(rng.poisson(expected)), int(rng.poisson(expected * np.exp(-mu)))
