@@ -21,7 +21,7 @@ from materialsdock.ledger import Ledger
 from materialsdock.night import queue, watch
 from materialsdock.night.beats import Heart
 from materialsdock.night.desk import Desk
-from materialsdock.night.policy import Action, after_fault
+from materialsdock.night.policy import Action, FaultClass, after_fault
 from materialsdock.night.process import Child, Lock, Message, die_with, end_holder
 from materialsdock.runner import DataDirectory
 
@@ -198,7 +198,7 @@ class Night:
 
     def _faulted(self, sample_id: str, fault: Mapping[str, Any]) -> None:
         self.measuring = None
-        kind = "operator" if self.desk.aborting else fault["class"]
+        kind: FaultClass = "operator" if self.desk.aborting else fault["class"]
         before = queue.sample(self.ledger, sample_id)
         row = list(queue.fact(self.ledger, "failed_in_a_row") or ())
         night = self.profile.night

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from materialsdock.config import Night
 from materialsdock.night.queue import Severity
+from materialsdock.sections import Night
 
 Notice = tuple[str, Severity, dict[str, Any]]
 JUMP_S = 1.0

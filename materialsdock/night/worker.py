@@ -187,7 +187,7 @@ class Worker:
         )
         seconds = following.points * following.count_time_s
         seconds += travel / section.motion.velocity + section.motion.settle_s
-        return max(1.0, seconds / speed)
+        return max(1.0, float(seconds) / speed)
 
     def _drive(self, campaign: Campaign) -> None:
         tokens = [self.engine.subscribe(campaign.receive), self.engine.subscribe(self._got_on)]
