@@ -47,6 +47,7 @@ CHOICES = {
     "coordinates": "refines coordinates: {}",
     "axial": "takes axial divergence as {}",
     "widths": "refines the widths {}",
+    "phase_widths": "takes peak widths as {}",
     "kalpha2": "refines the Kα2 weight: {}",
     "preferred_orientation": "refines preferred orientation: {}",
     "order": "frees parameters in the order {}",

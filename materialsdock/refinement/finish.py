@@ -15,6 +15,7 @@ from materialsdock.protocols import RefinementEngine
 from materialsdock.refinement import heldout
 from materialsdock.refinement.clusters import (
     Cluster,
+    Values,
     choices,
     clusters,
     compared,
@@ -23,7 +24,10 @@ from materialsdock.refinement.clusters import (
     material,
 )
 from materialsdock.refinement.executor import TrialExecutor
+from materialsdock.refinement.recipe import BACKGROUND_TERMS
 
+EQUAL = 1.01  # of the best objective or Rwp: what another search might have chosen
+GRAIN_UM = 5.0  # diameter that careful milling reaches; coarser powders give spotty rings anyway
 POSITIONS = ("displacement", "zero", "zero+displacement")
 
 Chosen = Sequence[tuple[Trial, Cluster]]
@@ -113,25 +117,85 @@ def scored(
     return tuple(told)
 
 
-def varied(refine: Refiner, pattern: Pattern, found: Sequence[Solution]) -> tuple[Solution, ...]:
+def varied(
+    refine: Refiner, pattern: Pattern, found: Sequence[Solution], trials: Sequence[Trial] = ()
+) -> tuple[Solution, ...]:
     """The solutions, the best one with how far cells and weights move with the choices made.
 
-    Its recipe is refined with the other corrections of peak positions as well: zero and height of
-    the sample are nearly collinear with the cell, so an uncalibrated goniometer leaves more doubt
-    than any esd says.
+    Half the range over the solutions, the `trials` nearly as good (EQUAL), and the best recipe with
+    other choices: with the other corrections of peak positions, because zero and height of the
+    sample are nearly collinear with the cell; in a mixture also with another background, other
+    displacements, coordinates held or free, and with GRAIN_UM large grains where no size is stated.
     """
     best = found[0]
-    others = [p for p in POSITIONS if p != best.fit.recipe.get("position")]
     quick = {**best.fit.recipe, "effort": "search"}
-    outcomes = refine([(pattern, {**quick, "position": position}) for position in others])
-    fits = [s.fit for s in found] + [fit for fit in outcomes if isinstance(fit, Fit)]
+    others = [{"position": p} for p in POSITIONS if p != quick.get("position")]
+    changes = _mixture_changes(quick) if len(best.fit.phases) > 1 else []
+    outcomes = refine([(pattern, {**quick, **change}) for change in (*others, *changes)])
+    fits = [fit for fit in outcomes[: len(others)] if isinstance(fit, Fit)]
+    fits += [fit for fit in outcomes[len(others) :]
+             if isinstance(fit, Fit) and fit.rwp <= EQUAL * best.fit.rwp]  # fmt: skip
+    rows: list[Values] = [compared(fit) for fit in fits if not fit.violations]
+    rows += [compared(s.fit) for s in found[1:] if not s.fit.violations]
+    rows += [t.values for t in trials if _equal(t, best.objective)]
+    best, grained = _with_grains(refine, pattern, best, quick)
     spread: dict[str, float] = {}
-    rows = [compared(fit) for fit in fits if not fit.violations or fit is best.fit]
-    for name, (_, esd) in rows[0].items():
+    for name, (value, esd) in compared(best.fit).items():
         if esd is not None and kind(name) in ("length", "angle", "weight_fraction"):
-            values = [row[name][0] for row in rows]
+            values = [value, *(row[name][0] for row in rows if name in row)]
+            values += [value + grained[name]] if name in grained else []
             spread[name] = (max(values) - min(values)) / 2
     return (replace(best, systematic=spread), *found[1:])
+
+
+def _equal(trial: Trial, objective: float) -> bool:
+    """Is a trial physical and so good that another search might have chosen it?"""
+    return (
+        trial.objective is not None
+        and not trial.violations
+        and trial.objective <= EQUAL * objective
+    )
+
+
+def _mixture_changes(recipe: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Choices that an expert could as well have made for a mixture."""
+    low, high = BACKGROUND_TERMS
+    terms = recipe["background_terms"]
+    return [
+        {"displacements": "per_phase" if recipe["displacements"] == "per_site" else "per_site"},
+        {"coordinates": not recipe["coordinates"]},
+        {"background_terms": max(low, terms - 4) if terms + 4 > high else terms + 4},
+    ]
+
+
+def _with_grains(
+    refine: Refiner, pattern: Pattern, best: Solution, quick: Mapping[str, Any]
+) -> tuple[Solution, dict[str, float]]:
+    """What micro-absorption would do to the weights [wt%] where no grain size is stated.
+
+    Name -> shift, from grains of GRAIN_UM in every phase (Brindley 1945, Phil. Mag. 36, 347), and
+    the solution with a warning where that is more than its esd.  The fit itself is not changed: a
+    size that nobody measured is no correction, only a doubt.
+    """
+    if len(best.fit.phases) < 2 or any(s.particle_um is not None for s in refine.structures):
+        return best, {}
+    grained = replace(
+        refine, structures=[replace(s, particle_um=GRAIN_UM) for s in refine.structures]
+    )
+    (coarse,) = grained([(pattern, quick)])
+    if not isinstance(coarse, Fit):
+        return best, {}
+    pairs = zip(best.fit.phases, coarse.phases, strict=True)
+    shifts = {p.name: c.weight_fraction - p.weight_fraction for p, c in pairs}
+    esds = [p.weight_fraction_esd or 0.0 for p in best.fit.phases]
+    if any(abs(shift) > esd for shift, esd in zip(shifts.values(), esds, strict=True)):
+        moves = ", ".join(f"{name} {shift:+.1f}" for name, shift in shifts.items())
+        said = (
+            f"grain sizes are not stated: micro-absorption in grains of {GRAIN_UM:g} µm would "
+            f"change the weights by {moves} wt%"
+        )
+        best = replace(best, fit=replace(best.fit, warnings=(*best.fit.warnings, said)))
+    return best, {f"{name}.weight_fraction": shift for name, shift in shifts.items()}
 
 
 def _finals(

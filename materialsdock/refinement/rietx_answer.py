@@ -17,6 +17,7 @@ from materialsdock.refinement.guards import violations
 CELL = {"a": "Å", "b": "Å", "c": "Å", "alpha": "deg", "beta": "deg", "gamma": "deg"}
 WORDS = {"zero_shift": "zero", "occ": "occupancy", "r": "preferred_orientation"}
 UNITS = {"zero": "deg", "sample_displacement": "mm", "x": "deg", "y": "deg"}
+UNITS |= {"lor_size": "deg", "lor_strain": "deg"}
 UNITS |= dict.fromkeys("uvw", "deg²")
 
 
@@ -135,7 +136,7 @@ def _parameters(phases: Sequence[Any], result: Any) -> Iterator[Parameter]:
         if "cell" in words or "dof" in words:
             continue
         name = name_of(words, phases)
-        unit = "Å²" if name.endswith(".biso") else UNITS.get(name, "")
+        unit = "Å²" if name.endswith(".biso") else UNITS.get(name.rsplit(".", 1)[-1], "")
         yield Parameter(name, float(row.value), _esd(row), unit)
 
 

@@ -29,7 +29,13 @@ from materialsdock.refinement.rietx_answer import (
     weight_covariance,
     with_covariance,
 )
-from materialsdock.refinement.rietx_start import instrument_of, phase_of
+from materialsdock.refinement.rietx_start import (
+    AXIAL_PATHS,
+    instrument_of,
+    phase_of,
+    tie,
+    width_paths,
+)
 from materialsdock.refinement.sensitivity import Derivatives
 
 GLOBS = {
@@ -42,7 +48,7 @@ GLOBS = {
         "instrument.geometry.sample_displacement",
     ),
     "cell": ("phases.*.cell.*",),
-    "axial": ("instrument.geometry.axial_sl", "instrument.geometry.axial_hl"),
+    "axial": AXIAL_PATHS,
     "kalpha2": ("instrument.source.lines.*.weight",),
     "preferred_orientation": ("phases.*.preferred_orientation.r",),
     "displacements": ("phases.*.atoms.*.biso",),
@@ -138,8 +144,7 @@ class RietxEngine:
         check_pattern(pattern, diffractometer.fwhm_deg)
         default = SearchSpace.of(pattern, structures, diffractometer).default()
         full = completed(recipe, default)
-        oriented = bool(full["preferred_orientation"])
-        phases = [phase_of(structure, oriented=oriented) for structure in structures]
+        phases = [phase_of(structure, full) for structure in structures]
         start_cells = {p.name: {k: getattr(p.cell, k).value for k in CELL} for p in phases}
         try:
             start = instrument_of(diffractometer, pattern, full)
@@ -198,15 +203,7 @@ def _run(pattern: Pattern, work: Any, recipe: Mapping[str, Any], free: Sequence[
 
     free : paths of the engine that are freed last, besides those of the recipe
     """
-    if recipe["displacements"] == "per_phase":
-        for index, phase in enumerate(work.structure.phases):
-            if len(phase.atoms) > 1:
-                work.tie_equal(f"phases.{index}.atoms.*.biso")
-    _tie_shared_sites(work, recipe)
-    if recipe["axial"] == "equal":
-        work.tie_equal(list(GLOBS["axial"]))
-    names = [phase.name for phase in work.structure.phases]
-    strong = [i for i, name in enumerate(names) if name not in recipe["traces"]]
+    strong = tie(work, recipe)
     data, groups = _data(pattern), stages(recipe)
     limits = tuple(recipe["warmup_deg"])
     whole = (float(pattern.two_theta[0]), float(pattern.two_theta[-1]))
@@ -222,23 +219,6 @@ def _run(pattern: Pattern, work: Any, recipe: Mapping[str, Any], free: Sequence[
         if not any(fnmatchcase(path, glob) for path in reached for glob in GLOBS[name]):
             raise ModelFault(f"rietx freed nothing for {name}", where="refinement")
     return result
-
-
-def _tie_shared_sites(work: Any, recipe: Mapping[str, Any]) -> None:
-    """Atoms of one mixed site move together: powder data cannot tell their places apart."""
-    known = {row.path for row in work.parameters()}
-    for index, phase in enumerate(work.structure.phases):
-        sites: dict[tuple[float, ...], list[int]] = {}
-        for number, atom in enumerate(phase.atoms):
-            place = tuple(round(getattr(atom, axis).value % 1.0, 4) for axis in "xyz")
-            sites.setdefault(place, []).append(number)
-        for atoms in (shared for shared in sites.values() if len(shared) > 1):
-            names = [f"dof.{i}" for i in range(3)]
-            names += ["biso"] if recipe["displacements"] == "per_site" else []
-            for name in names:
-                paths = [f"phases.{index}.atoms.{number}.{name}" for number in atoms]
-                if known.issuperset(paths):
-                    work.tie_equal(paths)
 
 
 def _free_intensities(pattern: Pattern, done: _Done) -> float | None:
@@ -282,7 +262,7 @@ def _plan(
     import rietx
 
     globs = GLOBS | {"position": GLOBS.get(recipe["position"], ())}
-    globs |= {w: (f"instrument.profile.{w}",) for w in "uvwxy"}
+    globs |= {w: (path,) for w, path in width_paths(recipe).items()}
     if strong is not None:
         of_atoms = {"displacements": "atoms.*.biso", "coordinates": "atoms.*.dof*"}
         globs |= {k: tuple(f"phases.{i}.{v}" for i in strong) for k, v in of_atoms.items()}

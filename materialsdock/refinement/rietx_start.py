@@ -20,6 +20,14 @@ ROUGHNESS_SHARE = 0.3
 MARCH_START = 0.95  # in cubic crystals its gradient vanishes at 1
 ROUGHNESS_START = 0.3  # it changes nothing at 0
 # "Ti3.928+" of a computed structure: no table of scattering factors has such an ion.
+AXIAL_PATHS = ("instrument.geometry.axial_sl", "instrument.geometry.axial_hl")
+WIDTH_SHARE = 0.6  # of the full width that is seen: where Gaussian and Lorentzian width start
+# Widths that every phase may have for itself.  The instrument's are held at zero then: x follows
+# 1/cosθ as lor_size does, y follows tanθ as lor_strain does.
+OF_PHASES: Mapping[str, Mapping[str, str]] = {
+    "shared": {},
+    "own": {"x": "lor_size", "y": "lor_strain"},
+}
 BROKEN_ION = re.compile(r"(?<=\s)([A-Z][a-z]?)(?:\d*\.\d+|0)[+-](?=\s)")
 
 
@@ -28,11 +36,8 @@ def _known_species(cif: str) -> str:
     return BROKEN_ION.sub(r"\1", cif)
 
 
-def phase_of(structure: Structure, *, oriented: bool = False) -> Any:
-    """The engine's phase of a CIF, with one start for all displacements.
-
-    oriented : is its preferred orientation, if it asks for one, to be refined
-    """
+def phase_of(structure: Structure, recipe: Mapping[str, Any]) -> Any:
+    """The engine's phase of a CIF, with one start for all displacements."""
     import rietx
 
     with tempfile.TemporaryDirectory() as folder:
@@ -50,7 +55,8 @@ def phase_of(structure: Structure, *, oriented: bool = False) -> Any:
         atom.biso = rietx.Parameter(value=START_BISO, min=0.0)
     if structure.particle_um is not None:
         phase.particle_radius_um = structure.particle_um / 2
-    if oriented and structure.preferred_orientation is not None:
+    _start_widths(phase, recipe)
+    if recipe["preferred_orientation"] and structure.preferred_orientation is not None:
         phase.preferred_orientation = rietx.PreferredOrientation(
             axis=structure.preferred_orientation
         )
@@ -70,7 +76,8 @@ def instrument_of(
     pairs = zip(diffractometer.wavelengths_angstrom, diffractometer.weights, strict=True)
     lines = [EmissionLine(wavelength=w, weight=number(value=k / first, min=0)) for w, k in pairs]
     axial = 0.0 if recipe["axial"] == "off" else AXIAL_START
-    width = 0.6 * recipe["fwhm_deg"]
+    width = WIDTH_SHARE * recipe["fwhm_deg"]
+    shared = recipe["phase_widths"] == "shared"
     return rietx.Instrument(
         source=Source(
             lines=lines, polarization=number(value=diffractometer.polarization, min=0.0, max=1.0)
@@ -84,7 +91,7 @@ def instrument_of(
         ),
         profile=ProfileTCHZ(
             w=number(value=width**2, min=1e-8),
-            x=number(value=width if "x" in recipe["widths"] else 0.0, min=0.0),
+            x=number(value=width if shared and "x" in recipe["widths"] else 0.0, min=0.0),
         ),
         background=_background(pattern, recipe),
     )
@@ -120,3 +127,53 @@ def _background(pattern: Pattern, recipe: Mapping[str, Any]) -> Any:
         fixed_intensity=curve.tolist(),
         chebyshev=rietx.BackgroundChebyshev(coefficients=terms),
     )
+
+
+def width_paths(recipe: Mapping[str, Any]) -> dict[str, str]:
+    """The engine's path of each width u, v, w, x, y of the profile."""
+    own = OF_PHASES[recipe["phase_widths"]]
+    return {w: f"phases.*.{own[w]}" if w in own else f"instrument.profile.{w}" for w in "uvwxy"}
+
+
+def _start_widths(phase: Any, recipe: Mapping[str, Any]) -> None:
+    import rietx
+
+    width = WIDTH_SHARE * recipe["fwhm_deg"]
+    starts = {"x": width, "y": 0.0}
+    for w, name in OF_PHASES[recipe["phase_widths"]].items():
+        if w in recipe["widths"]:
+            setattr(phase, name, rietx.Parameter(value=starts[w], min=0.0))
+
+
+def tie(work: Any, recipe: Mapping[str, Any]) -> list[int]:
+    """Tie what the recipe refines together; the numbers of the phases whose atoms are refined."""
+    phases = work.structure.phases
+    if recipe["displacements"] == "per_phase":
+        for index, phase in enumerate(phases):
+            if len(phase.atoms) > 1:
+                work.tie_equal(f"phases.{index}.atoms.*.biso")
+    _tie_shared_sites(work, recipe)
+    if recipe["axial"] == "equal":
+        work.tie_equal(list(AXIAL_PATHS))
+    strong = [i for i, phase in enumerate(phases) if phase.name not in recipe["traces"]]
+    weak = [i for i in range(len(phases)) if i not in strong]
+    for name in OF_PHASES[recipe["phase_widths"]].values() if strong and weak else ():
+        work.tie_equal([f"phases.{i}.{name}" for i in (strong[0], *weak)])
+    return strong
+
+
+def _tie_shared_sites(work: Any, recipe: Mapping[str, Any]) -> None:
+    """Atoms of one mixed site move together: powder data cannot tell their places apart."""
+    known = {row.path for row in work.parameters()}
+    for index, phase in enumerate(work.structure.phases):
+        sites: dict[tuple[float, ...], list[int]] = {}
+        for number, atom in enumerate(phase.atoms):
+            place = tuple(round(getattr(atom, axis).value % 1.0, 4) for axis in "xyz")
+            sites.setdefault(place, []).append(number)
+        for atoms in (shared for shared in sites.values() if len(shared) > 1):
+            names = [f"dof.{i}" for i in range(3)]
+            names += ["biso"] if recipe["displacements"] == "per_site" else []
+            for name in names:
+                paths = [f"phases.{index}.atoms.{number}.{name}" for number in atoms]
+                if known.issuperset(paths):
+                    work.tie_equal(paths)

@@ -101,7 +101,7 @@ def search(
     first : sampler parameters to try after the default ones (past successes)
     on_trial : called here, in order, after each trial
     executor : used instead of own processes, or of the Dask cluster at scheduler_address
-    hold_out : score the solutions on left-out blocks of 2θ, and vary the correction of positions
+    hold_out : score the solutions on left-out blocks of 2θ, and vary the choices made
     texture : accept a preferred orientation where the evidence is good
 
     Raises InputError for data or structures that cannot be refined, ModelFault when every trial
@@ -169,15 +169,15 @@ def _finished(
 ) -> tuple[tuple[Solution, ...], tuple[Texture, ...]]:
     """The solutions at full effort, and the axes of texture that were tried.
 
-    wanted : look for texture; score on left-out blocks and vary the correction of positions
+    wanted : look for texture; score on left-out blocks and vary the choices made
     """
     texture, hold_out = wanted
     found = solutions(again, pattern, chosen, course.described)
-    again, found, looks = reconsidered(
-        again, pattern, chosen, found, course.described, texture=texture
-    )
+    final = reconsidered(again, pattern, chosen, found, course.described, texture=texture)
+    again, found, looks = final
     if hold_out:
-        found = varied(again, pattern, scored(again, pattern, found, space.fwhm_deg))
+        found = scored(again, pattern, found, space.fwhm_deg)
+        found = varied(again, pattern, found, course.trials)
     return found, looks
 
 
