@@ -6,23 +6,20 @@ to the ledger, so a process that dies takes nothing with it.
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 
-from materialsdock import building, observing
-from materialsdock.errors import DeviceFault, LedgerFault
-from materialsdock.model import (
-    Decision,
-    Evidence,
-    Job,
-    Observation,
-    Proposal,
-    Verdict,
-)
+from materialsdock import building, observing, steering
+from materialsdock.errors import DeviceFault, LedgerFault, Refused
+from materialsdock.learning.detours import FORCED
+from materialsdock.model import Decision, Evidence, Job, Observation, Proposal, Verdict
 from materialsdock.protocols import Ledger
+from materialsdock.steering import Steering, Step
 
 NOT_YET = Verdict(stop=False, reason="nothing measured yet")
 
@@ -41,18 +38,29 @@ def target_alone(job: Job) -> bool:
 
 
 class Campaign:
-    """Holds the learner, the rule and the decisions of one job, and writes them to the ledger."""
+    """Holds the learner, the rule and the decisions of one job, and writes them to the ledger.
+
+    `steer` may be called from another thread than the rest.
+    """
 
     def __init__(self, job: Job, ledger: Ledger) -> None:
         self.job = job
         self.learner = building.learner(job)
         self.rule = building.rule(job)
+        self.axis = building.axis(job.settings["axis"])
+        self.steered: list[Steering] = []  # all that has had its effect
         self.decisions: list[Decision] = []
         self.listeners: list[Callable[[Decision], None]] = []
         self._ledger = ledger
         self._waiting: list[Observation] = []
         self._run_uid = ""
         self._primary: set[str] = set()
+        self._lock = threading.RLock()
+        self._pending: list[Steering] = []  # recorded, not yet with effect
+        self._told = 0  # of `steered`: so many are named by decisions
+        self._replaced = False  # the present proposal may not be the last decision's `next`
+        self._recorded = True  # and the ledger says so
+        self._ended: Verdict | None = None  # without another decision
 
     @classmethod
     def resume(cls, job_id: str, ledger: Ledger) -> Campaign:
@@ -61,28 +69,106 @@ class Campaign:
         Raises LedgerFault when the replay comes to another proposal than the one recorded.
         """
         campaign = cls(ledger.job(job_id), ledger)
+        rows: dict[int, list[Mapping[str, Any]]] = {}
+        for step, row in ledger.steering(job_id):
+            rows.setdefault(step, []).append(row)
         by_step: dict[int, list[Observation]] = {}
         for observation in ledger.observations(job_id):
             by_step.setdefault(observation.step, []).append(observation)
         for decision in ledger.decisions(job_id):
+            campaign._begin_as(Step.of(rows.pop(decision.step, ())))
             campaign._replay(decision, by_step.pop(decision.step))
         campaign._waiting = [o for step in sorted(by_step) for o in by_step[step]]
+        campaign._begin_as(Step.of(rows.pop(len(campaign.decisions), ())))
+        if campaign._pending and not campaign._waiting:
+            campaign._replace()
         return campaign
+
+    def _begin_as(self, step: Step) -> None:
+        """What was asked before the present step began has its effect, the rest must wait."""
+        self._apply(step.before)
+        self._pending.extend(step.later)
+        if step.proposal is not None:
+            self._replaced = True
+            self._same(self.learner.ask(), step.proposal, "is measured")
 
     def _replay(self, decision: Decision, observations: list[Observation]) -> None:
         self.learner.tell(observations)
+        self._apply_pending()
         again = None if decision.verdict.stop else self.learner.ask()
-        if not same_place(again, decision.next):
+        self._same(again, decision.next, "goes on")
+        self._done(decision)
+
+    def _same(self, again: Proposal | None, recorded: Proposal | None, what: str) -> None:
+        if not same_place(again, recorded):
             raise LedgerFault(
-                f"step {decision.step} goes on at {again}, but the ledger says {decision.next}",
+                f"step {len(self.decisions)} {what} at {again}, but the ledger says {recorded}",
                 where=f"job {self.job.job_id}",
                 remedy="resume with the version of materialsdock that started the job",
             )
+
+    def _done(self, decision: Decision) -> None:
         self.decisions.append(decision)
+        self._told, self._replaced = len(self.steered), False
+
+    def steer(self, asked: Steering) -> None:
+        """Record what a person asks, then let it count from the next `ask` or `judge` on.
+
+        What is being measured is measured to its end.  Raises InputError for bad values and
+        Refused for a job that has ended or a forced position that was vetoed; then nothing is
+        recorded.
+        """
+        with self._lock:
+            if self.finished:
+                raise Refused("the measurement has ended", where=f"job {self.job.job_id}")
+            steering.check(asked, self.job, self.axis, [*self.steered, *self._pending])
+            self._ledger.add_steering(self.job.job_id, len(self.decisions), asdict(asked))
+            self._pending.append(asked)
+
+    @property
+    def needs_approval(self) -> bool:
+        """Whether a person must approve each proposal before it is measured."""
+        return bool(self.job.settings.get("approval") == "points")
+
+    @property
+    def approved(self) -> bool:
+        """Whether the present proposal, as `ask` last gave it, was approved."""
+        with self._lock:
+            return steering.approved([*self.steered[self._told :], *self._pending])
+
+    def _apply(self, asked: Sequence[Steering]) -> None:
+        for each in asked:
+            if each.kind == "veto":
+                self.learner.exclude(*steering.bounds(each))
+            elif each.kind == "force":
+                self.learner.force(steering.bounds(each)[0])
+            self.steered.append(each)
+            if each.kind == "change":
+                self.rule = steering.rule(self.job, self.steered)
+
+    def _apply_pending(self) -> None:
+        pending, self._pending = self._pending, []
+        self._apply(pending)
+
+    def _replace(self) -> Proposal | None:
+        """The proposal after what was asked before it began; nothing when that ends the job."""
+        self._apply_pending()
+        halted = steering.halted(self.steered)
+        proposal = None if halted else self.learner.ask()
+        self._replaced, self._recorded = True, False
+        if proposal is None:
+            reason = self._and_excluded(halted or "nothing left to count")
+            self._ended = replace(self.verdict, stop=True, reason=reason)
+        return proposal
+
+    def _and_excluded(self, reason: str) -> str:
+        return "; ".join(filter(None, (reason, steering.excluded(self.steered, self.axis.unit))))
 
     @property
     def verdict(self) -> Verdict:
         """The last verdict."""
+        if self._ended is not None:
+            return self._ended
         return self.decisions[-1].verdict if self.decisions else NOT_YET
 
     @property
@@ -96,13 +182,26 @@ class Campaign:
         return self.learner.evidence()
 
     def ask(self) -> Proposal | None:
-        """What to measure next: the last decision's `next`, or the learner's first proposal."""
-        if self._waiting:  # measured before a crash, not yet judged
-            return self.judge(self._asked()).next
-        return self._asked_or_none()
+        """What to measure next: the last decision's `next`, or the learner's first proposal.
+
+        Where steering has made another one of it since, that is recorded before it is given.
+        """
+        with self._lock:
+            if self._waiting:  # measured before a crash, not yet judged
+                return self.judge(self._asked()).next
+            if self._pending or (self._replaced and not self._recorded):
+                if (proposal := self._replace()) is not None:
+                    row = steering.began(proposal)
+                    self._ledger.add_steering(self.job.job_id, len(self.decisions), row)
+                self._recorded = True
+            return self._asked_or_none()
 
     def _asked_or_none(self) -> Proposal | None:
-        return self.decisions[-1].next if self.decisions else self.learner.ask()
+        if self._ended is not None:
+            return None
+        if self._replaced or not self.decisions:
+            return self.learner.ask()
+        return self.decisions[-1].next
 
     def _asked(self) -> Proposal:
         proposal = self._asked_or_none()
@@ -137,32 +236,26 @@ class Campaign:
 
         Raises DeviceFault when the step recorded nothing.
         """
-        if not self._waiting:
-            if self.decisions and self.decisions[-1].proposal == proposal:
-                return self.decisions[-1]
-            raise DeviceFault(f"nothing was recorded at {proposal.start:g}", where="primary")
-        began = time.perf_counter()
-        told = tuple(self._waiting)
-        self.learner.tell(told)
-        decision = self._decide(proposal, told, began)
-        self._ledger.add_decision(self.job.job_id, decision)
-        self.decisions.append(decision)
-        self._waiting.clear()
+        with self._lock:
+            if not self._waiting:
+                if self.decisions and self.decisions[-1].proposal == proposal:
+                    return self.decisions[-1]
+                raise DeviceFault(f"nothing was recorded at {proposal.start:g}", where="primary")
+            began = time.perf_counter()
+            told = tuple(self._waiting)
+            self.learner.tell(told)
+            self._apply_pending()
+            decision = self._decide(proposal, told, began)
+            self._ledger.add_decision(self.job.job_id, decision)
+            self._done(decision)
+            self._waiting.clear()
         for listener in self.listeners:
             listener(decision)
         return decision
 
     def _decide(self, proposal: Proposal, told: tuple[Observation, ...], began: float) -> Decision:
         evidence = self.learner.evidence()
-        verdict = self.rule.judge(evidence)
-        following = None if verdict.stop else self.learner.ask()
-        if following is None and not verdict.stop:
-            verdict = Verdict(
-                True,
-                f"nothing left to count; {verdict.reason}",
-                verdict.statistic,
-                verdict.threshold,
-            )
+        verdict, following = self._judged(evidence)
         mean, sd = self.learner.posterior(np.array([(following or proposal).start]))
         return Decision(
             step=len(self.decisions),
@@ -178,4 +271,23 @@ class Campaign:
             seconds_measured=float(evidence.quantities["seconds"]),
             seconds_deciding=time.perf_counter() - began,
             next=following,
+            steered="; ".join(s.sentence(self.axis.unit) for s in self.steered[self._told :]),
         )
+
+    def _judged(self, evidence: Evidence) -> tuple[Verdict, Proposal | None]:
+        """The rule's verdict as far as nobody has asked otherwise, and what comes next."""
+        verdict, halted = self.rule.judge(evidence), steering.halted(self.steered)
+        if halted:
+            verdict = replace(verdict, stop=True, reason=halted)
+        forced = any(each.kind == "force" for each in self.steered) and not halted
+        following = self.learner.ask() if forced or not verdict.stop else None
+        if verdict.stop and following is not None:
+            if following.score == FORCED:  # who asks for a position gets it
+                reason = f"a forced position is left to count; {verdict.reason}"
+                return replace(verdict, stop=False, reason=reason), following
+            following = None
+        if following is None and not verdict.stop:
+            verdict = replace(verdict, stop=True, reason=f"nothing left to count; {verdict.reason}")
+        if verdict.stop:
+            verdict = replace(verdict, reason=self._and_excluded(verdict.reason))
+        return verdict, following

@@ -129,9 +129,17 @@ class Ledger(Database):
 
     def add_decision(self, job_id: str, decision: Decision) -> None:
         """Keep the decision of one step."""
+        words = asdict(decision)
+        if not decision.steered:  # as it was before there was steering
+            del words["steered"]
         with self.transaction():
-            body = text(asdict(decision))
+            body = text(words)
             self.keep("decisions", {"job_id": job_id, "step": decision.step}, body)
+
+    def add_steering(self, job_id: str, step: int, body: Mapping[str, Any]) -> None:
+        """Keep what a person asked of a running job, or what it came to, at a step: a log."""
+        with self.transaction():
+            self.insert("steering", {"job_id": job_id, "step": step, "body": text(body)})
 
     def add_outcome(self, job_id: str, outcome: Mapping[str, Any]) -> None:
         """Keep what the analysis found; a later analysis replaces an earlier one."""
@@ -167,6 +175,11 @@ class Ledger(Database):
         """All decisions of a job by step."""
         rows = self.rows("SELECT body FROM decisions WHERE job_id = ? ORDER BY step", job_id)
         return tuple(_decision.validate_json(body) for (body,) in rows)
+
+    def steering(self, job_id: str) -> tuple[tuple[int, dict[str, Any]], ...]:
+        """(step, body) of all steering of a job in the order it was recorded."""
+        rows = self.rows("SELECT step, body FROM steering WHERE job_id = ? ORDER BY seq", job_id)
+        return tuple((step, json.loads(body)) for step, body in rows)
 
     def outcome(self, job_id: str) -> dict[str, Any] | None:
         """What the analysis found, or None before it has."""

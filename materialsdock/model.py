@@ -101,7 +101,8 @@ class Proposal:
     """Where to count next, and for how long: one position, or one evenly stepped segment.
 
     start, stop : first and last position [unit of the axis]; count_time_s : per position
-    score : the acquisition value that won, 0 for a probe of a gap, below 0 for a second look
+    score : the acquisition value that won, 0 for a probe of a gap, below 0 for a second look,
+        infinite for what a person forced
     sweep : the pass or sorted sweep it belongs to
     """
 
@@ -171,6 +172,7 @@ class Decision:
     proposal : what was measured in this step; next : what comes now (None: the end)
     lambda_t : None until the rule can form it
     mean, sd : posterior at `next.start`, else at `proposal.start`; s, z2 : means over the step
+    steered : what people asked for that has had its effect since the decision before
     seconds_measured : instrument time so far; seconds_deciding : wall clock of this decision
     """
 
@@ -187,6 +189,7 @@ class Decision:
     seconds_measured: float
     seconds_deciding: float
     next: Proposal | None = None
+    steered: str = ""
 
 
 @dataclass(frozen=True)

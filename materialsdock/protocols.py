@@ -59,6 +59,12 @@ class Learner(Protocol):
         Changes nothing that can be seen; called while the proposal is being measured.
         """
 
+    def exclude(self, low: float, high: float) -> None:
+        """Never propose from `low` to `high` any more [unit of the axis], nor wait for it."""
+
+    def force(self, x: float) -> None:
+        """Propose `x` next, or the segment that holds it, after what was forced before."""
+
     def posterior(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Mean and standard deviation of the latent curve at `x` (n,), each (n,), units of y."""
 
@@ -117,11 +123,15 @@ class Ledger(Protocol):
 
     def add_decision(self, job_id: str, decision: Decision) -> None: ...
 
+    def add_steering(self, job_id: str, step: int, body: Mapping[str, Any]) -> None: ...
+
     def job(self, job_id: str) -> Job: ...
 
     def observations(self, job_id: str) -> tuple[Observation, ...]: ...
 
     def decisions(self, job_id: str) -> tuple[Decision, ...]: ...
+
+    def steering(self, job_id: str) -> tuple[tuple[int, dict[str, Any]], ...]: ...
 
 
 class Campaign(Protocol):

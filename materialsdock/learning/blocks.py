@@ -73,11 +73,12 @@ class BlockPosterior:
 
         background : (m,) rate [1/s]; each block's prior mean is the root of its background.
         """
-        z, noise = anscombe(self.counts, np.maximum(self.seconds, 1e-12))
+        seen = self.seconds > 0  # all of them, but for what was vetoed
+        z, noise = anscombe(self.counts[seen], self.seconds[seen])
         self._means = np.sqrt(
             [background[i : i + BLOCK].mean() for i in range(0, self.grid.size, BLOCK)]
         )
-        spread = z - np.repeat(self._means, BLOCK)[: z.size]
+        spread = z - np.repeat(self._means, BLOCK)[: seen.size][seen]
         variance = max(float(np.mean(spread**2) - noise.mean()), 0.1 * float(noise.mean()))
         best = None
         for factor in LENGTHSCALES:
@@ -100,9 +101,10 @@ class BlockPosterior:
         """s, z² and group (k,) of every observation in acquisition order."""
         return np.array(self._s), np.array(self._z2), np.array(self._group, dtype=np.int64)
 
-    def largest_sd(self) -> float:
-        """Largest posterior sd of √rate."""
-        return math.sqrt(max(float(block.variance.max()) for block in self._blocks))
+    def largest_sd(self, among: NDArray[np.bool_]) -> float:
+        """Largest posterior sd of √rate among the positions in `among` (m,); 0 for none."""
+        variance = np.concatenate([block.variance for block in self._blocks])
+        return math.sqrt(float(variance[among].max(initial=0.0)))
 
     def rate(self) -> tuple[FloatArray, FloatArray]:
         """Posterior mean and sd (m,) of the rate [1/s]: E f² = m² + v, sd ≈ 2 |m| √v."""

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
 
 from materialsdock.errors import ModelFault
-from materialsdock.learning import sweeps
-from materialsdock.learning.certificate import curve_quantities
+from materialsdock.learning import state_of_spectrum, sweeps
+from materialsdock.learning.detours import FORCED, Detours, Plan
 from materialsdock.learning.engines import Engine, engine
 from materialsdock.learning.expert import Choice, choose
 from materialsdock.learning.knowledge import (
@@ -28,7 +29,7 @@ from materialsdock.learning.knowledge import (
 from materialsdock.learning.library import LibraryPrior
 from materialsdock.learning.markov import warm_up
 from materialsdock.learning.quantities import Quantity, as_evidence, estimates
-from materialsdock.learning.readings import columns, gaps, merged, usable
+from materialsdock.learning.readings import columns, merged, usable
 from materialsdock.learning.sweeps import Costs
 from materialsdock.model import Axis, Evidence, FloatArray, Observation, Proposal, Spectrum
 
@@ -76,10 +77,11 @@ class SpectrumLearner:
         self.wanted, self.prior = tuple(wanted), prior
         start = first_positions(axis, prior, self.weights) if initial is None else initial
         self.first = np.unique(axis.index(start))
+        self._detours = Detours(axis)
         self._told: list[tuple[int, str, Observation]] = []
         self._uids: set[str] = set()
         self._knowledge = lru_cache(maxsize=2)(self._learn)
-        self._plan = lru_cache(maxsize=2)(self._plan_sweep)
+        self._planned = lru_cache(maxsize=2)(self._plan_sweep)
         self._choice = lru_cache(maxsize=None)(self._choose)
         self._estimates = lru_cache(maxsize=2)(self._estimate)
         self._posterior: Engine | None = None
@@ -93,12 +95,14 @@ class SpectrumLearner:
         for uid, o in fresh.items():
             if not usable(o):
                 raise ModelFault(f"x = {o.x}, y = {o.y}, sigma = {o.sigma}", where=uid)
+        if fresh and self._detours.forced:
+            self._detours.took(*self._present_sweep())
         for o in fresh.values():
             late = bool(self._told) and (o.step, o.uid) < self._told[-1][:2]
             insort(self._told, (o.step, o.uid, o))
             self._uids.add(o.uid)
             if late:  # told out of order: what was derived from the order is void
-                for cache in (self._knowledge, self._plan, self._choice, self._estimates):
+                for cache in (self._knowledge, self._planned, self._choice, self._estimates):
                     cache.cache_clear()
                 self._posterior = None
         self._catch_up()
@@ -127,22 +131,37 @@ class SpectrumLearner:
 
     def _starts(self, n: int) -> list[int]:
         """How many observations there were when each sweep up to now began."""
-        starts, count = [0], self.first.size
-        while starts[-1] + count <= n:
+        starts, count = [0], self._count(0)
+        while count and starts[-1] + count <= n:
             starts.append(starts[-1] + count)
-            count = self._count(starts[-1], self._index(starts[-1]))
+            count = self._count(starts[-1])
         return starts
+
+    def _present_sweep(self) -> tuple[int, int, Plan]:
+        """How many observations there are, how many when the present sweep began, and its plan."""
+        n = len(self._told)
+        start = self._starts(n)[-1]
+        return n, start, self._plan(start)
 
     def _index(self, n: int) -> int:
         """Grid index of the n-th observation."""
         return int(self.axis.index(self._told[n - 1][2].x))
 
-    def _count(self, n: int, last: int) -> int:
+    def _count(self, n: int, last: int | None = None) -> int:
         """Size of the sweep after `n` observations, the last of them at grid index `last`."""
+        if n in self._detours.sweeps:
+            return len(self._detours.sweeps[n])
+        if n == 0:
+            return int(self._detours.first(self.first).size)
+        last = self._index(n) if last is None else last
         choice = self._choice(n, last)
         if choice is not None and choice.expert:
             return len(choice.plan)
-        return sweeps.size(n, float(np.ptp(self.axis.grid)), self.costs)
+        size = sweeps.size(n, float(np.ptp(self.axis.grid)), self.costs)
+        if not self._detours.barred(n).any():
+            return size
+        x = np.append(columns(self.observations[: n - 1])[0], self.axis.grid[last])
+        return self._detours.room(n, x, size)
 
     def _learn(self, n: int) -> Knowledge:
         """What the first `n` observations but for the last one teach.
@@ -166,44 +185,58 @@ class SpectrumLearner:
         posterior.update(last, float(posterior.mean[last]), noise_variance)
         return posterior, np.append(x, self.axis.grid[last]), noise_variance
 
-    def _plan_sweep(self, n: int, last: int) -> tuple[tuple[int, float], ...]:
+    def _plan_sweep(self, n: int, last: int) -> Plan:
         """(grid index, score) of the sweep after `n` observations, in travel order."""
         if n == 0:
-            return tuple((int(i), 0.0) for i in self.first)
+            return tuple((int(i), 0.0) for i in self._detours.first(self.first))
         choice = self._choice(n, last)
         if choice is not None and choice.expert:
             return choice.plan
         posterior, x, noise = self._pending(n, last)
         how = self.narrow, self.axis.resolution, self._count(n, last), self.acquisition
         doubted = sweeps.doubt(posterior, *columns(self.observations[: n - 1]), how[1])
-        return sweeps.plan(posterior, x, noise, self.weights, *how, doubted, self.widest)
+        more = doubted, self.widest, self._detours.barred(n)
+        return sweeps.plan(posterior, x, noise, self.weights, *how, *more)
 
     def _choose(self, n: int, last: int) -> Choice | None:
         """After the first sweep, where there is an expert's grid: which of the two goes on."""
-        if n != self.first.size or n <= LEAST or not self.expert.size:
+        if n != self._count(0) or n <= LEAST or not self.expert.size:
             return None
         posterior, x, noise = self._pending(n, last)
-        expert = np.unique(self.axis.index(self.expert))
+        expert = self._detours.allowed(n, np.unique(self.axis.index(self.expert)))
         return choose(posterior, expert, x, noise, self.weights, self.costs)
 
     def ask(self) -> Proposal | None:
         """The next position of the present sweep."""
-        n = len(self._told)
-        starts = self._starts(n)
-        index, score = self._current(starts[-1])[n - starts[-1]]
-        x = float(self.axis.grid[index])
-        return Proposal(x, x, self.costs.count_time_s, score=score, sweep=len(starts) - 1)
+        n, start, plan = self._present_sweep()
+        if self._detours.forced:
+            plan = (*plan[: n - start], (self._detours.forced[0], FORCED))
+        if n - start >= len(plan):
+            return None  # every position is vetoed
+        index, score = plan[n - start]
+        x, sweep = float(self.axis.grid[index]), len(self._starts(n)) - 1
+        return Proposal(x, x, self.costs.count_time_s, score=score, sweep=sweep)
 
-    def _current(self, start: int) -> tuple[tuple[int, float], ...]:
-        return self._plan(start, self._index(start) if start else -1)
+    def _plan(self, start: int) -> Plan:
+        changed = self._detours.sweeps.get(start)
+        return changed or self._planned(start, self._index(start) if start else -1)
 
     def look_ahead(self) -> None:
         """Plan the next sweep while the last point of this one is counted."""
-        n = len(self._told)
-        start = self._starts(n)[-1]
-        now = self._current(start)
-        if n + 1 == start + len(now):
-            self._plan(n + 1, now[-1][0])
+        n, start, now = self._present_sweep()
+        if n + 1 == start + len(now) and not self._detours.forced:
+            self._planned(n + 1, now[-1][0])
+
+    def exclude(self, low: float, high: float) -> None:
+        """Never propose a position from `low` to `high` any more."""
+        self._detours.exclude(low, high, *self._present_sweep())
+        self._planned.cache_clear()  # looked ahead without it
+        self._choice.cache_clear()
+        self._catch_up()
+
+    def force(self, x: float) -> None:
+        """Propose the position nearest to `x` next, after those forced before."""
+        self._detours.forced.append(int(self.axis.index(x)))
 
     # -- what is known ------------------------------------------------------------------------
 
@@ -230,28 +263,12 @@ class SpectrumLearner:
     @property
     def choice(self) -> Choice | None:
         """Between the learner's sweeps and the expert's grid, once there was one."""
-        start = self.first.size
-        return self._choice(start, self._index(start)) if len(self._told) >= start else None
+        start = self._count(0)
+        return self._choice(start, self._index(start)) if len(self._told) >= start > 0 else None
 
     def hyperparameters(self) -> Mapping[str, float]:
-        """lengthscale [units of the warped axis], variance, prior mean, whether it is warped.
-
-        held : for how many sweeps they could not be learned anew; expert_s, learner_s : time
-        predicted for the expert's grid and for sweeps, where there was the choice; library :
-        whether the library prior agrees with the counts, where there is one
-        """
-        kernel, found = self.present.kernel, self.choice
-        _, _, held, library = self.knowledge
-        predicted = {"expert_s": found.expert_s, "learner_s": found.learner_s} if found else {}
-        return {
-            "lengthscale": kernel.lengthscale,
-            "variance": kernel.variance,
-            "mean": self.present.prior_mean,
-            "warped": float(kernel.warp is not None),
-            **({} if library is None else {"library": float(library.ok)}),
-            "held": float(held),
-            **predicted,
-        }
+        """As in state_of_spectrum.hyperparameters."""
+        return state_of_spectrum.hyperparameters(self.present, self.knowledge, self.choice)
 
     def evidence(self) -> Evidence:
         """Innovations under the present hyperparameters, one group a point, and the quantities.
@@ -259,32 +276,15 @@ class SpectrumLearner:
         The first sweep is part of it: there each point tells what a point tells when nothing is
         known, which is the yardstick of λ.
         """
-        found, told = self.present.innovations, self.observations
-        x, y, noise = columns(told)
-        quantities = {
-            "points": float(x.size),
-            "count_seconds": float(sum(o.count_time_s for o in told)),
-            "seconds": self.costs.seconds(x),
-            "max_sd": float(np.sqrt(self.present.variance.max())),
-            "median_sd": float(np.sqrt(np.median(self.present.variance))),
-            "noise_sd": float(np.sqrt(np.median(noise))) if x.size else np.inf,
-            **gaps(x, self.axis, self.narrow, self.widest),
-            **self._probed(),
-        }
-        evidence = Evidence(
-            np.array([i.s for i in found]),
-            np.array([i.z2 for i in found]),
-            np.arange(len(found)),
-            quantities=quantities,
-        )
-        quantities |= curve_quantities(self.present, evidence, self.axis.index(x), y, noise**0.5)
-        quantities |= self._estimates(self._learned_at)
-        return evidence
+        told, where = self.observations, (self.axis, self.costs, self.narrow, self.widest)
+        more = {**self._probed(), **self._detours.excluded()}
+        found = state_of_spectrum.evidence(self.present, told, *where, self._detours.barred(), more)
+        return replace(found, quantities={**found.quantities, **self._estimates(self._learned_at)})
 
     def _probed(self) -> dict[str, float]:
         """probe_z2, squared standardised innovation of a probe of the last two sweeps."""
         for start in self._starts(len(self._told))[:0:-1][:2]:  # whose plans are at hand
-            scores = [score for _, score in self._current(start)]
+            scores = [score for _, score in self._plan(start)]
             told = zip(scores, self.present.innovations[start:], strict=False)
             if found := [innovation.z2 for score, innovation in told if score == 0.0]:
                 return {"probe_z2": found[-1]}

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from bisect import bisect_right, insort
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -20,6 +19,8 @@ import numpy as np
 from materialsdock.errors import ModelFault
 from materialsdock.learning import allocation
 from materialsdock.learning.blocks import BlockPosterior
+from materialsdock.learning.detours import within
+from materialsdock.learning.passes import Pass
 from materialsdock.model import Axis, Evidence, FloatArray, Observation, Pattern, Proposal
 
 THRESHOLDS = (1.0, 1.5, 2.0, 2.5)  # σ, of the passes after the first; the last one goes on
@@ -27,21 +28,6 @@ WORTH_A_PASS = 0.01  # of all positions: fewer are left as they are
 DETECTED = 5.0  # expected σ of a peak that is not missed
 NEARLY = 0.95  # of all positions
 Objective = Literal["peaks", "profile"]
-
-
-@dataclass(frozen=True, eq=False)
-class Pass:
-    """One pass: the step it starts at, its segments (first, last), and seconds per position."""
-
-    first_step: int
-    segments: tuple[tuple[int, int], ...]
-    count_time_s: tuple[float, ...]
-    scores: tuple[float, ...]
-
-    @property
-    def end(self) -> int:
-        """The step after its last one."""
-        return self.first_step + len(self.segments)
 
 
 def _place(observation: Observation) -> tuple[int, float]:
@@ -81,6 +67,8 @@ class MultiPassLearner:
         self.step_deg = float(axis.grid[1] - axis.grid[0])
         self.peak = allocation.shape(fwhm_deg, self.step_deg)
         self.known = self._mask(windows)
+        self.barred = np.zeros(axis.grid.size, dtype=bool)  # vetoed: never planned any more
+        self._forced: list[int] = []  # grid indices whose segments come next
         self._told: list[Observation] = []  # by step, then position: told in any order
         self._uids: set[str] = set()
         self._forget()
@@ -91,7 +79,8 @@ class MultiPassLearner:
         self._posterior = BlockPosterior(self.axis.grid, self.fwhm_deg)
         self._taken = 0
         self._step_ends: list[int] = []
-        self._quality: tuple[int, dict[str, float]] = (-1, {})
+        # of the last complete pass
+        self._quality = dict.fromkeys(("peak_area_rel_sd", "detectable_strength"), float("inf"))
 
     def _mask(self, ranges: FloatArray | None) -> allocation.Mask:
         mask = np.zeros(self.axis.grid.size, dtype=bool)
@@ -114,6 +103,10 @@ class MultiPassLearner:
         self._uids.update(fresh)
         if late:
             self._forget()
+        elif fresh and self._forced:
+            number = self._pass_number(self.steps)
+            self._passes[number] = self._with_forced(number)
+            self._forced.pop(0)
         self._catch_up()
 
     def _catch_up(self) -> None:
@@ -129,8 +122,20 @@ class MultiPassLearner:
             self._posterior.update(at, counts, seconds, number)
             self._taken = end
             self._step_ends.append(end)
-            if len(self._step_ends) == self._passes[0].end and number == 0:
-                self._posterior.learn(self._rates()[0])
+            if self.steps == self._passes[number].end:
+                self._complete(number)
+
+    def _complete(self, number: int) -> None:
+        if number == 0:
+            self._posterior.learn(self._rates()[0])
+        p, (rate, significances) = self._posterior, self._rates()
+        margin = round(self.fwhm_deg / self.step_deg)
+        area = allocation.area_relative_sd(p.counts, p.seconds, rate, significances, margin)
+        least = allocation.detectable_amplitude(p.seconds, rate, self.peak, DETECTED)
+        least[p.seconds == 0] = np.inf
+        least = least[~self.barred] if not self.barred.all() else least
+        strength = float(np.quantile(least, NEARLY, method="higher"))
+        self._quality = {"peak_area_rel_sd": area, "detectable_strength": strength}
 
     @property
     def steps(self) -> int:
@@ -161,9 +166,8 @@ class MultiPassLearner:
 
     def _plan(self, number: int) -> Pass:
         first_step = self._passes[-1].end if self._passes else 0
-        everywhere = np.ones(self.axis.grid.size, dtype=bool)
         if number == 0:
-            found = allocation.segments(everywhere, self.segment_points, 0)
+            found = allocation.segments(~self.barred, self.segment_points, 0)
             seconds = self.first_fraction * self.full_time_s
             return Pass(first_step, tuple(found), (seconds,) * len(found), (0.0,) * len(found))
         rate, significances = self._rates()
@@ -177,21 +181,16 @@ class MultiPassLearner:
             p = self._posterior
             core = allocation.cores(p.counts, p.seconds, rate, self.peak, threshold)
             mask &= (wide & core) | self.known
+        mask &= ~self.barred
         if mask.sum() < WORTH_A_PASS * mask.size:
             return Pass(first_step, (), (), ())
-        bridge = int(self.settle_s / seconds)
+        bridge = 0 if self.barred.any() else int(self.settle_s / seconds)
         found = allocation.segments(mask, self.segment_points, bridge)
         if number % 2:  # back the way it came
             found.reverse()
         times = [self._time(a, b, seconds) for a, b in found]
         scores = [float(significances[a : b + 1].mean()) for a, b in found]
-        kept = [i for i, t in enumerate(times) if t > 0]
-        return Pass(
-            first_step,
-            tuple(found[i] for i in kept),
-            tuple(times[i] for i in kept),
-            tuple(scores[i] for i in kept),
-        )
+        return Pass.of(first_step, zip(found, times, scores, strict=True))
 
     def _time(self, first: int, last: int, seconds: float) -> float:
         """Seconds per position of a segment: what the pass gives, within what is left."""
@@ -206,20 +205,29 @@ class MultiPassLearner:
     def ask(self) -> Proposal | None:
         """The next segment, or None when every window has its capacity."""
         number = self._pass_number(self.steps)
+        now = self._with_forced(number) if self._forced else self._passes[number]
+        return now.proposal(self.steps, self.axis.grid, number)
+
+    def exclude(self, low: float, high: float) -> None:
+        """Never propose a position from `low` to `high` any more."""
+        self.barred |= within(self.axis, low, high)
+        self._forced = [i for i in self._forced if not self.barred[i]]
+        number = self._pass_number(self.steps)
         now = self._passes[number]
-        i = self.steps - now.first_step
-        if i >= len(now.segments):
-            return None
-        first, last = now.segments[i]
-        grid = self.axis.grid
-        return Proposal(
-            float(grid[first]),
-            float(grid[last]),
-            now.count_time_s[i],
-            points=last - first + 1,
-            score=now.scores[i],
-            sweep=number,
-        )
+        self._passes[number:] = [now.without(self.barred, self.steps)]
+        if 0 < self.steps == self._passes[number].end < now.end:
+            self._complete(number)
+
+    def force(self, x: float) -> None:
+        """Propose the segment that holds `x` next, after those forced before."""
+        self._forced.append(int(self.axis.index(x)))
+
+    def _with_forced(self, number: int) -> Pass:
+        """The present pass with the segment of the first forced position next in it."""
+        even = allocation.segments(~self.barred, self.segment_points, 0)
+        segment = next((a, b) for a, b in even if a <= self._forced[0] <= b)
+        share = self.pass_fraction if number else self.first_fraction
+        return self._passes[number].ahead(segment, share * self.full_time_s, self.steps)
 
     def look_ahead(self) -> None:
         """Nothing: within a pass all is planned, and the next one needs the last counts."""
@@ -255,20 +263,8 @@ class MultiPassLearner:
 
     def _quantities(self, complete: bool) -> dict[str, float]:
         p = self._posterior
-        if self._quality[0] < 0 or (complete and self._quality[0] != self.steps):
-            rate, significances = self._rates()
-            margin = round(self.fwhm_deg / self.step_deg)
-            area = allocation.area_relative_sd(p.counts, p.seconds, rate, significances, margin)
-            least = allocation.detectable_amplitude(p.seconds, rate, self.peak, DETECTED)
-            least[p.seconds == 0] = np.inf
-            self._quality = (
-                self.steps,
-                {
-                    "peak_area_rel_sd": area if complete else float("inf"),
-                    "detectable_strength": float(np.quantile(least, NEARLY, method="higher")),
-                },
-            )
-        empty = np.diff(np.flatnonzero(np.concatenate([[True], p.seconds > 0, [True]])))
+        seen = (p.seconds > 0) | self.barred  # nothing is looked for in what was vetoed
+        empty = np.diff(np.flatnonzero(np.concatenate([[True], seen, [True]])))
         return {
             "points": float(self._taken),
             "positions": float(self.axis.grid.size),
@@ -276,9 +272,10 @@ class MultiPassLearner:
             "passes": float(self.passes),
             "largest_gap": float(empty.max() * self.step_deg),
             "resolution": self.axis.resolution,
-            "max_sd": p.largest_sd(),
+            "max_sd": p.largest_sd(~self.barred),
             "noise_sd": 0.5 / float(np.sqrt(self.full_time_s)),
-            **self._quality[1],
+            **self._quality,
+            **({"excluded": float(self.barred.sum() * self.step_deg)} if self.barred.any() else {}),
         }
 
     def _seconds(self) -> float:

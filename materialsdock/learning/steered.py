@@ -8,6 +8,7 @@ there.  A share of every pass stays even, so that a phase nobody expected can st
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Protocol
 
@@ -16,7 +17,8 @@ from scipy.linalg import LinAlgError
 
 from materialsdock.errors import InputError, ModelFault
 from materialsdock.learning import allocation, fisher
-from materialsdock.learning.multipass import MultiPassLearner, Pass
+from materialsdock.learning.multipass import MultiPassLearner
+from materialsdock.learning.passes import Pass
 from materialsdock.model import Axis, FloatArray, Pattern
 
 UNKNOWN = float("inf")
@@ -47,6 +49,35 @@ class Sensitivity(Protocol):
 
     @property
     def quantity(self) -> str: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Sensed:
+    """A Sensitivity on the whole grid."""
+
+    y: FloatArray
+    jacobian: FloatArray
+    gradient: FloatArray
+    estimate: FloatArray
+    unit: str
+    quantity: str
+
+
+def on_grid(found: Sensitivity, seen: allocation.Mask) -> Sensitivity:
+    """What was said of the positions `seen` of a grid (m,), on all of it: nothing of the others.
+
+    Raises ModelFault when it is of another number of positions.
+    """
+    if found.y.shape != (seen.sum(),):
+        raise ModelFault(
+            f"{found.y.size} calculated rates for {seen.sum()} positions",
+            where="refinement that steers counting",
+        )
+    if seen.all():
+        return found
+    y, jacobian = np.full(seen.size, found.y.mean()), np.zeros((seen.size, found.jacobian.shape[1]))
+    y[seen], jacobian[seen] = found.y, found.jacobian
+    return Sensed(y, jacobian, found.gradient, found.estimate, found.unit, found.quantity)
 
 
 class SteeredLearner(MultiPassLearner):
@@ -94,7 +125,8 @@ class SteeredLearner(MultiPassLearner):
 
     def _sense(self) -> Sensitivity | None:
         """What the refinement of all passes finished so far says; None where it cannot be done."""
-        if not (self._posterior.seconds > 0).all():
+        seen = self._posterior.seconds > 0
+        if not (seen | self.barred).all() or not seen.any():
             return None  # told out of order: the rest of the first pass is still to come
         if self.steps not in self._sensed:
             try:
@@ -105,11 +137,7 @@ class SteeredLearner(MultiPassLearner):
             except ArithmeticError as error:  # a phase of scale zero has no derivative
                 self._senseless(f"derivatives of the refinement: {error}")
                 return None
-            if found.y.shape != self.axis.grid.shape:
-                raise ModelFault(
-                    f"{found.y.size} calculated rates for {self.axis.grid.size} positions",
-                    where="refinement that steers counting",
-                )
+            found = on_grid(found, seen)
             try:  # what the esd cannot be had of cannot steer either
                 self._esd_of(found)
             except (ModelFault, LinAlgError) as error:
@@ -162,6 +190,7 @@ class SteeredLearner(MultiPassLearner):
         """Seconds (m,) that the next pass gives each position."""
         mean = self.pass_fraction * self.full_time_s
         room = np.maximum(self.capacity_s - self._posterior.seconds, 0.0)
+        room[self.barred] = 0.0
         if found is None:
             return np.minimum(mean, room)
         even = np.minimum(self.even_share * mean, room)

@@ -162,6 +162,7 @@ def plan(
     how: Acquisition = "imse",
     doubted: float | None = None,
     widest: FloatArray | None = None,
+    barred: NDArray[np.bool_] | None = None,
 ) -> tuple[tuple[int, float], ...]:
     """(grid index, score) of the next `count` points in travel order.
 
@@ -169,17 +170,27 @@ def plan(
     second one when the curve is known wherever the model can tell; second looks score below 0.
     doubted : place where points lie off the curve: one in four looks there again
     widest : (m,) how wide a stretch outside `narrow` may stay, where probes look next
+    barred : (m,) positions that must not be counted; as many others as `count` must be free, or
+        none, when those counted are counted again
     """
-    grid = engine.grid
-    taken = nearest(grid, measured)
+    if count == 0:
+        return ()
+    grid, last, counted = engine.grid, float(measured[-1]), measured.size
+    if barred is None or not barred.any():
+        taken, barred = nearest(grid, measured), np.zeros(grid.size, dtype=bool)
+    else:
+        taken, weights = nearest(grid, measured) | barred, np.where(barred, 0.0, weights)
+        taken = barred.copy() if taken.all() else taken
+        measured = np.append(measured, grid[barred])  # nothing is looked for there
     again: list[int] = []
     if doubted is not None:
         again = second_looks(grid, doubted, taken, resolution, max(1, count // 4))
+        again = [i for i in again if not barred[i]]
     gains = engine.imse(noise_variance, weights) if again else np.empty(0)
     chosen = [(i, -max(float(gains[i]), LEAST_GAIN)) for i in again]
     taken[again], count = True, count - len(again)
-    known = engine.variance.max() <= KNOWN_SD**2 * noise_variance
-    looks = count // 2 if known else probe_count(measured.size, count)
+    known = engine.variance[~barred].max() <= KNOWN_SD**2 * noise_variance
+    looks = count // 2 if known else probe_count(counted, count)
     hidden = probes(grid, measured, taken, narrow, resolution, looks)
     taken[[i for i, _ in hidden]] = True
     if widest is not None:
@@ -187,7 +198,7 @@ def plan(
         taken[[i for i, _ in hidden]] = True
     chosen += hidden
     chosen += picks(engine, noise_variance, weights, count - len(hidden), taken, how)
-    order = acquisition.travel_order(grid[[i for i, _ in chosen]], float(measured[-1]))
+    order = acquisition.travel_order(grid[[i for i, _ in chosen]], last)
     return tuple(chosen[i] for i in order)
 
 
