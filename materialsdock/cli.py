@@ -58,10 +58,6 @@ app.add_typer(simulator, name="sim")
 priors = typer.Typer(no_args_is_help=True, help="Library priors of absorption edges.")
 app.add_typer(priors, name="prior")
 app.add_typer(structures, name="store")
-app.command()(xas)
-app.command()(series)
-app.command()(hybrid)
-app.command()(refine)
 
 
 def technique_of(name: str | None) -> Any:
@@ -166,6 +162,10 @@ def measure(
     commands.show(commands.replay(request, measured, sample, replay), as_json)
 
 
+for command in (refine, xas, series, hybrid):
+    app.command()(command)
+
+
 @app.command()
 def jobs(out: Out = Path("materialsdock-data"), as_json: Json = False) -> None:
     """List the jobs in a data folder, the newest last."""
@@ -245,7 +245,8 @@ def main() -> None:
     except typer.Abort:
         _refuse({"code": "interrupted", "message": "interrupted"}, "interrupted", 130)
     except TyperException as error:
-        _refuse({"code": "usage", "message": str(error)}, str(error), 2)
+        said = error.format_message()
+        _refuse({"code": "usage", "message": said}, said, 2)
     except KeyboardInterrupt:
         _refuse({"code": "interrupted", "message": "interrupted"}, "interrupted", 130)
 

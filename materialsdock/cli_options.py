@@ -14,8 +14,13 @@ Stop = Annotated[
     list[str], typer.Option("--stop", help="KEY=VALUE, e.g. threshold=0.1, maximum_points=300.")
 ]
 TechniqueName = Annotated[str | None, typer.Option("--technique", help="xrd or xas.")]
-Trials = Annotated[int | None, typer.Option(min=1, help="Refinement trials per seed.")]
-Workers = Annotated[int | None, typer.Option(min=1, help="Refinement processes.")]
+Trials = Annotated[
+    int | None,
+    typer.Option(min=1, max=100_000, help="Refinement trials per seed; refine: 50 by default."),
+]
+Workers = Annotated[
+    int | None, typer.Option(min=1, max=256, help="Refinement processes; refine: all cores.")
+]
 Speed = Annotated[
     float | None, typer.Option(min=0.1, help="Simulated seconds per second of wall clock.")
 ]
@@ -27,7 +32,7 @@ ProfileName = Annotated[str, typer.Option(help="Profile of the instrument.")]
 Replay = Annotated[Path | None, typer.Option(help="Measured file to replay.")]
 Resume = Annotated[str | None, typer.Option(help="Go on with this job id.")]
 CountTime = Annotated[
-    float | None, typer.Option(min=1e-3, help="Full-scan counting time per point [s].")
+    float | None, typer.Option(min=1e-3, help="Full-scan counting time per point, in seconds.")
 ]
 Objective = Annotated[
     str | None,
@@ -36,7 +41,7 @@ Objective = Annotated[
 Wanted = Annotated[
     list[str], typer.Option(help="PHASE.NAME to steer towards, e.g. zincite.a; with --esd.")
 ]
-Esd = Annotated[float | None, typer.Option(help="Wanted esd [wt%, Å, deg].")]
+Esd = Annotated[float | None, typer.Option(help="Wanted esd, in wt%, Å or degrees.")]
 Prior = Annotated[
     Path | None, typer.Option(help="Library prior of the edge: a name of the profile's, or a file.")
 ]
@@ -46,12 +51,12 @@ Standards = Annotated[
 ]
 Regions = Annotated[
     list[str],
-    typer.Option("--region", help="LO:HI:WEIGHT [eV], where precision is worth more."),
+    typer.Option("--region", help="LO:HI:WEIGHT in eV, where precision is worth more."),
 ]
 
-Seeds = Annotated[int, typer.Option(min=1, help="Searches beside each other.")]
+Seeds = Annotated[int, typer.Option(min=1, max=99, help="Searches beside each other.")]
 Range = Annotated[
-    tuple[float, float] | None, typer.Option(help="2θ limits [deg], e.g. --range 15 100.")
+    tuple[float, float] | None, typer.Option(help="2θ limits in degrees, e.g. --range 15 100.")
 ]
 TextureBy = Annotated[
     Literal["evidence", "request"],

@@ -19,7 +19,7 @@ Folder = Annotated[
 DEFAULT = Path("materialsdock-structures")
 Elements = Annotated[
     str | None,
-    typer.Option(help="Only structures made of some of these elements, e.g. Fe,O."),
+    typer.Option(help="Only structures made of these elements, or of some of them, e.g. Fe,O."),
 ]
 Processes = Annotated[int, typer.Option(min=1, help="Processes.")]
 
@@ -54,7 +54,10 @@ def store_search(
     folder: Folder = DEFAULT,
     top: Annotated[int, typer.Option(min=1, help="Candidates shown for each phase.")] = 5,
     refine: Annotated[bool, typer.Option(help="Refine the best hypotheses, or match only.")] = True,
-    wavelength: Annotated[list[float], typer.Option(help="[Å], once or twice.")] = [],  # noqa: B006
+    wavelength: Annotated[
+        list[float],
+        typer.Option(help="In Å, once or twice; default: the file's."),
+    ] = [],  # noqa: B006
     profile: ProfileName = "sim",
     workers: Processes = 2,
     as_json: Json = False,

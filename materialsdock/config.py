@@ -186,7 +186,8 @@ def load(name: str, site: Path) -> Profile:
     except ValidationError as error:
         raise InputError(faults(error), where=str(path), remedy="mend these keys") from error
     if profile.analysis.store is not None:
-        store = {"store": str(path.parent / Path(profile.analysis.store).expanduser())}
+        folder = path.parent / Path(profile.analysis.store).expanduser()
+        store = {"store": str(folder.resolve())}
         analysis = profile.analysis.model_copy(update=store)
         profile = profile.model_copy(update={"analysis": analysis})
     if profile.xas is None or profile.xas.prior is None:

@@ -16,6 +16,7 @@ from materialsdock.protocols import RefinementEngine
 from materialsdock.refinement import engines
 from materialsdock.refinement.energy import Calculator, formula
 from materialsdock.refinement.executors import trial_executor
+from materialsdock.refinement.guards import check_pattern, check_structures
 from materialsdock.refinement.hybrid import hybrid_search
 from materialsdock.refinement.quantify import Standard
 from materialsdock.refinement.recipe import SearchSpace
@@ -79,6 +80,8 @@ def refined(
     outcome = _identified(outcome, pattern, stage)
     if not outcome.job.sample.structures:
         return outcome
+    check_structures(outcome.job.sample.structures)
+    check_pattern(pattern, outcome.job.settings["diffractometer"]["fwhm_deg"])
     stage("refining")
     began = time.perf_counter()
     first, origins = learned(past, pattern, outcome.job)
@@ -164,7 +167,8 @@ def learned(
     if not options.get("warm_start", True):
         return [], ()
     space, diffractometer = _space(job, pattern)
-    used = instructive(past, space, diffractometer)
+    others = [search for search in past if search.origin != job.job_id]
+    used = instructive(others, space, diffractometer)
     count, seed = min(LEARNED, options["trials"] // 2), options["seeds"][0]
     first = first_parameters(used, space, diffractometer, count=count, seed=seed)
     return [dict(p) for p in first], tuple(p.origin for p in used)

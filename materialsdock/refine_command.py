@@ -79,9 +79,8 @@ def refine(
 def _kept(job: Job, measured: Measured, data: DataDirectory, watch: Watch) -> Outcome:
     """The outcome of the refinement; job and outcome are in the ledger."""
     with Ledger(data.ledger) as ledger:
-        past = searches(ledger)
+        outcome = analysis.refine_full(job, measured, watch.stage, watch.trial, searches(ledger))
         ledger.add_job(job)
-        outcome = analysis.refine_full(job, measured, watch.stage, watch.trial, past)
         found = {**summary_json(outcome), **diffraction.search_of(outcome)}
         ledger.add_outcome(job.job_id, found)
     return outcome

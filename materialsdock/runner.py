@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from materialsdock import analysis
 from materialsdock.campaign import Campaign
 from materialsdock.catalog import CatalogFeeder, close_torn_runs, open_catalog
 from materialsdock.config import Beam, Profile, build_instrument, release, resolve
+from materialsdock.data_directory import DataDirectory as DataDirectory
 from materialsdock.diffraction import search_of, with_analysis
 from materialsdock.errors import MaterialsDockError
 from materialsdock.ledger import Ledger
@@ -43,37 +43,6 @@ def interrupted(job_id: str) -> Interrupted:
         where=job_id,
         remedy=f"go on with `materialsdock measure --resume {job_id}`",
     )
-
-
-@dataclass(frozen=True)
-class DataDirectory:
-    """Where everything measured is kept: the ledger, the catalog, scenes and reports."""
-
-    path: Path
-
-    def __post_init__(self) -> None:
-        for folder in (self.path, self.scenes, self.reports):
-            folder.mkdir(parents=True, exist_ok=True)
-
-    @property
-    def ledger(self) -> Path:
-        """The one SQLite file that is the truth."""
-        return self.path / "ledger.sqlite"
-
-    @property
-    def catalog(self) -> Path:
-        """The embedded Tiled catalog, a view that can be rebuilt."""
-        return self.path / "catalog"
-
-    @property
-    def scenes(self) -> Path:
-        """What the simulated beamline replays."""
-        return self.path / "scenes"
-
-    @property
-    def reports(self) -> Path:
-        """One HTML page per job."""
-        return self.path / "reports"
 
 
 def _ignore(_: Any) -> None:

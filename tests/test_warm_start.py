@@ -177,7 +177,7 @@ def test_what_a_ledger_keeps_of_earlier_jobs_starts_the_next_search(tmp_path):
         ledger.add_job(replace(job, job_id="b"))
         ledger.add_outcome("a", {"rwp": 5.0, **diffraction.search_of(outcome)})
         known = runner.searches(ledger)
-    job = diffraction.with_analysis(job, {"trials": 16, "seeds": [0]})
+    job = diffraction.with_analysis(replace(job, job_id="c"), {"trials": 16, "seeds": [0]})
     first, origins = diffraction.learned(known, pattern, job)
     assert origins == ("a",)
     assert 1 <= len(first) <= 8

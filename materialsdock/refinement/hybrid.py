@@ -82,7 +82,7 @@ def hybrid_search(
             if on_trial is not None:
                 on_trial(point)
         front = _refined_to_the_end(course, pool, common, FINAL_PATIENCE * time_limit_s)
-    said = calculator.name, dict(calculator.arguments), sentences(front)
+    said = calculator.name, dict(calculator.arguments), sentences(front, course.points)
     return HybridResult(tuple(course.points), front, *said)
 
 

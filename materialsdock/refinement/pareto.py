@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
 from materialsdock.model import HybridResult as HybridResult
 from materialsdock.model import Point as Point
@@ -29,17 +30,27 @@ def spread(front: Sequence[Point], most: int) -> tuple[Point, ...]:
     return tuple(front[i] for i in sorted(at))
 
 
-def sentences(front: Sequence[Point]) -> tuple[str, ...]:
-    """What a Pareto set says, in words."""
+def sentences(front: Sequence[Point], points: Sequence[Point] = ()) -> tuple[str, ...]:
+    """What a Pareto set says, in words; points : all trials, of which some candidates may miss."""
     best, stable = front[0], front[-1]
     if len(front) == 1:
         first = f"{best.structure} fits best and has the lowest energy"
     else:
+        other = "with atoms shifted it" if stable.structure == best.structure else stable.structure
         first = (
-            f"{best.structure} fits best (Rwp {best.rwp:.3g} %); {stable.structure} has the lowest "
+            f"{best.structure} fits best (Rwp {best.rwp:.3g} %); {other} has the lowest "
             f"energy, {1e3 * (best.energy_ev - stable.energy_ev):.3g} meV per atom lower at Rwp "
             f"{stable.rwp:.3g} %"
         )
     names = list(dict.fromkeys(p.structure for p in front))
     second = [f"candidates in the set: {', '.join(names)}"] if len(names) > 1 else []
-    return (first, *second, CAUTION)
+    return (first, *second, *_absent(points), CAUTION)
+
+
+def _absent(points: Sequence[Point]) -> Iterator[str]:
+    """One sentence for each candidate of which no trial counts."""
+    for name in dict.fromkeys(p.structure for p in points):
+        mine = [p for p in points if p.structure == name]
+        if not any(p.counts for p in mine):
+            reason, _ = Counter(p.reason for p in mine).most_common(1)[0]
+            yield f"no trial of {name} counts ({len(mine)} were made): {reason}"

@@ -29,9 +29,10 @@ from materialsdock.report.svg import (
 
 def pattern(measured: Pattern, curve: Any, summary: Mapping[str, Any]) -> Drawing:
     """The measured intensities under the model, and the time counted at each angle."""
+    model = "" if curve is None else "Line and band: the model's mean ± 2 standard deviations. "
     return drawing(
         "Measured pattern and counting time",
-        "Points: measured intensity. Line and band: the model's mean ± 2 standard deviations. "
+        f"Points: measured intensity. {model}"
         "The intensity axis is a square root, on which noise has one height for one counting time "
         "and weak reflections show. Below: the time counted at each angle, against a uniform "
         "full scan.",

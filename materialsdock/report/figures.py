@@ -30,7 +30,8 @@ def drawings(outcome: Outcome) -> list[Drawing]:
     """The figures that an outcome has data for, in reading order."""
     found: list[Drawing] = []
     if isinstance(outcome.measured, Pattern):
-        found.append(diffraction.pattern(outcome.measured, outcome.curve, outcome.summary))
+        if outcome.decisions or not outcome.fit:  # else the refinement's figure shows all of it
+            found.append(diffraction.pattern(outcome.measured, outcome.curve, outcome.summary))
         if outcome.fit:
             found.append(diffraction.rietveld(outcome.measured, outcome.fit))
     else:

@@ -18,7 +18,7 @@ from materialsdock.report.plain import render_plain
 from materialsdock.report.svg import MUTED, ORANGE, SERIES, dots
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-SHOWN = 0.9  # share of the trials that the axes are made for
+BEYOND = 0.3  # of the set's extent is shown on its far side
 
 
 def hybrid_block(result: HybridResult) -> str:
@@ -32,7 +32,7 @@ def hybrid_block(result: HybridResult) -> str:
         '<div class="scroll" role="region" aria-label="Fit and energy" tabindex="0">'
         f"{figure.svg}</div>"
         f"<figcaption>{html.escape(figure.caption)}</figcaption></figure>"
-        f"{_table(result.front)}</section>"
+        f"<h3>The Pareto set</h3>{_table(result.front)}</section>"
     )
 
 
@@ -58,9 +58,9 @@ def pareto_drawing(result: HybridResult) -> Drawing:
     placeholders = {f"candidate{i}": name for i, name in enumerate(names)}
     return drawing(
         "What no other structure beats in both",
-        "Grey: trials. Coloured: the Pareto set, at most 12 of it, refined with full effort; to "
-        "the left the pattern is fitted better, below the energy is lower. Energies are per atom "
-        f"above the lowest of the set, by {result.calculator}.",
+        "Grey: trials, those far off left out. Coloured: the Pareto set, at most 12 of it, refined "
+        "with full effort; to the left the pattern is fitted better, below the energy is lower. "
+        f"Energies are per atom above the lowest of the set, by {result.calculator}.",
         partial(_draw, result, names),
         3.6,
         placeholders,
@@ -86,18 +86,20 @@ def _draw(result: HybridResult, names: Sequence[str], figure: Figure) -> None:
             marker, colour = MARKERS[i % len(MARKERS)], SERIES[i % len(SERIES)]
             axes.plot(*place(mine), marker, color=colour, ms=5, label=f"candidate{i}", zorder=4)
     front_x, front_y = place(result.front)
-    _limits(axes.set_xlim, np.append(front_x, np.quantile(x, [0.0, SHOWN])))
-    _limits(axes.set_ylim, np.append(front_y, np.quantile(y, [0.0, SHOWN])))
+    axes.set_xlim(*_limits(front_x, x))
+    axes.set_ylim(*_limits(front_y, y))
     axes.set_xlabel("Rwp (%)")
     axes.set_ylabel("Energy (meV per atom)")
     legend(axes)
 
 
-def _limits(setter: object, values: np.ndarray) -> None:
-    low, high = float(values.min()), float(values.max())
+def _limits(front: np.ndarray, tried: np.ndarray) -> tuple[float, float]:
+    """Of an axis: all of the set, and what was tried beside it, the far ones left out."""
+    low, high = float(min(front.min(), tried.min())), float(front.max())
+    far = high + BEYOND * (high - low) if high > low else float(np.median(tried))
+    high = max(high, min(far, float(tried.max())))
     margin = 0.06 * (high - low) or 1.0
-    assert callable(setter)
-    setter(low - margin, high + margin)
+    return low - margin, high + margin
 
 
 def _table(front: Sequence[Point]) -> str:

@@ -26,6 +26,7 @@ from materialsdock.report.words import quantities
 
 LAST_DECISIONS = 20
 CANDIDATES = 3
+REMARK = re.compile(r"[A-Z][A-Z0-9_]+: ")  # CODE: what a refinement program notes of itself
 PACKAGES = ("rietx", "numpy", "scipy", "optuna", "bluesky")
 CELL_HEADS = {
     "a": "a (Å)",
@@ -71,13 +72,15 @@ def _context(outcome: Outcome) -> dict[str, Any]:
         "summary": summary,
         "headline": headline(outcome),
         "violations": summary.get("violations", []),
-        "warnings": summary["warnings"],
+        "warnings": [line for line in summary["warnings"] if not REMARK.match(line)],
+        "remarks": [line for line in summary["warnings"] if REMARK.match(line)],
         "fit": outcome.fit,
         "assessment": outcome.assessment,
         "edge": outcome.edge,
         "cell_heads": CELL_HEADS,
         "phases": [_phase_row(phase, p) for phase, p in _rows(outcome, summary)],
         "quantities": quantities(outcome) if outcome.fit else [],
+        "no_energies": outcome.summary.get("hybrid_missing"),
         "identification": summary.get("identification"),
         "candidates": _candidates(summary.get("identification") or {}),
         "hybrid": Markup(hybrid_block(outcome.hybrid)) if outcome.hybrid else "",

@@ -74,7 +74,7 @@ def headline(outcome: Outcome) -> str:
     measured, full = summary["points_measured"], summary["points_full_scan"]
     if measured is None:
         counted = "an unknown number of points"
-    elif full is None:
+    elif full is None or (measured == full and not outcome.decisions):
         counted = f"{count(measured)} points"
     elif measured <= full:
         counted = f"{count(measured)} of {count(full)} points"
@@ -83,6 +83,8 @@ def headline(outcome: Outcome) -> str:
     spent, whole = summary["seconds_measured"], summary["seconds_full_scan"]
     share = f" and {100 * spent / whole:.0f} % of the full-scan time" if spent and whole else ""
     reason = summary["stop_reason"]
+    if reason and not outcome.decisions and measured == full:
+        return f"{counted[0].upper()}{counted[1:]}: {reason.rstrip('.')}."
     if reason is None:
         return f"Ended after {counted}{share}, without a decision to stop."
     return f"Stopped after {counted}{share}: {reason.rstrip('.')}."

@@ -67,8 +67,8 @@ def _refinement(outcome: Outcome) -> list[str]:
     if start := outcome.summary.get("start"):
         lines.append(f"  the search began {start['sentence']}")
     lines += [f"  not physical: {violation}" for violation in fit.violations]
-    if fit.warnings:
-        lines.append(f"  {len(fit.warnings)} warnings, see the report")
+    if many := len(fit.warnings):
+        lines.append(f"  {many} warning{'' if many == 1 else 's'}, see the report")
     return lines
 
 
@@ -80,7 +80,8 @@ def _verdict(outcome: Outcome) -> list[str]:
     if found.word != "accept":
         lines += [f"    {reason}" for reason in found.reasons]
     lines += [f"    rival: {rival}" for rival in found.rivals]
-    lines += [f"    {line}" for line in candidates(outcome)]
+    if found.word != "accept":
+        lines += [f"    {line}" for line in candidates(outcome)]
     held = outcome.solutions[0].held_out if outcome.solutions else None
     if held is not None:
         lines.append(
