@@ -8,7 +8,6 @@ from dataclasses import fields, is_dataclass, replace
 
 import numpy as np
 import pytest
-from test_report import absorption_outcome, diffraction_outcome
 
 from materialsdock.errors import LedgerFault, Refused
 from materialsdock.exports.kept import KEY, outcome_of, packed, unpacked
@@ -25,6 +24,7 @@ from materialsdock.model import (
 )
 from materialsdock.report import summary_json
 from materialsdock.report.page import render_report
+from tests.test_report import absorption_outcome, diffraction_outcome
 
 
 def same(one, other, where="outcome"):
@@ -88,7 +88,7 @@ def test_the_outcome_comes_back_to_the_last_bit(made, tmp_path):
     assert packed(again) == packed(outcome)
 
 
-@pytest.mark.parametrize("made", [diffraction_outcome, absorption_outcome])
+@pytest.mark.parametrize("made", [lambda: diffraction_outcome(1500), absorption_outcome])
 def test_the_page_of_the_kept_outcome_is_the_page_of_the_live_one(made, tmp_path):
     outcome = made()
     with Ledger(tmp_path / "ledger.sqlite") as ledger:

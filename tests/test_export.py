@@ -1,0 +1,307 @@
+"""Every file that is handed out of the ledger: valid, readable again, the same each time."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import gemmi
+import h5py
+import numpy as np
+import pytest
+from nexusformat.nexus.validate import validate_application, validate_file
+
+from materialsdock import analysis, config, options, prepare
+from materialsdock.campaign import Campaign
+from materialsdock.errors import Refused
+from materialsdock.exports.bundle import FORMATS, export, export_all
+from materialsdock.exports.kept import outcome_of, packed
+from materialsdock.exports.source import source_of
+from materialsdock.formats import Measured, read_measured
+from materialsdock.ledger import Ledger
+from materialsdock.model import Diffractometer, Outcome, Pattern, Sample
+from materialsdock.refinement.search import search
+from materialsdock.refinement.xas.simulate import simulate_xanes
+from materialsdock.report import summary_json
+from materialsdock.report.page import render_report
+from tests.structures import LAB6, simulated
+from tests.test_texture import Here
+
+PROFILE = config.load("sim", Path(__file__).parents[1])
+ENERGY = np.linspace(6950.0, 7400.0, 901)
+I0 = 40_000.0
+
+
+def silent(*_):
+    """What watches an analysis, and says nothing."""
+
+
+def event(run, number, data):
+    return "event", {
+        "uid": f"e{run}{number}",
+        "descriptor": f"d{run}",
+        "seq_num": number,
+        "data": data,
+        "time": 0.0,
+    }
+
+
+def measured(ledger, job, read):
+    """The campaign of `job`, run to its stop without a beamline; `read` gives an event's data."""
+    ledger.add_job(job)
+    campaign = Campaign(job, ledger)
+    campaign.receive("start", {"uid": f"r-{job.job_id}", "time": 1.79e9})
+    run = job.job_id
+    descriptor = {"uid": f"d{run}", "name": "primary", "run_start": f"r-{run}"}
+    campaign.receive("descriptor", descriptor)
+    proposal, number = campaign.ask(), 0
+    while proposal is not None:
+        for x in proposal.x:
+            number += 1
+            campaign.receive(*event(run, number, read(x, proposal.count_time_s)))
+        proposal = campaign.judge(proposal).next
+    campaign.receive("stop", {"uid": f"s{run}", "run_start": f"r-{run}"})
+    return campaign
+
+
+def kept(ledger, outcome):
+    ledger.add_outcome(outcome.job.job_id, {**summary_json(outcome), **packed(outcome)})
+    return outcome
+
+
+def absorption(ledger):
+    rng = np.random.default_rng(0)
+
+    def read(energy, seconds):
+        it = I0 * seconds * np.exp(-simulate_xanes(np.array([energy]))[0])
+        return {
+            "mono_energy": energy,
+            "i0": float(rng.poisson(I0 * seconds)),
+            "it": float(rng.poisson(it)),
+            "count_time_s": seconds,
+        }
+
+    spectrum = Measured(technique="xas", x=ENERGY, y=simulate_xanes(ENERGY))
+    sample = Sample("Fe₂O₃, 試料 1", "xas", 3, metadata={"owner": "A. Person", "comment": "x"})
+    stop = options.stop_options(["maximum_points=60"])
+    job = prepare.job_for(spectrum, sample, PROFILE, stop=stop, seed=1)
+    return kept(ledger, analysis.analyse(measured(ledger, job, read), silent, silent))
+
+
+def diffraction(ledger):
+    rng = np.random.default_rng(1)
+    truth = simulated(((LAB6, 1.0),))
+    keep = (truth.two_theta > 20) & (truth.two_theta < 50)
+    x, rate = truth.two_theta[keep], truth.intensity[keep]
+
+    def read(at, seconds):
+        counts = rng.poisson(np.interp(at, x, rate) * seconds)
+        return {"two_theta": at, "counts": float(counts), "count_time_s": seconds}
+
+    scan = Measured(technique="xrd", x=x, y=rate, count_time_s=2.0)
+    sample = Sample("LaB6", "xrd", 1, (LAB6,))
+    stop = options.stop_options(["maximum_seconds=900"])
+    job = prepare.job_for(scan, sample, PROFILE, stop=stop, seed=2)
+    campaign = measured(ledger, job, read)
+    pattern = campaign.learner.pattern()
+    found = search(pattern, (LAB6,), Diffractometer(), trials=1, hold_out=False, executor=Here())
+    mean, sd = campaign.learner.posterior(pattern.two_theta)
+    curve = Pattern(pattern.two_theta, mean, sd, pattern.count_time_s)
+    summary = analysis.summarise(campaign)
+    outcome = Outcome(job, tuple(campaign.decisions), summary, pattern, found.fit, curve=curve,
+                      trials=found.trials, solutions=found.solutions,
+                      assessment=found.assessment)  # fmt: skip
+    return kept(ledger, outcome)
+
+
+@pytest.fixture(scope="module")
+def night(tmp_path_factory):
+    """A ledger with a spectrum and a refined pattern, and the live outcomes of both."""
+    with Ledger(tmp_path_factory.mktemp("night") / "ledger.sqlite") as ledger:
+        yield ledger, {"xas": absorption(ledger), "xrd": diffraction(ledger)}
+
+
+@pytest.fixture(scope="module", params=["xas", "xrd"])
+def done(night, request, tmp_path_factory):
+    """(ledger, live outcome, folder with everything that was exported of it)."""
+    ledger, outcomes = night
+    outcome = outcomes[request.param]
+    folder = tmp_path_factory.mktemp(request.param)
+    paths = export_all(ledger, outcome.job.job_id, folder)
+    return ledger, outcome, {path.suffix: path for path in paths}
+
+
+def test_what_there_is_of_each_technique(done):
+    _, outcome, files = done
+    own = {"xas": {".xdi"}, "xrd": {".xye", ".xy", ".cif"}}[outcome.job.sample.technique]
+    assert set(files) == {".nxs", ".html", ".json"} | own
+    assert {path.stem for path in files.values()} == {outcome.job.job_id}
+
+
+@pytest.mark.parametrize("check", [validate_application, validate_file])
+def test_nexus_is_valid(done, check):
+    _, _, files = done
+    assert check(str(files[".nxs"])) == (0, 0)  # warnings, errors; what they are it prints
+
+
+def test_the_validator_would_see_what_is_missing(done, tmp_path):
+    _, _, files = done
+    maimed = tmp_path / "maimed.nxs"
+    maimed.write_bytes(files[".nxs"].read_bytes())
+    with h5py.File(maimed, "a") as file:
+        del file["entry/instrument/source"]
+        del file["entry/data"]
+    assert validate_application(str(maimed))[1] >= 2
+
+
+def test_nexus_holds_every_exposure_and_every_decision(done):
+    ledger, outcome, files = done
+    observations = ledger.observations(outcome.job.job_id)
+    with h5py.File(files[".nxs"]) as file:
+        entry = file["entry"]
+        assert [uid.decode() for uid in entry["exposures/uid"]] == [o.uid for o in observations]
+        assert list(entry["exposures/value"]) == [o.y for o in observations]
+        assert list(entry["decisions/position"]) == [d.proposal.start for d in outcome.decisions]
+        assert list(entry["decisions/count_time"]) == [
+            d.proposal.count_time_s for d in outcome.decisions
+        ]
+        said = [np.nan if d.lambda_t is None else d.lambda_t for d in outcome.decisions]
+        assert np.array_equal(entry["decisions/lambda_t"], said, equal_nan=True)
+        assert entry["sample/name"][()].decode() == outcome.job.sample.name
+        signal = entry["merged/measured"].attrs["signal"].decode()
+        y = outcome.measured.intensity if signal == "intensity" else outcome.measured.mu
+        assert np.array_equal(entry["merged/measured"][signal], y)
+        assert json.loads(entry["summary/json"][()]) == summary_json(outcome)
+
+
+def test_the_readings_are_those_of_the_detectors(night, tmp_path):
+    ledger, outcomes = night
+    (path,) = export(ledger, outcomes["xas"].job.job_id, ["nexus"], tmp_path)
+    observations = ledger.observations(outcomes["xas"].job.job_id)
+    with h5py.File(path) as file:
+        i0 = file["entry/instrument/incoming_beam/data"][()]
+        it = file["entry/data/absorbed_beam"][()]
+    assert np.log(i0 / it) == pytest.approx([o.y for o in observations], rel=1e-12)
+    (path,) = export(ledger, outcomes["xrd"].job.job_id, ["nexus"], tmp_path)
+    with h5py.File(path) as file:
+        raw = file["entry/instrument/detector"]
+        assert raw["data"].dtype.kind == "i"
+        total, seconds = raw["data"][()].sum(), raw["count_time"][()].sum()
+    pattern = outcomes["xrd"].measured
+    assert total == pytest.approx((pattern.intensity * pattern.count_time_s).sum(), abs=1e-6)
+    assert seconds == pytest.approx(pattern.count_time_s.sum())
+
+
+def test_a_second_build_is_the_same_to_the_byte(done, tmp_path):
+    ledger, outcome, files = done
+    again = export_all(ledger, outcome.job.job_id, tmp_path)
+    with Ledger(ledger.path) as other:
+        third = export_all(other, outcome.job.job_id, tmp_path / "new" / "folder")
+    for path in (*again, *third):
+        assert path.read_bytes() == files[path.suffix].read_bytes(), path.suffix
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_the_page_is_that_of_the_live_outcome(done):
+    ledger, outcome, files = done
+    page = render_report(outcome)
+    assert render_report(outcome_of(ledger, outcome.job.job_id)) == page
+    exported = files[".html"].read_text(encoding="utf-8")
+    assert exported.startswith(page)
+    assert exported.removeprefix(page).startswith("<!-- {")
+
+
+def test_every_file_says_where_it_comes_from(done):
+    ledger, outcome, files = done
+    job_id = outcome.job.job_id
+    digest = hashlib.sha256()
+    for table, order in (("observations", "seq"), ("decisions", "step")):
+        query = f"SELECT body FROM {table} WHERE job_id = ? ORDER BY {order}"
+        for (body,) in ledger.rows(query, job_id):
+            digest.update(body.encode() + b"\n")
+    said = source_of(ledger, job_id).provenance
+    assert said.ledger_sha256 == digest.hexdigest()
+    for path in files.values():
+        raw = path.read_bytes()
+        for fact in (said.job_id, said.ledger_sha256, said.settings_sha256):
+            assert fact.encode() in raw, (path.suffix, fact)
+        for version in (said.software["materialsdock"], said.software["numpy"]):
+            assert version.encode() in raw, path.suffix
+    assert json.loads(files[".json"].read_text())["provenance"] == said.as_dict()
+
+
+def test_a_pattern_can_be_measured_again(night, tmp_path):
+    ledger, outcomes = night
+    outcome = outcomes["xrd"]
+    for path in export(ledger, outcome.job.job_id, ["xye", "xy"], tmp_path):
+        again = read_measured(path)
+        assert again.technique == "xrd"
+        assert again.x == pytest.approx(outcome.measured.two_theta, abs=1e-6)
+        assert again.y == pytest.approx(2.0 * outcome.measured.intensity, rel=1e-8)
+        job = prepare.job_for(again, outcome.job.sample, PROFILE, count_time_s=2.0)
+        assert prepare.scene(again, job, PROFILE)["counts"].size == again.x.size
+    assert read_measured(tmp_path / f"{outcome.job.job_id}.xye").sigma == pytest.approx(
+        2.0 * outcome.measured.sigma, rel=1e-8
+    )
+
+
+def test_a_spectrum_can_be_measured_again(night, tmp_path):
+    ledger, outcomes = night
+    outcome = outcomes["xas"]
+    (path,) = export(ledger, outcome.job.job_id, ["xdi"], tmp_path)
+    again = read_measured(path)
+    assert (again.technique, again.kind) == ("xas", "XDI")
+    assert again.x == pytest.approx(outcome.measured.energy_ev, abs=1e-6)
+    assert again.y == pytest.approx(outcome.measured.mu, rel=1e-8)
+    assert prepare.job_for(again, outcome.job.sample, PROFILE).settings["edge"] == "Fe K"
+
+
+def test_xdi_follows_its_specification(night, tmp_path):
+    ledger, outcomes = night
+    (path,) = export(ledger, outcomes["xas"].job.job_id, ["xdi"], tmp_path)
+    lines = path.read_text(encoding="ascii").splitlines()
+    assert lines[0].startswith("# XDI/1.0 materialsdock/")
+    end = lines.index("# ///")
+    tags = dict(line[2:].split(": ", 1) for line in lines[1:end])
+    assert (tags["Element.symbol"], tags["Element.edge"]) == ("Fe", "K")
+    assert tags["Column.1"] == "energy eV"
+    assert tags["Scan.start_time"] == "2026-09-21T14:13:20+00:00"
+    assert tags["Sample.name"].isascii()
+    rule = next(i for i, line in enumerate(lines) if line.startswith("#---"))
+    labels = lines[rule + 1][2:].split()
+    assert labels == [tags[f"Column.{i}"].split()[0] for i in range(1, len(labels) + 1)]
+    table = np.array([line.split() for line in lines[rule + 2 :]], dtype=float)
+    column = dict(zip(labels, table.T, strict=True))
+    # repeat visits: summed counts and precision-weighted µ differ within their noise
+    assert np.log(column["i0"] / column["itrans"]) == pytest.approx(column["mutrans"], abs=0.03)
+    assert column["i0"] / column["count_time"] == pytest.approx(I0, rel=0.1)
+
+
+def test_the_cif_can_be_read(night, tmp_path):
+    ledger, outcomes = night
+    outcome = outcomes["xrd"]
+    (path,) = export(ledger, outcome.job.job_id, ["cif"], tmp_path)
+    document = gemmi.cif.read(str(path))
+    assert gemmi.make_small_structure_from_block(document[0]).spacegroup.number == 221
+    said = document[-1].find_value("_materialsdock_ledger_sha256")
+    assert (
+        gemmi.cif.as_string(said) == source_of(ledger, outcome.job.job_id).provenance.ledger_sha256
+    )
+
+
+def test_what_a_technique_has_not_is_refused_all_at_once(night, tmp_path):
+    ledger, outcomes = night
+    with pytest.raises(Refused) as refused:
+        export(ledger, outcomes["xas"].job.job_id, ["xye", "cif", "json"], tmp_path)
+    assert "xye: the job is xas" in str(refused.value)
+    assert "cif: the job is xas" in str(refused.value)
+    assert refused.value.remedy == "it has: nexus, xdi, html, json"
+    assert not list(tmp_path.iterdir())
+
+
+def test_another_seed_of_settings_is_another_digest(night):
+    ledger, outcomes = night
+    found = {source_of(ledger, o.job.job_id).provenance.settings_sha256 for o in outcomes.values()}
+    assert len(found) == len(outcomes)
+    assert set(FORMATS) == {"nexus", "xdi", "xye", "xy", "cif", "html", "json"}
