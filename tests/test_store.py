@@ -15,12 +15,14 @@ from concurrent.futures import ThreadPoolExecutor
 import gemmi
 import numpy as np
 import pytest
-from structures import CORUNDUM, FLUORITE, LAB6, ZINCITE
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from structures import CORUNDUM, FLUORITE, HEADER, LAB6, ZINCITE
 
 from materialsdock import store_command
 from materialsdock.errors import InputError
 from materialsdock.structures import reading
-from materialsdock.structures.crystal import plain_cif, reduced_formula, strained
+from materialsdock.structures.crystal import HIGHEST_DENSITY, plain_cif, reduced_formula, strained
 from materialsdock.structures.lines import lorentz_polarisation, positions, powder_lines
 from materialsdock.structures.store import INDEX, StructureStore
 
@@ -34,6 +36,31 @@ SALT = ("data_{name}\n_symmetry_space_group_name_H-M '{group}'\n_cell_length_a {
 def salt(name="halite", a=5.640, group="F m -3 m", more="", rows="Na1 Na 0 0 0\nCl1 Cl 0.5 0 0"):
     """Rock salt, or what a fault makes of it."""
     return SALT.format(name=name, a=a, group=group, more=more, rows=rows)
+
+
+PLUMBOUS = HEADER.format(name="PbSO4", group="P n m a", number=62, a=8.48, b=5.398, c=6.958,
+                         gamma=90) + """\
+Pb1 Pb 0.1879 0.25 0.1675 1 0.5
+S1 S 0.0633 0.25 0.6842 1 0.5
+O1 O 0.9080 0.25 0.5960 1 0.5
+O2 O 0.1940 0.25 0.5430 1 0.5
+O3 O 0.0820 0.0260 0.8090 1 0.5
+"""  # fmt: skip
+
+
+def in_p1(text, move, scale):
+    """Every atom of the cell, in another cell of the same volume and another origin."""
+    crystal = gemmi.make_small_structure_from_block(gemmi.cif.read_string(text)[0])
+    other = gemmi.SmallStructure()
+    a, b, c, *angles = crystal.cell.changed_basis_forward(move, False).parameters
+    other.cell = gemmi.UnitCell(scale * a, scale * b, scale * c, *angles)
+    other.spacegroup_hm, other.spacegroup = "P 1", gemmi.SpaceGroup("P 1")
+    for site in crystal.get_all_unit_cell_sites():
+        moved = site.clone()
+        place = np.add(move.apply_to_xyz(site.fract.tolist()), [0.1, 0.2, 0.3])
+        moved.fract = gemmi.Fractional(*(place % 1.0))
+        other.add_site(moved)
+    return plain_cif(other, "again")
 
 
 def written(folder, **texts):
@@ -179,7 +206,14 @@ HOSTILE = {
     "overfull": (salt(more="", rows="Na1 Na 0 0 0").replace(
         "_fract_z\n", "_fract_z\n_atom_site_occupancy\n").replace("0 0 0\n", "0 0 0 7\n"),
         "occupancy"),
+    "atoms_on_each_other": (salt(group="P 1", rows="Na1 Na .1 .1 .1\n" * 400), "density"),
+    "infinite_cell": (salt(a="1e400"), "no possible unit cell"),
+    "nan_place": (salt(rows="Na1 Na nan 0 0\nCl1 Cl inf 0 0"), "no coordinates"),
     "twins": (salt() + salt(), "duplicate block"),
+    "program": (salt(group="Q 7", more="loop_\n_symmetry_equiv_pos_as_xyz\n"
+                     "'__import__(\"os\").mkdir(\"pwned\")'\n'exec(open(0).read())'"),
+                "no space group"),
+    "save_frames": ("data_x\n" + "save_a\n" * 10_000, "not a CIF"),
     "many_loops": (LOOPS, "has no atoms"),
     "many_sites": (salt(rows=ROWS), "more than 3000"),
     "not_text": (b"\x00\x01\x02" * 100, "binary"),
@@ -218,6 +252,87 @@ def test_bombs_and_things_that_are_no_files_are_refused_quickly(tmp_path, monkey
     assert len(done.refused) == 6
     for reason in ("larger than", "archive", "not a regular file", "no such file", "symbolic"):
         assert reason in said
+
+
+def test_file_names_that_no_terminal_should_see_are_escaped(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in (b"\xff\xfe.cif", b"\x1b[31mred.cif", b"good.cif"):
+        (folder / os.fsdecode(name)).write_text(salt() if name == b"good.cif" else "no")
+    store = StructureStore(tmp_path / "store")
+    done = store.add([folder])
+    assert len(done.added) == 1
+    said = "".join(done.refused)
+    assert said.isprintable()
+    assert "not UTF-8" in said
+    assert r"\x1b[31mred.cif: is not a CIF" in said
+    shutil.copy(folder / os.fsdecode(b"\xff\xfe.cif"), store.folder)
+    store.refresh()
+    assert len(store.entries()) == 1
+
+
+FUZZED = (salt(more="_chemical_name_common halite\nloop_\n_symmetry_equiv_pos_as_xyz\n'x,y,z'"),
+          ZINCITE.cif, CORUNDUM.cif)  # fmt: skip
+BAD = ("-", "0", "1e308", "nan", "?", "'", "\n;\n", "loop_\n", "data_", "_cell_length_a 3\n",
+       "#", "\x00", "\xff", "9" * 40, "_atom_site_occupancy\n", "P -1", ")(", "\r")  # fmt: skip
+
+
+@settings(max_examples=80, deadline=None, derandomize=True)
+@given(st.data())
+def test_mutated_cifs_are_crystals_or_one_reason(tmp_path_factory, data):
+    text = data.draw(st.sampled_from(FUZZED))
+    for _ in range(data.draw(st.integers(1, 4))):
+        start = data.draw(st.integers(0, len(text)))
+        end = start + data.draw(st.sampled_from((0, 0, 1, 3, 20, 200)))
+        text = text[:start] + data.draw(st.sampled_from(BAD)) + text[end:]
+    path = tmp_path_factory.getbasetemp() / "mutated.cif"
+    path.write_bytes(text.encode("latin-1"))
+    try:
+        outcome = reading.read_file(str(path), "mutated.cif")
+    except InputError:
+        return
+    assert outcome.entries or outcome.refused
+    for entry in outcome.entries:
+        assert np.isfinite(entry.d).all()
+        assert np.isfinite(entry.intensity).all()
+        assert 0 < entry.described.density <= HIGHEST_DENSITY
+
+
+MOVES = ("x,y,z", "z,x,y", "x+y,y,z-x")
+MIXED = salt(a=4.2, more="", rows="Mg1 Mg 0 0 0 0.6\nFe1 Fe 0 0 0 0.4\nO1 O .5 0 0 1").replace(
+    "_fract_z\n", "_fract_z\n_atom_site_occupancy\n")  # fmt: skip
+
+
+@pytest.mark.parametrize("text", [ZINCITE.cif, MIXED, PLUMBOUS], ids=["zincite", "mixed", "PbSO4"])
+@pytest.mark.parametrize("move", MOVES)
+def test_a_structure_written_in_p1_in_another_cell_is_recognised(tmp_path, text, move):
+    again = in_p1(text, gemmi.Op(move), 1.003)
+    store = StructureStore(tmp_path / "store")
+    store.add([written(tmp_path / "in", one=text, two=again)])
+    assert len(store.entries()) == 1
+    assert len(store.entries(aliases=True)) == 2
+
+
+@pytest.mark.parametrize("axes", ["b,a,-c", "c,a,b", "b,c,a"])
+def test_orthorhombic_settings_are_one_structure(tmp_path, axes):
+    """Pnma, Pbnm, Pmcn and so on: the same crystal with its axes named otherwise."""
+    crystal = gemmi.make_small_structure_from_block(gemmi.cif.read_string(PLUMBOUS)[0])
+    move = gemmi.Op(axes.translate(str.maketrans("abc", "xyz")))
+    group = gemmi.find_spacegroup_by_ops(gemmi.GroupOps(
+        [move * op * move.inverse() for op in crystal.spacegroup.operations()]))  # fmt: skip
+    assert group.number == 62
+    assert group.xhm() != "P n m a"
+    other = gemmi.SmallStructure()
+    other.cell = crystal.cell.changed_basis_forward(move, False)
+    other.spacegroup_hm, other.spacegroup = group.xhm(), group
+    for site in crystal.sites:
+        moved = site.clone()
+        moved.fract = gemmi.Fractional(*move.apply_to_xyz(site.fract.tolist()))
+        other.add_site(moved)
+    store = StructureStore(tmp_path / "store")
+    store.add([written(tmp_path / "in", one=PLUMBOUS, two=plain_cif(other, "other", 0.004))])
+    assert len({e.described.space_group for e in store.entries(aliases=True)}) == 2
+    assert len(store.entries()) == 1
 
 
 def test_names_cannot_leave_the_store(tmp_path):

@@ -16,6 +16,7 @@ MOST_SITES = 3000
 CELL_ANGSTROM = (1.5, 300.0)
 ANGLES_DEG = (20.0, 160.0)
 HIGHEST_OCCUPANCY = 1.05
+HIGHEST_DENSITY = 40.0  # g/cm³; osmium has 22.6
 TYPICAL_U = 0.006  # Å², B = 0.5
 U_RANGE = (1e-4, 0.1)
 AVOGADRO = 0.602214076  # u/Å³ to g/cm³ is its inverse
@@ -126,7 +127,10 @@ def _mended(crystal: gemmi.SmallStructure) -> list[str]:
 
 
 def describe(crystal: gemmi.SmallStructure, notes: tuple[str, ...] = ()) -> Description:
-    """Formula, cell and density; `crystal` with occupancies as a CIF gives them."""
+    """Formula, cell and density; `crystal` with occupancies as a CIF gives them.
+
+    Raises InputError for a density that no crystal has.
+    """
     amounts: dict[str, float] = {}
     weight = 0.0
     for site in crystal.get_all_unit_cell_sites():
@@ -134,13 +138,16 @@ def describe(crystal: gemmi.SmallStructure, notes: tuple[str, ...] = ()) -> Desc
         amounts[name] = amounts.get(name, 0.0) + site.occ
         weight += site.occ * site.element.weight
     cell = crystal.cell
+    density = weight / (cell.volume * AVOGADRO)
+    if density > HIGHEST_DENSITY:
+        raise InputError(f"density {density:.0f} g/cm³ is impossible, atoms lie on each other")
     return Description(
         formula=reduced_formula(amounts),
         elements=tuple(sorted(amounts)),
         space_group=crystal.spacegroup.xhm(),
         number=crystal.spacegroup.number,
         cell=tuple(float(x) for x in cell.parameters),
-        density=weight / (cell.volume * AVOGADRO),
+        density=density,
         weight_u=weight,
         notes=notes,
     )

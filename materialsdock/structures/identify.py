@@ -26,8 +26,9 @@ TRIED = 3
 LOWEST_SCORE = 0.15
 LOWEST_SCORE_MORE = 0.25
 NEAR_BEST = 0.6
-# a structure is taken as it is: what may adapt its atoms may adapt a wrong one
-RECIPE: Mapping[str, Any] = {"coordinates": False}
+# a structure is taken as it is: what may adapt its atoms may adapt a wrong one; but crystallites
+# of one phase may be smaller than those of another
+RECIPE: Mapping[str, Any] = {"coordinates": False, "phase_widths": "own"}
 
 
 @dataclass(frozen=True, eq=False)

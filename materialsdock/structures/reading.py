@@ -99,13 +99,25 @@ def find_files(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
                 for name in names
                 if name.lower().endswith(ENDINGS)
             ]
-            found += sorted(inside)
-            refused += [] if inside else [f"{path}: no file ends in .cif or .cif.gz"]
+            found += sorted(p for p in inside if _speakable(p))
+            refused += [f"{shown(p)}: its name is not UTF-8" for p in inside if not _speakable(p)]
+            refused += [] if inside else [f"{shown(path)}: no file ends in .cif or .cif.gz"]
         elif path.exists():
             found.append(path)
         else:
-            refused.append(f"{path}: no such file or folder")
+            refused.append(f"{shown(path)}: no such file or folder")
     return list(dict.fromkeys(found)), refused
+
+
+def shown(path: Path) -> str:
+    """A path for a sentence: whatever cannot be printed, or steers a terminal, is escaped."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode()
+                   for c in str(path))  # fmt: skip
+
+
+def _speakable(path: Path) -> bool:
+    """Whether the index can hold the name, which no byte but UTF-8 makes up."""
+    return not any("\ud800" <= c <= "\udfff" for c in str(path))
 
 
 def content(path: Path) -> bytes:

@@ -26,7 +26,7 @@ INDEX = "index.sqlite"
 CIFS = "cifs"
 SCHEMA = 1
 BUSY_S = 30.0
-FILE_LIMIT_S = 30.0
+FILE_LIMIT_S = 60.0  # enough for 2000 usual structures in one file
 TABLES = """
 CREATE TABLE files (
     path TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
@@ -101,7 +101,7 @@ class StructureStore:
             if isinstance(outcome, BaseException):
                 refused.append(_sentence(path, outcome))
                 continue
-            refused += [f"{path}{why.removeprefix(name)}" for why in outcome.refused]
+            refused += [f"{reading.shown(path)}{why.removeprefix(name)}" for why in outcome.refused]
             if outcome.entries:
                 self._copy(path, name)
                 accepted.append(outcome)
@@ -208,7 +208,7 @@ def _name_in_store(path: Path, digest: str) -> str:
 
 def _sentence(path: Path, error: BaseException) -> str:
     said = error.what if isinstance(error, MaterialsDockError) else f"cannot be read: {error!r}"
-    return f"{path}: {said}"
+    return f"{reading.shown(path)}: {said}"
 
 
 def _as_read(name: str, outcome: Any) -> FileRead:
