@@ -11,7 +11,7 @@ import math
 import zipfile
 from collections import Counter, defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -40,11 +40,15 @@ class DiffractionScene:
 
 @dataclass(frozen=True, eq=False)
 class AbsorptionScene:
-    """A measured spectrum: (m,) energy [eV], µ, and the rate of the first chamber [1/s]."""
+    """A measured spectrum: (m,) energy [eV], µ, and the rate of the first chamber [1/s].
+
+    visits : how often an earlier session has counted at each energy, by round(energy / 0.1 meV)
+    """
 
     energy_ev: FloatArray
     mu: FloatArray
     i0_rate_hz: float
+    visits: Mapping[int, int] = field(default_factory=dict)
 
 
 Scene = DiffractionScene | AbsorptionScene
@@ -65,8 +69,15 @@ def load_scene(path: Path) -> Scene:
             found.get("used_time_s", zeros),
         )
     if technique == "xas":
+        none = np.zeros(0, dtype=np.int64)
+        before = zip(
+            found.get("visited", none).tolist(), found.get("visits", none).tolist(), strict=True
+        )
         return AbsorptionScene(
-            found["energy_ev"].astype(float), found["mu"].astype(float), float(found["i0_rate_hz"])
+            found["energy_ev"].astype(float),
+            found["mu"].astype(float),
+            float(found["i0_rate_hz"]),
+            dict(before),
         )
     raise InputError(f"technique {technique!r} is neither xrd nor xas", where=str(path))
 
@@ -221,7 +232,10 @@ class World:
         if not isinstance(scene, AbsorptionScene) or seconds <= 0 or intensity <= 0:
             return 0, 0
         place = round(energy_ev * 1e4)
-        rng = np.random.default_rng([self.seed, position, place, self._visits[position, place]])
+        # a readback that comes back through two conversions may round to the next place
+        before = sum(scene.visits.get(place + near, 0) for near in (-1, 0, 1))
+        before += self._visits[position, place]
+        rng = np.random.default_rng([self.seed, position, place, before])
         self._visits[position, place] += 1
         expected = scene.i0_rate_hz * seconds * intensity
         mu = float(np.interp(energy_ev, scene.energy_ev, scene.mu))
