@@ -37,13 +37,15 @@ def silent(*_):
     """What watches an analysis, and says nothing."""
 
 
-def event(run, number, data):
-    return "event", {
-        "uid": f"e{run}{number}",
+def page(run, first, rows):
+    """The event page of readings (k,), counted from event number `first`."""
+    numbers = list(range(first, first + len(rows)))
+    return "event_page", {
+        "uid": [f"e{run}{number}" for number in numbers],
         "descriptor": f"d{run}",
-        "seq_num": number,
-        "data": data,
-        "time": 0.0,
+        "seq_num": numbers,
+        "data": {key: [row[key] for row in rows] for key in rows[0]},
+        "time": [0.0] * len(rows),
     }
 
 
@@ -55,11 +57,11 @@ def measured(ledger, job, read):
     run = job.job_id
     descriptor = {"uid": f"d{run}", "name": "primary", "run_start": f"r-{run}"}
     campaign.receive("descriptor", descriptor)
-    proposal, number = campaign.ask(), 0
+    proposal, first = campaign.ask(), 1
     while proposal is not None:
-        for x in proposal.x:
-            number += 1
-            campaign.receive(*event(run, number, read(x, proposal.count_time_s)))
+        rows = [read(x, proposal.count_time_s) for x in proposal.x.tolist()]
+        campaign.receive(*page(run, first, rows))
+        first += len(rows)
         proposal = campaign.judge(proposal).next
     campaign.receive("stop", {"uid": f"s{run}", "run_start": f"r-{run}"})
     return campaign
@@ -101,7 +103,7 @@ def diffraction(ledger):
 
     scan = Measured(technique="xrd", x=x, y=rate, count_time_s=2.0)
     sample = Sample("LaB6", "xrd", 1, (LAB6,))
-    stop = options.stop_options(["maximum_seconds=900"])
+    stop = options.stop_options(["maximum_seconds=500"])
     job = prepare.job_for(scan, sample, PROFILE, stop=stop, seed=2)
     campaign = measured(ledger, job, read)
     pattern = campaign.learner.pattern()
@@ -195,10 +197,9 @@ def test_the_readings_are_those_of_the_detectors(night, tmp_path):
 
 def test_a_second_build_is_the_same_to_the_byte(done, tmp_path):
     ledger, outcome, files = done
-    again = export_all(ledger, outcome.job.job_id, tmp_path)
     with Ledger(ledger.path) as other:
-        third = export_all(other, outcome.job.job_id, tmp_path / "new" / "folder")
-    for path in (*again, *third):
+        again = export_all(other, outcome.job.job_id, tmp_path / "new" / "folder")
+    for path in again:
         assert path.read_bytes() == files[path.suffix].read_bytes(), path.suffix
     assert not list(tmp_path.rglob("*.part"))
 

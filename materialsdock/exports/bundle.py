@@ -14,8 +14,7 @@ from materialsdock.exports.files import ExportFault, place, replace_whole
 from materialsdock.exports.nexus import nexus
 from materialsdock.exports.source import Source, source_of
 from materialsdock.exports.xdi import xdi
-from materialsdock.ledger import Ledger
-from materialsdock.model import Outcome
+from materialsdock.ledger import Ledger, plain
 from materialsdock.report import summary_json
 from materialsdock.report.page import render_report
 
@@ -38,7 +37,8 @@ def html(source: Source) -> bytes:
 def summary(source: Source) -> bytes:
     """The numbers of the outcome as JSON, with their provenance."""
     found = {**summary_json(source.outcome), "provenance": source.provenance.as_dict()}
-    return (json.dumps(found, indent=2, allow_nan=False, ensure_ascii=False) + "\n").encode()
+    text = json.dumps(found, indent=2, allow_nan=False, ensure_ascii=False, default=plain)
+    return f"{text}\n".encode()
 
 
 def cif(source: Source) -> bytes:
@@ -142,25 +142,20 @@ def export_many(
     for job_id in job_ids:
         try:
             source = source_of(ledger, job_id)
+            missing = {name: FORMATS[name].missing(source) for name in names or FORMATS}
+            written += _written(source, [name for name in missing if not missing[name]], folder)
+        except ExportFault:
+            raise
         except MaterialsDockError as fault:
             left_out.append(str(fault))
             continue
-        has = [name for name, form in FORMATS.items() if not form.missing(source)]
-        wanted = has if names is None else [name for name in names if name in has]
-        written += _written(source, wanted, folder)
-        left_out += [
-            f"{job_id}: {name}: {FORMATS[name].missing(source)}"
-            for name in names or ()
-            if name not in has
-        ]
+        if names is not None:
+            left_out += [f"{job_id}: {name}: {why}" for name, why in missing.items() if why]
     return written, left_out
 
 
 def _written(source: Source, names: Collection[str], folder: Path) -> list[Path]:
     """Everything is made before anything is written."""
-    outcome: Outcome = source.outcome
+    job_id = source.outcome.job.job_id
     made = [(FORMATS[name].suffix, FORMATS[name].made(source)) for name in names]
-    return [
-        replace_whole(place(folder, outcome.job.job_id, suffix), content)
-        for suffix, content in made
-    ]
+    return [replace_whole(place(folder, job_id, suffix), content) for suffix, content in made]
