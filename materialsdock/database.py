@@ -9,7 +9,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -81,8 +81,6 @@ class Database:
                 where=str(self.path),
                 remedy="use the version of materialsdock that wrote it",
             )
-        if 0 < found < newest:
-            self.backup(self.path.with_name(f"{self.path.name}.schema{found}"))
         if found < newest:
             self._migrate(migrations)
 
@@ -94,10 +92,21 @@ class Database:
         with self.transaction() as db:
             # read again: another process may have done it meanwhile
             (found,) = db.execute("PRAGMA user_version").fetchone()
+            if 0 < found < len(migrations):
+                self._keep_as_it_was(found)
             for script in migrations[found:]:
                 for statement in script.split(";\n"):
                     db.execute(statement)
             db.execute(f"PRAGMA user_version={len(migrations)}")
+
+    def _keep_as_it_was(self, found: int) -> None:
+        """Copy the file beside itself, whole or not at all, while nobody else can write."""
+        kept = self.path.with_name(f"{self.path.name}.schema{found}")
+        new = kept.with_name(f"{kept.name}.new")
+        new.unlink(missing_ok=True)
+        with closing(sqlite3.connect(self.path)) as reader, closing(sqlite3.connect(new)) as copy:
+            reader.backup(copy)
+        new.replace(kept)
 
     def _use_wal(self) -> None:
         """Switch a new file to WAL; SQLite does not wait by itself when two processes do."""

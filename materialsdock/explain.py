@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from materialsdock.learning.detours import FORCED
 from materialsdock.learning.expert import MARGIN
 from materialsdock.model import Decision, Proposal
 
@@ -26,7 +27,8 @@ def sentences(decisions: Sequence[Decision], unit: str = "", objective: str = "p
     for i, decision in enumerate(decisions):
         before = decisions[i - 1] if i else None
         why = _segment(decision, objective) if segments else _point(decision)
-        parts = [f"{why}, {_turn(decisions, i)}", _found(decision, before), _goes_on(decision)]
+        parts = [f"{why}, {_turn(decisions, i)}", _found(decision, before), _asked(decision)]
+        parts.append(_goes_on(decision))
         where = f"{_place(decision.proposal, unit)} for {_seconds(decision.proposal)}"
         found.append(f"Step {decision.step}, {where}: {'; '.join(p for p in parts if p)}.")
     return found
@@ -47,6 +49,8 @@ def _seconds(proposal: Proposal) -> str:
 def _point(decision: Decision) -> str:
     """Why a single position was chosen."""
     proposal = decision.proposal
+    if proposal.score == FORCED:
+        return "a position that was asked for"
     if proposal.sweep == 0:
         return "a position of the first sweep"
     if faster := _experts(decision):
@@ -72,6 +76,8 @@ def _experts(decision: Decision) -> str:
 def _segment(decision: Decision, objective: str) -> str:
     """Why a segment was chosen."""
     proposal = decision.proposal
+    if proposal.score == FORCED:
+        return "the segment of a position that was asked for"
     if proposal.sweep == 0:
         return "a segment of the first pass, which counts everything"
     what = f"a segment of pass {proposal.sweep}"
@@ -101,6 +107,11 @@ def _found(decision: Decision, before: Decision | None) -> str:
     if decision.z2 is not None and math.isfinite(decision.z2):
         parts.append(f"found {math.sqrt(max(decision.z2, 0.0)):.1f} standard deviations off")
     return ", ".join(parts)
+
+
+def _asked(decision: Decision) -> str:
+    """What people asked for that has its effect from here on."""
+    return f"asked meanwhile: {decision.steered}" if decision.steered else ""
 
 
 def _goes_on(decision: Decision) -> str:

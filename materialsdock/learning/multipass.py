@@ -210,10 +210,10 @@ class MultiPassLearner:
 
     def exclude(self, low: float, high: float) -> None:
         """Never propose a position from `low` to `high` any more."""
-        self.barred |= within(self.axis, low, high)
-        self._forced = [i for i in self._forced if not self.barred[i]]
         number = self._pass_number(self.steps)
         now = self._passes[number]
+        self.barred |= within(self.axis, low, high)
+        self._forced = [i for i in self._forced if not self.barred[i]]
         self._passes[number:] = [now.without(self.barred, self.steps)]
         if 0 < self.steps == self._passes[number].end < now.end:
             self._complete(number)

@@ -95,7 +95,7 @@ def verify(ledger: Ledger, head: str | None = None) -> Chain:
 
     head : one printed earlier (in a digest); when it is not in the chain, rows at the end were cut
     """
-    before, count, seen = FIRST, 0, head is None
+    before, count, seen = FIRST, 0, head in (None, FIRST)
     for seq, digest, body in ledger.rows("SELECT seq, hash, body FROM audit ORDER BY seq"):
         # numbers without a gap: a removed first row would else begin a new chain
         if seq != count + 1 or digest != _hash(before, body):

@@ -170,18 +170,21 @@ def age_s(intent: Intent) -> float:
     return time.monotonic() - float(intent.body["asked"])
 
 
-def answer(ledger: Ledger, intent: Intent, state: str, words: str) -> None:
-    """Settle an intent, with its line in the audit."""
+def answer(ledger: Ledger, intent: Intent, state: str, words: str) -> bool:
+    """Take or settle an intent, with its line in the audit; False when it was settled before."""
     user, _, host = intent.who.partition("@")
     known = ("who", "asked", "boot")
     details = {key: value for key, value in intent.body.items() if key not in known}
     with ledger.transaction() as db:
-        db.execute(
-            "UPDATE intents SET state = ?, answer = ? WHERE seq = ?", (state, words, intent.seq)
+        done = db.execute(
+            "UPDATE intents SET state = ?, answer = ? "
+            "WHERE seq = ? AND state IN ('pending', 'taken')",
+            (state, words, intent.seq),
         )
-        if state != "taken":
+        if done.rowcount and state != "taken":
             said = f"{state}: {words}" if words else state
             audit.record(ledger, audit.Actor(user, host), intent.verb, details, said)
+    return bool(done.rowcount)
 
 
 def still_holds(ledger: Ledger, intent: Intent) -> bool:

@@ -23,6 +23,7 @@ from materialsdock.night.beats import alive
 PR_SET_PDEATHSIG = 1
 ORPHAN = 3  # exit status of a child whose parent was gone before it began
 END_S = 10.0
+PROBED_S = 0.2  # a lock that somebody only looks at is free again within it
 Message = dict[str, Any]
 
 
@@ -46,7 +47,7 @@ class Lock:
     def __init__(self, path: Path, *, wait_s: float = 0.0) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        deadline = time.monotonic() + wait_s
+        deadline = time.monotonic() + max(wait_s, PROBED_S)
         while True:
             try:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -77,7 +78,8 @@ def holder(path: Path) -> int | None:
     except FileNotFoundError:
         return None
     try:
-        fcntl.flock(probe, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # shared: two who look at once must not take each other for its holder
+        fcntl.flock(probe, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         words = os.read(probe, 32).decode().strip()
         return int(words) if words.isdigit() else None

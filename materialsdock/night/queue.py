@@ -225,6 +225,10 @@ def move(ledger: Ledger, sample_id: str, place: int) -> None:
         at = min(max(place, 1), len(others) + 1) - 1
         after, before = others[max(at - 1, 0)], others[min(at, len(others) - 1)]
         rank = (after.rank + before.rank) / 2
+        between = 0 < at < len(others) and after.priority == before.priority
+        if between and not after.rank < rank < before.rank:  # out of digits
+            _renumber(ledger)
+            return move(ledger, sample_id, place)
         if at == 0:
             rank = before.rank - 1
         elif at == len(others) or after.priority != before.priority:
@@ -235,6 +239,13 @@ def move(ledger: Ledger, sample_id: str, place: int) -> None:
             (rank, beside.priority, sample_id),
         )
         note(ledger, "moved", {"place": at + 1}, sample_id=sample_id)
+
+
+def _renumber(ledger: Ledger) -> None:
+    """Ranks 1, 2, 3, ... in the same order; in a transaction."""
+    with ledger.transaction() as db:
+        for rank, each in enumerate(samples(ledger), 1):
+            db.execute("UPDATE samples SET rank = ? WHERE sample_id = ?", (rank, each.sample_id))
 
 
 def hold_all(ledger: Ledger, reason: str, *, severity: Severity = "warn") -> None:
