@@ -7,7 +7,8 @@ import os
 
 log = logging.getLogger(__name__)
 
-READ_S, WRITE_S, CONNECT_S = 3.0, 5.0, 5.0
+# shorter than a guard's patience with a loop that does not turn
+READ_S, WRITE_S, CONNECT_S = 2.0, 2.0, 2.0
 _configured = False
 
 

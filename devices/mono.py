@@ -35,6 +35,11 @@ class Monochromator(PseudoPositioner):
         super().__init__(*args, **kwargs)
         self.energy.readback.name = f"{self.name}_energy"
 
+    @property
+    def fault(self) -> str:
+        """Why the last move failed, "" when it did not."""
+        return str(self.bragg.fault)
+
     @pseudo_position_argument
     def forward(self, pseudo_pos: Any) -> Any:
         """Energy [eV] to Bragg angle [deg]."""
@@ -57,5 +62,5 @@ class Monochromator(PseudoPositioner):
         if success and self._energy_target is not None:
             angle = self.bragg.user_readback.get(use_monitor=False)
             wanted = self.forward(self.PseudoPosition(energy=self._energy_target)).bragg
-            success = abs(angle - wanted) <= self.bragg.tolerance
+            success = not self.bragg.fault and abs(angle - wanted) <= self.bragg.tolerance
         super()._done_moving(success=success, **kwargs)

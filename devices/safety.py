@@ -61,9 +61,17 @@ class DeadMan(Device):
     armed = Component(EpicsSignalRO, "Armed", kind="normal", auto_monitor=True)
     tripped = Component(EpicsSignalRO, "Tripped", kind="normal", auto_monitor=True)
 
-    def feed(self) -> None:
-        """One heartbeat, sent without waiting; the first one arms."""
-        self.beat.put((int(self.beat.get()) + 1) % 2**31, wait=False)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._count = 0
+        super().__init__(*args, **kwargs)
+
+    def feed(self) -> bool:
+        """One heartbeat, sent without waiting; the first one arms.  False when nobody is there."""
+        if not self.beat.connected:
+            return False
+        self._count = (max(self._count, int(self.beat.get())) + 1) % 2**31
+        self.beat.put(self._count, wait=False)
+        return True
 
 
 class OwnerEpoch(Device):
@@ -71,7 +79,7 @@ class OwnerEpoch(Device):
 
     epoch = Component(EpicsSignal, "", kind="normal", auto_monitor=True)
 
-    def take(self, epoch: int) -> None:
+    def claim(self, epoch: int) -> None:
         """Claim the instrument; Refused when its epoch is not `epoch` afterwards."""
         self.epoch.put(epoch, wait=True)
         found = int(self.epoch.get(use_monitor=False))

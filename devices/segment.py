@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 from ophyd import Component, Device, EpicsSignal, EpicsSignalRO
-from ophyd.status import DeviceStatus
+from ophyd.status import DeviceStatus, Status, StatusBase
 
+from devices.channel_access import WRITE_S
 from materialsdock.errors import DeviceFault
 from materialsdock.model import Proposal
 
@@ -43,20 +44,15 @@ class SegmentScanner(Device):
         self._scan: DeviceStatus | None = None
         super().__init__(*args, **kwargs)
 
-    def prepare(self, segment: Proposal) -> DeviceStatus:
+    def prepare(self, segment: Proposal) -> StatusBase:
         """Set start, step, points and seconds per step; ends a scan that is still running."""
-        if self.busy.get(use_monitor=False):
-            self.abort.put(1, wait=True)
         self._segment = segment
         x = segment.x
-        for signal, value in (
-            (self.start, x[0]),
-            (self.step, x[1] - x[0] if segment.points > 1 else 0.0),
-            (self.points, segment.points),
-            (self.dwell, segment.count_time_s),
-        ):
-            signal.put(value, wait=True)
-        return _finished(DeviceStatus(self))
+        writing = _written(self.start, x[0])
+        writing &= _written(self.step, x[1] - x[0] if segment.points > 1 else 0.0)
+        writing &= _written(self.points, segment.points)
+        writing &= _written(self.dwell, segment.count_time_s)
+        return writing & _written(self.abort, 1) if self.busy.get() else writing
 
     def kickoff(self) -> DeviceStatus:
         """Start the prepared segment."""
@@ -120,11 +116,20 @@ class SegmentScanner(Device):
         counts = arrays["counts"]
         if not np.isfinite(counts).all() or (counts < 0).any():
             raise DeviceFault("impossible counts", where=self.name, remedy="check detector")
+        if not (arrays["monitor"] > 0).all():
+            raise DeviceFault("no beam on the monitor", where=self.name, remedy="check the beam")
 
     def stop(self, *, success: bool = False) -> None:
         """End a scan in progress."""
         self.abort.put(1, wait=False)
         super().stop(success=success)
+
+
+def _written(signal: EpicsSignal, value: float) -> StatusBase:
+    """Write without stalling who waits for it."""
+    written = Status(signal, timeout=WRITE_S)
+    signal.put(value, wait=False, callback=lambda **_: written.done or written.set_finished())
+    return written
 
 
 def _finished(status: DeviceStatus) -> DeviceStatus:

@@ -32,6 +32,11 @@ class Shutter(Device):
         """What the readback says now."""
         return "open" if self.status.get(use_monitor=False) else "closed"
 
+    @property
+    def shows_open(self) -> bool:
+        """What the readback said last; by monitor, so it takes no time."""
+        return bool(self.status.get())
+
     def set(self, value: str) -> SubscriptionStatus:
         """Drive to "open" or "closed"; the status fails after 5 s without the readback."""
         if value not in ("open", "closed"):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import Any
 
 from ophyd import EpicsMotor
 
-SETTLE_MARGIN_S = 5.0
+MARGIN_S = 5.0
+STALL_S = 3.0  # without a new readback, short of the target
+LOOK_S = 0.25
+LATE_S = 2.0
 LATE_NEWS_S = 0.3  # a "done" of the motion before this one may still be on its way
 
 
@@ -15,13 +19,17 @@ class VerifiedMotor(EpicsMotor):
     """An EpicsMotor whose move succeeds only within `tolerance` of its target.
 
     A finished move is not a correct move: stop() and a restarted IOC both report "done".  Every
-    move has a time limit from distance and velocity.
+    move has a time limit from distance and velocity, and one that stands still is stopped.
+
+    fault : why the last move failed, "" when it did not
     """
 
     tolerance = 1e-3  # [EGU]
 
     def __init__(self, *args: Any, tolerance: float | None = None, **kwargs: Any) -> None:
         self._target: float | None = None
+        self._ended = threading.Event()
+        self.fault = ""
         super().__init__(*args, **kwargs)
         if tolerance is not None:
             self.tolerance = tolerance
@@ -33,8 +41,36 @@ class VerifiedMotor(EpicsMotor):
         self.check_value(position)
         self._target = float(position)
         if timeout is None:
-            timeout = 2 * abs(position - self.position) / self.velocity.get() + SETTLE_MARGIN_S
-        return super().move(position, wait=wait, timeout=timeout, **kwargs)
+            timeout = 2 * abs(position - self.position) / self.velocity.get() + MARGIN_S
+        self.fault = ""
+        self._ended.set()  # the watch of a move before this one
+        self._ended = ended = threading.Event()
+        watch = threading.Thread(target=self._watch, args=(ended, timeout), daemon=True)
+        watch.start()
+        # the status itself ends late: whoever watches knows more
+        return super().move(position, wait=wait, timeout=timeout + LATE_S, **kwargs)
+
+    def _watch(self, ended: threading.Event, limit_s: float) -> None:
+        """Stop a motion whose readback stands still short of its target, or that never ends."""
+        began = since = time.monotonic()
+        target, last = self._target, self._position
+        while not ended.wait(LOOK_S):
+            now = time.monotonic()
+            if self._position != last:
+                last, since = self._position, now
+            away = last is None or target is None or abs(last - target) > self.tolerance
+            if self._moving and away and now - since > STALL_S:
+                return self._give_up(f"{self.name} stands at {last} short of {target}")
+            if now - began > limit_s:
+                return self._give_up(f"{self.name} was not done with its move to {target} in time")
+
+    def _give_up(self, why: str) -> None:
+        self.fault = why
+        self.log.error("%s; stopped", why)
+        if self.connected:
+            self.motor_stop.put(1, wait=False)
+        self._target = None
+        super()._done_moving(success=False)
 
     def _done_moving(self, success: bool = True, **kwargs: Any) -> None:
         if success and self._target is not None:
@@ -42,6 +78,7 @@ class VerifiedMotor(EpicsMotor):
             if found is None:
                 return
             success = found
+        self._ended.set()
         self._target = None  # motion that somebody else starts is not ours to judge
         super()._done_moving(success=success, **kwargs)
 
@@ -61,9 +98,8 @@ class VerifiedMotor(EpicsMotor):
             if time.monotonic() > deadline:
                 break
             time.sleep(0.02)
-        self.log.error(
-            "%s is at %g instead of %g (tolerance %g)", self.name, readback, target, self.tolerance
-        )
+        self.fault = f"{self.name} is at {readback:g} instead of {target:g}"
+        self.log.error("%s (tolerance %g)", self.fault, self.tolerance)
         return False
 
 

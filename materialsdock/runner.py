@@ -105,15 +105,23 @@ def beam_suspender(beam: Beam, instrument: Instrument) -> Any:
     )
 
 
-def plan_for(campaign: Campaign, instrument: Instrument, profile: Profile) -> Any:
-    """The adaptive plan of this job on this instrument."""
-    technique = campaign.job.sample.technique
-    section = getattr(profile, technique)
+def plan_for(campaign: Campaign, instrument: Instrument, profile: Profile, **night: Any) -> Any:
+    """The adaptive plan of this job on this instrument.
+
+    night : what a daemon adds to the conditions of every exposure, see plans.guards.Conditions
+    """
+    measure = resolve(getattr(profile, campaign.job.sample.technique).measure)
     ready: dict[str, Any] = {}
-    if profile.beam:
-        beam, hold = profile.beam, resolve("plans.stubs:hold_for_beam")
-        ready = {"ready": partial(hold, instrument, beam.role, beam.minimum_ma, beam.resume_ma)}
-    return resolve(profile.learn)(campaign, instrument, resolve(section.measure), **ready)
+    beam = profile.beam and (profile.beam.role, profile.beam.minimum_ma, profile.beam.resume_ma)
+    if profile.conditions is not None:
+        terms = {"beam": beam, "place": campaign.job.sample.position, **night}
+        conditions = resolve("plans.guards:Conditions")(**profile.conditions.holding(), **terms)
+        gate = resolve("plans.guards:Gate")(instrument, conditions)
+        measure = resolve("plans.attempts:Attempts")(gate).of(measure)
+        ready = {"ready": gate.ready}
+    elif beam is not None:
+        ready = {"ready": partial(resolve("plans.stubs:hold_for_beam"), instrument, *beam)}
+    return resolve(profile.learn)(campaign, instrument, measure, **ready)
 
 
 def measure(
@@ -190,7 +198,7 @@ def acquire(
     watch.stage("connecting devices")
     instrument = build_instrument(profile)
     try:
-        engine = run_engine(profile.beam, instrument)
+        engine = run_engine(None if profile.conditions else profile.beam, instrument)
         for subscriber in (campaign.receive, *subscribers):
             engine.subscribe(subscriber)
         watch.stage("measuring")

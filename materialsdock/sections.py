@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -33,6 +33,10 @@ class Conditions(Section):
     retries: int = Field(default=1, ge=0)
     i0_tolerance: float = Field(default=0.2, gt=0, lt=1)
     reference_share: float = Field(default=0.05, ge=0, le=0.5)
+
+    def holding(self) -> dict[str, Any]:
+        """What plans.guards.Conditions takes of it."""
+        return self.model_dump(exclude={"i0_tolerance", "reference_share"})
 
 
 class Night(Section):

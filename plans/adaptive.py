@@ -25,12 +25,14 @@ def learn(
     """Measure one sample, choosing each next proposal from all that was recorded so far.
 
     One run with streams `primary` (readings) and `decision`; the reason of the stop is in the
-    stop document.  `ready` is a plan that runs before every exposure and waits until it may
-    happen.  The shutter is open while the loop runs and closed, verified, on every exit.
+    stop document.  `ready` is a plan that runs before the first motion and before every exposure,
+    and waits until they may happen.  The shutter is open while the loop runs and closed,
+    verified, on every exit.
     """
 
     def loop() -> Generator[Msg, Any, None]:
         yield from bps.open_run(md={**run_md(campaign), **(md or {})})
+        yield from ready()
         yield from bps.mv(instrument.sample_changer, campaign.job.sample.position)
         yield from bps.mv(instrument.shutter, "open")
         reading = DecisionReading()

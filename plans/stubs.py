@@ -11,6 +11,7 @@ import json
 import time
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, TypeVar
 
 import bluesky.plan_stubs as bps
@@ -54,14 +55,14 @@ def meanwhile(function: Callable[[], object]) -> None:
     _thinker.submit(function)
 
 
-def sealed(saving: Plan[Any]) -> Plan[None]:
-    """Carry out the one message that emits documents, so that no pause can repeat or lose it.
+def sealed(saving: Callable[[], Plan[Any]]) -> Plan[None]:
+    """Carry out the one message of `saving()`, which emits documents, and no pause can repeat it.
 
     Only that one: a pause inside a sealed section drops the message it interrupts, and one that
     reads may be interrupted, whereas emitting is not.
     """
     yield Msg("rewindable", None, False)
-    yield from saving
+    yield from saving()
     yield from bps.checkpoint()
     yield Msg("rewindable", None, True)
 
@@ -94,14 +95,14 @@ def measure_segment(proposal: Proposal, instrument: Instrument) -> Plan[None]:
     yield from bps.prepare(scanner, proposal, wait=True)
     yield from bps.kickoff(scanner, wait=True)
     yield from bps.complete(scanner, wait=True)
-    yield from sealed(bps.collect(scanner))
+    yield from sealed(partial(bps.collect, scanner))
 
 
 def _save(readables: list[Any], stream: str) -> Plan[None]:
     yield from bps.create(stream)
     for readable in readables:
         yield from bps.read(readable)
-    yield from sealed(bps.save())
+    yield from sealed(bps.save)
 
 
 def set_shutter(shutter: Any, position: str) -> Plan[None]:

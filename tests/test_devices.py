@@ -172,6 +172,14 @@ def test_a_shutter_knows_two_words(instrument):
 SEGMENT = Proposal(30.0, 30.62, 0.5, points=32)
 
 
+@pytest.fixture
+def lit(instrument):
+    done(instrument.sample_changer.set(0))
+    done(instrument.shutter.set("open"))
+    yield
+    done(instrument.shutter.set("closed"))
+
+
 def scan(scanner, segment):
     scanner.prepare(segment).wait(5)
     scanner.kickoff().wait(5)
@@ -179,17 +187,22 @@ def scan(scanner, segment):
     return [event["data"] for event in scanner.collect()]
 
 
+@pytest.mark.usefixtures("lit")
 def test_a_segment_gives_one_reading_per_step(instrument):
-    done(instrument.sample_changer.set(0))
-    done(instrument.shutter.set("open"))
     rows = scan(instrument.segment_scanner, SEGMENT)
-    done(instrument.shutter.set("closed"))
     np.testing.assert_allclose([row["two_theta"] for row in rows], SEGMENT.x, atol=1e-6)
     assert {row["count_time_s"] for row in rows} == {0.5}
     assert sum(row["counts"] for row in rows) > 0
     assert set(rows[0]) == set(instrument.segment_scanner.describe_collect()["primary"])
 
 
+def test_a_segment_in_the_dark_is_refused(instrument):
+    done(instrument.shutter.set("closed"))
+    with pytest.raises(DeviceFault, match="no beam"):
+        scan(instrument.segment_scanner, SEGMENT)
+
+
+@pytest.mark.usefixtures("lit")
 def test_nothing_is_collected_twice_or_from_nowhere(instrument):
     scanner = instrument.segment_scanner
     scan(scanner, SEGMENT)
@@ -199,6 +212,7 @@ def test_nothing_is_collected_twice_or_from_nowhere(instrument):
         scanner.kickoff()
 
 
+@pytest.mark.usefixtures("lit")
 def test_a_segment_begun_again_is_measured_once(instrument, faults):
     scanner = instrument.segment_scanner
     faults("segment_hang", 1)
