@@ -10,7 +10,7 @@ import pytest
 from materialsdock.model import Diffractometer, Pattern
 from materialsdock.refinement.recipe import PHASE_WIDTHS, SearchSpace, default_recipe
 from materialsdock.refinement.rietx_engine import RietxEngine
-from materialsdock.refinement.search import _independent_residuals, objective
+from materialsdock.refinement.search import independent_residuals, objective
 from tests.forward_model import Profile, Scene, planted
 from tests.structures import FLUORITE, LAB6
 
@@ -40,7 +40,7 @@ def refined(pattern, **recipe):
 
 
 def prices(pattern):
-    residuals = _independent_residuals(SearchSpace.of(pattern, BOTH, CU))
+    residuals = independent_residuals(SearchSpace.of(pattern, BOTH, CU))
     fits = {widths: refined(pattern, phase_widths=widths) for widths in PHASE_WIDTHS}
     return {widths: objective(fit, residuals) for widths, fit in fits.items()}, fits
 

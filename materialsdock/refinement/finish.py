@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -28,6 +29,7 @@ from materialsdock.refinement.recipe import BACKGROUND_TERMS
 
 EQUAL = 1.01  # of the best objective or Rwp: what another search might have chosen
 GRAIN_UM = 5.0  # diameter that careful milling reaches; coarser powders give spotty rings anyway
+TAU = ".brindley_tau"
 POSITIONS = ("displacement", "zero", "zero+displacement")
 
 Chosen = Sequence[tuple[Trial, Cluster]]
@@ -125,7 +127,8 @@ def varied(
     Half the range over the solutions, the `trials` nearly as good (EQUAL), and the best recipe with
     other choices: with the other corrections of peak positions, because zero and height of the
     sample are nearly collinear with the cell; in a mixture also with another background, other
-    displacements, coordinates held or free, and with GRAIN_UM large grains where no size is stated.
+    displacements, and coordinates held or free.  Where no grain size is stated, what grains may do
+    is added in quadrature.
     """
     best = found[0]
     quick = {**best.fit.recipe, "effort": "search"}
@@ -138,13 +141,12 @@ def varied(
     rows: list[Values] = [compared(fit) for fit in fits if not fit.violations]
     rows += [compared(s.fit) for s in found[1:] if not s.fit.violations]
     rows += [t.values for t in trials if _equal(t, best.objective)]
-    best, grained = _with_grains(refine, pattern, best, quick)
+    best, grains = _with_grains(refine, pattern, best, quick)
     spread: dict[str, float] = {}
     for name, (value, esd) in compared(best.fit).items():
         if esd is not None and kind(name) in ("length", "angle", "weight_fraction"):
             values = [value, *(row[name][0] for row in rows if name in row)]
-            values += [value + grained[name]] if name in grained else []
-            spread[name] = (max(values) - min(values)) / 2
+            spread[name] = math.hypot((max(values) - min(values)) / 2, grains.get(name, 0.0))
     return (replace(best, systematic=spread), *found[1:])
 
 
@@ -171,31 +173,34 @@ def _mixture_changes(recipe: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _with_grains(
     refine: Refiner, pattern: Pattern, best: Solution, quick: Mapping[str, Any]
 ) -> tuple[Solution, dict[str, float]]:
-    """What micro-absorption would do to the weights [wt%] where no grain size is stated.
+    """How far micro-absorption may move the weights [wt%] where no grain size is stated.
 
-    Name -> shift, from grains of GRAIN_UM in every phase (Brindley 1945, Phil. Mag. 36, 347), and
-    the solution with a warning where that is more than its esd.  The fit itself is not changed: a
-    size that nobody measured is no correction, only a doubt.
+    Name -> half the range of W'_i = (W_i/τ_i)/Σ(W_j/τ_j), to first order, when each phase by itself
+    has grains between none and GRAIN_UM (τ: Brindley 1945, Phil. Mag. 36, 347); and the solution
+    with a warning where that is more than an esd.  The fit is not changed: a size that nobody
+    measured is no correction, only a doubt.
     """
     if len(best.fit.phases) < 2 or any(s.particle_um is not None for s in refine.structures):
         return best, {}
-    grained = replace(
-        refine, structures=[replace(s, particle_um=GRAIN_UM) for s in refine.structures]
-    )
-    (coarse,) = grained([(pattern, quick)])
-    if not isinstance(coarse, Fit):
+    grained = [replace(s, particle_um=GRAIN_UM) for s in refine.structures]
+    (coarse,) = replace(refine, structures=grained)([(pattern, quick)])
+    told = coarse.parameters if isinstance(coarse, Fit) else ()
+    tau = {p.name.removesuffix(TAU): p.value for p in told if p.name.endswith(TAU)}
+    phases = best.fit.phases
+    if tau.keys() != {p.name for p in phases}:
         return best, {}
-    pairs = zip(best.fit.phases, coarse.phases, strict=True)
-    shifts = {p.name: c.weight_fraction - p.weight_fraction for p, c in pairs}
-    esds = [p.weight_fraction_esd or 0.0 for p in best.fit.phases]
-    if any(abs(shift) > esd for shift, esd in zip(shifts.values(), esds, strict=True)):
-        moves = ", ".join(f"{name} {shift:+.1f}" for name, shift in shifts.items())
+    weight = np.array([p.weight_fraction for p in phases])
+    gain = np.array([1 / tau[p.name] - 1 for p in phases])
+    moved = weight[:, None] * (np.eye(weight.size) - weight / 100) * gain
+    half = {p.name: float(row) / 2 for p, row in zip(phases, np.abs(moved).sum(1), strict=True)}
+    if any(half[p.name] > (p.weight_fraction_esd or 0.0) for p in phases):
+        moves = ", ".join(f"{name} by {move:.1f}" for name, move in half.items())
         said = (
-            f"grain sizes are not stated: micro-absorption in grains of {GRAIN_UM:g} µm would "
-            f"change the weights by {moves} wt%"
+            f"grain sizes are not stated: micro-absorption in grains of up to {GRAIN_UM:g} µm may "
+            f"move {moves} wt%"
         )
         best = replace(best, fit=replace(best.fit, warnings=(*best.fit.warnings, said)))
-    return best, {f"{name}.weight_fraction": shift for name, shift in shifts.items()}
+    return best, {f"{name}.weight_fraction": move for name, move in half.items()}
 
 
 def _finals(

@@ -78,7 +78,8 @@ class SearchSpace:
         cls, pattern: Pattern, structures: Sequence[Structure], diffractometer: Diffractometer
     ) -> SearchSpace:
         """The space for this pattern; its peaks say how wide they are."""
-        widths = peaks(pattern, diffractometer.fwhm_deg)[1][:5]
+        found = peaks(pattern, diffractometer.fwhm_deg)[1][:5]
+        widths = found if found.size else np.array([diffractometer.fwhm_deg])
         step = float(np.median(np.diff(pattern.two_theta)))
         flat = diffractometer.geometry == "bragg_brentano"
         return cls(

@@ -130,7 +130,10 @@ def _correlations(phases: Sequence[Any], result: Any) -> Iterator[Correlation]:
 
 
 def _parameters(phases: Sequence[Any], result: Any) -> Iterator[Parameter]:
-    """Every parameter but the cells, which are in the phases, and internal shifts of sites."""
+    """Every parameter but the cells, which are in the phases, and internal shifts of sites.
+
+    What micro-absorption leaves of a phase's intensity (brindley_tau) where its grains are known.
+    """
     for row in result.parameters:
         words = row.path.split(".")
         if "cell" in words or "dof" in words:
@@ -138,6 +141,9 @@ def _parameters(phases: Sequence[Any], result: Any) -> Iterator[Parameter]:
         name = name_of(words, phases)
         unit = "Å²" if name.endswith(".biso") else UNITS.get(name.rsplit(".", 1)[-1], "")
         yield Parameter(name, float(row.value), _esd(row), unit)
+    for share in result.qpa.phases if result.qpa else ():
+        if share.brindley_tau is not None:
+            yield Parameter(f"{share.name}.brindley_tau", float(share.brindley_tau), None, "")
 
 
 def name_of(words: Sequence[str], phases: Sequence[Any]) -> str:

@@ -116,7 +116,7 @@ def search(
     own = _pool(refiner, workers, time_limit_s, scheduler_address)
     with opened(storage) as kept, own if executor is None else nullcontext(executor) as pool:
         studies = _studies(seeds, trials, space, belongs, kept, first, resume)
-        course = _Course(space, _independent_residuals(space), studies, patience)
+        course = _Course(space, independent_residuals(space), studies, patience)
         drawn = ((pattern, structures, diffractometer, r) for r in course.recipes(trials))
         for _, outcome in pool.run(refiner.refine, drawn, ahead=1):
             trial = course.tell(outcome)
@@ -295,6 +295,6 @@ class _Course:
         return chosen
 
 
-def _independent_residuals(space: SearchSpace) -> float:
-    low, high = space.limits_deg
-    return max((high - low) / space.fwhm_deg, math.e)
+def independent_residuals(space: SearchSpace) -> float:
+    """How many residuals of a profile are independent: peak widths in the range."""
+    return max((space.limits_deg[1] - space.limits_deg[0]) / space.fwhm_deg, math.e)

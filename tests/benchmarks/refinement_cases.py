@@ -84,6 +84,13 @@ def mixture(name: str) -> tuple[Pattern, tuple[Structure, ...]]:
     return measured(f"iucr_qpa/{name}.prn"), (CORUNDUM, ZINCITE, FLUORITE)
 
 
+def oxides() -> tuple[Pattern, tuple[Structure, ...]]:
+    names = {"anatase": "TiO2_141", "MnO": "MnO_225"}
+    folder = "autoanalyzer"
+    phases = [structure(name, f"{folder}/ref_{file}.cif") for name, file in names.items()]
+    return measured(f"{folder}/TiO2+MnO.xy.gz"), tuple(phases)
+
+
 def titania(name: str) -> tuple[Pattern, tuple[Structure, ...]]:
     phases = [structure(n.lower(), f"are_tio2/{n}.cif") for n in ("Anatase", "Rutile")]
     return measured(f"are_tio2/{name}.csv.gz"), tuple(phases)

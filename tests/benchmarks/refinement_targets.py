@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -43,6 +44,17 @@ def _rows(results: Mapping[str, Any]) -> Iterator[tuple[str, Any, str, bool]]:
     for name, found in results.get("mixtures", {}).items():
         rms = found["rms_wt"]
         yield f"{name}: weight fractions, RMS", rms, f"<= {RMS_WT} wt%", rms <= RMS_WT
+    if drawn := results.get("unseen"):
+        rms = math.sqrt(sum(row["rms_wt"] ** 2 for row in drawn.values()) / len(drawn))
+        yield (f"{len(drawn)} unseen mixtures: weight fractions, RMS", rms, f"<= {RMS_WT} wt%",
+               rms <= RMS_WT)  # fmt: skip
+    for name, found in {**results.get("mixtures", {}), **results.get("unseen", {})}.items():
+        worst = found["worst_in_combined_esd"]
+        yield (f"{name}: weights against the truth, esd with the spread over equally good choices",
+               worst, f"<= {WITHIN_ESD:g} esd", worst <= WITHIN_ESD)  # fmt: skip
+    if rows := results.get("widths"):
+        ratio = rows["own"]["objective"] / rows["shared"]["objective"]
+        yield "TiO2 + MnO: own peak widths pay (ratio of the objective)", ratio, "< 1", ratio < 1
     if trapped := results.get("traps"):
         wrong = trapped["wrongly_accepted"]
         yield "wrong structures accepted", wrong, "none", not wrong
