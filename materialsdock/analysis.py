@@ -1,4 +1,4 @@
-"""From a finished campaign to an Outcome: refinement for diffraction, the edge for absorption."""
+"""From a finished campaign to an Outcome: refinement, or edge and what lies beyond."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from materialsdock import wanted
+from materialsdock.absorption import beyond_edge
 from materialsdock.campaign import Campaign, target_alone
 from materialsdock.diffraction import refined
 from materialsdock.errors import InputError
@@ -119,13 +120,16 @@ def _absorption(
         truth = read_measured(Path(replayed), "xas")
         at_truth, _ = learner.posterior(truth.x)
         summary["rmse_vs_replay"] = float(np.sqrt(np.mean((at_truth - truth.y) ** 2)))
+    stage("analysing the oscillations and the mixture")
+    curve, measured = Spectrum(energy, mean, sd), learner.spectrum()
     return Outcome(
         job,
         tuple(campaign.decisions),
         summary,
-        learner.spectrum(),
+        measured,
         edge=edge,
-        curve=Spectrum(energy, mean, sd),
+        curve=curve,
+        absorption=beyond_edge(curve, samples, measured, edge, options.get("standards")),
     )
 
 

@@ -25,6 +25,9 @@ from materialsdock.fits import PhaseFit as PhaseFit
 from materialsdock.fits import Point as Point
 from materialsdock.fits import Solution as Solution
 from materialsdock.fits import Trial as Trial
+from materialsdock.spectra import AbsorptionFit as AbsorptionFit
+from materialsdock.spectra import Combination as Combination
+from materialsdock.spectra import Oscillations as Oscillations
 
 FloatArray = NDArray[np.float64]
 Technique = Literal["xrd", "xas"]
@@ -251,7 +254,7 @@ class Outcome:
     """What the morning finds; `measured` the merged points, `curve` the posterior on the axis.
 
     solutions : the fit and its rivals, best first; assessment : the verdict on the fit
-    hybrid : fit against energy, where a calculator is configured
+    hybrid : fit against energy, where a calculator is configured; absorption : beyond the edge
     """
 
     job: Job
@@ -265,3 +268,4 @@ class Outcome:
     solutions: tuple[Solution, ...] = ()
     assessment: Assessment | None = None
     hybrid: HybridResult | None = None
+    absorption: AbsorptionFit | None = None

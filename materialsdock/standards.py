@@ -50,7 +50,8 @@ def read_standards(files: Sequence[Path], edge: Edge, where: str) -> list[Standa
 def of_mixture(files: Sequence[Path], edge: Edge, grid: FloatArray) -> dict[str, Any]:
     """Settings of a job whose sample is a mixture: normalised curves on `grid` (m,) [eV].
 
-    curves : by file name without ending; window_ev : where they are compared.  {} without files.
+    curves : by file name without ending; window_ev : where they are compared; measured : the
+    spectra as they are in the files, for the analysis.  {} without files.
     Raises InputError for files that are no standards of `edge`, share a name, or do not overlap.
     """
     if not files:
@@ -73,4 +74,10 @@ def of_mixture(files: Sequence[Path], edge: Edge, grid: FloatArray) -> dict[str,
             remedy=f"{LEAST_COMPARED_EV:g} eV are needed",
         )
     curves = {s.name: np.interp(grid, s.e0_ev + s.energy_ev, s.flat).tolist() for s in found}
-    return {"standards": {"curves": curves, "window_ev": [float(lo), float(hi)]}}
+    spectra = [read_measured(path, "xas") for path in files]
+    measured = {
+        name: {"energy_ev": each.x.tolist(), "mu": each.y.tolist()}
+        for name, each in zip(names, spectra, strict=True)
+    }
+    window = [float(lo), float(hi)]
+    return {"standards": {"curves": curves, "window_ev": window, "measured": measured}}

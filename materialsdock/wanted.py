@@ -59,7 +59,7 @@ def quantities(
     standards : as standards.of_mixture gives them
     Raises InputError for a name that says nothing.
     """
-    shares = _shares(grid, **standards) if standards else {}
+    shares = _shares(grid, standards["curves"], standards["window_ev"]) if standards else {}
     return tuple(shares[name] if name in shares else _quantity(name, grid, shares)
                  for name in names)  # fmt: skip
 

@@ -11,21 +11,22 @@ import numpy as np
 
 from materialsdock.errors import InputError
 from materialsdock.formats import read_measured
-from materialsdock.model import EdgeFit
+from materialsdock.model import Combination, EdgeFit, Oscillations
 from materialsdock.prior_command import named_edge
 from materialsdock.refinement.xas.background import (
     SHORTEST_K,
-    Oscillations,
     remove_background,
     wavenumber,
 )
 from materialsdock.refinement.xas.checks import checked_edge
 from materialsdock.refinement.xas.edge import half_height, nearest_edge
 from materialsdock.refinement.xas.feff import read_path
-from materialsdock.refinement.xas.lcf import Combination, Curve, combine, normalisations
+from materialsdock.refinement.xas.lcf import Curve, combine, normalisations
+from materialsdock.refinement.xas.lcf_choice import explain
 from materialsdock.refinement.xas.normalise import normalise
 from materialsdock.refinement.xas.shell_problem import ShellProblem
 from materialsdock.refinement.xas.shell_search import ShellAnswer, search_shell
+from materialsdock.report.beyond_edge import combination_json, mixture_sentences
 from materialsdock.report.numbers import with_esd
 from materialsdock.report.xas_page import write_page
 
@@ -35,7 +36,10 @@ SIGNS = {"distance": ("R", "Å"), "amplitude": ("S0²N", ""), "sigma2": ("σ²",
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked: the spectrum, standards, a FEFF path, the edge, and how long to search."""
+    """What was asked: the spectrum, standards, a FEFF path, the edge, how long to search.
+
+    keep_all : whether every standard gets its fraction, needed or not
+    """
 
     spectrum: Path
     standards: Sequence[Path] = ()
@@ -44,6 +48,7 @@ class Request:
     trials: int = 60
     seeds: int = 3
     out: Path | None = None
+    keep_all: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +90,8 @@ def analyse(request: Request) -> Analysis:
     combination = shell = None
     if request.standards:
         standards = [read_curve(each)[0] for each in request.standards]
-        combination = combine(curve, standards, edge=wanted)
+        fit = combine if request.keep_all else explain
+        combination = fit(curve, standards, edge=wanted)
     if request.path is not None:
         path = read_path(request.path)
         problem = ShellProblem.of(curve.energy_ev, curve.mu, path, edge=wanted)
@@ -130,7 +136,7 @@ def summary(analysis: Analysis) -> dict[str, Any]:
         "notes": list(analysis.notes),
     }
     if analysis.combination is not None:
-        said["combination"] = _fractions(analysis.combination)
+        said["combination"] = combination_json(analysis.combination)
     if analysis.shell is not None:
         said["first_shell"] = _shell(analysis.shell)
     return said
@@ -141,10 +147,7 @@ def sentences(said: dict[str, Any]) -> list[str]:
     e0 = with_esd(said["e0_ev"], said["e0_sd_normalisation_ev"])
     lines = [f"{said['spectrum']}: {said['edge']}, E0 = {e0} eV, step {said['edge_step']:.3g}"]
     if "combination" in said:
-        mixed = said["combination"]
-        parts = [f"{with_esd(f['value'], f['esd'])} {n}" for n, f in mixed["fractions"].items()]
-        lines.append(" + ".join(parts) + f", R-factor {mixed['r_factor']:.2g}")
-        lines += mixed["warnings"]
+        lines += mixture_sentences(said["combination"])
     if "first_shell" in said:
         shell = said["first_shell"]
         known = [
@@ -160,24 +163,6 @@ def overview(said: dict[str, Any]) -> str:
     """`sentences` and where the report is."""
     report = [f"report: {said['report']}"] if "report" in said else []
     return "\n".join([*sentences(said), *report])
-
-
-def _fractions(found: Combination) -> dict[str, Any]:
-    return {
-        "fractions": {
-            name: {
-                "value": round(each.value, 5),
-                "esd": round(float(each.esd or 0.0), 5),
-                "esd_noise": round(found.esd_noise[name], 5),
-                "esd_normalisation": round(found.esd_normalisation[name], 5),
-            }
-            for name, each in found.fractions.items()
-        },
-        "shift_ev": round(found.shift_ev, 3),
-        "r_factor": found.r_factor,
-        "normalisations": found.normalisations,
-        "warnings": list(found.warnings),
-    }
 
 
 def _shell(found: ShellAnswer) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from materialsdock.model import Decision, Outcome, Pattern
-from materialsdock.report import absorption, diffraction
+from materialsdock.report import absorption, diffraction, xas_figures
 from materialsdock.report.drawing import Drawing, drawing, legend, two_panels
 from materialsdock.report.numbers import fixed
 from materialsdock.report.svg import (
@@ -38,6 +38,8 @@ def drawings(outcome: Outcome) -> list[Drawing]:
         found.append(absorption.spectrum(outcome.measured, outcome.curve, outcome.summary))
         if outcome.edge:
             found.append(absorption.edge_position(outcome.measured, outcome.edge))
+        if outcome.absorption:
+            found += xas_figures.beyond_edge(outcome.absorption)
     if outcome.decisions:
         found.append(stopping(outcome.decisions))
     if any(trial.state == "complete" for trial in outcome.trials):

@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 import materialsdock
 from materialsdock.model import Outcome, Parameter, PhaseFit
-from materialsdock.report import numbers
+from materialsdock.report import beyond_edge, numbers
 from materialsdock.report.figures import drawings
 from materialsdock.report.hybrid import hybrid_block
 from materialsdock.report.plain import write_page
@@ -77,6 +77,7 @@ def _context(outcome: Outcome) -> dict[str, Any]:
         "fit": outcome.fit,
         "assessment": outcome.assessment,
         "edge": outcome.edge,
+        "beyond": beyond_edge.sentences(outcome.absorption) if outcome.absorption else [],
         "cell_heads": CELL_HEADS,
         "phases": [_phase_row(phase, p) for phase, p in _rows(outcome, summary)],
         "quantities": quantities(outcome) if outcome.fit else [],

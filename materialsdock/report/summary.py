@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from materialsdock.model import Decision, EdgeFit, HybridResult, Outcome, PhaseFit
+from materialsdock.report.beyond_edge import beyond_json
 from materialsdock.report.numbers import count
 
 CELL = ("a", "b", "c", "alpha", "beta", "gamma")
@@ -33,7 +34,7 @@ def summary_json(outcome: Outcome) -> dict[str, Any]:
         summary["identification"] = outcome.summary.get("identification")
         summary["hybrid"] = _hybrid(outcome)
     else:
-        summary |= _edge(outcome.edge)
+        summary |= _edge(outcome.edge) | beyond_json(outcome.absorption)
         summary["certificate"] = outcome.summary.get("certificate")
         summary["rmse_vs_replay"] = number(outcome.summary.get("rmse_vs_replay"))
     summary["plan"] = outcome.summary.get("plan")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from materialsdock.model import EdgeFit, Outcome, PhaseFit
+from materialsdock.report.beyond_edge import sentences
 from materialsdock.report.numbers import duration, fixed, with_esd
 from materialsdock.report.summary import headline
 
@@ -20,6 +21,8 @@ def overview(outcome: Outcome) -> str:
         lines.append("  not refined: no structure was given (--cif), nor a store (--store)")
     if outcome.edge is not None:
         lines += _edge(outcome.edge)
+    if outcome.absorption is not None:
+        lines += [f"  {line}" for line in sentences(outcome.absorption)]
     promised = outcome.summary.get("certificate")
     if promised:
         lines += ["  certificate:", *(f"    {line}" for line in promised["sentences"])]

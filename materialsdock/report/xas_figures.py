@@ -8,17 +8,21 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from materialsdock.model import FloatArray
-from materialsdock.refinement.xas.background import Oscillations
-from materialsdock.refinement.xas.fourier import r_grid, transform, window
-from materialsdock.refinement.xas.lcf import Combination
+from materialsdock.model import AbsorptionFit, Combination, FloatArray, Oscillations
+from materialsdock.refinement.xas.fourier import r_grid
+from materialsdock.refinement.xas.oscillation import LONGEST_R, magnitude, plain_range
 from materialsdock.refinement.xas.shell import FourierRange
 from materialsdock.refinement.xas.shell_search import ShellAnswer
 from materialsdock.report.drawing import Drawing, drawing, label_dots, legend, two_panels
 from materialsdock.report.svg import BLUE, INK, MUTED, ORANGE, RULE, WASH, dots, plain_log
 
-LONGEST_R = 6.0
-PLAIN = FourierRange((3.0, 12.0), (0.0, LONGEST_R))
+POWERS = {1: "", 2: "²", 3: "³", 4: "⁴"}
+
+
+def beyond_edge(found: AbsorptionFit) -> list[Drawing]:
+    """Of a measurement: its mixture and its oscillations, as far as there are any."""
+    drawn = [mixture(found.combination)] if found.combination is not None else []
+    return [*drawn, oscillation(found.oscillations)] if found.oscillations is not None else drawn
 
 
 def mixture(found: Combination) -> Drawing:
@@ -48,13 +52,13 @@ def _draw_mixture(found: Combination, figure: Figure) -> None:
 
 def oscillation(data: Oscillations) -> Drawing:
     """k²χ(k) and the size of its Fourier transform."""
-    top = min(PLAIN.k[1], float(data.k[-1]))
-    within = FourierRange((min(PLAIN.k[0], top / 3), top), PLAIN.r)
+    within = plain_range(data)
+    bands = "" if data.samples is None else "Bands: ± 2 standard deviations of the measurement. "
     return drawing(
         "Oscillations behind the edge",
-        f"Left: k²χ(k). Right: the size of its Fourier transform from k = {within.k[0]:.1f} to "
-        f"{within.k[1]:.1f} 1/Å; distances are not corrected for the phase, so that peaks lie 0.3 "
-        "to 0.5 Å below the distance of the atoms.",
+        f"{bands}Left: k²χ(k). Right: the size of its Fourier transform from k = "
+        f"{within.k[0]:.1f} to {within.k[1]:.1f} 1/Å; distances are not corrected for the phase, "
+        "so that peaks lie 0.3 to 0.5 Å below the distance of the atoms.",
         partial(_draw_waves, data, None, within),
         3.1,
     )
@@ -67,7 +71,7 @@ def shell_fit(found: ShellAnswer) -> Drawing:
     analysed, within = found.best.result, found.fixed
     return drawing(
         "First shell",
-        f"Left: k{'²' if within.k_weight == 2 else f'^{within.k_weight} '}χ(k) and the fitted "
+        f"Left: k{POWERS[within.k_weight]}χ(k) and the fitted "
         "path. Right: the size of their Fourier transforms; the shaded window of R is the one "
         "that all trials are compared in.",
         partial(_draw_waves, analysed.data, analysed.fit.chi, within),
@@ -79,16 +83,19 @@ def _draw_waves(
     data: Oscillations, model: FloatArray | None, within: FourierRange, figure: Figure
 ) -> None:
     left, right = figure.subplots(1, 2)
+    _bands(left, right, data, within)
     _waves(left, right, data.k, data.chi, within, INK, "data")
     if model is not None:
         _waves(left, right, data.k, model, within, ORANGE, "path")
         right.axvspan(*within.r, color=WASH, lw=0, zorder=0)
+    if model is not None or data.samples is not None:
         legend(left)
     left.set_xlim(0.0, min(float(data.k[-1]), within.k[1] + 2))
     left.set_xlabel("k (1/Å)")
-    left.set_ylabel(f"χ(k) k^{within.k_weight} (Å^-{within.k_weight})")
+    power = POWERS[within.k_weight]
+    left.set_ylabel(f"k{power}χ(k) (Å⁻{power or '¹'})")
     right.set_xlabel("R, not corrected for the phase (Å)")
-    right.set_ylabel(f"|χ(R)| (Å^-{within.k_weight + 1})")
+    right.set_ylabel(f"|χ(R)| (Å⁻{POWERS[within.k_weight + 1]})")
 
 
 def _waves(
@@ -100,12 +107,24 @@ def _waves(
     color: str,
     label: str,
 ) -> None:
-    weighted = chi * k**within.k_weight
     inside = k <= within.k[1] + 2
-    left.plot(k[inside], weighted[inside], color=color, label=label)
-    shape = window(k, *within.k, within.dk, within.window)
-    r = r_grid(LONGEST_R)
-    right.plot(r, np.abs(transform(weighted * shape))[: r.size], color=color)
+    left.plot(k[inside], (chi * k**within.k_weight)[inside], color=color, label=label)
+    right.plot(r_grid(LONGEST_R), magnitude(k, chi, within), color=color)
+
+
+def _bands(left: Axes, right: Axes, data: Oscillations, within: FourierRange) -> None:
+    """± 2 sd of posterior samples about their mean."""
+    if data.samples is None:
+        return
+    weighted = data.samples * data.k**within.k_weight
+    for axes, x, drawn in (
+        (left, data.k, weighted),
+        (right, r_grid(LONGEST_R), magnitude(data.k, data.samples, within)),
+    ):
+        middle, sd = drawn.mean(axis=0), drawn.std(axis=0, ddof=1)
+        axes.fill_between(
+            x, middle - 2 * sd, middle + 2 * sd, color=BLUE, alpha=0.3, linewidth=0, label="± 2 sd"
+        )
 
 
 def search(found: ShellAnswer) -> Drawing:

@@ -8,9 +8,8 @@ from pathlib import Path
 from markupsafe import Markup
 
 import materialsdock
-from materialsdock.model import EdgeFit, Spectrum
-from materialsdock.refinement.xas.background import Oscillations
-from materialsdock.refinement.xas.lcf import Combination, Curve
+from materialsdock.model import Combination, EdgeFit, Oscillations, Spectrum
+from materialsdock.refinement.xas.lcf import Curve
 from materialsdock.refinement.xas.shell_search import ShellAnswer
 from materialsdock.report import plain, xas_figures
 from materialsdock.report.absorption import edge_position

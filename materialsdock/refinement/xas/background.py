@@ -6,13 +6,11 @@ its coefficients and so is the Fourier transform: one linear least-squares probl
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from scipy.interpolate import BSpline, CubicSpline
 
 from materialsdock.errors import InputError
-from materialsdock.model import FloatArray
+from materialsdock.model import FloatArray, Oscillations
 from materialsdock.refinement.xas.checks import check_curve
 from materialsdock.refinement.xas.fourier import k_grid, partial_transform, window
 from materialsdock.refinement.xas.simulate import EV_PER_INVERSE_ANGSTROM_SQUARED
@@ -20,21 +18,6 @@ from materialsdock.refinement.xas.simulate import EV_PER_INVERSE_ANGSTROM_SQUARE
 SHORTEST_K = 4.0
 DEGREE, FEWEST_KNOTS = 3, 5
 CLAMPED_POINTS, CLAMP = 3, 0.1
-
-
-@dataclass(frozen=True, eq=False)
-class Oscillations:
-    """χ(k): k (m,) [1/Å] from 0 in steps of 0.05, chi (m,), and what was subtracted.
-
-    background : (n,) µ₀ on the energies of the spectrum, µ itself below E0 and beyond k_max
-    """
-
-    k: FloatArray
-    chi: FloatArray
-    e0_ev: float
-    edge_step: float
-    rbkg: float
-    background: FloatArray
 
 
 def wavenumber(energy_ev: FloatArray, e0_ev: float) -> FloatArray:

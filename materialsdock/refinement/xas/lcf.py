@@ -8,23 +8,23 @@ many choices; their spread joins the esd of noise and misfit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-from scipy.optimize import lsq_linear, minimize_scalar, nnls
 
 from materialsdock.errors import InputError
-from materialsdock.model import FloatArray, Parameter
-from materialsdock.refinement.xas.checks import check_element, checked_edge
+from materialsdock.model import Combination, FloatArray, Parameter
+from materialsdock.refinement.xas.checks import check_curve, check_element, checked_edge
 from materialsdock.refinement.xas.edge import TABLE, TABULATED_WITHIN_EV
+from materialsdock.refinement.xas.lcf_linear import best_shift, esds, refuse_alike, solve
+from materialsdock.refinement.xas.normalise import FEWEST_POINTS as FEWEST_OF_A_LINE
 from materialsdock.refinement.xas.normalise import Ranges, normalise
 
 FIT_EV = (-20.0, 80.0)
 SHIFT_LIMIT_EV = 1.0
 FEWEST_POINTS = 10
-SUM_WEIGHT = 1e4  # of the equation Σ = 1 against residuals of size 1
 STILL_EV = 0.1  # shifts below count as aligned
 PRE_FAR_EV, PRE_NEAR_EV = (120.0, 150.0, 200.0), (30.0, 50.0)
 POST_NEAR_EV, POST_FAR_EV = (40.0, 75.0, 120.0), (400.0, 600.0, 900.0)
@@ -42,25 +42,17 @@ class Curve:
 
 
 @dataclass(frozen=True, eq=False)
-class Combination:
-    """Fractions of standards, their esds, and what the fit left.
+class Prepared:
+    """A sample (m,) and its standards, normalised by the same ranges; weight : 1/sd or 1."""
 
-    fractions : value with total esd, √(esd_noise² + esd_normalisation²), by standard
-    total : Σ of the fractions; shift_ev : energy of the sample minus that of the standards
-    energy_ev, data, model : (m,) the normalised sample and fit at the reference ranges
-    """
-
-    fractions: Mapping[str, Parameter]
-    esd_noise: Mapping[str, float]
-    esd_normalisation: Mapping[str, float]
-    total: float
-    shift_ev: float
-    r_factor: float
     energy_ev: FloatArray
     data: FloatArray
-    model: FloatArray
-    normalisations: int
-    warnings: tuple[str, ...] = ()
+    weight: FloatArray
+    curves: tuple[tuple[FloatArray, FloatArray], ...]
+
+    def basis(self, shift: float) -> FloatArray:
+        """(m, p) the standards at the sample's energies, the sample shifted by `shift` [eV]."""
+        return np.column_stack([np.interp(self.energy_ev - shift, x, y) for x, y in self.curves])
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,12 +74,14 @@ def combine(
     standards: Sequence[Curve],
     *,
     edge: str | None = None,
+    e0_ev: float | None = None,
     fit_ev: tuple[float, float] = FIT_EV,
     sum_to_one: bool = True,
     shift_limit_ev: float = SHIFT_LIMIT_EV,
 ) -> Combination:
     """Non-negative fractions of `standards` in `sample`, with noise and normalisation in the esd.
 
+    e0_ev : the sample's edge where it is known already [eV]
     fit_ev : range of the fit about the sample's edge [eV]
     sum_to_one : fractions add up to 1; otherwise each is from 0 to 1, and `total` their sum
     shift_limit_ev : how far the sample's energies may be shifted against the standards'; 0: not
@@ -101,11 +95,23 @@ def combine(
             where="linear combination",
             remedy="give two or more, of different names",
         )
-    e0 = _common_edge(sample, standards, edge)
-    choices = normalisations(e0, [sample, *standards])
-    fits = [
-        _fit(sample, standards, e0, each, fit_ev, sum_to_one, shift_limit_ev) for each in choices
-    ]
+    e0 = common_edge(sample, standards, edge, e0_ev)
+    return over_normalisations(sample, standards, e0, fit_ev, sum_to_one, shift_limit_ev)
+
+
+def over_normalisations(
+    sample: Curve,
+    standards: Sequence[Curve],
+    e0: float,
+    fit_ev: tuple[float, float] = FIT_EV,
+    sum_to_one: bool = True,
+    shift_limit_ev: float = SHIFT_LIMIT_EV,
+) -> Combination:
+    """As `combine`, about a known edge e0 [eV], and of one standard if need be."""
+    fits = []
+    for ranges in normalisations(e0, [sample, *standards]):
+        prepared = prepare(sample, standards, e0, ranges, fit_ev)
+        fits.append(_fit(prepared, [s.name for s in standards], sum_to_one, shift_limit_ev))
     return _summary(fits, [s.name for s in standards], shift_limit_ev, sum_to_one)
 
 
@@ -129,6 +135,7 @@ def normalisations(e0_ev: float, curves: Sequence[Curve]) -> list[Ranges]:
         )
         if min(far, first) > near + 20.0 and min(end, last) > start + (200.0 if order > 1 else 50.0)
     }
+    found = {r for r in found if all(_covered(c.energy_ev - e0_ev, r) for c in curves)}
     if not found:
         middle = min(FIT_EV[1], last) / 2
         return [Ranges((-first, -min(PRE_NEAR_EV) / 2), (middle, last), 1)]
@@ -138,9 +145,24 @@ def normalisations(e0_ev: float, curves: Sequence[Curve]) -> list[Ranges]:
     )
 
 
-def _common_edge(sample: Curve, standards: Sequence[Curve], edge: str | None) -> float:
-    """The tabulated edge of the sample, or its own; InputError when a standard has another."""
-    own = checked_edge(sample.energy_ev, sample.mu, edge, sample.name).e0_ev
+def _covered(relative_ev: FloatArray, ranges: Ranges) -> bool:
+    """Whether both lines have points enough; adaptive spectra are sparse far from the edge."""
+    inside = [
+        (relative_ev >= lo) & (relative_ev <= hi) for lo, hi in (ranges.pre_ev, ranges.post_ev)
+    ]
+    needed = (FEWEST_OF_A_LINE, FEWEST_OF_A_LINE + ranges.order)
+    return all(int(each.sum()) >= least for each, least in zip(inside, needed, strict=True))
+
+
+def common_edge(
+    sample: Curve, standards: Sequence[Curve], edge: str | None, e0_ev: float | None = None
+) -> float:
+    """The edge [eV] of the sample, given or found; InputError when a standard has another."""
+    if e0_ev is None:
+        own = checked_edge(sample.energy_ev, sample.mu, edge, sample.name).e0_ev
+    else:
+        check_curve(sample.energy_ev, sample.mu, sample.name)
+        own = e0_ev
     nearest = min(TABLE, key=lambda each: abs(each.energy_ev - own))
     known = abs(nearest.energy_ev - own) <= TABULATED_WITHIN_EV
     for each in standards:
@@ -155,15 +177,14 @@ def _common_edge(sample: Curve, standards: Sequence[Curve], edge: str | None) ->
     return own
 
 
-def _fit(
+def prepare(
     sample: Curve,
     standards: Sequence[Curve],
     e0: float,
     ranges: Ranges,
-    fit_ev: tuple[float, float],
-    sum_to_one: bool,
-    shift_limit_ev: float,
-) -> _Fit:
+    fit_ev: tuple[float, float] = FIT_EV,
+) -> Prepared:
+    """Sample and standards normalised alike; InputError for too few points in fit_ev [eV]."""
     norm = normalise(sample.energy_ev, sample.mu, e0, ranges)
     inside = (sample.energy_ev >= e0 + fit_ev[0]) & (sample.energy_ev <= e0 + fit_ev[1])
     energy, data = sample.energy_ev[inside], norm.flat[inside]
@@ -178,86 +199,22 @@ def _fit(
     else:
         weight = norm.edge_step / np.maximum(sample.sigma[inside], 1e-12)
     curves = [(s.energy_ev, normalise(s.energy_ev, s.mu, e0, ranges).flat) for s in standards]
+    return Prepared(energy, data, weight, tuple(curves))
 
-    def basis(shift: float) -> FloatArray:
-        return np.column_stack([np.interp(energy - shift, x, y) for x, y in curves])
+
+def _fit(prepared: Prepared, names: Sequence[str], sum_to_one: bool, shift_limit_ev: float) -> _Fit:
+    energy, data, weight = prepared.energy_ev, prepared.data, prepared.weight
 
     def cost(shift: float) -> float:
-        return _solve(basis(shift) * weight[:, None], data * weight, sum_to_one)[1]
+        return solve(prepared.basis(shift) * weight[:, None], data * weight, sum_to_one)[1]
 
-    shift = _best_shift(cost, shift_limit_ev, energy.size)
-    matrix = basis(shift)
-    found, _ = _solve(matrix * weight[:, None], data * weight, sum_to_one)
-    _refuse_alike(matrix, [s.name for s in standards])
+    shift = best_shift(cost, shift_limit_ev, energy.size)
+    matrix = prepared.basis(shift)
+    found, _ = solve(matrix * weight[:, None], data * weight, sum_to_one)
+    refuse_alike(matrix, names)
     slope = -np.gradient(matrix @ found, energy) if shift else None
-    esd = _esds(matrix, slope, weight, data - matrix @ found, found, sum_to_one)
-    return _Fit(found, esd, shift, energy, data, matrix @ found)
-
-
-def _best_shift(cost: Callable[[float], float], limit: float, points: int) -> float:
-    """The shift [eV] of least cost where it pays for itself (BIC), otherwise 0.
-
-    Fractions of neighbouring oxidation states follow the energy scale: a shift that noise alone
-    could ask for would cost more than it mends.
-    """
-    if limit <= 0:
-        return 0.0
-    trial = np.linspace(-limit, limit, 9)
-    near = trial[int(np.argmin([cost(float(s)) for s in trial]))]
-    half = trial[1] - trial[0]
-    bounds = (max(-limit, near - half), min(limit, near + half))
-    best = minimize_scalar(cost, bounds=bounds, method="bounded", options={"xatol": 1e-3})
-    gain = points * np.log(cost(0.0) / max(float(best.fun), 1e-300))
-    return float(best.x) if gain > np.log(points) else 0.0
-
-
-def _solve(matrix: FloatArray, data: FloatArray, sum_to_one: bool) -> tuple[FloatArray, float]:
-    """Fractions (p,) from 0 to 1 and the residual sum of squares."""
-    if not sum_to_one:
-        bounded = lsq_linear(matrix, data, bounds=(0.0, 1.0))
-        return np.asarray(bounded.x), 2 * float(bounded.cost)
-    heavy = SUM_WEIGHT * float(np.sqrt(np.mean(matrix**2) * len(data)))
-    rows = np.vstack([matrix, np.full(matrix.shape[1], heavy)])
-    found, _ = nnls(rows, np.append(data, heavy))
-    found = found / found.sum()
-    return np.asarray(found), float(np.sum((data - matrix @ found) ** 2))
-
-
-def _refuse_alike(matrix: FloatArray, names: Sequence[str]) -> None:
-    scaled = matrix / np.linalg.norm(matrix, axis=0)
-    if np.linalg.svd(scaled, compute_uv=False)[-1] < 1e-4:
-        raise InputError(
-            f"standards {', '.join(names)} are alike",
-            where="linear combination",
-            remedy="leave one out",
-        )
-
-
-def _esds(
-    matrix: FloatArray,
-    slope: FloatArray | None,
-    weight: FloatArray,
-    residual: FloatArray,
-    found: FloatArray,
-    sum_to_one: bool,
-) -> FloatArray:
-    """(p,) from the covariance of all fractions (and the shift), scaled up by the misfit.
-
-    A fraction held at 0 keeps the esd it would have without the bound: that is how large it could
-    be.
-    """
-    columns = matrix if slope is None else np.column_stack([matrix, slope])
-    columns = columns * weight[:, None]
-    free = np.eye(columns.shape[1])
-    if sum_to_one:  # only directions that keep the sum
-        row = np.zeros((1, columns.shape[1]))
-        row[0, : found.size] = 1.0
-        free = np.linalg.svd(row)[2][1:].T
-    spare = max(residual.size - free.shape[1], 1)
-    chi2 = float(np.sum((residual * weight) ** 2)) / spare
-    scale = chi2 if np.all(weight == 1.0) else max(chi2, 1.0)
-    covariance = free @ np.linalg.pinv((columns @ free).T @ (columns @ free)) @ free.T
-    return np.asarray(np.sqrt(scale * np.diag(covariance)[: found.size]))
+    sd = esds(matrix, slope, weight, data - matrix @ found, found, sum_to_one)
+    return _Fit(found, sd, shift, energy, data, matrix @ found)
 
 
 def _summary(

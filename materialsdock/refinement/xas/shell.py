@@ -13,8 +13,7 @@ import numpy as np
 from scipy.optimize import least_squares
 
 from materialsdock.errors import InputError, ModelFault
-from materialsdock.model import FloatArray, Parameter
-from materialsdock.refinement.xas.background import Oscillations
+from materialsdock.model import FloatArray, Oscillations, Parameter
 from materialsdock.refinement.xas.feff import ScatteringPath
 from materialsdock.refinement.xas.fourier import (
     ComplexArray,

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from materialsdock.errors import InputError
-from materialsdock.model import FloatArray
+from materialsdock.model import FloatArray, Oscillations
 from materialsdock.refinement.blackbox import Between, OneOf, Settings, Space
-from materialsdock.refinement.xas.background import Oscillations, remove_background, wavenumber
+from materialsdock.refinement.xas.background import remove_background, wavenumber
 from materialsdock.refinement.xas.checks import check_element, checked_edge
 from materialsdock.refinement.xas.edge import TABLE
 from materialsdock.refinement.xas.feff import ScatteringPath
