@@ -63,6 +63,7 @@ def run(
     """
     calculator = calculator_of(request.calculator, request.arguments)
     calculator.make()
+    _folder(request.out)
     measured = read_measured(request.pattern, "xrd")
     candidates = options.structures(request.cifs, ())
     others = options.structures(request.others, ())
@@ -84,18 +85,22 @@ def run(
         time_limit_s=float(job.settings["analysis"]["trial_time_limit_s"]),
         on_trial=on_trial,
     )
+    for number, point in enumerate(found.front, 1):
+        (request.out / f"pareto_{number:02d}.cif").write_text(point.cif, encoding="utf-8")
+    report = write_page(render_hybrid(found, sample.name), request.out / "hybrid.html")
+    return found, summary(found, report)
+
+
+def _folder(out: Path) -> None:
+    """Make the folder before anything is searched; InputError when that cannot be."""
     try:
-        request.out.mkdir(parents=True, exist_ok=True)
-        for number, point in enumerate(found.front, 1):
-            (request.out / f"pareto_{number:02d}.cif").write_text(point.cif, encoding="utf-8")
+        out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(
             f"cannot write into it: {error.strerror}",
-            where=str(request.out),
-            remedy="name a folder that may be written to",
+            where=str(out),
+            remedy="name a folder that may be written to with --out",
         ) from error
-    report = write_page(render_hybrid(found, sample.name), request.out / "hybrid.html")
-    return found, summary(found, report)
 
 
 def summary(found: HybridResult, report: Path) -> dict[str, Any]:

@@ -100,6 +100,7 @@ def phases_of(
     except MaterialsDockError as fault:
         return (), {
             "store": str(folder),
+            "elements": sorted(elements) if elements else None,
             "verdict": NONE,
             "reasons": [str(fault)],
             "phases": [],

@@ -42,7 +42,14 @@ class Query:
 def add(paths: Sequence[Path], folder: Path, workers: int) -> dict[str, Any]:
     """Add files and folder trees; InputError when none of them gave or had a structure."""
     store = StructureStore(folder, workers=workers)
-    done = store.add(paths)
+    try:
+        done = store.add(paths)
+    except OSError as error:
+        raise InputError(
+            f"cannot be written: {error.strerror}",
+            where=str(folder),
+            remedy="name a folder that may be written to with --store",
+        ) from error
     if not done.added and not done.known:
         raise InputError(
             "; ".join(done.refused) or "nothing to add",

@@ -69,7 +69,9 @@ def _text(path: Path) -> str:
                 raw = unpacked.read(LARGEST_BYTES + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(
-            f"cannot be read: {error}", where=str(path), remedy="name a readable file"
+            f"cannot be read: {getattr(error, 'strerror', None) or error}",
+            where=str(path),
+            remedy="name a readable file",
         ) from error
     if len(raw) > LARGEST_BYTES:
         raise InputError(f"larger than {LARGEST_BYTES // 10**6} MB unpacked", where=str(path))
