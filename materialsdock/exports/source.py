@@ -30,7 +30,8 @@ class Provenance:
 
     begun : ISO 8601 in UTC, a label only; observations, decisions : how many the job has
     ledger_sha256 : over their rows as the ledger keeps them, observations in the order they were
-    made, then decisions by step, each followed by a line feed
+    made, then decisions by step, each followed by a line feed; of nothing where a file was refined
+    outcome_sha256 : over the row of the outcome, which is all that such a job has
     settings_sha256 : over the settings of the job as it was analysed: JSON, keys sorted
     software : versions of what wrote this
     """
@@ -41,6 +42,7 @@ class Provenance:
     observations: int
     decisions: int
     ledger_sha256: str
+    outcome_sha256: str
     settings_sha256: str
     software: Mapping[str, str]
 
@@ -89,7 +91,8 @@ def source_of(ledger: Ledger, job_id: str) -> Source:
         _iso(_created(ledger, job_id) if started is None else started),
         len(observations),
         len(outcome.decisions),
-        _rows_sha256(ledger, job_id),
+        _sha256(ledger, job_id, ("observations", "seq"), ("decisions", "step")),
+        _sha256(ledger, job_id, ("outcomes", "created")),
         hashlib.sha256(_canonical(outcome.job.settings)).hexdigest(),
         software(),
     )
@@ -114,9 +117,10 @@ def _iso(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
-def _rows_sha256(ledger: Ledger, job_id: str) -> str:
+def _sha256(ledger: Ledger, job_id: str, *tables: tuple[str, str]) -> str:
+    """Over the rows of a job in (table, column to order by)."""
     digest = hashlib.sha256()
-    for table, order in (("observations", "seq"), ("decisions", "step")):
+    for table, order in tables:
         query = f"SELECT body FROM {table} WHERE job_id = ? ORDER BY {order}"
         for (body,) in ledger.rows(query, job_id):
             digest.update(f"{body}\n".encode())
