@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from measured_data import SHARED
 from structures import CORUNDUM, FLUORITE, LAB6, YTTRIA, ZINCITE, simulated
 
 from materialsdock.errors import InputError
@@ -15,7 +16,7 @@ from materialsdock.store_command import Query, search
 from materialsdock.structures import reading, verdict
 from materialsdock.structures.identify import identify
 from materialsdock.structures.lines import spread
-from materialsdock.structures.match import match
+from materialsdock.structures.match import lines_of_its_own, match
 from materialsdock.structures.same import likeness
 from materialsdock.structures.screen import observe
 from materialsdock.structures.store import StructureStore
@@ -137,6 +138,40 @@ def test_rivals_that_x_rays_cannot_tell_apart_are_named(entries, tmp_path):
     said = " ".join(found.judgement.reasons)
     assert {"zincite", "zincite_copper"} == {*found.hypothesis.names, *found.rivals[0].names}
     assert found.rivals[0].names[0] in said
+
+
+def test_every_rival_that_is_level_is_refined_and_none_becomes_a_second_phase(entries, tmp_path):
+    texts = [swapped(ZINCITE, f"zincite_{m}", cell=c, Zn=m)
+             for m, c in (("Cu", 1.0), ("Ga", 1.0005), ("Ni", 1.001), ("Ge", 0.9995))]  # fmt: skip
+    twins = [*without(entries, "zincite_Ga"), *read_texts(texts, tmp_path)]
+    found = identify(simulated([(ZINCITE, 1.0)]), INSTRUMENT, twins, top=1)
+    assert found.judgement.verdict == "ambiguous", found.judgement
+    assert len(found.hypothesis.phases) == 1
+    named = {*found.hypothesis.names, *(name for h in found.rivals for name in h.names)}
+    assert {"zincite", "zincite_Cu", "zincite_Ga"} <= named
+
+
+def test_lines_of_its_own_tell_a_phase_from_the_shape_of_a_peak(entries):
+    observed = observe(simulated([(ZINCITE, 0.7), (CORUNDUM, 0.3)]), INSTRUMENT)
+    found = {m.entry.name: m for m in match(entries, observed)}
+    zincite, corundum = found["zincite"], found["corundum"]
+    near = replace(zincite, strain=zincite.strain + 0.001, scale=0.3 * zincite.scale)
+    assert lines_of_its_own(corundum, [zincite], observed) > 0.7
+    assert lines_of_its_own(near, [zincite], observed) < 0.1
+    assert lines_of_its_own(near, [], observed) == pytest.approx(1.0)
+
+
+@pytest.mark.skipif(not (SHARED / "xrd").is_dir(), reason="needs the measured patterns")
+def test_small_crystallites_beside_large_ones_are_no_misfit(tmp_path):
+    """Measured MnO with anatase whose peaks are five times as broad."""
+    folder = SHARED / "xrd" / "autoanalyzer"
+    store = StructureStore(tmp_path / "store")
+    store.add([folder / f"ref_{name}.cif" for name in ("MnO_225", "TiO2_141", "LiF_225")])
+    measured = read_measured(folder / "TiO2+MnO.xy.gz", "xrd")
+    pattern = Pattern(measured.x, measured.y, np.sqrt(measured.y), np.ones(measured.x.size))
+    found = identify(pattern, INSTRUMENT, store.entries())
+    assert found.judgement.verdict == "confident", found.judgement
+    assert {m.entry.described.formula for m in found.hypothesis.phases} == {"MnO", "O2Ti"}
 
 
 def test_evidence_charges_for_parameters():

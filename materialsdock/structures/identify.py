@@ -15,7 +15,7 @@ from materialsdock.refinement.guards import check_pattern
 from materialsdock.refinement.rietx_engine import RietxEngine
 from materialsdock.structures import verdict
 from materialsdock.structures.crystal import strained
-from materialsdock.structures.match import Match, match
+from materialsdock.structures.match import Match, lines_of_its_own, match
 from materialsdock.structures.reading import Entry
 from materialsdock.structures.screen import Observed, binned, observe
 from materialsdock.structures.verdict import Hypothesis, Judgement
@@ -23,9 +23,12 @@ from materialsdock.structures.verdict import Hypothesis, Judgement
 Watcher = Callable[[int, Sequence[Match]], None]
 MOST_PHASES = 6
 TRIED = 3
+MOST_TRIED = 6
+LEVEL = 0.97
 LOWEST_SCORE = 0.15
 LOWEST_SCORE_MORE = 0.25
 NEAR_BEST = 0.6
+LEAST_OWN = 0.3
 # a structure is taken as it is: what may adapt its atoms may adapt a wrong one; but crystallites
 # of one phase may be smaller than those of another
 RECIPE: Mapping[str, Any] = {"coordinates": False, "phase_widths": "own"}
@@ -126,6 +129,7 @@ class _Course:
         self.best: Hypothesis | None = None
         self.rounds: list[tuple[Match, ...]] = []
         self.rejected: list[Hypothesis] = []
+        self.competing: list[list[Match]] = []
         self.tried = 0
         self.seconds_matching = self.seconds_refining = 0.0
 
@@ -136,9 +140,7 @@ class _Course:
             self.rounds.append(tuple(found[:top]))
             on_round(len(self.rounds) - 1, found[:top])
             known = () if self.best is None else self.best.phases
-            lowest = LOWEST_SCORE if self.best is None else LOWEST_SCORE_MORE
-            least = max([lowest, *(NEAR_BEST * m.score for m in found[:1])])
-            likely = [m for m in found[:TRIED] if m.score >= least]
+            likely = _likely(found, LOWEST_SCORE_MORE if known else LOWEST_SCORE)
             tried = self.refined([(*known, m) for m in likely])
             better = next(
                 (h for h in tried if verdict.worth_it(h, self.best, self.observed.independent)),
@@ -148,14 +150,21 @@ class _Course:
             if better is None:
                 return
             self.best = better
+            self.competing.append(likely)
 
     def _candidates(self) -> list[Match]:
         began = time.perf_counter()
-        known = set() if self.best is None else {m.entry.family for m in self.best.phases}
+        known = () if self.best is None else self.best.phases
+        families = {m.entry.family for m in known}
         explained = None if self.best is None else self._explained(self.best.fit)
         found = match(self.entries, self.observed, explained)
         self.seconds_matching += time.perf_counter() - began
-        return [m for m in found if m.entry.family not in known]
+        return [
+            m
+            for m in found
+            if m.entry.family not in families
+            and lines_of_its_own(m, known, self.observed) >= LEAST_OWN
+        ]
 
     def _explained(self, fit: Fit) -> FloatArray:
         y = binned(self.observed.two_theta, self.pattern.two_theta, fit.y_calc - fit.y_background)
@@ -184,10 +193,9 @@ class _Course:
         if self.best is None:
             return ()
         swaps = []
-        for index, (phase, found) in enumerate(zip(self.best.phases, self.rounds, strict=False)):
-            others = [m for m in found[: TRIED + 1] if m.entry.family != phase.entry.family]
-            known = {m.entry.family for m in self.best.phases}
-            for other in others:
+        known = {m.entry.family for m in self.best.phases}
+        for index, (phase, found) in enumerate(zip(self.best.phases, self.competing, strict=True)):
+            for other in found:
                 if other.entry.family not in known and other.score > NEAR_BEST * phase.score:
                     swaps.append(_replaced(self.best.phases, index, other))
         several = len(self.best.phases) > 1
@@ -195,6 +203,19 @@ class _Course:
         limit = verdict.RIVAL * self.best.figure
         same_size = [h for h in tried if len(h.phases) == len(self.best.phases)]
         return tuple(sorted((h for h in same_size if h.figure < limit), key=lambda h: h.figure))
+
+
+def _likely(found: Sequence[Match], lowest: float) -> list[Match]:
+    """The candidates worth a refinement: the first, and more of those that are level with it."""
+    if not found:
+        return []
+    best = found[0].score
+    least = max(lowest, NEAR_BEST * best)
+    return [
+        m
+        for i, m in enumerate(found[:MOST_TRIED])
+        if m.score >= (least if i < TRIED else max(least, LEVEL * best))
+    ]
 
 
 def _replaced(phases: tuple[Match, ...], index: int, other: Match) -> tuple[Match, ...]:

@@ -22,6 +22,7 @@ STEPS = ((0.0008, 0.04), (0.0004, 0.02), (0.0002, 0.01))
 WIDTHS = (1.0, 1.5, 2.5, 5.0, 9.0)
 LARGEST_STRAIN = 0.015
 LARGEST_ZERO_DEG = 0.3
+APART = 1.5
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,34 @@ def match(
     rough.sort(key=lambda m: -m.score)
     fine = [_polished(m, metric) for m in rough[:POLISHED]]
     return _families(sorted(fine, key=lambda m: -m.score) + rough[POLISHED:])
+
+
+def lines_of_its_own(new: Match, known: Sequence[Match], observed: Observed) -> float:
+    """Share, 0-1, of the √height of `new` in lines that stand APART from higher ones of `known`.
+
+    APART in full widths of the broader phase.  What has hardly such a line describes the shape of
+    peaks that are explained, as a relative with nearly the same cell does, and is no phase that
+    the pattern can show.
+    """
+    at, height = _heights(new, observed)
+    free = np.ones(at.size, dtype=bool)
+    for phase in known:
+        other, higher = _heights(phase, observed)
+        reach = APART * observed.fwhm_deg * max(new.width, phase.width)
+        near = (np.abs(at[:, None] - other) < reach) & (higher > height[:, None])
+        free &= ~near.any(axis=1)
+    weight = np.sqrt(height)
+    return float(weight[free].sum() / max(float(weight.sum()), 1e-300))
+
+
+def _heights(found: Match, observed: Observed) -> tuple[FloatArray, FloatArray]:
+    """(k,) positions [deg] and heights of the lines of a match that fall into the pattern."""
+    instrument = observed.diffractometer
+    wavelength = float(np.average(instrument.wavelengths_angstrom, weights=instrument.weights))
+    at = lines.positions(found.entry.d * (1 + found.strain), wavelength) + found.zero_deg
+    inside = (at > observed.two_theta[0]) & (at < observed.two_theta[-1])
+    at, area = at[inside], found.scale * found.entry.intensity[inside]
+    return at, area * lines.lorentz_polarisation(at, instrument.polarization) / found.width
 
 
 def _families(matches: Sequence[Match]) -> list[Match]:
