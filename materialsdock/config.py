@@ -79,7 +79,10 @@ class Stop(Section):
 
 
 class Xrd(Section):
-    """Powder diffraction: how a proposal is measured and what a full scan would be."""
+    """Powder diffraction: how a proposal is measured and what a full scan would be.
+
+    limits : of 2θ [deg], beyond which no sample of a queue may be measured
+    """
 
     measure: str = Field(default="plans.stubs:measure_segment", pattern=DOTTED)
     full_time_s: float = Field(default=1.0, gt=0)
@@ -88,13 +91,17 @@ class Xrd(Section):
     objective: Literal["peaks", "profile", "fractions", "parameter"] = "peaks"
     wanted: tuple[str, ...] = ()
     wanted_esd: float | None = Field(default=None, gt=0)
+    limits: tuple[float, float] | None = None
     motion: Motion
     stop: Stop = Stop()
     diffractometer: Diffractometer = Diffractometer()
 
 
 class Xas(Section):
-    """Absorption: how a proposal is measured, and the counting time per energy."""
+    """Absorption: how a proposal is measured, and the counting time per energy.
+
+    limits : of the energy [eV], beyond which no sample of a queue may be measured
+    """
 
     measure: str = Field(default="plans.stubs:measure_point", pattern=DOTTED)
     count_time_s: float = Field(default=1.0, gt=0)
@@ -103,6 +110,7 @@ class Xas(Section):
     prior: Path | None = None
     standards: tuple[Path, ...] = ()
     regions: tuple[tuple[float, float, float], ...] = ()
+    limits: tuple[float, float] | None = None
     motion: Motion
     stop: Stop = Stop()
 
@@ -151,10 +159,14 @@ class Catalog(Section):
 
 
 class Profile(Section):
-    """One instrument, as its staff describe it."""
+    """One instrument, as its staff describe it.
+
+    positions : of the sample changer, counted from 0; none: not checked
+    """
 
     name: str
     description: str = ""
+    positions: int | None = Field(default=None, ge=1)
     learn: str = Field(default="plans.adaptive:learn", pattern=DOTTED)
     epics: Epics
     simulation: Simulation | None = None

@@ -1,4 +1,4 @@
-"""From a measured file, structures and a profile to one Job and the scene that replays it."""
+"""From a scan, structures and a profile to one Job, and the scene that replays a measured file."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ from materialsdock.formats import Measured
 from materialsdock.learning.grids import candidate_grid, expert_grid, start_grid
 from materialsdock.learning.stop_settings import BUDGETS
 from materialsdock.learning.stopping import FIELDS
-from materialsdock.model import Diffractometer, FloatArray, Job, Observation, Sample, Structure
+from materialsdock.model import Diffractometer, Job, Observation, Sample, Structure
 from materialsdock.refinement.sensitivity import QUANTITIES
-from materialsdock.refinement.xas.edge import find_edge, nearest_edge
+from materialsdock.refinement.xas.edge import Edge
+from materialsdock.scans import Scan, of_measured
+from materialsdock.scans import even_grid as even_grid
 from materialsdock.standards import of_mixture
 
 # λ over the passes of a diffraction measurement: each is compared with the first, per observation
@@ -29,7 +31,6 @@ BY_PASS_ROBUST = {**BY_PASS, "window": 1, "gates": False}
 # counts of many steps at a time say little of single surprises, nor has a pattern gaps
 PATTERN_TARGETS = ("peak_area_rel_sd", "detectable_strength", "max_sd")  # MultiPassLearner's
 FREE = {"gap": False, "minimum_points": 1, "calm": [0.0, 1e9], "wild": 1e9}
-UNEVEN = 0.25  # of a step: how far a 2θ position may lie from an even grid
 
 
 def new_job_id(sample: str) -> str:
@@ -65,7 +66,7 @@ def by_pass(stop: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def diffraction_job(
-    measured: Measured,
+    measured: Measured | Scan,
     sample: Sample,
     profile: Profile,
     *,
@@ -73,13 +74,14 @@ def diffraction_job(
     seed: int = 0,
     count_time_s: float | None = None,
 ) -> Job:
-    """A job that measures the 2θ range of `measured`; the file's full scan is the yardstick.
+    """A job that measures the 2θ range of `measured`, whose full scan is the yardstick.
 
     What refinement steers towards ends the measurement when its esd is reached.
     """
     xrd = _section(profile.xrd, profile, "xrd")
-    grid = even_grid(measured.x)
-    full_time_s = count_time_s or measured.count_time_s or xrd.full_time_s
+    scan = _scan(measured)
+    grid = scan.x
+    full_time_s = count_time_s or scan.count_time_s or xrd.full_time_s
     seconds = grid.size * full_time_s + np.ptp(grid) / xrd.motion.velocity
     stopping = _steered_stop(xrd, stop)
     steered = (f"{_steered_quantity(xrd)}_esd",) if xrd.objective in building.STEERED else ()
@@ -107,7 +109,7 @@ def diffraction_job(
             "seconds": float(seconds),
             "full_time_s": full_time_s,
         },
-        "diffractometer": asdict(_radiation(xrd.diffractometer, measured)),
+        "diffractometer": asdict(_radiation(xrd.diffractometer, scan)),
         "analysis": profile.analysis.model_dump(),
         "profile": profile.name,
     }
@@ -161,7 +163,7 @@ def _refuse_unknown_targets(stopping: Mapping[str, Any], known: Collection[str])
 
 
 def absorption_job(
-    measured: Measured,
+    measured: Measured | Scan,
     sample: Sample,
     profile: Profile,
     *,
@@ -171,14 +173,16 @@ def absorption_job(
 ) -> Job:
     """A job over the energy range of `measured`, starting from an expert's coarse regions.
 
-    The edge is the tabulated one nearest to the file's rise, as an operator would know it.
+    The edge of a file is the tabulated one nearest to its rise.
     """
     xas = _section(profile.xas, profile, "xas")
-    lo, hi = float(measured.x[0]), float(measured.x[-1])
-    edge = nearest_edge(find_edge(measured.x, measured.y))
+    scan = _scan(measured)
+    lo, hi, edge = float(scan.x[0]), float(scan.x[-1]), scan.edge
+    if edge is None:
+        raise InputError("a scan without an edge", where=sample.name, remedy="name the edge")
     count = count_time_s or xas.count_time_s
     candidates = candidate_grid(lo, hi, edge.energy_ev, xas.resolution_ev)
-    full = int(measured.x.size)
+    full = int(scan.x.size)
     seconds = full * (count + xas.motion.settle_s) + (hi - lo) / xas.motion.velocity
     stopping = stop_settings(xas.stop, stop)
     targets = stopping.get("targets", {})
@@ -211,7 +215,7 @@ def absorption_job(
 
 
 def job_for(
-    measured: Measured,
+    measured: Measured | Scan,
     sample: Sample,
     profile: Profile,
     *,
@@ -236,21 +240,12 @@ def scene(measured: Measured, job: Job, profile: Profile) -> dict[str, Any]:
     return {"energy_ev": measured.x, "mu": measured.y, "i0_rate_hz": xas.i0_rate_hz}
 
 
-def even_grid(two_theta: FloatArray) -> FloatArray:
-    """The evenly stepped grid that `two_theta` (n,) means; InputError when it is not even."""
-    grid = np.linspace(two_theta[0], two_theta[-1], two_theta.size)
-    off = np.abs(two_theta - grid) / (grid[1] - grid[0])
-    if off.max() > UNEVEN:
-        worst = int(off.argmax())
-        raise InputError(
-            f"2θ step is uneven: {two_theta[worst]:g}° is {off[worst]:.2f} steps off an even grid",
-            remedy="replay a scan with constant step",
-        )
-    return grid
+def _scan(given: Measured | Scan, edge: Edge | None = None) -> Scan:
+    return of_measured(given, edge) if isinstance(given, Measured) else given
 
 
-def _radiation(diffractometer: Diffractometer, measured: Measured) -> Diffractometer:
-    lines: Sequence[float] | None = measured.wavelengths_angstrom
+def _radiation(diffractometer: Diffractometer, scan: Scan) -> Diffractometer:
+    lines: Sequence[float] | None = scan.wavelengths_angstrom
     if not lines:
         return diffractometer
     weights = diffractometer.weights[: len(lines)]
