@@ -68,6 +68,7 @@ class Certificate:
     largest_gap, resolution : nothing narrower than the larger of them is promised to be seen
     widened : how much wider than in calm data without gaps; alarm : what the noise model lacks
     missing : what the stops that the bounds were tested on had and this one has not (SafeRule)
+    excluded : how much of the axis was vetoed [its unit]
     """
 
     points: int
@@ -81,6 +82,7 @@ class Certificate:
     alarm: str | None = None
     missing: str | None = None
     coverage: float = COVERAGE
+    excluded: float = 0.0
 
     def sentences(self) -> list[str]:
         """The certificate for a person: one line a statement, the alarm last."""
@@ -94,6 +96,8 @@ class Certificate:
             lines.append(f"bounds are not tested for a stop with: {self.missing}")
         if self.largest_gap > self.resolution * (1 + 1e-9):
             lines.append(f"a feature narrower than {self.largest_gap:.2g} may have been missed")
+        if self.excluded > 0:
+            lines.append(f"{self.excluded:.3g} of the axis were vetoed: nothing is promised there")
         return lines if self.alarm is None else [*lines, f"alarm: {self.alarm}"]
 
     def as_dict(self) -> dict[str, Any]:
@@ -195,4 +199,5 @@ def certify(
         wide,
         alarm(evidence),
         None if safe.stop else safe.reason,
+        excluded=float(q.get("excluded", 0.0)),
     )
