@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.exceptions import TyperException
 
+from materialsdock import cli_serve
 from materialsdock.cli_hybrid import hybrid
 from materialsdock.cli_options import (
     Cif,
@@ -58,6 +59,11 @@ app.add_typer(simulator, name="sim")
 priors = typer.Typer(no_args_is_help=True, help="Library priors of absorption edges.")
 app.add_typer(priors, name="prior")
 app.add_typer(structures, name="store")
+app.add_typer(xas, name="xas")
+app.add_typer(cli_serve.service, name="service")
+for _command in (cli_serve.submit, cli_serve.up, cli_serve.serve, cli_serve.guard):
+    app.command()(_command)
+app.command("safe-state")(cli_serve.safe_state)
 
 
 def technique_of(name: str | None) -> Any:
@@ -162,7 +168,7 @@ def measure(
     commands.show(commands.replay(request, measured, sample, replay), as_json)
 
 
-for command in (refine, xas, series, hybrid):
+for command in (refine, series, hybrid):
     app.command()(command)
 
 

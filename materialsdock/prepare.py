@@ -44,7 +44,8 @@ def read_structure(path: Path, orientation: tuple[int, int, int] | None = None) 
     try:
         return Structure(path.stem, path.read_text(encoding="utf-8"), orientation)
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(str(error), where=str(path), remedy="name a readable CIF file") from error
+        why = getattr(error, "strerror", None) or f"is no text: {error}"
+        raise InputError(why, where=str(path), remedy="name a readable CIF file") from error
 
 
 def stop_settings(stop: Stop, changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -170,14 +171,15 @@ def absorption_job(
     stop: Mapping[str, Any],
     seed: int = 0,
     count_time_s: float | None = None,
+    edge: Edge | None = None,
 ) -> Job:
     """A job over the energy range of `measured`, starting from an expert's coarse regions.
 
-    The edge of a file is the tabulated one nearest to its rise.
+    edge : None: the scan's, or the tabulated one nearest to the file's rise
     """
     xas = _section(profile.xas, profile, "xas")
-    scan = _scan(measured)
-    lo, hi, edge = float(scan.x[0]), float(scan.x[-1]), scan.edge
+    scan = _scan(measured, edge)
+    lo, hi, edge = float(scan.x[0]), float(scan.x[-1]), edge or scan.edge
     if edge is None:
         raise InputError("a scan without an edge", where=sample.name, remedy="name the edge")
     count = count_time_s or xas.count_time_s

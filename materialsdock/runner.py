@@ -20,6 +20,7 @@ from materialsdock.config import Beam, Profile, build_instrument, release, resol
 from materialsdock.data_directory import DataDirectory as DataDirectory
 from materialsdock.diffraction import search_of, with_analysis
 from materialsdock.errors import MaterialsDockError
+from materialsdock.exports.kept import packed
 from materialsdock.ledger import Ledger
 from materialsdock.model import Decision, Job, Outcome, Trial
 from materialsdock.protocols import Instrument
@@ -149,11 +150,16 @@ def measure(
             outcome = _measure(campaign, profile, watch, searches(ledger))
         else:
             outcome = analysis.analyse(campaign, watch.stage, watch.trial, searches(ledger))
-        found = {**summary_json(outcome), **search_of(outcome)}
-        ledger.add_outcome(campaign.job.job_id, found)
+        keep_outcome(ledger, outcome)
         watch.stage("filling the catalog")
         feeding()
         return outcome
+
+
+def keep_outcome(ledger: Ledger, outcome: Outcome) -> None:
+    """Keep what the analysis found, whole: every output can be rebuilt from it."""
+    found = {**summary_json(outcome), **search_of(outcome), **packed(outcome)}
+    ledger.add_outcome(outcome.job.job_id, found)
 
 
 def _campaign(job: Job | str, ledger: Ledger) -> Campaign:

@@ -49,6 +49,7 @@ class Night(Section):
     time of a step, after which it is ended
     notify_file : file with one Apprise URL per line, readable by its owner only
     metrics_port : of Prometheus on loopback; 0: none
+    needs_guard : measure only while the guard is alive
     """
 
     approval: Literal["none", "points", "samples"] = "none"
@@ -63,3 +64,4 @@ class Night(Section):
     quiet_hours: tuple[int, int] | None = None
     digest_hour: int | None = Field(default=None, ge=0, le=23)
     metrics_port: int = Field(default=0, ge=0, le=65535)
+    needs_guard: bool = True

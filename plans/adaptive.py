@@ -36,14 +36,15 @@ def learn(
         yield from bps.mv(instrument.sample_changer, campaign.job.sample.position)
         yield from bps.mv(instrument.shutter, "open")
         reading = DecisionReading()
-        proposal = yield from think(campaign.ask)
-        while proposal is not None:
-            yield from ready()
+        yield from ready()
+        # asked after each wait: a person may have steered meanwhile
+        while (proposal := (yield from think(campaign.ask))) is not None:
             meanwhile(campaign.look_ahead)
             yield from measure(proposal, instrument)
             decision = yield from think(partial(campaign.judge, proposal))
             yield from record_decision(decision, reading)
-            proposal = decision.next
+            if decision.next is not None:
+                yield from ready()
         yield from safe_state(instrument)
         yield from bps.close_run(exit_status="success", reason=campaign.verdict.reason)
 

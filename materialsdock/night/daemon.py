@@ -156,6 +156,8 @@ class Night:
             self._succeeded()
             self.measuring = None
         elif said == "fault":
+            # after a fault of the instrument the worker ends, and another begins
+            self.ready = self.ready and message["fault"]["class"] != "infrastructure"
             self._faulted(message["sample"], message["fault"])
         elif said in ("paused", "resumed"):
             queue.note(self.ledger, said, {}, sample_id=self.measuring)

@@ -24,7 +24,7 @@ from materialsdock.catalog import close_torn_runs
 from materialsdock.errors import MaterialsDockError, Refused
 from materialsdock.ledger import Ledger
 from materialsdock.model import Decision
-from materialsdock.night import control, making, queue
+from materialsdock.night import beats, changer, control, making, queue
 from materialsdock.night.beats import Heart
 from materialsdock.night.faults import fault_of
 from materialsdock.night.process import Line, Lock, Message, die_with
@@ -167,7 +167,9 @@ class Worker:
             close_torn_runs(self.ledger, job.job_id)
         if self.profile.simulation is not None:
             counted = self.ledger.observations(job.job_id)
-            making.put_into_changer(entry, job, self.profile, self.data.scenes, counted)
+            scene = making.scene_of(entry, job, self.profile)
+            if scene is not None:
+                changer.put(self.data.scenes, job, scene, counted)
         campaign = Campaign.resume(job.job_id, self.ledger)
         campaign.listeners.append(self._decided)
         return campaign
@@ -191,7 +193,10 @@ class Worker:
 
     def _drive(self, campaign: Campaign) -> None:
         tokens = [self.engine.subscribe(campaign.receive), self.engine.subscribe(self._got_on)]
-        run = partial(self.engine, plan_for(campaign, self.instrument, self.profile))
+        terms: dict[str, Any] = {"epoch": self.epoch, "report": self._report}
+        terms["guard_fresh"] = self._guard_is_fresh
+        terms["held"] = partial(waits_for, campaign)
+        run = partial(self.engine, plan_for(campaign, self.instrument, self.profile, **terms))
         try:
             while True:
                 if self._abort.is_set():
@@ -204,6 +209,18 @@ class Worker:
         finally:
             for token in tokens:
                 self.engine.unsubscribe(token)
+
+    def _guard_is_fresh(self) -> bool:
+        """Without a guard nobody would close the shutter for us."""
+        if not self.profile.night.needs_guard:
+            return True
+        beat = beats.read(self.data.path / "run" / "guard.beat")
+        return beat is not None and beat.loop_age_s() < self.profile.night.loop_limit_s
+
+    def _report(self, kind: str, words: str) -> None:
+        """A hold, its end, a void point or a retry: for people, and no cause to be ended."""
+        self.heart.phase("holding" if kind == "hold" else "busy")
+        self.line.say("condition", kind=kind, words=words)
 
     def _got_on(self, name: str, document: Mapping[str, Any]) -> None:
         """A document is progress too, within the step that was expected."""
@@ -228,6 +245,13 @@ class Worker:
             raise Interrupted("aborted while paused")
         self.heart.phase("busy")
         self.line.say("resumed")
+
+
+def waits_for(campaign: Campaign) -> str:
+    """Whom the next exposure waits for, in words; "" for nobody."""
+    if campaign.needs_approval and not campaign.approved:
+        return "waits for approval"
+    return ""
 
 
 def claim_hardware(instrument: Instrument, epoch: int) -> None:

@@ -1,0 +1,280 @@
+"""A night on one machine: real processes on loopback, things that kill them, and a checker.
+
+The checker believes the ledger and the IOC's own log of puts, nothing that the programs under test
+say of themselves.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from materialsdock import simulation
+from materialsdock.ledger import Ledger
+from materialsdock.night import beats, control, queue
+
+ROOT = Path(__file__).parents[2]
+SITE = ("devices", "plans", "sim_devices", "profiles")
+PREFIX = "SIM:"
+END_S = 30.0
+
+
+class TooLate(AssertionError):
+    """Something did not happen within its time."""
+
+
+def until(what: Callable[[], Any], limit_s: float, words: str = "") -> float:
+    """Wait until `what` is true; the seconds it took."""
+    began = time.monotonic()
+    while not what():
+        if time.monotonic() - began > limit_s:
+            raise TooLate(f"{words or what} not within {limit_s:g} s")
+        time.sleep(0.02)
+    return time.monotonic() - began
+
+
+def edge_mu(energy_ev: np.ndarray, e0_ev: float = 7112.0, white: float = 0.4) -> np.ndarray:
+    """µ of a simulated edge."""
+    step = 0.5 + np.arctan((energy_ev - e0_ev) / 1.5) / np.pi
+    return 0.2 + step + white * np.exp(-0.5 * ((energy_ev - e0_ev - 4.0) / 2.0) ** 2)
+
+
+def write_edge(path: Path, e0_ev: float = 7112.0, white: float = 0.4) -> Path:
+    """A measured file of that edge, for sheets."""
+    energy = np.arange(7060.0, 7200.0, 0.5)
+    np.savetxt(path, np.column_stack([energy, edge_mu(energy, e0_ev, white)]), header="energy mu")
+    return path
+
+
+@dataclass
+class Rig:
+    """One data folder with its IOC and its supervisor."""
+
+    folder: Path
+    speed: float = 2000.0
+    changes: Mapping[str, str] = field(default_factory=dict)
+    ioc: subprocess.Popen[bytes] | None = None
+    up: subprocess.Popen[bytes] | None = None
+
+    def __post_init__(self) -> None:
+        self.data = self.folder / "data"
+        (self.data / "run").mkdir(parents=True)
+        (self.data / "scenes" / "changer").mkdir(parents=True)
+        self.site = self.folder / "site"
+        self.site.mkdir()
+        for name in SITE:
+            shutil.copytree(ROOT / name, self.site / name)
+        self._change_profile()
+        self.environment = simulation.channel_access(simulation.free_port())
+        self.puts = self.data / "run" / "puts.jsonl"
+        self.ledger = Ledger(self.data / "ledger.sqlite")
+
+    def _change_profile(self) -> None:
+        """Lines of the profile replaced or sections appended, e.g. {"speed": "2000.0"}."""
+        path = self.site / "profiles" / "sim" / "profile.toml"
+        text = path.read_text()
+        for key, value in {"speed": f"{self.speed}", **self.changes}.items():
+            if key.startswith("["):
+                text += f"\n{key}\n{value}\n"
+            else:
+                text, count = re.subn(rf"^{key} = .*$", f"{key} = {value}", text, flags=re.M)
+                assert count, f"no key {key} in the profile"
+        path.write_text(text)
+
+    # processes
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            **self.environment,
+            "PYTHONPATH": f"{self.site}{os.pathsep}{ROOT}",
+            "OMP_NUM_THREADS": "1",
+        }
+
+    def start_ioc(self) -> None:
+        """Start the simulated beamline, and wait until it answers."""
+        command = [sys.executable, "-m", "sim_devices", "--prefix", PREFIX]
+        command += ["--speed", str(self.speed), "--seed", "1", "--put-log", str(self.puts)]
+        command += ["--scenes", str(self.data / "scenes" / "changer")]
+        self.ioc = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=(self.folder / "ioc.log").open("ab"),
+            env=self._environment(),
+            start_new_session=True,
+        )
+        assert self.ioc.stdout is not None
+        assert self.ioc.stdout.readline().startswith(b"READY")
+
+    def start_up(self) -> None:
+        """Start the supervisor, as systemd would after a reboot."""
+        command = [sys.executable, "-m", "materialsdock", "up", "--no-beamline"]
+        command += ["--out", str(self.data), "--site", str(self.site)]
+        with (self.folder / "up.log").open("ab") as kept:
+            self.up = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=kept, stderr=kept,
+                env=self._environment(), start_new_session=True,
+            )  # fmt: skip
+
+    def pid(self, role: str) -> int | None:
+        """The process of a role that lives now."""
+        for name, process in (("ioc", self.ioc), ("up", self.up)):
+            if role == name:
+                return process.pid if process is not None and process.poll() is None else None
+        beat = self.beat(role)
+        return beat.pid if beat is not None and beat.alive else None
+
+    def beat(self, role: str) -> beats.Beat | None:
+        """What a role last said of itself."""
+        return beats.read(self.data / "run" / f"{role}.beat")
+
+    def signal(self, role: str, number: int = signal.SIGKILL) -> bool:
+        """Send a signal to a role's process; whether there was one."""
+        pid = self.pid(role)
+        if pid is None:
+            return False
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+        if number == signal.SIGKILL and role in ("ioc", "up"):
+            process = self.ioc if role == "ioc" else self.up
+            assert process is not None
+            process.wait(END_S)
+        return True
+
+    def end(self) -> None:
+        """End everything, in order when possible."""
+        if self.up is not None and self.up.poll() is None:
+            self.up.terminate()
+            try:
+                self.up.wait(END_S)
+            except subprocess.TimeoutExpired:
+                self.up.kill()
+                self.up.wait()
+        if self.ioc is not None and self.ioc.poll() is None:
+            self.ioc.kill()
+            self.ioc.wait()
+        self.ledger.close()
+
+    # the operator's side
+
+    def submit(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Queue the rows of a sheet through the command line, as an operator does."""
+        sheet = self.folder / f"sheet{time.monotonic_ns()}.json"
+        sheet.write_text(json.dumps({"samples": list(rows)}))
+        done = self.command("submit", str(sheet), "--out", str(self.data), "--site", str(self.site))
+        assert done.returncode == 0, done.stderr
+
+    def command(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run one command of the command line."""
+        return subprocess.run(
+            [sys.executable, "-m", "materialsdock", *words],
+            env=self._environment(), capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+
+    def ask(self, verb: str, **details: Any) -> control.Intent | None:
+        """Ask the daemon for something and wait for its answer."""
+        from materialsdock.night.audit import Actor
+
+        who = Actor("tester", "here")
+        return control.wait(self.ledger, control.ask(self.ledger, verb, who, details), 10.0)
+
+    def edges(self, count: int, *, first: int = 1, points: int = 24, **more: Any) -> list[dict]:
+        """Rows of a sheet: `count` simulated edges, each ended after `points` points."""
+        source = self.folder / "edge.dat"
+        if not source.is_file():
+            write_edge(source)
+        return [
+            {
+                "sample_id": f"S{number:04d}",
+                "name": f"edge {number}",
+                "position": number % 90,
+                "technique": "xas",
+                "replay": str(source),
+                "maximum_points": points,
+                **more,
+            }
+            for number in range(first, first + count)
+        ]
+
+    # what is seen from outside
+
+    def put(self, name: str, value: float) -> None:
+        """Write a PV of the IOC, as another client would."""
+        from caproto.sync.client import write
+
+        with self._channel_access():
+            write(PREFIX + name, value, notify=True, timeout=5)
+
+    def get(self, name: str) -> float:
+        """Read a PV of the IOC from the IOC itself."""
+        from caproto.sync.client import read
+
+        with self._channel_access():
+            return float(read(PREFIX + name, timeout=5).data[0])
+
+    @contextlib.contextmanager
+    def _channel_access(self) -> Iterator[None]:
+        before = {key: os.environ.get(key) for key in self.environment}
+        os.environ.update(self.environment)
+        try:
+            yield
+        finally:
+            for key, value in before.items():
+                if value is None:
+                    os.environ.pop(key, None)
+                else:
+                    os.environ[key] = value
+
+    def states(self) -> Counter[str]:
+        """How many samples are in each state."""
+        return Counter(queue.counts(self.ledger))
+
+    def sample(self, sample_id: str) -> queue.Queued:
+        """One sample of the queue."""
+        return queue.sample(self.ledger, sample_id)
+
+    def settled(self) -> bool:
+        """Whether nothing waits or goes on."""
+        return not any(
+            self.states()[state] for state in ("queued", "measuring", "measured", "analysing")
+        )
+
+    def points(self) -> int:
+        """Observations that are durable."""
+        return int(self.ledger.rows("SELECT COUNT(*) FROM observations")[0][0])
+
+    def measuring(self, more_points: int = 3, limit_s: float = 60.0) -> float:
+        """Wait until so many further points are durable; the seconds it took."""
+        goal = self.points() + more_points
+        return until(lambda: self.points() >= goal, limit_s, f"{more_points} more points")
+
+    def shutter_closed(self) -> bool:
+        """What the shutter's own readback says."""
+        return self.get("shutter:Status") == 0
+
+
+@contextlib.contextmanager
+def rig(folder: Path, **options: Any) -> Iterator[Rig]:
+    """A rig whose IOC and supervisor run; ended whatever happens."""
+    made = Rig(folder, **options)
+    try:
+        made.start_ioc()
+        made.start_up()
+        yield made
+    finally:
+        made.end()
