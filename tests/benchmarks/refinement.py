@@ -239,7 +239,7 @@ def run(quick: bool, workers: int, parts: tuple[str, ...]) -> dict[str, Any]:
             results[part] = {n: weighed(n, *short, workers) for n in WEIGHED}
         elif part == "unseen":
             drawn_seeds = range(3 if quick else 6)
-            results[part] = {f"unseen {s}": unseen(s, 2 if quick else 8, workers)
+            results[part] = {f"unseen {s}": unseen(s, 2 if quick else 8, workers, spread=not quick)
                              for s in drawn_seeds}  # fmt: skip
         elif part == "widths" and cases.there() and not quick:
             results[part] = widths()

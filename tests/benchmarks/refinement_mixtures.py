@@ -34,10 +34,14 @@ def weighed(name: str, trials: int, seeds: Sequence[int], workers: int) -> dict[
     return compared(result, WEIGHED[name])
 
 
-def unseen(seed: int, trials: int, workers: int) -> dict[str, Any]:
-    """Weight fractions of a mixture that was drawn, against what was drawn."""
+def unseen(seed: int, trials: int, workers: int, *, spread: bool) -> dict[str, Any]:
+    """Weight fractions of a mixture that was drawn, against what was drawn.
+
+    spread : refine with other choices too, for the spread; without, errors are in esds of the fit
+    """
     pattern, claimed, truth = drawn(seed)
-    result = search(pattern, claimed, cases.CU, trials=trials, seeds=(seed,), workers=workers)
+    result = search(pattern, claimed, cases.CU, trials=trials, seeds=(seed,), workers=workers,
+                    hold_out=spread)  # fmt: skip
     return {**compared(result, truth), "truth_wt": truth}
 
 

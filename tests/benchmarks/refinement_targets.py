@@ -50,7 +50,7 @@ def _rows(results: Mapping[str, Any]) -> Iterator[tuple[str, Any, str, bool]]:
                rms <= RMS_WT)  # fmt: skip
     for name, found in {**results.get("mixtures", {}), **results.get("unseen", {})}.items():
         worst = found["worst_in_combined_esd"]
-        yield (f"{name}: weights against the truth, esd with the spread over equally good choices",
+        yield (f"{name}: weights against the truth, esd with the spread over choices where known",
                worst, f"<= {WITHIN_ESD:g} esd", worst <= WITHIN_ESD)  # fmt: skip
     if rows := results.get("widths"):
         ratio = rows["own"]["objective"] / rows["shared"]["objective"]
