@@ -12,6 +12,7 @@ import typer
 from typer.exceptions import TyperException
 
 from materialsdock import cli_serve
+from materialsdock.cli_export import export
 from materialsdock.cli_hybrid import hybrid
 from materialsdock.cli_options import (
     Cif,
@@ -64,6 +65,7 @@ app.add_typer(cli_serve.service, name="service")
 for _command in (cli_serve.submit, cli_serve.up, cli_serve.serve, cli_serve.guard):
     app.command()(_command)
 app.command("safe-state")(cli_serve.safe_state)
+app.command()(export)
 
 
 def technique_of(name: str | None) -> Any:

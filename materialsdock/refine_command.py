@@ -19,7 +19,7 @@ from materialsdock.progress import display
 from materialsdock.refinement.quantify import Standard, check_standard
 from materialsdock.report import overview, summary_json, write_report
 from materialsdock.report.crystal import write_cif
-from materialsdock.runner import DataDirectory, Watch, searches
+from materialsdock.runner import DataDirectory, Watch, keep_outcome, searches
 
 SEEDS = 3
 TRIALS = 50
@@ -81,8 +81,7 @@ def _kept(job: Job, measured: Measured, data: DataDirectory, watch: Watch) -> Ou
     with Ledger(data.ledger) as ledger:
         outcome = analysis.refine_full(job, measured, watch.stage, watch.trial, searches(ledger))
         ledger.add_job(job)
-        found = {**summary_json(outcome), **diffraction.search_of(outcome)}
-        ledger.add_outcome(job.job_id, found)
+        keep_outcome(ledger, outcome)
     return outcome
 
 

@@ -27,7 +27,8 @@ def submit(sheet: Path, profile_name: str, site: Path | None, out: Path) -> dict
     entries = sheet_files.read_sheet(sheet)
     making.check(entries, profile, root / "profiles" / profile.name)
     data, who = DataDirectory(out), audit.me()
-    rows = [(e.sample_id, e.priority, e.model_dump(mode="json", exclude_unset=True)) for e in entries]
+    said = ((e, e.model_dump(mode="json", exclude_unset=True)) for e in entries)
+    rows = [(e.sample_id, e.priority, body) for e, body in said]
     with Ledger(data.ledger) as ledger, ledger.transaction():
         approved = profile.night.approval != "samples"
         queue.submit(ledger, rows, approved=approved)

@@ -9,8 +9,11 @@ from pathlib import Path
 
 from materialsdock import analysis, config, siteroot
 from materialsdock.campaign import Campaign
+from materialsdock.exports.bundle import export_all
+from materialsdock.exports.files import ExportFault
 from materialsdock.ledger import Ledger
 from materialsdock.model import Outcome, Trial
+from materialsdock.night import queue
 from materialsdock.night.beats import Heart
 from materialsdock.night.faults import fault_of
 from materialsdock.night.process import Line, Lock, die_with
@@ -36,6 +39,10 @@ def analysed(
     outcome = analysis.analyse(campaign, stage, trial, searches(ledger))
     keep_outcome(ledger, outcome)
     write_report(outcome, data.reports / f"{job_id}.html")
+    try:
+        export_all(ledger, job_id, data.path / "exports")
+    except ExportFault as fault:  # made again whenever there is room: all of it is in the ledger
+        queue.note(ledger, "export", {"job_id": job_id, "fault": str(fault)}, severity="warn")
     return outcome
 
 
