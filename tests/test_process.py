@@ -226,8 +226,9 @@ def test_looking_at_a_lock_never_keeps_anybody_from_it(path):
     def look():
         while not done.is_set():
             seen.add(holder(path))
+            time.sleep(0.002)
 
-    lookers = [threading.Thread(target=look) for _ in range(3)]
+    lookers = [threading.Thread(target=look) for _ in range(2)]
     for looker in lookers:
         looker.start()
     try:

@@ -54,7 +54,7 @@ class Lock:
                 break
             except BlockingIOError:
                 if time.monotonic() < deadline:
-                    time.sleep(0.05)
+                    time.sleep(0.01)
                     continue
                 holder = os.read(self._file, 32).decode().strip() or "unknown"
                 os.close(self._file)
