@@ -258,12 +258,14 @@ def test_it_does_not_end_itself(path):
 
 def test_a_lock_is_not_inherited(path):
     mine = Lock(path)
+    program = "import time; print('running', flush=True); time.sleep(100)"
     other = subprocess.Popen(
-        [sys.executable, "-c", "import time; time.sleep(100)"], close_fds=False
+        [sys.executable, "-c", program], close_fds=False, stdout=subprocess.PIPE, text=True
     )
     try:
+        assert other.stdout.readline() == "running\n"
         mine.release()
         assert holder(path) is None
     finally:
         other.kill()
-        other.wait()
+        other.communicate()
