@@ -74,7 +74,9 @@ class Gate:
         """
         if not self.answers:
             silent_s = self.conditions.heartbeat_stale_s
-            return (f"the IOC has been silent for more than {silent_s:g} s",)
+            if self.heart.connected:
+                return (f"the IOC has been silent for more than {silent_s:g} s",)
+            return ("the connection to the IOC is lost",)
         try:
             return self._failing()
         except self.lost_errors as error:  # gone since we looked
