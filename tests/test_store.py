@@ -197,6 +197,7 @@ HOSTILE = {
     "huge_cell": (salt(a=1e9), "no possible unit cell"),
     "nan_cell": (salt(a="nan"), "no possible unit cell"),
     "unknown_element": (salt(rows="Xx1 Xx 0 0 0"), "unknown element"),
+    "copernicium": (salt(rows="Cn1 Cn 0 0 0\nCl1 Cl .5 0 0"), "without scattering factor"),
     "no_atoms": (salt(rows=""), "has no atoms"),
     "no_loop": ("data_x\n_cell_length_a 5\n", "has no atoms"),
     "unplaced": (salt(rows="Na1 Na ? ? ?\nCl1 Cl .5 0 0"), "no coordinates"),

@@ -71,9 +71,9 @@ def _faults(crystal: gemmi.SmallStructure) -> list[str]:
         faults.append(f"no space group fits its symbol and operations ({said!r:.40})")
     elif not faults and not crystal.cell.is_compatible_with_spacegroup(crystal.spacegroup):
         faults.append(f"cell {_cell_words(crystal.cell)} contradicts {crystal.spacegroup.xhm()}")
-    unknown = [s.label for s in crystal.sites if s.element.atomic_number == 0]
+    unknown = [s.label for s in crystal.sites if s.element.it92 is None]
     if unknown:
-        faults.append(f"unknown element at {_some(unknown)}")
+        faults.append(f"unknown element, or one without scattering factor, at {_some(unknown)}")
     lost = [s.label for s in crystal.sites if not _placed(s) and s.element.name not in HYDROGEN]
     if lost:
         faults.append(f"no coordinates at {_some(lost)}")
