@@ -54,7 +54,7 @@ def _tried(what: str, make: Callable[[], Found], missing: list[str]) -> Found | 
     try:
         return make()
     except (MaterialsDockError, ValueError, ArithmeticError) as fault:
-        missing.append(f"no {what}: {fault}")
+        missing.append(f"no {what}: {str(fault) or type(fault).__name__}")
         return None
 
 

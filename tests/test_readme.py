@@ -39,7 +39,8 @@ def test_every_command_in_it_is_understood(line):
     name = words.pop(0)
     command = root.commands[name]
     if hasattr(command, "commands"):
-        command = command.commands[words.pop(0)]
+        named = words[0] in command.commands  # `xas FILE` is `xas spectrum FILE`
+        command = command.commands[words.pop(0) if named else "spectrum"]
     with command.make_context(name, words) as context:
         assert context.params
 

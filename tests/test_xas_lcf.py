@@ -16,6 +16,8 @@ from materialsdock.errors import InputError
 from materialsdock.formats import read_measured
 from materialsdock.refinement.xas.edge import locate
 from materialsdock.refinement.xas.lcf import Curve, combine
+from materialsdock.refinement.xas.lcf_choice import explain, independent
+from materialsdock.refinement.xas.simulate import simulate_xanes
 
 STANDARDS = oxides(step=1.6)
 LIBRARY = SHARED / "xas" / "xasdatalibrary"
@@ -123,3 +125,59 @@ def test_mixtures_of_measured_standards_within_a_percent():
     noise = 1e-3 * np.random.default_rng(1).standard_normal(energy.size)
     found = combine(Curve("mixture", energy, mu + noise), standards, edge="Fe K")
     assert values(found, [s.name for s in standards]) == pytest.approx(true, abs=0.01)
+
+
+@pytest.fixture(scope="module")
+def candidates():
+    """Four different standards, and one that is nearly another."""
+    return [*STANDARDS, *_others()]
+
+
+def _others():
+    low = STANDARDS[0]
+    twin = 1e-3 * np.sin(low.energy_ev / 3.0)
+    metal = simulate_xanes(low.energy_ev, e0_ev=7106.0, white_line=0.1, distance_angstrom=2.48)
+    return [Curve("twin", low.energy_ev, low.mu + twin), Curve("metal", low.energy_ev, metal)]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_only_what_is_there_is_chosen(seed, candidates):
+    several = [each for each in candidates if each.name != "twin"]
+    sample = mixture(STANDARDS[:2], (0.3, 0.7), noise=2e-3, seed=seed)
+    found = explain(sample, several, edge="Fe K")
+    assert set(found.fractions) == {"low", "middle"}
+    assert found.fractions["low"].value == pytest.approx(0.3, abs=0.03)
+    assert set(found.left_out) == {"high", "metal"}
+    for share in found.left_out.values():
+        assert share.value <= 3 * share.esd
+    assert not found.rivals
+
+
+def test_a_pure_sample_is_one_standard(candidates):
+    sample = mixture(STANDARDS[:2], (0.0, 1.0), noise=2e-3)
+    found = explain(sample, [each for each in candidates if each.name != "twin"], edge="Fe K")
+    assert {name: each.value for name, each in found.fractions.items()} == {"middle": 1.0}
+
+
+def test_a_standard_that_could_stand_in_is_named_as_a_rival(candidates):
+    sample = mixture(STANDARDS[:2], (0.3, 0.7), noise=5e-3)
+    found = explain(sample, candidates, edge="Fe K")
+    named = " ".join([*found.fractions, *found.rivals])
+    assert "low" in named
+    assert "twin" in named
+    assert any("fits nearly as well: rms" in each for each in found.rivals)
+
+
+def test_correlated_residuals_count_less():
+    rng = np.random.default_rng(0)
+    white = rng.standard_normal(4000)
+    slow = np.convolve(white, np.ones(10) / 10, mode="same")
+    assert independent(white) == pytest.approx(4000, rel=0.1)
+    assert independent(slow) == pytest.approx(4000 * 0.1 / 1.9, rel=0.2)
+
+
+def test_too_many_or_one_candidate_are_refused(candidates):
+    sample = mixture(STANDARDS[:2], (0.3, 0.7))
+    for wrong in (candidates[:1], [replace(candidates[0], name=str(i)) for i in range(13)]):
+        with pytest.raises(InputError, match="give 2 to 12"):
+            explain(sample, wrong, edge="Fe K")

@@ -56,6 +56,7 @@ class Moments:
 
     noise : sd over posterior samples (0 without); background : sd over the choices
     extremes : smallest and largest over the choices; verdict and its reasons
+    reference, background_drawn : one choice, given or the most usual one, and what it leaves
     """
 
     values: dict[str, Parameter]
@@ -63,6 +64,7 @@ class Moments:
     background: dict[str, float]
     extremes: dict[str, tuple[float, float]]
     reference: Dichroism
+    background_drawn: Background
     choices: int
     verdict: Literal["accept", "ambiguous", "no confident match"]
     reasons: tuple[str, ...]
@@ -93,17 +95,23 @@ def magnetic_moments(
     """
     check_curve(energy_ev, plus, "µ+")
     check_curve(energy_ev, minus, "µ-")
-    chosen = find_background(energy_ev, plus + minus) if background is None else background
-    choices = neighbours(chosen, sensible_scalings(energy_ev, plus, minus, chosen))
-    found = believable([correct(energy_ev, plus, minus, each) for each in choices])
+    start = find_background(energy_ev, plus + minus) if background is None else background
+    choices = list(neighbours(start, sensible_scalings(energy_ev, plus, minus, start)))
+    corrected = [correct(energy_ev, plus, minus, each) for each in choices]
+    found = believable(corrected)
     table = np.array([moments_of(d.p, d.q, d.r, atom) for d in found])
+    middle, spread = np.median(table, axis=0), np.std(table, axis=0, ddof=1)
+    chosen = start
+    if background is None:  # the choice whose moments are the most usual ones
+        far = np.sum(((table - middle)[:, :2] / np.maximum(spread[:2], 1e-12)) ** 2, axis=1)
+        usual = found[int(np.argmin(far))]
+        chosen = next(c for c, d in zip(choices, corrected, strict=True) if d is usual)
     reference = correct(energy_ev, plus, minus, chosen)
     noise, counts = np.zeros(len(MOMENTS)), 0
     if samples is not None:
         drawn = [correct(energy_ev, a, b, chosen) for a, b in zip(*samples, strict=True)]
         noise = np.std([moments_of(d.p, d.q, d.r, atom) for d in drawn], axis=0, ddof=1)
         counts = int(abs(reference.p) < DETECTED * float(np.std([d.p for d in drawn], ddof=1)))
-    middle, spread = np.median(table, axis=0), np.std(table, axis=0, ddof=1)
     verdict, reasons = _judge(table, middle, spread, noise, bool(counts))
     units = ("µ_B", "µ_B", "")
     return Moments(
@@ -116,6 +124,7 @@ def magnetic_moments(
         {name: (float(table[:, i].min()), float(table[:, i].max()))
          for i, name in enumerate(MOMENTS)},
         reference,
+        chosen,
         len(found),
         verdict,
         reasons,

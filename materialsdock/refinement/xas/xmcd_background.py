@@ -24,6 +24,12 @@ OFF_EDGE = 0.01  # of the largest dichroism: what any choice may leave off the e
 EQUAL_STEPS = 1.2
 Scaling = Literal["none", "pre-edge", "step"]
 ANCHOR_EV = 1.0
+# order of the drift, whether it is anchored at the cut, whether it holds a step
+DRIFTS = (
+    *((order, anchored, False) for order in (0, 1, 3) for anchored in (False, True)),
+    (0, False, True),
+    (1, False, True),
+)
 BoolArray = NDArray[np.bool_]
 
 
@@ -37,6 +43,8 @@ class Background:
     line_order : of the background under µ⁺ + µ⁻, 0 or 1
     drift_order : of the polynomial taken from the dichroism off the edges
     anchored : whether the dichroism is also held to 0 at the cut
+    own_steps : whether each helicity has steps of its own height, as where the field changes the
+        electron yield; their difference is then no dichroism
     """
 
     pre_ev: tuple[float, float]
@@ -49,6 +57,7 @@ class Background:
     line_order: int = 1
     drift_order: int = 1
     anchored: bool = False
+    own_steps: bool = False
 
     def steps(self, energy_ev: FloatArray) -> FloatArray:
         """(n,) two arctan steps, 2:1, from 0 to 1."""
@@ -126,8 +135,8 @@ def neighbours(
 ) -> Iterator[Background]:
     """Choices that another analyst could have made, the reference among them."""
     (a, b), (c, d) = chosen.pre_ev, chosen.post_ev
-    for scaling, line, shift, cut, order, anchored, part in product(
-        scalings, (0, 1), (-0.5, 0.0, 0.5), (-0.5, 0.0, 0.5), (0, 1, 3), (False, True), (0.6, 1.0)
+    for scaling, line, shift, cut, (order, anchored, own), part in product(
+        scalings, (0, 1), (-0.5, 0.0, 0.5), (-0.5, 0.0, 0.5), DRIFTS, (0.6, 1.0)
     ):
         yield replace(
             chosen,
@@ -140,6 +149,7 @@ def neighbours(
             line_order=line,
             drift_order=order,
             anchored=anchored,
+            own_steps=own,
         )
 
 
@@ -222,6 +232,8 @@ def _drift(
 ) -> FloatArray:
     x = (energy_ev - energy_ev.mean()) / (np.ptp(energy_ev) / 2)
     basis = np.vander(x, chosen.drift_order + 1)
+    if chosen.own_steps:
+        basis = np.column_stack([basis, chosen.steps(energy_ev)])
     use = off
     if chosen.anchored:
         use = use | (np.abs(energy_ev - chosen.cut_ev) <= ANCHOR_EV)
