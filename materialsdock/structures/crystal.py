@@ -71,7 +71,8 @@ def _faults(crystal: gemmi.SmallStructure) -> list[str]:
         faults.append(f"no space group fits its symbol and operations ({said!r:.40})")
     elif not faults and not crystal.cell.is_compatible_with_spacegroup(crystal.spacegroup):
         faults.append(f"cell {_cell_words(crystal.cell)} contradicts {crystal.spacegroup.xhm()}")
-    unknown = [s.label for s in crystal.sites if s.element.it92 is None]
+    known = [s.element.atomic_number > 0 and s.element.it92 is not None for s in crystal.sites]
+    unknown = [s.label for s, good in zip(crystal.sites, known, strict=True) if not good]
     if unknown:
         faults.append(f"unknown element, or one without scattering factor, at {_some(unknown)}")
     lost = [s.label for s in crystal.sites if not _placed(s) and s.element.name not in HYDROGEN]
