@@ -7,7 +7,7 @@ from typing import Any
 
 from epics.ca import CASeverityException, ChannelAccessException
 from ophyd import Component, Device, EpicsSignal, EpicsSignalRO
-from ophyd.utils import DisconnectedError
+from ophyd.utils import DisconnectedError, ReadOnlyError
 
 from materialsdock.errors import Refused
 
@@ -22,6 +22,7 @@ class Heartbeat(Device):
     beat = Component(EpicsSignalRO, "", kind="omitted", auto_monitor=True)
     lost_errors = (
         DisconnectedError,
+        ReadOnlyError,  # what a channel says before its access rights have come back
         CASeverityException,
         ChannelAccessException,
         ConnectionError,

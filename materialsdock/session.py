@@ -92,7 +92,9 @@ class Session:
         """Refine, or find the edge of, what `learn` measured last; keeps it as `outcome`."""
         if self.campaign is None or not self.campaign.decisions:
             raise InputError("nothing has been measured yet", remedy="RE(learn(SAMPLE)) first")
-        outcome = analysis.analyse(self.campaign, print, lambda trial: None)
+        outcome = analysis.analyse(
+            self.campaign, print, lambda trial: None, runner.searches(self.ledger)
+        )
         self.outcome = outcome
         page = write_report(outcome, self.data.reports / f"{self.campaign.job.job_id}.html")
         print(f"{overview(outcome)}\nreport: {page}")

@@ -9,7 +9,13 @@ from materialsdock.errors import MaterialsDockError
 from materialsdock.night.policy import fault_class
 
 # by name: ophyd's and pyepics' are not to be imported where there is no instrument
-UNREACHABLE = ("DisconnectedError", "ReadTimeoutError", "CASeverityException", "WaitTimeoutError")
+UNREACHABLE = (
+    "DisconnectedError",
+    "ReadOnlyError",
+    "ReadTimeoutError",
+    "CASeverityException",
+    "WaitTimeoutError",
+)
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:

@@ -87,7 +87,7 @@ class Guard:
         self, instrument: Instrument, data: DataDirectory, heart: Heart, limits: Limits
     ) -> None:
         self.instrument, self.data, self.heart, self.limits = instrument, data, heart, limits
-        self._known: str | None = None
+        self._safe_after: int | None = None  # the worker after whose end all was made safe
         self._words = ""
         self._fed = self._tried = 0.0
         self._ledger = Ledger(data.ledger)
@@ -108,11 +108,14 @@ class Guard:
         beat = beats.read(self.data.path / "run" / "worker.beat")
         wrong = judge(beat, self.limits) or self._unheard_abort(beat)
         if wrong is None:
-            self._known = None
+            self._safe_after = None
             if beat is not None and beat.phase != "ended":
                 self._feed()
-        elif wrong.split(" for ")[0] != self._known and time.monotonic() - self._tried > AGAIN_S:
+        elif beat is not None and beat.pid != self._safe_after and self._may_try():
             self._act(wrong, beat)
+
+    def _may_try(self) -> bool:
+        return time.monotonic() - self._tried > AGAIN_S
 
     def _feed(self) -> None:
         deadman = self.instrument.devices.get("deadman")
@@ -133,16 +136,16 @@ class Guard:
             return f"worker {beat.pid} was to abort and the daemon did not hear it"
         return None
 
-    def _act(self, wrong: str, beat: Beat | None) -> None:
+    def _act(self, wrong: str, beat: Beat) -> None:
         """Kill what is stuck and make safe; tried again until all of it is verified."""
         began = time.monotonic()
-        if beat is not None and beat.alive:
+        if beat.alive:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(beat.pid, signal.SIGKILL)
         failed = safe_state(self.instrument)
         self._tried = time.monotonic()
         if not failed:
-            self._known = wrong.split(" for ")[0]
+            self._safe_after = beat.pid
         words = "; ".join(failed) or "shutter closed and verified, motors and detectors stopped"
         body = {"why": wrong, "safe_state": words, "seconds": self._tried - began}
         self._say(f"{wrong}: {words}", body, "critical" if failed else "warn")
