@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Self, get_args
 
@@ -32,18 +32,33 @@ OF_TECHNIQUE: Mapping[str, tuple[str, ...]] = {
     "xrd": ("two_theta_start", "two_theta_stop", "two_theta_step", "composition", "phases"),
     "xas": ("element", "edge", "energy_start_ev", "energy_stop_ev", "standards"),
 }
+NUMBERS = (
+    "position", "energy_start_ev", "energy_stop_ev", "two_theta_start", "two_theta_stop",
+    "two_theta_step", "count_time_s", "threshold", "maximum_points", "maximum_minutes", "priority",
+)  # fmt: skip
 RANGES = (("two_theta_start", "two_theta_stop"), ("energy_start_ev", "energy_stop_ev"))
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What is wrong with one value: its place and column, the value, why, the nearest word."""
+    """What is wrong with one value: its place and column, the value, and why.
+
+    known : the words it had to be one of, () where it is no matter of words
+    """
 
     place: str
     column: str
     value: Any
     reason: str
-    nearest: str = ""
+    known: tuple[str, ...] = ()
+
+    @property
+    def nearest(self) -> str:
+        """The known word that is most like what was written; "" when none is."""
+        by_fold = {word.casefold(): word for word in self.known}
+        written = self.column if self.value is None else str(self.value)
+        found = difflib.get_close_matches(written[:64].casefold(), by_fold, n=1)
+        return by_fold[found[0]] if found else ""
 
     def __str__(self) -> str:
         at = ", ".join(filter(None, (self.place, self.column)))
@@ -65,13 +80,6 @@ def refusal(faults: Sequence[Fault], where: str) -> InputError:
         lines.append(f"and {len(faults) - MOST_FAULTS} more")
     number = f"{len(faults)} fault{'s' if len(faults) > 1 else ''}; nothing is queued"
     return InputError("\n".join([number, *lines]), where=where, remedy="mend these and try again")
-
-
-def nearest(word: Any, known: Iterable[str]) -> str:
-    """The known word that is most like `word`; "" when none is."""
-    by_fold = {name.casefold(): name for name in known}
-    found = difflib.get_close_matches(str(word)[:64].casefold(), by_fold, n=1)
-    return by_fold[found[0]] if found else ""
 
 
 def _tidy(value: Any) -> Any:
@@ -243,8 +251,8 @@ def _range_faults(row: Columns) -> Iterator[tuple[tuple[str, ...], str]]:
             yield (last, first), f"is not above {first} = {start:g}"
 
 
-def entry_of(raw: Mapping[str, Any], place: str) -> tuple[Entry | None, list[Fault]]:
-    """The entry that a row's filled cells make, or None and all of its faults."""
+def entry_of(raw: Mapping[str, Any], place: str) -> tuple[Columns, list[Fault]]:
+    """The entry that a row's filled cells make; where they make none, what is sound, and faults."""
     try:
         return Entry.model_validate(raw), []
     except ValidationError as error:
@@ -254,14 +262,14 @@ def entry_of(raw: Mapping[str, Any], place: str) -> tuple[Entry | None, list[Fau
     for column, reason in contradictions(rest, bad):
         faults.append(Fault(place, column, raw.get(column), reason))
     order = [*raw, *Entry.model_fields]
-    return None, sorted(faults, key=lambda fault: order.index(fault.column))
+    return rest, sorted(faults, key=lambda fault: order.index(fault.column))
 
 
 def _fault(found: Any, raw: Mapping[str, Any], place: str) -> Fault:
     column = str(found["loc"][0])
     value, kind = raw.get(column), found["type"]
     if kind == "extra_forbidden":
-        return Fault(place, column, None, "is no column", nearest(column, Entry.model_fields))
+        return Fault(place, column, None, "is no column", tuple(Entry.model_fields))
     if kind == "missing":
         return Fault(place, column, None, "is missing")
     if kind == "string_pattern_mismatch":
@@ -273,19 +281,19 @@ def _fault(found: Any, raw: Mapping[str, Any], place: str) -> Fault:
         reason = reason.replace("Input should be", "is not").removeprefix("String ")
     if isinstance(value, str) and re.fullmatch(r"\s*[+-]?\d+,\d+\s*", value):
         reason += " (write the decimal point as a point)"
-    return Fault(place, column, value, reason, nearest(value, KNOWN.get(column, ())))
+    return Fault(place, column, value, reason, tuple(KNOWN.get(column, ())))
 
 
-def shared(entries: Sequence[tuple[str, Entry]]) -> list[Fault]:
-    """Ids and positions that stand in several of these (place, entry): each after the first."""
+def shared(rows: Sequence[tuple[str, Columns]]) -> list[Fault]:
+    """Ids (in any case) and positions that stand in several of these (place, row)."""
     faults = []
-    ids: dict[str, str] = {}
-    positions: dict[int, str] = {}
-    for place, entry in entries:
-        first = ids.setdefault(entry.sample_id.casefold(), place)
-        if first != place:
-            faults.append(Fault(place, "sample_id", entry.sample_id, f"is that of {first}"))
-        first = positions.setdefault(entry.position, place)
-        if first != place:
-            faults.append(Fault(place, "position", entry.position, f"is that of {first}"))
+    for column in ("sample_id", "position"):
+        first: dict[str, str] = {}
+        for place, row in rows:
+            if column not in row.model_fields_set:
+                continue
+            value = getattr(row, column)
+            before = first.setdefault(str(value).casefold(), place)
+            if before != place:
+                faults.append(Fault(place, column, value, f"stands in {before} already"))
     return faults
