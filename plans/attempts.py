@@ -176,6 +176,8 @@ class Attempts:
                 yield from self.gate.tolerating(_single(Msg("stop", device)))
         deadline = time.monotonic() + SETTLE_S
         while time.monotonic() < deadline and not all(s.done for s in attempt.statuses if s):
+            if self.gate.losses != attempt.losses or not self.gate.answers:
+                return  # it will never say so; what fails late is borne while holding
             yield from self.gate.tolerating(bps.sleep(POLL_S))
 
     def _judged(
