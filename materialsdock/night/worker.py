@@ -36,6 +36,7 @@ from materialsdock.steering import Steering
 log = logging.getLogger(__name__)
 TURN_S = 0.25
 LOCK_WAIT_S = 5.0
+RETRY_S = 15.0  # that one more attempt at a point may take
 STEERING = ("stop", "veto", "force", "change", "approve")
 
 
@@ -55,7 +56,8 @@ class Worker:
         self.line, self.heart, self.ledger = line, heart, ledger
         self.profile, self.data, self.site, self.epoch = profile, data, site, epoch
         self.instrument: Instrument = config.build_instrument(profile)
-        self.engine = run_engine(profile.beam, self.instrument)
+        # with conditions the gate watches the beam, and two watchers would hold twice
+        self.engine = run_engine(None if profile.conditions else profile.beam, self.instrument)
         self.campaign: Campaign | None = None
         self._orders: queues.SimpleQueue[Message] = queues.SimpleQueue()
         self._paused: queues.SimpleQueue[str] = queues.SimpleQueue()
@@ -194,6 +196,7 @@ class Worker:
     def _drive(self, campaign: Campaign) -> None:
         tokens = [self.engine.subscribe(campaign.receive), self.engine.subscribe(self._got_on)]
         terms: dict[str, Any] = {"epoch": self.epoch, "report": self._report}
+        terms["armed"] = self.profile.night.needs_guard
         terms["guard_fresh"] = self._guard_is_fresh
         terms["held"] = partial(waits_for, campaign)
         run = partial(self.engine, plan_for(campaign, self.instrument, self.profile, **terms))
@@ -219,7 +222,12 @@ class Worker:
 
     def _report(self, kind: str, words: str) -> None:
         """A hold, its end, a void point or a retry: for people, and no cause to be ended."""
-        self.heart.phase("holding" if kind == "hold" else "busy")
+        if kind == "hold":
+            self.heart.phase("holding")
+        elif kind == "resumed":
+            self.heart.phase("busy")
+        else:
+            self.heart.progress(RETRY_S)
         self.line.say("condition", kind=kind, words=words)
 
     def _got_on(self, name: str, document: Mapping[str, Any]) -> None:
