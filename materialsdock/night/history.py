@@ -1,0 +1,147 @@
+"""What the night's log says of time: when a night began, and how long each sample took."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from materialsdock.ledger import Ledger
+from materialsdock.night.queue import Noted, Severity
+
+KINDS = ("sample", "daemon", "clock_jump")
+ALARMS: tuple[Severity, ...] = ("warn", "critical")
+INTERRUPTED = (("measuring", "queued"), ("analysing", "measured"))
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Where the time of one sample went; seconds of wall clock without its jumps.
+
+    measuring_s, analysing_s : over all attempts, up to now where it has not ended
+    counted_s : instrument time of its decisions
+    measured, analysed : whether that part has ended
+    since : label [s since 1970] of the entry into its present state
+    """
+
+    sample_id: str
+    recipe: str
+    state: str
+    measuring_s: float = 0.0
+    analysing_s: float = 0.0
+    counted_s: float = 0.0
+    measured: bool = False
+    analysed: bool = False
+    since: float = 0.0
+
+
+@dataclass
+class _Account:
+    """Sums up one sample while its events are read in order."""
+
+    state: str = "queued"
+    since: float = 0.0
+    seconds: dict[str, float] = field(default_factory=dict)
+    left: set[str] = field(default_factory=set)
+
+    def enter(self, state: str, at: float) -> None:
+        spent = max(0.0, at - self.since) if self.since else 0.0
+        self.seconds[self.state] = self.seconds.get(self.state, 0.0) + spent
+        if (self.state, state) not in INTERRUPTED:
+            self.left.add(self.state)
+        self.state, self.since = state, at
+
+
+def key_of(body: Mapping[str, Any]) -> str:
+    """The kind of measurement of an entry, by which times are comparable."""
+    return str(body.get("recipe") or body.get("technique") or "unknown")
+
+
+def lines(ledger: Ledger, *kinds: str, after_seq: int = 0) -> list[Noted]:
+    """The lines of these kinds in the night's log after `after_seq`."""
+    marks = ", ".join("?" * len(kinds))
+    rows = ledger.rows(
+        "SELECT seq, at, kind, severity, sample_id, body FROM events "
+        f"WHERE seq > ? AND kind IN ({marks}) ORDER BY seq",
+        after_seq,
+        *kinds,
+    )
+    return [_noted(row) for row in rows]
+
+
+def alarms(ledger: Ledger, after_seq: int = 0) -> list[Noted]:
+    """The lines of severity warn and critical after `after_seq`."""
+    rows = ledger.rows(
+        "SELECT seq, at, kind, severity, sample_id, body FROM events "
+        "WHERE seq > ? AND severity IN (?, ?) ORDER BY seq",
+        after_seq,
+        *ALARMS,
+    )
+    return [_noted(row) for row in rows]
+
+
+def _noted(row: Sequence[Any]) -> Noted:
+    seq, at, kind, severity, sample_id, body = row
+    return Noted(seq, at, kind, severity, sample_id, json.loads(body))
+
+
+def night_began(ledger: Ledger) -> Noted | None:
+    """The first start of a daemon since one last ended in order; None before any has started.
+
+    A daemon that was killed and started again goes on with the same night.
+    """
+    first = None
+    for line in reversed(lines(ledger, "daemon")):
+        if not line.body["started"] and first is not None:
+            break
+        if line.body["started"]:
+            first = line
+    return first
+
+
+def _steady(found: Sequence[Noted]) -> tuple[list[tuple[Noted, float]], float]:
+    """Each line with its time without the jumps of the wall clock so far; and their sum [s]."""
+    jumped, told = 0.0, []
+    for line in found:
+        if line.kind == "clock_jump":
+            jumped += float(line.body["seconds"])
+        told.append((line, line.at - jumped))
+    return told, jumped
+
+
+def spent(ledger: Ledger, now: float, after_seq: int = 0) -> list[Spent]:
+    """What every sample in the log after `after_seq` took until `now` [s since 1970]."""
+    accounts: dict[str, _Account] = {}
+    told, jumped = _steady(lines(ledger, *KINDS, after_seq=after_seq))
+    for line, at in told:
+        if line.kind == "sample" and line.sample_id is not None:
+            accounts.setdefault(line.sample_id, _Account()).enter(line.body["to"], at)
+    return [_spent(ledger, name, account, now - jumped) for name, account in accounts.items()]
+
+
+def _spent(ledger: Ledger, sample_id: str, account: _Account, now: float) -> Spent:
+    state, since = account.state, account.since
+    account.enter(state, now)
+    account.left.discard(state)
+    job_id, body = ledger.rows("SELECT job_id, body FROM samples WHERE sample_id = ?", sample_id)[0]
+    counted = last_decision(ledger, job_id)
+    return Spent(
+        sample_id,
+        key_of(json.loads(body)),
+        state,
+        account.seconds.get("measuring", 0.0),
+        account.seconds.get("analysing", 0.0),
+        float(counted["seconds_measured"]) if counted else 0.0,
+        "measuring" in account.left,
+        "analysing" in account.left,
+        since,
+    )
+
+
+def last_decision(ledger: Ledger, job_id: str | None) -> dict[str, Any] | None:
+    """The latest decision of a job as it was kept; None before there is one."""
+    rows = ledger.rows(
+        "SELECT body FROM decisions WHERE job_id = ? ORDER BY step DESC LIMIT 1", job_id
+    )
+    return dict(json.loads(rows[0][0])) if rows else None

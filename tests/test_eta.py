@@ -1,0 +1,164 @@
+"""The end of a night: calibrated over simulated nights, learning while it runs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from materialsdock.jobs import following
+from materialsdock.ledger import Ledger
+from materialsdock.night import eta, history, queue
+from materialsdock.night.history import Spent
+
+RECIPES = {"xanes": (300.0, 0.25), "phases": (900.0, 0.5), "exafs": (1800.0, 0.35)}
+
+
+def drawn(rng, recipe):
+    """Measuring and analysing seconds of one sample: log-normal, as adaptive stops are."""
+    median, sd = RECIPES[recipe]
+    return median * np.exp(sd * rng.standard_normal()), 60.0 * np.exp(0.3 * rng.standard_normal())
+
+
+def spent_on(recipe, measuring_s, analysing_s=60.0):
+    return Spent("S", recipe, "done", measuring_s, analysing_s, measuring_s / 2, True, True)
+
+
+def ends_at(samples):
+    clock = analysed = 0.0
+    for measuring_s, analysing_s in samples:
+        clock += measuring_s
+        analysed = max(clock, analysed) + analysing_s
+    return analysed
+
+
+def one_night(rng):
+    """(P50, P90, what was needed) [s] at a random moment of a night of 8 to 24 samples."""
+    names = rng.choice(list(RECIPES), rng.integers(8, 25))
+    times = [drawn(rng, name) for name in names]
+    done = int(rng.integers(3, len(names) - 1))
+    elapsed = rng.uniform(0, times[done][0])
+    known = eta.known_from([spent_on(n, *t) for n, t in zip(names[:done], times, strict=False)], {})
+    left = [eta.Left(names[done], True, elapsed)] + [eta.Left(n) for n in names[done + 1 :]]
+    found = eta.finish(left, known, nights=400)
+    first = (times[done][0] - elapsed, times[done][1])
+    return found.p50_s, found.p90_s, ends_at([first, *times[done + 1 :]])
+
+
+def test_it_is_calibrated_over_simulated_nights():
+    rng = np.random.default_rng(20261121)
+    p50, p90, needed = np.array([one_night(rng) for _ in range(500)]).T
+    covered, half = np.mean(needed <= p90), np.mean(needed <= p50)
+    wide = np.median(p90 / p50)
+    print(f"P90 covers {covered:.1%}, P50 {half:.1%}, P90 / P50 {wide:.2f}")
+    assert 0.88 <= covered <= 0.97
+    assert 0.40 <= half <= 0.62
+    assert wide < 1.6
+
+
+def test_a_forecast_counts_until_samples_have_finished():
+    left = [eta.Left("xanes")] * 10
+    ahead = eta.known_from([], {"xanes": [100.0, 110.0, 90.0]})
+    first = eta.finish(left, ahead)
+    assert first.p50_s == pytest.approx(1000, rel=0.15)
+    assert first.basis == {"xanes": "its forecast"}
+    slow = [spent_on("xanes", t) for t in (400.0, 420.0, 380.0)]
+    later = eta.finish(left, eta.known_from(slow, {"xanes": [100.0]}))
+    assert later.p50_s == pytest.approx(4000, rel=0.1)
+    assert later.basis == {"xanes": "3 finished"}
+
+
+def test_a_forecast_is_scaled_by_what_the_wall_clock_makes_of_instrument_time():
+    done = [spent_on("exafs", 500.0)]  # 250 s of instrument time
+    known = eta.known_from(done, {"xanes": [100.0]})
+    assert list(known.measuring["xanes"].seconds) == [200.0]
+
+
+def test_a_running_sample_conditions_its_own_time():
+    known = eta.known_from([spent_on("xanes", t) for t in (100.0, 105.0, 300.0, 310.0)], {})
+    fresh = eta.finish([eta.Left("xanes")], known)
+    late = eta.finish([eta.Left("xanes", True, 200.0)], known)
+    assert late.p50_s - 60 < 150 < fresh.p50_s
+    beyond = eta.finish([eta.Left("xanes", True, 5000.0)], known)
+    assert 60 < beyond.p50_s < 1000
+
+
+def test_nothing_comparable_is_said_and_not_guessed():
+    unknown = eta.finish([eta.Left("xanes")], eta.known_from([], {}))
+    assert unknown.p90_s is None
+    assert "nothing of its kind" in unknown.basis["xanes"]
+    other = eta.finish([eta.Left("xanes")], eta.known_from([spent_on("exafs", 500.0)], {}))
+    assert other.basis == {"xanes": "other recipes"}
+    assert eta.finish([], eta.known_from([], {})).p90_s == 0.0
+
+
+def test_the_last_analysis_counts():
+    known = eta.known_from([spent_on("xanes", 100.0, 1000.0)], {})
+    assert eta.finish([eta.Left("xanes", measure=False)], known).p50_s == pytest.approx(1000.0, rel=0.1)
+    assert eta.finish([eta.Left("xanes")] * 2, known).p50_s == pytest.approx(2100.0, rel=0.1)
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    st.lists(st.floats(1.0, 1e5), min_size=1, max_size=8),
+    st.lists(st.floats(0.0, 1e6), min_size=1, max_size=5),
+)
+def test_it_is_positive_ordered_and_the_same_each_time(times, elapsed):
+    known = eta.known_from([spent_on("xanes", t) for t in times], {})
+    left = [eta.Left("xanes", True, seconds) for seconds in elapsed]
+    found = eta.finish(left, known, nights=100)
+    assert 0 < found.p50_s <= found.p90_s < float("inf")
+    assert eta.finish(left, known, nights=100) == found
+
+
+def log_of(ledger, steps, monkeypatch):
+    """Walk one sample through (time, event) and jumps of the clock."""
+    queue.submit(ledger, [("S1", 0, {"recipe": "xanes"})])
+    for at, event in steps:
+        monkeypatch.setattr(queue.time, "time", lambda at=at: at)
+        if event == "jump":
+            queue.note(ledger, "clock_jump", {"seconds": 5000.0}, severity="warn")
+        else:
+            queue.advance(ledger, "S1", event)
+
+
+def test_times_are_read_from_the_log_without_jumps_of_the_clock(tmp_path, monkeypatch):
+    steps = [
+        (1000.0, "claim"),
+        (1100.0, "interrupted"),
+        (1150.0, "claim"),
+        (6200.0, "jump"),  # 50 s after the claim
+        (6300.0, "measured"),
+        (6310.0, "analyse"),
+        (6350.0, "finish"),
+    ]
+    assert following("analysing", "finish") == "done"
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        log_of(ledger, steps, monkeypatch)
+        (took,) = history.spent(ledger, 9999.0)
+    assert (took.recipe, took.state, took.measured, took.analysed) == ("xanes", "done", True, True)
+    assert took.measuring_s == pytest.approx(100.0 + 150.0)
+    assert took.analysing_s == pytest.approx(40.0)
+
+
+def test_what_goes_on_is_counted_until_now(tmp_path, monkeypatch):
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        log_of(ledger, [(1000.0, "claim"), (1010.0, "measured"), (1010.0, "analyse"),
+                        (1020.0, "analysis_interrupted")], monkeypatch)  # fmt: skip
+        (took,) = history.spent(ledger, 1030.0)
+        assert (took.measuring_s, took.analysed) == (10.0, False)
+        left = eta.left_of(queue.samples(ledger), [took])
+    assert left == [eta.Left("xanes", measure=False)]
+
+
+def test_a_night_goes_on_after_a_killed_daemon_and_ends_with_an_orderly_one(tmp_path):
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        assert history.night_began(ledger) is None
+        first = queue.note(ledger, "daemon", {"started": True})
+        queue.note(ledger, "daemon", {"started": True})
+        assert history.night_began(ledger).seq == first
+        queue.note(ledger, "daemon", {"started": False})
+        assert history.night_began(ledger).seq == first
+        second = queue.note(ledger, "daemon", {"started": True})
+        assert history.night_began(ledger).seq == second
