@@ -141,6 +141,7 @@ def asked(
 ) -> dict[str, Any]:
     """Identify, and compare with the truth."""
     found = identify(pattern, instrument, entries, workers=WORKERS)
+    print(f"{found.judgement.verdict}: {list(truth)}", file=sys.stderr, flush=True)
     best = found.hypothesis
     named = [] if best is None else [kind(m.entry) for m in best.phases]
     return {
@@ -183,7 +184,7 @@ def mixtures(entries: Sequence[Entry], quick: bool) -> dict[str, Any]:
     """Simulated mixtures with phases of 5 and 10 wt%, by a forward model of the tests."""
     results = {}
     for mix in SIMULATED[:1] if quick else SIMULATED:
-        for seed in (0,) if quick else (0, 1, 2):
+        for seed in (0,) if quick else (0, 1):
             pattern = simulated([(s, w) for s, w, _ in mix], seed=seed)
             name = "+".join(f"{s.name}_{100 * w:.0f}" for s, w, _ in mix) + f" seed {seed}"
             results[name] = asked(pattern, Diffractometer(), entries, [k for _, _, k in mix])
@@ -255,20 +256,16 @@ def main() -> None:
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         entries, facts = fill(Path(folder))
+        pattern = simulated([(CORUNDUM, 0.6), (ZINCITE, 0.4)])
         results = {
             "store": facts,
             "speed": speed(entries),
+            "searches": searches(Path(folder), pattern, SIZES_QUICK if quick else SIZES, WORKERS),
+            "element_filter": filtered(entries, quick),
+            "isostructural_rivals": rivals(entries, Path(folder), quick),
             "measured": measured(entries, quick),
             "without_the_first_phase": without(entries, quick),
             "simulated": mixtures(entries, quick),
-            "isostructural_rivals": rivals(entries, Path(folder), quick),
-            "element_filter": filtered(entries, quick),
-            "searches": searches(
-                Path(folder),
-                simulated([(CORUNDUM, 0.6), (ZINCITE, 0.4)]),
-                SIZES_QUICK if quick else SIZES,
-                WORKERS,
-            ),
         }
     results["seconds"] = round(time.perf_counter() - began)
     print(json.dumps({"results": results, "targets": targets(results)}, indent=1))

@@ -82,23 +82,20 @@ def among_rivals(
     folder: Path,
     workers: int,
 ) -> dict[str, Any]:
-    """The verdict with the true entries and their rivals in the store, and with rivals only."""
+    """The verdict with the true entries and their rivals in the store."""
     own = match(true, observe(pattern, instrument))[0]
     rivals = rivals_of(own.entry, file, own.strain, folder)
     families = {e.family for e in true}
-    results: dict[str, Any] = {}
-    for name, entries in (("with", [*true, *rivals]), ("without", rivals)):
-        found = identify(pattern, instrument, entries, workers=workers)
-        best = found.hypothesis
-        sets = [] if best is None else [best, *found.rivals]
-        results[name] = {
-            "verdict": found.judgement.verdict,
-            "found": [] if best is None else list(best.names),
-            "rivals": [list(h.names) for h in found.rivals],
-            "true_is_named": any(m.entry.family in families for h in sets for m in h.phases),
-            "true_is_best": best is not None and best.phases[0].entry.family in families,
-        }
-    return results
+    found = identify(pattern, instrument, [*true, *rivals], workers=workers)
+    best = found.hypothesis
+    sets = [] if best is None else [best, *found.rivals]
+    return {
+        "verdict": found.judgement.verdict,
+        "found": [] if best is None else list(best.names),
+        "rivals": [list(h.names) for h in found.rivals],
+        "true_is_named": any(m.entry.family in families for h in sets for m in h.phases),
+        "true_is_best": best is not None and best.phases[0].entry.family in families,
+    }
 
 
 def grown(count: int) -> Iterator[tuple[str, str]]:

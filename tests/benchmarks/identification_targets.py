@@ -42,11 +42,11 @@ def targets(results: Mapping[str, Any]) -> list[dict[str, Any]]:
             c["verdict"] != "confident" for c in left]),
         share("right verdicts", right, 0.9),
         share("among rivals: the true structure accepted or named", [
-            c["with"]["true_is_named"] and c["with"]["verdict"] != "no confident match"
+            c["true_is_named"] and c["verdict"] != "no confident match"
             for c in near]),
         share("among rivals: never confident in another", [
-            c["with"]["true_is_best"] or c["with"]["verdict"] != "confident" for c in near]),
-        share("among rivals: no phase too many", [len(c["with"]["found"]) == 1 for c in near]),
+            c["true_is_best"] or c["verdict"] != "confident" for c in near]),
+        share("among rivals: no phase too many", [len(c["found"]) == 1 for c in near]),
         share("elements given: a true phase comes first", [
             c["right"] for c in results["element_filter"].values()]),
         {"name": f"store search over {largest} entries, no refinement [s]", "value": search_s,
