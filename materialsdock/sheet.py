@@ -261,7 +261,7 @@ def entry_of(raw: Mapping[str, Any], place: str) -> tuple[Columns, list[Fault]]:
     rest = Columns.model_validate({key: raw[key] for key in raw if key not in bad})
     for column, reason in contradictions(rest, bad):
         faults.append(Fault(place, column, raw.get(column), reason))
-    order = [*raw, *Entry.model_fields]
+    order = [*Entry.model_fields, *raw]
     return rest, sorted(faults, key=lambda fault: order.index(fault.column))
 
 

@@ -18,8 +18,8 @@ from collections.abc import Iterable
 from typing import Any
 from xml.etree import ElementTree
 
-MEMORY_BYTES = 400 * 2**20  # of addresses, of which less than half is ever filled
-CPU_S = 10
+MEMORY_BYTES = 190 * 2**20  # of addresses
+CPU_S = 8
 MOST_ROWS, MOST_COLUMNS = 10_000, 64
 MOST_CHARACTERS = 5_000_000
 SHEET = "samples"
@@ -69,7 +69,8 @@ def workbook(content: bytes) -> Answer:
         raise Refusal(f"is not a workbook that can be read: {error}") from error
     except (zipfile.BadZipFile, ElementTree.ParseError, KeyError, ValueError) as error:
         raise Refusal(f"is a damaged workbook: {error}") from error
-    bounded(found.total_height - 1, found.total_width)
+    last_row, last_column = found.end or (0, 0)  # counted from 0, the header among them
+    bounded(last_row, last_column + 1)
     for (top, left), (bottom, right) in found.merged_cell_ranges or ():
         place = f"rows {top + 1} to {bottom + 1}, columns {left + 1} to {right + 1}"
         faults.append([place, "merged cells: a value belongs to one cell"])
@@ -90,16 +91,17 @@ def bounded(rows: int, columns: int) -> None:
 def formulas(content: bytes, name: str) -> list[str]:
     """The cells of a sheet that hold formulas, of which the reader only gives the last value."""
     with zipfile.ZipFile(io.BytesIO(content)) as parts:
+        for part in parts.namelist():
+            declared(parts, part)
         sheets = tree(parts, "xl/workbook.xml").iter()
         related = [s.get(RELATED) for s in sheets if s.tag.endswith("}sheet")
                    and s.get("name") == name]  # fmt: skip
         links = tree(parts, "xl/_rels/workbook.xml.rels").iter()
-        targets = [str(e.get("Target")) for e in links if e.get("Id") in related]
-        found = []
+        targets = [str(link.get("Target")) for link in links if link.get("Id") in related]
+        found: list[str] = []
         for target in targets:
             path = target.lstrip("/") if target.startswith("/") else f"xl/{target}"
-            text = declared(parts, path)
-            found += [match.decode() for match in FORMULA.findall(text)]
+            found += [match.decode() for match in FORMULA.findall(parts.read(path))]
     return found
 
 

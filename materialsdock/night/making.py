@@ -134,7 +134,9 @@ def _faults(entry: Entry, profile: Profile, profile_folder: Path, sound: set[str
     if plan is None:
         return faults
     tried("phases", lambda: phases_of(entry, plan.profile))
-    scan = tried("replay" if entry.replay else "range", lambda: planning.scan_of(plan))
+    scan = None
+    if entry.replay or profile.simulation is None:
+        scan = tried("replay" if entry.replay else "range", lambda: planning.scan_of(plan))
     if scan is not None and (words := _limit_fault(scan, plan)):
         faults.append(Fault(at, "range", None, words))
     if not faults:
