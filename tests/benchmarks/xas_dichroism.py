@@ -13,6 +13,7 @@ from materialsdock.refinement.xas.xmcd import Atom, Moments, magnetic_moments
 from materialsdock.refinement.xas.xmcd_background import Background
 
 IRON = Atom(holes=3.39)
+# of bulk iron: Chen et al., PRL 75, 152 (1995)
 TRUE = {"m_orb": 0.085, "m_spin_eff": 1.98}
 NOISE, SAMPLES = 1e-3, 40
 AREA_EV = 30.0
@@ -97,6 +98,10 @@ def dichroism(data: Path, *, seeds: Sequence[int]) -> dict[str, Any]:
         "made": result,
         "measured": {
             **measured,
+            "from bulk iron in sd": {
+                name: round(abs(pair.values[name].value - true) / (pair.values[name].esd or 0.0), 2)
+                for name, true in TRUE.items()
+            },
             "backgrounds": pair.choices,
             "verdict": pair.verdict,
             "reasons": list(pair.reasons),

@@ -106,10 +106,14 @@ def over_normalisations(
     fit_ev: tuple[float, float] = FIT_EV,
     sum_to_one: bool = True,
     shift_limit_ev: float = SHIFT_LIMIT_EV,
+    every: int = 1,
 ) -> Combination:
-    """As `combine`, about a known edge e0 [eV], and of one standard if need be."""
+    """As `combine`, about a known edge e0 [eV], and of one standard if need be.
+
+    every : take one of so many choices of normalisation, where a rough spread will do
+    """
     fits = []
-    for ranges in normalisations(e0, [sample, *standards]):
+    for ranges in normalisations(e0, [sample, *standards])[::every]:
         prepared = prepare(sample, standards, e0, ranges, fit_ev)
         fits.append(_fit(prepared, [s.name for s in standards], sum_to_one, shift_limit_ev))
     return _summary(fits, [s.name for s in standards], shift_limit_ev, sum_to_one)

@@ -30,6 +30,7 @@ from materialsdock.refinement.xas.lcf_linear import alike, best_shift, solve
 
 MOST_TOGETHER = 4
 MOST_CANDIDATES = 12
+ROUGHLY = 8  # one choice of normalisation in so many, for shares of what is left out
 STRONG = 6.0  # difference in BIC
 RIVALS_NAMED = 3
 
@@ -80,7 +81,7 @@ def explain(
             shares[names[i]] = Parameter(names[i], 0.0)  # no esd: not to be told apart
             continue
         added = over_normalisations(
-            sample, [*kept, candidates[i]], e0, fit_ev, True, shift_limit_ev
+            sample, [*kept, candidates[i]], e0, fit_ev, True, shift_limit_ev, ROUGHLY
         )
         shares[names[i]] = added.fractions[names[i]]
     said = tuple(_said(names, chosen, rival) for rival in rivals)
