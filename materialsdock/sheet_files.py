@@ -99,13 +99,13 @@ def _table_of(path: Path, raw: bytes) -> Table:
             remedy="save the sheet as CSV UTF-8 or XLSX",
         )
     if ending == ".csv":
-        return table(_csv(_text(raw, path), path))
+        return table(_csv(_text(raw, path), path), typed=False)
     if ending == ".xlsx":
         check_archive(raw, path)
     answer = parsed(ending[1:], raw, path)
     if "records" in answer:
         return Table([(f"sample {n}", row) for n, row in enumerate(answer["records"], 1)])
-    found = table(answer["cells"])
+    found = table(answer["cells"], typed=True)
     said = [Fault(place, "", None, why) for place, why in answer["faults"]]
     return replace(found, faults=[*said, *found.faults])
 
@@ -150,8 +150,11 @@ def _column(word: Any) -> str:
     return re.sub(r"[\s-]+", "_", str(word or "").strip().casefold())
 
 
-def table(cells: Sequence[Sequence[Any]]) -> Table:
-    """Rows by column; the first filled row is the header."""
+def table(cells: Sequence[Sequence[Any]], *, typed: bool) -> Table:
+    """Rows by column; the first filled row is the header.
+
+    typed : whether the file itself tells formulas from text, as a workbook does
+    """
     numbered = [(n, row) for n, row in enumerate(cells, 1) if any(map(_filled, row))]
     if not numbered:
         return Table([], [])
@@ -167,7 +170,7 @@ def table(cells: Sequence[Sequence[Any]]) -> Table:
                 faults.append(Fault(place, "", value, "stands in a column without a name"))
             elif column in Entry.model_fields:
                 raw[column] = _value(column, value)
-                faults += _cell_faults(place, column, value)
+                faults += _cell_faults(place, column, value, typed)
         rows.append((place, raw))
     unknown = [fault.nearest for fault in faults if fault.reason == UNKNOWN]
     return Table(rows, faults, frozenset((*unknown, *set(REQUIRED).difference(names))))
@@ -202,10 +205,10 @@ def risky(text: str) -> bool:
     return text.lstrip(APOSTROPHE).startswith(RISKY)
 
 
-def _cell_faults(place: str, column: str, value: Any) -> list[Fault]:
+def _cell_faults(place: str, column: str, value: Any, typed: bool) -> list[Fault]:
     if isinstance(value, dict):
         return [Fault(place, column, value["date"], "is a date: format the column as text")]
-    if isinstance(value, str) and value.lstrip().startswith("="):
+    if not typed and value.lstrip().startswith("="):
         why = "is a formula: paste its value, or put an apostrophe before text"
         return [Fault(place, column, value, why)]
     return []
