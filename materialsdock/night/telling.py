@@ -1,0 +1,47 @@
+"""What a daemon has beside it for people and machines that watch: notices and metrics.
+
+Neither may keep a night from running: what cannot be started is an alarm in the night's log.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from materialsdock import config
+from materialsdock.data_directory import DataDirectory
+from materialsdock.errors import MaterialsDockError
+from materialsdock.ledger import Ledger
+from materialsdock.night import metrics, notices, queue
+
+END_S = 5.0
+
+
+@contextmanager
+def telling(profile: config.Profile, data: DataDirectory) -> Iterator[None]:
+    """Notices where the profile names a file of URLs, metrics where it names a port."""
+    with ExitStack() as stack:
+        ledger = stack.enter_context(Ledger(data.ledger))
+        if profile.night.notify_file is not None:
+            _notices(profile, data, ledger, stack)
+        if profile.night.metrics_port:
+            try:
+                stack.callback(metrics.serve(data, profile.night.metrics_port).close)
+            except MaterialsDockError as fault:
+                queue.note(ledger, "metrics", {"fault": str(fault)}, severity="warn")
+        yield
+
+
+def _notices(
+    profile: config.Profile, data: DataDirectory, ledger: Ledger, stack: ExitStack
+) -> None:
+    assert profile.night.notify_file is not None
+    send = notices.apprise_from(profile.night.notify_file)
+    found = notices.Notices(ledger, data, profile.night, send, instrument=profile.name)
+    ended = threading.Event()
+    thread = threading.Thread(target=notices.run, args=(found, ended), daemon=True)
+    thread.start()
+    # not longer: a service that hangs must not hold up the end of the night
+    stack.callback(thread.join, END_S)
+    stack.callback(ended.set)
