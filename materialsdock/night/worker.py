@@ -13,6 +13,7 @@ import logging
 import queue as queues
 import sys
 import threading
+import zlib
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -160,7 +161,7 @@ class Worker:
         entry = Entry.model_validate(queued.body)
         folder = self.site / "profiles" / self.profile.name
         if queued.job_id is None:
-            seed = int(queued.body.get("seed") or 0)
+            seed = zlib.crc32(sample_id.encode())  # the same whenever the sheet is the same
             job = making.job_of(entry, self.profile, folder, seed)
             building.check(job)
             queue.assign(self.ledger, sample_id, job)
