@@ -18,7 +18,7 @@ from typing import Any
 from materialsdock import config, siteroot
 from materialsdock.errors import LedgerFault
 from materialsdock.ledger import Ledger
-from materialsdock.night import queue, watch
+from materialsdock.night import logs, queue, telling, watch
 from materialsdock.night.beats import Heart
 from materialsdock.night.desk import Desk
 from materialsdock.night.policy import Action, FaultClass, after_fault
@@ -270,12 +270,14 @@ def _death(who: str, status: int) -> dict[str, Any]:
 def serve(profile: config.Profile, site: Path, data: DataDirectory) -> None:
     """Run the night of one data folder until SIGTERM or SIGINT."""
     lock = Lock(data.path / "run" / "daemon.lock", wait_s=2.0)
+    logs.begin(data, "daemon", secrets=logs.secrets_in(profile.night.notify_file))
     with Ledger(data.ledger) as ledger, Heart(data.path / "run" / "daemon.beat") as heart:
         night = Night(profile, site, data, ledger, heart)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, night.end)
         heart.phase("busy")
-        night.run()
+        with telling.telling(profile, data):
+            night.run()
     lock.release()
 
 

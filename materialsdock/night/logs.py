@@ -6,6 +6,7 @@ Everything that speaks to `logging` comes here, foreign libraries included.
 from __future__ import annotations
 
 import logging
+import os
 import re
 import sys
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
@@ -69,8 +70,8 @@ class Redaction:
 
 
 def secrets_in(path: Path | None) -> list[str]:
-    """The lines of a file of secrets; none where there is no such file."""
-    if path is None or not path.is_file():
+    """The lines of a file of secrets; none of one that cannot be read, and so cannot leak."""
+    if path is None or not os.access(path, os.R_OK):
         return []
     return [line.strip() for line in path.read_text().splitlines() if line.strip()]
 
