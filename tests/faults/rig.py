@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from checker import History
 
 from materialsdock import simulation
 from materialsdock.ledger import Ledger
@@ -31,6 +32,23 @@ ROOT = Path(__file__).parents[2]
 SITE = ("devices", "plans", "sim_devices", "profiles")
 PREFIX = "SIM:"
 END_S = 30.0
+FACTOR = 3.0  # machines of a CI are slow, and so may be what is measured on them
+TIMES = "MATERIALSDOCK_FAULT_TIMES"
+
+
+def within(target_s: float) -> float:
+    """The longest that a test lets something take whose target is `target_s`."""
+    return FACTOR * target_s
+
+
+def record(row: str, **seconds: float | str | None) -> None:
+    """Print what was measured for a row of the fault matrix, and keep it where TIMES says."""
+    rounded = {k: round(v, 2) if isinstance(v, float) else v for k, v in seconds.items()}
+    line = json.dumps({"row": row, **rounded, "load": round(os.getloadavg()[0], 1)})
+    print(line)
+    if path := os.environ.get(TIMES):
+        with Path(path).open("a") as file:
+            file.write(f"{line}\n")
 
 
 class TooLate(AssertionError):
@@ -62,11 +80,17 @@ def write_edge(path: Path, e0_ev: float = 7112.0, white: float = 0.4) -> Path:
 
 @dataclass
 class Rig:
-    """One data folder with its IOC and its supervisor."""
+    """One data folder with its IOC and its supervisor.
+
+    changes : keys of the profile with other values, and sections more; clients : what the clients
+    of the IOC have otherwise in their environment, to reach it by a detour
+    """
 
     folder: Path
     speed: float = 2000.0
     changes: Mapping[str, str] = field(default_factory=dict)
+    clients: Mapping[str, str] = field(default_factory=dict)
+    seed: int = 1
     ioc: subprocess.Popen[bytes] | None = None
     up: subprocess.Popen[bytes] | None = None
 
@@ -80,7 +104,7 @@ class Rig:
             shutil.copytree(ROOT / name, self.site / name)
         self._change_profile()
         self.environment = simulation.channel_access(simulation.free_port())
-        self.puts = self.data / "run" / "puts.jsonl"
+        self.history = History(self.folder / "puts.jsonl")
         self.ledger = Ledger(self.data / "ledger.sqlite")
 
     def _change_profile(self) -> None:
@@ -88,7 +112,9 @@ class Rig:
         path = self.site / "profiles" / "sim" / "profile.toml"
         text = path.read_text()
         for key, value in {"speed": f"{self.speed}", **self.changes}.items():
-            if key.startswith("["):
+            if key.startswith("[") and key in text:
+                text = text.replace(key, f"{key}\n{value}", 1)
+            elif key.startswith("["):
                 text += f"\n{key}\n{value}\n"
             else:
                 text, count = re.subn(rf"^{key} = .*$", f"{key} = {value}", text, flags=re.M)
@@ -108,8 +134,10 @@ class Rig:
     def start_ioc(self) -> None:
         """Start the simulated beamline, and wait until it answers."""
         command = [sys.executable, "-m", "sim_devices", "--prefix", PREFIX]
-        command += ["--speed", str(self.speed), "--seed", "1", "--put-log", str(self.puts)]
+        command += ["--speed", str(self.speed), "--seed", str(self.seed)]
+        command += ["--put-log", str(self.history.puts)]
         command += ["--scenes", str(self.data / "scenes" / "changer")]
+        self.history.note("ioc")
         self.ioc = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -128,7 +156,7 @@ class Rig:
         with (self.folder / "up.log").open("ab") as kept:
             self.up = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=kept, stderr=kept,
-                env=self._environment(), start_new_session=True,
+                env={**self._environment(), **self.clients}, start_new_session=True,
             )  # fmt: skip
 
     def pid(self, role: str) -> int | None:
@@ -148,8 +176,12 @@ class Rig:
         pid = self.pid(role)
         if pid is None:
             return False
+        if role == "ioc" and number == signal.SIGSTOP:
+            self.history.excuse("the IOC stands still")
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)
+        if role == "ioc" and number == signal.SIGCONT:
+            self.history.accuse()
         if number == signal.SIGKILL and role in ("ioc", "up"):
             process = self.ioc if role == "ioc" else self.up
             assert process is not None
@@ -178,6 +210,7 @@ class Rig:
         sheet.write_text(json.dumps({"samples": list(rows)}))
         done = self.command("submit", str(sheet), "--out", str(self.data), "--site", str(self.site))
         assert done.returncode == 0, done.stderr
+        self.history.samples += [row["sample_id"] for row in rows]
 
     def command(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run one command of the command line."""
@@ -191,7 +224,10 @@ class Rig:
         from materialsdock.night.audit import Actor
 
         who = Actor("tester", "here")
-        return control.wait(self.ledger, control.ask(self.ledger, verb, who, details), 10.0)
+        found = control.wait(self.ledger, control.ask(self.ledger, verb, who, details), 10.0)
+        if found is not None:
+            self.history.answered[found.seq] = (found.state, time.monotonic())
+        return found
 
     def edges(self, count: int, *, first: int = 1, points: int = 24, **more: Any) -> list[dict]:
         """Rows of a sheet: `count` simulated edges, each ended after `points` points."""
@@ -263,9 +299,44 @@ class Rig:
         goal = self.points() + more_points
         return until(lambda: self.points() >= goal, limit_s, f"{more_points} more points")
 
+    def seen(self) -> None:
+        """Remember what is durable now: none of it may ever be missing again."""
+        self.history.look(self.ledger)
+
     def shutter_closed(self) -> bool:
         """What the shutter's own readback says."""
         return self.get("shutter:Status") == 0
+
+    def closed_at(self, since: float) -> float | None:
+        """When the shutter was closed first, not before `since` (monotonic clock [s]).
+
+        By the IOC's own log; None while it is still open.
+        """
+        is_open = False
+        for line in self.history.lines():
+            if line["kind"] not in ("ioc", "shutter"):
+                continue
+            if line["mono"] >= since:
+                if not is_open:
+                    return since
+                if not line.get("value"):
+                    return float(line["mono"])
+            is_open = bool(line.get("value"))
+        return None if is_open else since
+
+    def notes(self, after_seq: int = 0, *kinds: str) -> list[queue.Noted]:
+        """Lines of the night's log after a number, of these kinds (of all without any)."""
+        found = queue.log(self.ledger, after_seq, 100_000)
+        return [line for line in found if not kinds or line.kind in kinds]
+
+    def last_note(self) -> int:
+        """The number of the latest line of the night's log."""
+        return int(self.ledger.rows("SELECT COALESCE(MAX(seq), 0) FROM events")[0][0])
+
+    def measured_now(self) -> str | None:
+        """The sample that is being measured."""
+        found = queue.samples(self.ledger, "measuring")
+        return found[0].sample_id if found else None
 
 
 @contextlib.contextmanager
