@@ -116,9 +116,10 @@ def _bands(left: Axes, right: Axes, data: Oscillations, within: FourierRange) ->
     """± 2 sd of posterior samples about their mean."""
     if data.samples is None:
         return
-    weighted = data.samples * data.k**within.k_weight
+    inside = data.k <= within.k[1] + 2
+    weighted = (data.samples * data.k**within.k_weight)[:, inside]
     for axes, x, drawn in (
-        (left, data.k, weighted),
+        (left, data.k[inside], weighted),
         (right, r_grid(LONGEST_R), magnitude(data.k, data.samples, within)),
     ):
         middle, sd = drawn.mean(axis=0), drawn.std(axis=0, ddof=1)
