@@ -1,0 +1,258 @@
+"""What the commands of a running night do; they talk to its ledger only, never to a process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from materialsdock.data_directory import DataDirectory
+from materialsdock.errors import InputError, LedgerFault, Refused, Unreachable
+from materialsdock.jobs import Event
+from materialsdock.ledger import Ledger
+from materialsdock.night import audit, control, queue, status
+from materialsdock.night.digest import label, words_of
+from materialsdock.night.status import Status
+from materialsdock.options import stop_options
+
+LIMIT_S = 10.0
+TURN_S = 0.05
+FOLLOW_S = 0.5
+START = "start it: `materialsdock up --out {out}`, or systemctl start materialsdock.target"
+EVENTS: Mapping[str, Event] = {"hold": "hold", "rm": "cancel", "approve": "approve"}
+ONWARD = ("retry", "approve", "move")  # what lets the instrument go on: for who has control
+
+
+@contextmanager
+def opened(out: Path) -> Iterator[tuple[DataDirectory, Ledger]]:
+    """The data folder and its ledger; InputError where there is none, and none is made."""
+    if not (out / "ledger.sqlite").is_file():
+        raise InputError(
+            f"no ledger in {out}",
+            where="--out",
+            remedy=f"name a data folder, or begin one: `materialsdock up --out {out}`",
+        )
+    data = DataDirectory(out)
+    with Ledger(data.ledger) as ledger:
+        yield data, ledger
+
+
+def snapshot(out: Path) -> Status:
+    """What the night does now."""
+    with opened(out) as (data, ledger):
+        return status.snapshot(data, ledger)
+
+
+def offline(out: Path, recorded: str = "") -> Unreachable:
+    """The error that tells how to start a daemon."""
+    return Unreachable(f"no daemon runs{recorded}", where=str(out), remedy=START.format(out=out))
+
+
+# control
+
+
+def in_the_beam(out: Path) -> str | None:
+    """Name and id of the sample that is measured now; None when none is."""
+    with opened(out) as (_, ledger):
+        found = queue.samples(ledger, "measuring")
+        return _called(found[0]) if found else None
+
+
+def _called(sample: queue.Queued) -> str:
+    name = sample.body.get("name")
+    return f"{name} ({sample.sample_id})" if name else sample.sample_id
+
+
+def ask(
+    out: Path,
+    verb: control.Verb,
+    details: Mapping[str, Any] | None = None,
+    *,
+    limit_s: float = LIMIT_S,
+    who: audit.Actor | None = None,
+) -> dict[str, Any]:
+    """Ask the daemon for something, and wait for its answer and for what comes of it.
+
+    Raises Refused with the daemon's words, Unreachable when none runs (a halt is recorded all the
+    same) or when it does not answer within `limit_s`.
+    """
+    until = time.monotonic() + limit_s
+    with opened(out) as (data, ledger):
+        runs = status.online(data)
+        if not runs and verb not in control.HALTS:
+            raise offline(out)
+        measured = queue.samples(ledger, "measuring")
+        seq = control.ask(ledger, verb, who or audit.me(), details)
+        if not runs:
+            said = f"; {verb} is recorded; `materialsdock safe-state` closes the shutter without it"
+            raise offline(out, said)
+        answer = control.wait(ledger, seq, limit_s)
+        if answer is None:
+            raise Unreachable(
+                f"{verb} has no answer after {limit_s:g} s; it is recorded and still counts",
+                where=str(out),
+                remedy="look at `materialsdock status`; `materialsdock safe-state` needs no daemon",
+            )
+        if answer.state == "refused":
+            raise Refused(answer.answer, where=verb)
+        came = _what_came(verb, measured[0], data, ledger, until) if measured else ""
+        return {"verb": verb, "answer": answer.answer, "came": came}
+
+
+def _what_came(
+    verb: str, sample: queue.Queued, data: DataDirectory, ledger: Ledger, until: float
+) -> str:
+    """What an answered request has come to by the end of its time, in words; "" for not yet."""
+
+    def state() -> str:
+        return queue.sample(ledger, sample.sample_id).state
+
+    def phase() -> str:
+        return status.pulse(data, "worker").phase
+
+    come_true: dict[str, Callable[[], bool]] = {
+        "pause": lambda: phase() == "paused" or state() != "measuring",
+        "resume": lambda: phase() != "paused",
+        "stop": lambda: state() != "measuring",
+        "abort": lambda: state() != "measuring",
+    }
+    done = come_true.get(verb)
+    while done is not None and not done():
+        if time.monotonic() > until:
+            return ""
+        time.sleep(TURN_S)
+    if done is None:
+        return ""
+    return f"{_called(sample)}: {phase() if state() == 'measuring' else state()}"
+
+
+def said(answer: Mapping[str, Any]) -> str:
+    """The answer for a person."""
+    return "; ".join(filter(None, (answer["answer"], answer["came"]))) or "done"
+
+
+def changes(words: Sequence[str]) -> dict[str, Any]:
+    """KEY=VALUE words as new stop settings of the running job; InputError for what is none."""
+    try:
+        return stop_options(words)
+    except InputError as fault:
+        raise InputError(fault.what, where="change", remedy=fault.remedy) from None
+
+
+# the queue
+
+
+def change(
+    out: Path,
+    verb: str,
+    ids: Sequence[str],
+    *,
+    place: int | None = None,
+    reason: str = "",
+    who: audit.Actor | None = None,
+) -> dict[str, Any]:
+    """Move, hold, retry, rm or approve samples: all or none, with a row in the audit.
+
+    Whatever lets the instrument go on needs the lease.  Refused names what is possible instead.
+    """
+    if not ids:
+        raise InputError("no sample named", where=f"queue {verb}", remedy="name ids, or --all")
+    who = who or audit.me()
+    with opened(out) as (_, ledger), ledger.transaction():
+        if verb in ONWARD:
+            control.take_lease(ledger, who)
+        for number, sample_id in enumerate(ids):
+            if verb == "move":
+                queue.move(ledger, sample_id, (place or 1) + number)
+            else:
+                _advance(ledger, verb, sample_id, reason or f"{verb} by {who}")
+        details = {"samples": list(ids), "place": place, "reason": reason}
+        audit.record(ledger, who, f"queue {verb}", {k: v for k, v in details.items() if v})
+        states = {name: queue.sample(ledger, name).state for name in ids}
+    return {"verb": verb, "samples": states}
+
+
+def _advance(ledger: Ledger, verb: str, sample_id: str, reason: str) -> None:
+    if verb == "retry":
+        analysed = queue.sample(ledger, sample_id).state != "held"
+        event: Event = "analyse_again" if analysed else "retry"
+        queue.advance(ledger, sample_id, event, reason, failures=0)
+    else:
+        queue.advance(ledger, sample_id, EVENTS[verb], reason)
+
+
+def waiting_for_approval(out: Path) -> list[str]:
+    """Ids of the samples that nobody has approved yet."""
+    with opened(out) as (_, ledger):
+        return [s.sample_id for s in queue.samples(ledger, "submitted")]
+
+
+# lease, audit, log
+
+
+def lease(out: Path, verb: str, *, force: bool = False) -> dict[str, Any]:
+    """Show, take or give control; who has it afterwards, and how long [s]."""
+    with opened(out) as (_, ledger):
+        if verb == "take":
+            control.take_lease(ledger, audit.me(), force=force)
+        elif verb == "give":
+            control.give_lease(ledger, audit.me())
+        found = control.lease(ledger)
+    if found is None:
+        return {"holder": None, "left_s": 0.0}
+    return {"holder": found.holder, "left_s": found.until - time.monotonic()}
+
+
+def actions(out: Path, count: int) -> list[dict[str, Any]]:
+    """The latest rows of the audit, oldest first."""
+    with opened(out) as (_, ledger):
+        return [asdict(action) for action in audit.actions(ledger, count)]
+
+
+def action_line(row: Mapping[str, Any]) -> str:
+    """One row of the audit for a person."""
+    details = ", ".join(f"{key} {value}" for key, value in row["details"].items())
+    words = [f"{row['seq']}", label(row["at"]), row["who"], row["verb"], details]
+    return "  ".join(filter(None, [*words, f"-> {row['answer']}"]))
+
+
+def verify(out: Path, head: str | None) -> dict[str, Any]:
+    """Follow the audit's chain; LedgerFault naming the first row that does not hold."""
+    with opened(out) as (_, ledger):
+        chain = audit.verify(ledger, head)
+    if chain.broken_at is not None:
+        raise LedgerFault(
+            f"the audit does not hold from row {chain.broken_at}; {chain.rows} rows before it do",
+            where=str(out),
+            remedy="keep this folder as it is, and compare with a copy",
+        )
+    return {"rows": chain.rows, "head": chain.head}
+
+
+def log_lines(
+    out: Path, count: int, follow: bool, go_on: Callable[[], bool] = lambda: True
+) -> Iterator[queue.Noted]:
+    """The last `count` lines of the night's log, and, when followed, each further one."""
+    with opened(out) as (_, ledger):
+        newest = int(ledger.rows("SELECT COALESCE(MAX(seq), 0) FROM events")[0][0])
+        after = max(0, newest - count)
+        while go_on():
+            lines = queue.log(ledger, after)
+            yield from lines
+            if lines:
+                after = lines[-1].seq
+            elif follow:
+                time.sleep(FOLLOW_S)
+            else:
+                return
+
+
+def log_line(line: queue.Noted) -> str:
+    """One line of the night's log for a person."""
+    at = time.strftime("%m-%d %H:%M:%S", time.localtime(line.at))
+    mark = {"info": " ", "warn": "!", "critical": "!!"}[line.severity]
+    about = f" {line.sample_id}" if line.sample_id else ""
+    return f"{at} {mark:<2} {line.kind}{about}: {words_of(line)}"
