@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -36,10 +35,10 @@ def _print(said: Any, words: str, as_json: bool) -> None:
     print(json.dumps(said) if as_json else words)
 
 
-def _asked(out: Path, verb: Any, details: Mapping[str, Any], limit_s: float, as_json: bool) -> None:
+def _asked(out: Path, verb: Any, details: Any, limit_s: float, as_json: bool, **more: Any) -> None:
     from materialsdock import night_command
 
-    answer = night_command.ask(out, verb, details, limit_s=limit_s)
+    answer = night_command.ask(out, verb, details, limit_s=limit_s, **more)
     _print(answer, night_command.said(answer), as_json)
 
 
@@ -92,12 +91,14 @@ def abort(
     """End this sample now: shutter closed, motors stopped, the sample held.  Data are kept."""
     from materialsdock import night_command
 
+    only = None
     if not yes:
         if as_json:
             raise InputError("abort asks before it acts", where="--json", remedy="add --yes")
         if (sample := night_command.in_the_beam(out)) is not None:
-            typer.confirm(f"Abort {sample}?", abort=True, err=True)
-    _asked(out, "abort", {"reason": reason}, limit, as_json)
+            only = sample.sample_id
+            typer.confirm(f"Abort {night_command.called(sample)}?", abort=True, err=True)
+    _asked(out, "abort", {"reason": reason}, limit, as_json, only=only)
 
 
 def hold(out: Out = Data, limit: Limit = 10.0, as_json: Json = False, reason: Reason = "") -> None:

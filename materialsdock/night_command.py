@@ -54,14 +54,14 @@ def offline(out: Path, recorded: str = "") -> Unreachable:
 # control
 
 
-def in_the_beam(out: Path) -> str | None:
-    """Name and id of the sample that is measured now; None when none is."""
+def in_the_beam(out: Path) -> queue.Queued | None:
+    """The sample that is measured now; None when none is."""
     with opened(out) as (_, ledger):
-        found = queue.samples(ledger, "measuring")
-        return _called(found[0]) if found else None
+        return next(iter(queue.samples(ledger, "measuring")), None)
 
 
-def _called(sample: queue.Queued) -> str:
+def called(sample: queue.Queued) -> str:
+    """What a person calls a sample, with its id."""
     name = sample.body.get("name")
     return f"{name} ({sample.sample_id})" if name else sample.sample_id
 
@@ -72,10 +72,12 @@ def ask(
     details: Mapping[str, Any] | None = None,
     *,
     limit_s: float = LIMIT_S,
+    only: str | None = None,
     who: audit.Actor | None = None,
 ) -> dict[str, Any]:
     """Ask the daemon for something, and wait for its answer and for what comes of it.
 
+    only : id of the sample that is meant; Refused when another is in the beam by now
     Raises Refused with the daemon's words, Unreachable when none runs (a halt is recorded all the
     same) or when it does not answer within `limit_s`.
     """
@@ -85,7 +87,10 @@ def ask(
         if not runs and verb not in control.HALTS:
             raise offline(out)
         measured = queue.samples(ledger, "measuring")
-        seq = control.ask(ledger, verb, who or audit.me(), details)
+        if only is not None and only not in [s.sample_id for s in measured]:
+            raise Refused(f"{only} is no longer in the beam", where=verb)
+        given = {key: value for key, value in (details or {}).items() if value != ""}
+        seq = control.ask(ledger, verb, who or audit.me(), given)
         if not runs:
             said = f"; {verb} is recorded; `materialsdock safe-state` closes the shutter without it"
             raise offline(out, said)
@@ -126,7 +131,7 @@ def _what_came(
         time.sleep(TURN_S)
     if done is None:
         return ""
-    return f"{_called(sample)}: {phase() if state() == 'measuring' else state()}"
+    return f"{called(sample)}: {phase() if state() == 'measuring' else state()}"
 
 
 def said(answer: Mapping[str, Any]) -> str:

@@ -1,0 +1,362 @@
+"""Commands of a running night: what they say, refuse, record, and how they end."""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+import time
+
+import pytest
+import typer
+from rich.console import Console
+from typer.testing import CliRunner
+
+from materialsdock import cli_night, status_view
+from materialsdock.data_directory import DataDirectory
+from materialsdock.errors import InputError, LedgerFault, Refused, Unreachable
+from materialsdock.ledger import Ledger
+from materialsdock.night import audit, control, queue, status
+from materialsdock.night.beats import Heart
+
+BEN = audit.Actor("ben", "home")
+APP = typer.Typer()
+cli_night.mount(APP)
+
+
+@pytest.fixture
+def night(tmp_path):
+    """A ledger with three waiting samples."""
+    data = DataDirectory(tmp_path)
+    with Ledger(data.ledger) as ledger:
+        rows = [(f"S{n}", 0, {"name": f"rust {n}", "recipe": "xanes"}) for n in (1, 2, 3)]
+        queue.submit(ledger, rows)
+        yield data, ledger
+
+
+@pytest.fixture
+def run(tmp_path, night):
+    """Runs one command on that folder; its output, or the error that `main` would print."""
+
+    def call(*words, answer=None, code=0):
+        done = CliRunner().invoke(APP, [*words, "--out", str(tmp_path)], input=answer)
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        assert done.exit_code == code, done.output
+        return done.output
+
+    return call
+
+
+@pytest.fixture
+def desk(night):
+    """A daemon in place of the real one: answers every intent as a test says."""
+    data, ledger = night
+    answers = {"state": "done", "words": "so it is", "then": lambda intent: None}
+    ended = threading.Event()
+
+    def serve():
+        while not ended.wait(0.01):
+            for intent in control.pending(ledger):
+                if answers["state"] is not None:
+                    control.answer(ledger, intent, answers["state"], answers["words"])
+                    answers["then"](intent)
+
+    thread = threading.Thread(target=serve)
+    with Heart(data.path / "run" / "daemon.beat") as heart:
+        heart.phase("busy")
+        thread.start()
+        yield answers
+        ended.set()
+        thread.join()
+
+
+def order(ledger):
+    return [s.sample_id for s in queue.samples(ledger, "queued")]
+
+
+# the queue
+
+
+def test_the_queue_is_listed_by_name(run):
+    assert "rust 2" in run("queue", "list")
+    rows = json.loads(run("queue", "list", "--json"))
+    assert [(row["place"], row["sample_id"]) for row in rows] == [(1, "S1"), (2, "S2"), (3, "S3")]
+
+
+def test_samples_are_moved_held_retried_and_cancelled_with_their_audit(run, night):
+    ledger = night[1]
+    run("queue", "move", "S3", "1")
+    assert order(ledger) == ["S3", "S1", "S2"]
+    assert "S1 held" in run("queue", "hold", "S1", "--reason", "cracked")
+    assert queue.sample(ledger, "S1").reason == "cracked"
+    assert json.loads(run("queue", "retry", "S1", "--json"))["samples"] == {"S1": "queued"}
+    run("queue", "rm", "S1", "S2")
+    assert order(ledger) == ["S3"]
+    verbs = [(a.verb, a.details.get("samples")) for a in audit.actions(ledger)]
+    assert ("queue move", ["S3"]) in verbs
+    assert ("queue rm", ["S1", "S2"]) in verbs
+    assert audit.verify(ledger).broken_at is None
+
+
+def test_several_samples_change_together_or_not_at_all(run, night):
+    queue.advance(night[1], "S2", "cancel")
+    with pytest.raises(Refused, match="hold is not possible while cancelled"):
+        run("queue", "hold", "S1", "S2")
+    with pytest.raises(InputError, match="no sample 'S9'"):
+        run("queue", "rm", "S1", "S9")
+    assert order(night[1]) == ["S1", "S3"]
+    assert audit.actions(night[1]) == []
+
+
+def test_a_failed_analysis_is_done_again_and_faults_are_forgiven(run, night):
+    ledger = night[1]
+    for event in ("claim", "measured", "analyse", "fail"):
+        queue.advance(ledger, "S1", event, failures=2)
+    assert "S1 measured" in run("queue", "retry", "S1")
+    assert queue.sample(ledger, "S1").failures == 0
+
+
+def test_submitted_samples_wait_for_a_word(run, night):
+    queue.submit(night[1], [("T1", 0, {}), ("T2", 0, {})], approved=False)
+    assert "T1 queued" in run("queue", "approve", "T1")
+    assert "T2 queued" in run("queue", "approve", "--all")
+    with pytest.raises(InputError, match="no sample named"):
+        run("queue", "approve", "--all")
+
+
+def test_what_goes_on_needs_the_lease_what_halts_does_not(run, night):
+    ledger = night[1]
+    control.take_lease(ledger, BEN)
+    run("queue", "hold", "S1")
+    for words in (("retry", "S1"), ("move", "S3", "1"), ("approve", "S1")):
+        with pytest.raises(Refused, match="ben@home has control"):
+            run("queue", *words)
+    run("lease", "take", "--force")
+    run("queue", "retry", "S1")
+
+
+# halts and steering
+
+
+@pytest.mark.parametrize("verb", ["pause", "stop", "hold"])
+def test_halts_without_a_daemon_are_recorded_and_said(run, night, verb):
+    with pytest.raises(Unreachable, match=r"is recorded.*safe-state.*materialsdock up") as error:
+        run(verb)
+    assert error.value.exit_code == 4
+    (intent,) = control.pending(night[1])
+    assert intent.verb == {"hold": "hold_queue"}.get(verb, verb)
+
+
+@pytest.mark.parametrize("words", [("resume",), ("release",), ("veto", "7112"), ("approve-point",)])
+def test_nothing_else_is_recorded_without_a_daemon(run, night, words):
+    with pytest.raises(Unreachable, match="no daemon runs"):
+        run(*words)
+    assert control.pending(night[1]) == []
+    assert control.lease(night[1]) is None
+
+
+def test_an_answer_is_waited_for_and_shown(run, desk):
+    assert run("hold").strip() == "so it is"
+    desk.update(state="refused", words="nothing is being measured")
+    with pytest.raises(Refused, match="pause: nothing is being measured") as refused:
+        run("pause")
+    assert refused.value.exit_code == 3
+    desk.update(state=None)
+    began = time.monotonic()
+    with pytest.raises(Unreachable, match=r"no answer after 0\.3 s; it is recorded"):
+        run("pause", "--limit", "0.3")
+    assert time.monotonic() - began < 3.0
+
+
+def test_what_comes_of_it_is_waited_for_too(run, desk, night):
+    ledger = night[1]
+    queue.claim(ledger)
+    desk["then"] = lambda intent: queue.advance(ledger, "S1", "aborted")
+    answer = json.loads(run("abort", "--yes", "--json", "--reason", "smoke"))
+    assert answer == {"verb": "abort", "answer": "so it is", "came": "rust 1 (S1): held"}
+    assert audit.actions(ledger)[-1].details == {"reason": "smoke"}
+
+
+def test_an_abort_names_the_sample_and_asks(run, desk, night):
+    queue.claim(night[1])
+    assert "Abort rust 1 (S1)?" in run("abort", answer="n\n", code=1)
+    assert not audit.actions(night[1])
+    desk["then"] = lambda intent: queue.advance(night[1], "S1", "aborted")
+    assert "S1): held" in run("abort", answer="y\n")
+    with pytest.raises(InputError, match="--yes"):
+        run("abort", "--json")
+
+
+def test_an_abort_that_was_confirmed_for_another_sample_is_refused(desk, night):
+    from materialsdock import night_command
+
+    queue.claim(night[1])
+    with pytest.raises(Refused, match="S3 is no longer in the beam"):
+        night_command.ask(night[0].path, "abort", only="S3")
+
+
+@pytest.mark.parametrize(
+    ("words", "details"),
+    [
+        (("veto", "7112.5"), {"x": 7112.5}),
+        (("veto", "-5.5", "-4.5", "--reason", "glitch"),
+         {"low": -5.5, "high": -4.5, "reason": "glitch"}),
+        (("force", "7120"), {"x": 7120.0}),
+        (("change", "threshold=0.02", "maximum_points=80"),
+         {"changes": {"threshold": 0.02, "maximum_points": 80}}),
+        (("approve-point",), {}),
+    ],
+)  # fmt: skip
+def test_steering_becomes_an_intent(run, desk, night, words, details):
+    run(*words)
+    action = audit.actions(night[1])[-1]
+    assert action.verb == words[0].removesuffix("-point")
+    assert {k: v for k, v in action.details.items() if k != "lease_epoch"} == details
+
+
+def test_a_change_that_says_nothing_is_refused_with_what_there_is(run, desk):
+    with pytest.raises(InputError, match=r"change: cannot read 'soon'.*threshold=N"):
+        run("change", "soon")
+
+
+# lease, audit, log
+
+
+def test_the_lease_is_taken_shown_and_given(run, night):
+    assert "nobody has control" in run("lease", "show")
+    assert f"{audit.me()} has control for another 600 s" in run("lease", "take")
+    assert json.loads(run("lease", "show", "--json"))["holder"] == str(audit.me())
+    assert "nobody" in run("lease", "give")
+    control.take_lease(night[1], BEN)
+    with pytest.raises(Refused, match="--force"):
+        run("lease", "take")
+
+
+def test_the_audit_is_shown_and_verified(run, night):
+    run("queue", "hold", "S1")
+    assert "queue hold" in run("audit", "tail")
+    head = json.loads(run("audit", "verify", "--json"))["head"]
+    run("audit", "verify", "--head", head)
+    with pytest.raises(LedgerFault, match="does not hold from row 2"):
+        run("audit", "verify", "--head", "0" * 63 + "1")
+    with night[1].transaction() as db:
+        db.execute("UPDATE audit SET body = replace(body, 'hold', 'retry')")
+    with pytest.raises(LedgerFault, match="does not hold from row 1"):
+        run("audit", "verify")
+
+
+def test_the_log_is_shown_and_followed(run, night):
+    from materialsdock import night_command
+
+    queue.note(night[1], "disk_low", {"free_gb": 1.0}, severity="critical")
+    lines = run("log", "-n", "1").splitlines()
+    assert lines == [line for line in lines if "!! disk_low: free_gb 1.0" in line]
+    assert [json.loads(line)["kind"] for line in run("log", "--json").splitlines()] == [
+        "submitted", "disk_low"]  # fmt: skip
+    following = night_command.log_lines(night[0].path, 1, follow=True)
+    assert next(following).kind == "disk_low"
+    queue.note(night[1], "disk_enough", {})
+    assert next(following).kind == "disk_enough"
+
+
+# the view
+
+
+def test_a_folder_without_a_ledger_is_refused_and_not_made(tmp_path):
+    nowhere = tmp_path / "none"
+    done = CliRunner().invoke(APP, ["status", "--out", str(nowhere)])
+    assert isinstance(done.exception, InputError)
+    assert not nowhere.exists()
+
+
+def test_the_status_is_shown_and_says_how_to_start_a_daemon(run):
+    assert "offline" in run("status", code=4)
+    assert "rust 1" in run("status", code=4)
+    assert json.loads(run("status", "--json", code=4).splitlines()[0])["daemon"] == "offline"
+
+
+def test_the_status_of_a_daemon_that_runs_ends_with_0(run, desk):
+    assert "no worker" in run("status")
+
+
+class Rounds:
+    """Lets a live view turn so many times, doing something before each."""
+
+    def __init__(self, *acts):
+        self.acts = list(acts)
+
+    def __call__(self):
+        if not self.acts:
+            return False
+        self.acts.pop(0)()
+        return True
+
+
+def nothing():
+    return
+
+
+def watched(night, *acts, terminal, read=None):
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=terminal, width=120, color_system=None)
+    read = read or (lambda: status.snapshot(*night))
+    status_view.watch(read, console, every_s=0.0, go_on=Rounds(*acts))
+    return out.getvalue()
+
+
+def test_without_a_terminal_a_line_tells_each_change(night):
+    held = lambda: queue.advance(night[1], "S1", "hold")  # noqa: E731
+    said = watched(night, nothing, nothing, held, nothing, terminal=False)
+    first, second = said.splitlines()
+    assert "3 queued" in first
+    assert "1 held" in second
+    assert "\x1b" not in said
+
+
+def test_on_a_terminal_it_is_live(night):
+    claim = lambda: queue.claim(night[1])  # noqa: E731
+    said = watched(night, nothing, claim, terminal=True)
+    assert "rust 1" in said
+    assert "measuring" in said
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_view_that_cannot_be_read_any_more_is_stale(night, terminal):
+    found = [status.snapshot(*night)]
+
+    def read():
+        if not found:
+            raise LedgerFault("cannot be read: disk I/O error")
+        return found.pop()
+
+    said = watched(night, nothing, nothing, terminal=terminal, read=read)
+    assert "STALE" in said
+    assert "disk I/O error" in said
+
+
+def test_a_silent_daemon_makes_the_view_stale(night, monkeypatch):
+    with Heart(night[0].path / "run" / "daemon.beat") as heart:
+        heart.phase("busy")
+        later = time.monotonic() + 9.0
+        with monkeypatch.context() as patch:
+            patch.setattr(status.beats.time, "monotonic", lambda: later)
+            now = status.snapshot(*night)
+    out = io.StringIO()
+    Console(file=out, width=120).print(status_view.view(now))
+    assert "STALE: daemon silent for 9 s" in out.getvalue()
+
+
+def test_names_are_shown_as_they_are(night):
+    queue.submit(night[1], [("S9", 0, {"name": "[red]\x1b[2J evil"})])
+    out = io.StringIO()
+    Console(file=out, width=120).print(status_view.view(status.snapshot(*night)))
+    assert "[red]?[2J evil" in out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(None, "–"), (4.21, "4.2 s"), (42.0, "42 s"), (720.0, "12 min"), (11100.0, "3 h 05 min")],
+)
+def test_durations_are_for_people(value, words):
+    assert status_view.seconds(value) == words
