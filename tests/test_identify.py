@@ -210,3 +210,18 @@ def test_search_of_a_file_by_elements(tmp_path):
         search(replace(query, elements="He"), tmp_path / "store")
     with pytest.raises(InputError, match="store add"):
         search(query, tmp_path / "nowhere")
+
+
+def test_residuals_count_as_independent_only_where_they_are():
+    class Fitted:
+        def __init__(self, y_calc):
+            self.y_calc = y_calc
+
+    x = np.linspace(10, 60, 5000)
+    noise = np.random.default_rng(3).normal(size=x.size)
+    pattern = Pattern(x, 100 + noise, np.ones(x.size), np.ones(x.size))
+    flat = np.full(x.size, 100.0)
+    white = verdict.independent_residuals(Fitted(flat), pattern, 500)
+    waved = verdict.independent_residuals(Fitted(flat + 5 * np.sin(40 * x)), pattern, 500)
+    assert white > 4500
+    assert waved == 500

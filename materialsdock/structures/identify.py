@@ -26,12 +26,12 @@ TRIED = 3
 MOST_TRIED = 6
 LEVEL = 0.97
 LOWEST_SCORE = 0.15
-LOWEST_SCORE_MORE = 0.25
+LOWEST_SCORE_MORE = 0.2
 NEAR_BEST = 0.6
 LEAST_OWN = 0.3
-# a structure is taken as it is: what may adapt its atoms may adapt a wrong one; but crystallites
-# of one phase may be smaller than those of another
-RECIPE: Mapping[str, Any] = {"coordinates": False, "phase_widths": "own"}
+# a structure is taken as it is: what may adapt its atoms may adapt a wrong one
+RECIPE: Mapping[str, Any] = {"coordinates": False}
+UNLIKE_WIDTHS = 2.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,9 +142,9 @@ class _Course:
             known = () if self.best is None else self.best.phases
             likely = _likely(found, LOWEST_SCORE_MORE if known else LOWEST_SCORE)
             tried = self.refined([(*known, m) for m in likely])
+            widths = self.observed.independent
             better = next(
-                (h for h in tried if verdict.worth_it(h, self.best, self.observed.independent)),
-                None,
+                (h for h in tried if verdict.worth_it(h, self.best, self.pattern, widths)), None
             )
             self.rejected += [h for h in tried if h is not better]
             if better is None:
@@ -174,7 +174,7 @@ class _Course:
         """Those of the sets of phases that can be refined, best first."""
         began = time.perf_counter()
         calls = (
-            (self.pattern, structures_of(phases), self.diffractometer, dict(RECIPE))
+            (self.pattern, structures_of(phases), self.diffractometer, recipe_of(phases))
             for phases in sets
         )
         results: list[Hypothesis] = []
@@ -220,6 +220,16 @@ def _likely(found: Sequence[Match], lowest: float) -> list[Match]:
 
 def _replaced(phases: tuple[Match, ...], index: int, other: Match) -> tuple[Match, ...]:
     return (*phases[:index], other, *phases[index + 1 :])
+
+
+def recipe_of(phases: Sequence[Match]) -> dict[str, Any]:
+    """How to refine a set: widths for each phase only where the match found them unlike.
+
+    Two more parameters per phase would count against the phases of which little is seen.
+    """
+    widths = [m.width for m in phases]
+    unlike = max(widths) >= UNLIKE_WIDTHS * min(widths)
+    return {**RECIPE, "phase_widths": "own" if unlike else "shared"}
 
 
 def structures_of(phases: Sequence[Match]) -> tuple[Structure, ...]:

@@ -85,25 +85,41 @@ def figure(phases: Sequence[Match], fit: Fit, pattern: Pattern) -> float:
     return misfit(fit, pattern) * float(np.sqrt(1 + max(c**2 for c in changes)))
 
 
-def evidence(new: Fit, old: Fit, independent_residuals: float) -> float:
+def evidence(new: Fit, old: Fit, points: float) -> float:
     """Gain of the Bayesian information criterion: N ln(χ²_old/χ²_new) − Δk ln N.
 
-    Residuals of neighbouring points are correlated, so N counts peak widths in the range.  More
-    than 10 is very strong evidence (Kass & Raftery 1995, J. Am. Stat. Assoc. 90, 773).
+    More than 10 is very strong evidence (Kass & Raftery 1995, J. Am. Stat. Assoc. 90, 773).
     """
-    n = max(independent_residuals, math.e)
+    n = max(points, math.e)
     return 2 * n * math.log(old.rwp / new.rwp) - (new.n_free - old.n_free) * math.log(n)
 
 
-def worth_it(new: Hypothesis, old: Hypothesis | None, independent_residuals: float) -> bool:
-    """Whether the last phase of `new` improves the fit enough to be believed."""
+def independent_residuals(fit: Fit, pattern: Pattern, least: float) -> float:
+    """How many residuals count as independent: n (1 − ρ)/(1 + ρ), between `least` and n.
+
+    ρ is the correlation of neighbours (AR(1); Bayley & Hammersley 1946, Suppl. J. R. Stat. Soc. 8,
+    184): about 0 where only counting noise is left, near 1 where peak shapes are wrong.
+    least : peak widths in the range
+    """
+    rest = (pattern.intensity - fit.y_calc) / pattern.sigma
+    correlation = float(rest[1:] @ rest[:-1]) / max(float(rest @ rest), 1e-300)
+    points = float(rest.size)
+    return min(points, max(least, points * (1 - correlation) / (1 + correlation)))
+
+
+def worth_it(new: Hypothesis, old: Hypothesis | None, pattern: Pattern, peak_widths: float) -> bool:
+    """Whether the last phase of `new` improves the fit enough to be believed.
+
+    peak_widths : how many of them the range is long
+    """
     if old is None:
         return True
     phase, share = new.phases[-1], new.fit.phases[-1]
     esd = share.weight_fraction_esd or 0.0
     certain = share.weight_fraction > max(ESDS * esd, LEAST_PERCENT)
     usual = abs(strain(phase, new.fit, len(new.phases) - 1)) <= USUAL_STRAIN
-    gained = evidence(new.fit, old.fit, independent_residuals) > EVIDENCE
+    points = independent_residuals(old.fit, pattern, peak_widths)
+    gained = evidence(new.fit, old.fit, points) > EVIDENCE
     return gained and certain and usual and phase.seen >= LEAST_SEEN
 
 
