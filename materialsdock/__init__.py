@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 __version__ = "0.1.0"
+# by name: what imports the package must not thereby depend on what its extension needs
+_EXTENSION = "materialsdock.magic"
 
 
 def load_ipython_extension(shell: Any) -> None:
     """`%load_ext materialsdock`: the running night as `md`; see materialsdock.magic."""
-    from materialsdock import magic
-
-    magic.load(shell)
+    import_module(_EXTENSION).load(shell)
 
 
 def unload_ipython_extension(shell: Any) -> None:
     """`%unload_ext materialsdock`."""
-    from materialsdock import magic
-
-    magic.unload(shell)
+    import_module(_EXTENSION).unload(shell)
