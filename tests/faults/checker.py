@@ -28,6 +28,7 @@ from materialsdock.model import Job, Observation
 from materialsdock.night import audit, queue
 
 OPEN_S = 5.0
+IDLE_S = 15.0  # the time limit of a move or a count, and its margin
 SLACK_S = 0.5  # of the log's clock: it is written by a process that waits for its turn too
 SIGMAS = 6.0
 LIMITS = {"tth": (-5.0, 165.0), "bragg": (3.0, 85.0), "sample": (0.0, 99.0)}
@@ -170,23 +171,30 @@ def _owned_once(job: Job, ledger: Ledger) -> list[str]:
 
 
 def shutter(night: Night) -> list[str]:
-    """I3: never open for more than 5 s in which nobody moves, counts or opens it."""
-    found, opened, last = [], False, 0.0
+    """I3: never open for more than 5 s without a live owner, nor for long with nothing to do.
+
+    A live owner works, or has the guard feed the dead-man.
+    """
+    found, opened = [], False
+    last = {"a live owner": 0.0, "work": 0.0}
+    most = {"a live owner": OPEN_S, "work": IDLE_S}
     for line in night.lines:
-        if opened:
-            gap = _accused(last, line["mono"], night.history.excused)
-            if gap > OPEN_S + SLACK_S:
-                found.append(f"open for {gap:.1f} s with nobody at work, until {line}")
-                last = line["mono"]
+        for what, limit_s in most.items() if opened else ():
+            gap = _accused(last[what], line["mono"], night.history.excused)
+            if gap > limit_s + SLACK_S:
+                found.append(f"open for {gap:.1f} s without {what}, until {line}")
+                last[what] = line["mono"]
         if line["kind"] in ("shutter", "ioc"):
-            opened, last = bool(line.get("value")), line["mono"]
-        elif line["kind"] == "put" and _works(line):
-            last = line["mono"]
+            opened, last = bool(line.get("value")), dict.fromkeys(last, line["mono"])
+        elif line["kind"] == "put":
+            last |= dict.fromkeys(_proves(line), line["mono"])
     return found
 
 
-def _works(line: Line) -> bool:
-    return moves(line["pv"], line["value"]) or line["pv"].endswith(("shutter:Open", ".TP"))
+def _proves(line: Line) -> tuple[str, ...]:
+    if moves(line["pv"], line["value"]) or line["pv"].endswith(("shutter:Open", ".TP")):
+        return ("a live owner", "work")
+    return ("a live owner",) if line["pv"].endswith("deadman:HB") else ()
 
 
 def _accused(since: float, until: float, excused: Sequence[tuple[float, float, str]]) -> float:

@@ -7,6 +7,7 @@ say of themselves.
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import re
@@ -15,6 +16,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -51,6 +53,19 @@ def record(row: str, **seconds: float | str | None) -> None:
             file.write(f"{line}\n")
 
 
+def profile(margin_s: float = 4.0, **night: object) -> dict[str, str]:
+    """Changes of a profile for nights in which much is broken: nothing is set aside for that."""
+    keys = {
+        "failures_in_a_row": 1000,
+        "retry_delays_s": [0.0] * 50,
+        "disk_free_gb": 0.0,
+        "progress_margin_s": margin_s,
+        **night,
+    }
+    words = "\n".join(f"{key} = {value}" for key, value in keys.items())
+    return {"hysteresis_s": "0.5", "[night]": words}
+
+
 class TooLate(AssertionError):
     """Something did not happen within its time."""
 
@@ -82,13 +97,15 @@ def write_edge(path: Path, e0_ev: float = 7112.0, white: float = 0.4) -> Path:
 class Rig:
     """One data folder with its IOC and its supervisor.
 
-    changes : keys of the profile with other values, and sections more; clients : what the clients
+    changes : keys of the profile with other values, and sections more
+    patches : Python that is added at the end of files of the site; clients : what the clients
     of the IOC have otherwise in their environment, to reach it by a detour
     """
 
     folder: Path
     speed: float = 2000.0
-    changes: Mapping[str, str] = field(default_factory=dict)
+    changes: Mapping[str, str] = field(default_factory=profile)
+    patches: Mapping[str, str] = field(default_factory=dict)
     clients: Mapping[str, str] = field(default_factory=dict)
     seed: int = 1
     ioc: subprocess.Popen[bytes] | None = None
@@ -103,7 +120,11 @@ class Rig:
         for name in SITE:
             shutil.copytree(ROOT / name, self.site / name)
         self._change_profile()
+        for name, more in self.patches.items():
+            with (self.site / name).open("a") as file:
+                file.write(more)
         self.environment = simulation.channel_access(simulation.free_port())
+        self.switched: dict[str, float] = {}
         self.history = History(self.folder / "puts.jsonl")
         self.ledger = Ledger(self.data / "ledger.sqlite")
 
@@ -136,16 +157,14 @@ class Rig:
         command = [sys.executable, "-m", "sim_devices", "--prefix", PREFIX]
         command += ["--speed", str(self.speed), "--seed", str(self.seed)]
         command += ["--put-log", str(self.history.puts)]
-        command += ["--scenes", str(self.data / "scenes" / "changer")]
+        command += ["--scenes", str(self.data / "scenes" / "changer"), "--with-parent"]
+        self._ended(self.ioc)
         self.history.note("ioc")
-        self.ioc = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=(self.folder / "ioc.log").open("ab"),
-            env=self._environment(),
-            start_new_session=True,
-        )
+        with (self.folder / "ioc.log").open("ab") as kept:
+            self.ioc = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=kept,
+                env=self._environment(), start_new_session=True,
+            )  # fmt: skip
         assert self.ioc.stdout is not None
         assert self.ioc.stdout.readline().startswith(b"READY")
 
@@ -197,10 +216,18 @@ class Rig:
             except subprocess.TimeoutExpired:
                 self.up.kill()
                 self.up.wait()
-        if self.ioc is not None and self.ioc.poll() is None:
-            self.ioc.kill()
-            self.ioc.wait()
+        self._ended(self.ioc)
         self.ledger.close()
+
+    @staticmethod
+    def _ended(process: subprocess.Popen[bytes] | None) -> None:
+        if process is None:
+            return
+        process.kill()
+        process.wait()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                pipe.close()
 
     # the operator's side
 
@@ -256,6 +283,11 @@ class Rig:
         with self._channel_access():
             write(PREFIX + name, value, notify=True, timeout=5)
 
+    def switch(self, fault: str, value: float = 1) -> None:
+        """Switch a fault of the IOC; see sim_devices.records.Faults."""
+        self.put(f"faults:{fault}", value)
+        self.switched[fault] = value
+
     def get(self, name: str) -> float:
         """Read a PV of the IOC from the IOC itself."""
         from caproto.sync.client import read
@@ -268,7 +300,10 @@ class Rig:
         before = {key: os.environ.get(key) for key in self.environment}
         os.environ.update(self.environment)
         try:
-            yield
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ResourceWarning)  # caproto leaves sockets open
+                yield
+                gc.collect()
         finally:
             for key, value in before.items():
                 if value is None:
@@ -337,6 +372,69 @@ class Rig:
         """The sample that is being measured."""
         found = queue.samples(self.ledger, "measuring")
         return found[0].sample_id if found else None
+
+    # what tests do again and again
+
+    def amid(self, limit_s: float = 60.0) -> str:
+        """Wait until a sample is well under way, its end far and the shutter open; its id."""
+
+        def well_under_way() -> bool:
+            name = self.measured_now()
+            job = name and self.sample(name).job_id
+            count = "SELECT COUNT(*) FROM observations WHERE job_id = ?"
+            done = self.ledger.rows(count, job)[0][0] if job else 0
+            now = time.monotonic()
+            return 2 <= done <= POINTS - 60 and self.closed_at(now) is None
+
+        self.measuring(1, limit_s)
+        until(well_under_way, limit_s, "a sample under way")
+        name = self.measured_now()
+        return self.amid(limit_s) if name is None else name
+
+    def safe_after(self, began: float, target_s: float) -> float:
+        """Seconds from `began` until the shutter was closed; TooLate beyond the target."""
+        until(lambda: self.closed_at(began) is not None, within(target_s), "shutter closed")
+        closed = self.closed_at(began)
+        assert closed is not None
+        return closed - began
+
+    def told_after(self, seq: int, began: float, words: str, limit_s: float) -> float:
+        """Seconds from `began` until the night's log had these words after line `seq`."""
+        until(lambda: any(words in f"{n.kind} {n.body}" for n in self.notes(seq)), limit_s, words)
+        return time.monotonic() - began
+
+    def again_after(self, began: float, target_s: float) -> float:
+        """Seconds from `began` until two points more than now were durable."""
+        self.measuring(2, within(target_s))
+        return time.monotonic() - began
+
+    def finish(self) -> None:
+        """Bring the night to its end: what is measured is stopped, what waits is cancelled."""
+        queue.hold_all(self.ledger, "the tests are over")
+        for waiting in queue.samples(self.ledger, "queued"):
+            queue.advance(self.ledger, waiting.sample_id, "cancel")
+        if self.measured_now():
+            self.ask("stop")
+        until(lambda: not self.measured_now(), 60, "the last sample stopped")
+        for waiting in queue.samples(self.ledger, "queued"):
+            queue.advance(self.ledger, waiting.sample_id, "cancel")
+        until(self.settled, 120, "everything settled")
+
+
+POINTS = 200
+
+
+def calm(made: Rig) -> None:
+    """No fault is on, nothing is held, samples wait, and one is well under way."""
+    for name, value in made.switched.items():
+        if value:
+            made.switch(name, 0)
+    if queue.fact(made.ledger, "hold"):
+        made.ask("release_queue")
+    if made.states()["queued"] < 3:
+        first = sum(made.states().values()) + 1
+        made.submit(made.edges(10, first=first, points=POINTS, threshold=1e-6))
+    made.amid()
 
 
 @contextlib.contextmanager

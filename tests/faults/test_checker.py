@@ -7,12 +7,12 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import checker
 import numpy as np
 import pytest
 from checker import History, breaks
 from rig import edge_mu, write_edge
 
-import checker
 from materialsdock import config, options, prepare
 from materialsdock.campaign import Campaign
 from materialsdock.formats import read_measured
@@ -170,6 +170,16 @@ def test_an_open_shutter_with_nobody_at_work(night, drop, more):
     ended = [line for line in SOUND if line["kind"] != "shutter" or line["value"]]
     kept = [line for line in ended if not line.get("pv", "").endswith(drop or ("nothing",))]
     write(night[1], [*kept, *more])
+    assert told(night) == {"I3"}
+
+
+def test_an_open_shutter_that_is_fed_but_has_nothing_to_do(night):
+    fed = [put(6.5 + n / 2, "deadman:HB", n) for n in range(20)]
+    ended = [line for line in SOUND if line["kind"] != "shutter" or line["value"]]
+    write(night[1], [*ended, *fed, said(16.0, "shutter", value=0)])
+    assert breaks(*night) == []
+    fed = [put(6.5 + n / 2, "deadman:HB", n) for n in range(40)]
+    write(night[1], [*ended, *fed, said(27.0, "shutter", value=0)])
     assert told(night) == {"I3"}
 
 

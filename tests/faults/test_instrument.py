@@ -1,0 +1,144 @@
+"""F01, F02, F04, F05, F07, F08, F10-F12, F14, F15: the instrument breaks while it measures."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import time
+
+import pytest
+from checker import breaks
+from rig import profile, record, until, within
+
+OPTIONS = {"changes": profile(margin_s=10.0)}
+SWITCHED = [
+    # row, fault, its value, where the time of a fault that is tried twice comes from, words
+    ("F04 put never completes", "put_hang", 1, 20.0, "not done with its move"),
+    ("F05 motor stalls", "motor_stall", 1, 12.0, "stands at"),
+    ("F08 detector NaN", "detector_nan", 1, 3.0, "impossible"),
+    ("F08 detector -1", "detector_nan", 2, 3.0, "impossible"),
+    ("F08 detector Inf", "detector_nan", 3, 3.0, "impossible"),
+    ("F10 detector dead", "detector_dead", 1, 3.0, "impossible readings"),
+    ("F11 detector hangs", "detector_hang", 1, 20.0, "Timeout"),
+]
+
+
+@contextlib.contextmanager
+def fault(night, name, value=1):
+    night.switch(name, value)
+    try:
+        yield
+    finally:
+        night.switch(name, 0)
+
+
+@pytest.mark.parametrize(
+    ("row", "name", "value", "given_up_s", "words"), SWITCHED, ids=[each[0] for each in SWITCHED]
+)
+def test_a_fault_of_a_device_sets_the_sample_aside(night, row, name, value, given_up_s, words):
+    sample = night.amid()
+    seq, began = night.last_note(), time.monotonic()
+    with fault(night, name, value):
+        seen = night.told_after(seq, began, "'kind': 'retry'", within(given_up_s))
+        points = night.points()
+        until(lambda: night.sample(sample).state == "held", within(given_up_s), "held")
+        held = time.monotonic() - began
+        safe = night.safe_after(began, given_up_s)
+        assert night.points() <= points + 1  # one may have been under way
+    ended = time.monotonic()
+    assert words in night.sample(sample).reason
+    again = night.again_after(ended, 20)
+    record(row, detect_s=seen, safe_s=safe, held_s=held, again_s=again)
+
+
+def test_a_motor_that_slips_is_noticed_at_the_point(night):
+    seq, began = night.last_note(), time.monotonic()
+    with fault(night, "motor_slip"):
+        seen = night.told_after(seq, began, "instead of", within(3))
+    again = night.again_after(time.monotonic(), 20)
+    record("F07 motor slips", detect_s=seen, again_s=again)
+
+
+def test_ioc_killed(night):
+    sample = night.amid()
+    seq, began = night.last_note(), time.monotonic()
+    night.signal("ioc", signal.SIGKILL)
+    seen = night.told_after(seq, began, "'kind': 'hold'", within(1))
+    time.sleep(2)
+    night.start_ioc()
+    back = time.monotonic()
+    again = night.again_after(back, 20)
+    record("F01 IOC SIGKILL", detect_s=seen, again_after_it_is_back_s=again)
+    assert night.sample(sample).attempt == 1
+
+
+def test_ioc_frozen(night):
+    points, seq, began = night.points(), night.last_note(), time.monotonic()
+    night.signal("ioc", signal.SIGSTOP)
+    try:
+        seen = night.told_after(seq, began, "'kind': 'hold'", within(10))
+        assert night.points() <= points + 1
+        time.sleep(max(0.0, 9.0 - seen))
+    finally:
+        night.signal("ioc", signal.SIGCONT)
+    back = time.monotonic()
+    safe = night.safe_after(back, 5)
+    record("F02 IOC SIGSTOP", detect_s=seen, safe_after_cont_s=safe,
+           again_after_cont_s=night.again_after(back, 20))  # fmt: skip
+
+
+@pytest.mark.parametrize("seconds", [1.0, pytest.param(60.0, marks=pytest.mark.slow)])
+def test_beam_dump(night, seconds):
+    seq, began = night.last_note(), time.monotonic()
+    night.put("ring:current", 0.0)
+    seen = night.told_after(seq, began, "the beam is down", within(1))
+    safe = night.safe_after(began, 3)
+    points = night.points()
+    time.sleep(max(0.0, began + seconds - time.monotonic()))
+    assert night.points() == points
+    night.put("ring:current", 100.0)
+    again = night.again_after(time.monotonic(), 60)
+    record(f"F12 beam dump {seconds:g} s", detect_s=seen, safe_s=safe, again_s=again)
+
+
+def test_shutter_closed_by_others(night):
+    seq, began = night.last_note(), time.monotonic()
+    night.put("shutter:Close", 1)
+    seen = night.told_after(seq, began, "closed by others", within(2))
+    again = night.again_after(time.monotonic(), 20)
+    record("F14 shutter closed by others", detect_s=seen, again_s=again)
+
+
+def test_no_permit(night):
+    seq, began = night.last_note(), time.monotonic()
+    night.put("shutter:permit", 0)
+    try:
+        safe = night.safe_after(began, 3)
+        seen = night.told_after(seq, began, "'kind': 'hold'", within(2))
+        points = night.points()
+        time.sleep(2)
+        assert night.points() == points
+        assert night.shutter_closed()
+    finally:
+        night.put("shutter:permit", 1)
+    again = night.again_after(time.monotonic(), 20)
+    record("F14 permit lost", detect_s=seen, safe_s=safe, again_s=again)
+
+
+def test_shutter_that_does_not_close(night):
+    seq, began = night.last_note(), time.monotonic()
+    night.history.excuse("the shutter is stuck")
+    with fault(night, "shutter_stuck"):
+        night.put("ring:current", 0.0)
+        try:
+            seen = night.told_after(seq, began, "the shutter does not close", within(5))
+        finally:
+            night.put("ring:current", 100.0)
+    again = night.again_after(time.monotonic(), 30)
+    night.history.accuse()
+    record("F15 shutter stuck", detect_s=seen, again_s=again)
+
+
+def test_nothing_is_broken(night):
+    night.finish()
+    assert breaks(night.ledger, night.history) == []
