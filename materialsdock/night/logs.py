@@ -119,6 +119,7 @@ def begin(
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
+    logging.getLogger(__name__).info("%s begins", role, extra={"pid": os.getpid()})
     return path
 
 
