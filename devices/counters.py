@@ -8,7 +8,7 @@ from typing import Any
 from ophyd import Component, Device, EpicsScaler, EpicsSignal, EpicsSignalRO
 from ophyd.status import DeviceStatus
 
-from materialsdock.errors import DeviceFault
+from materialsdock.errors import DeviceFault, Saturated
 
 MARGIN_S = 5.0
 
@@ -21,16 +21,19 @@ class CheckedScaler(Device):
     """Counts for `count_time` [s] and refuses readings that no counter can have shown.
 
     Subclasses name their channels; the status of a trigger fails with DeviceFault when one of
-    them is not finite or negative, so that such a reading is never saved.
+    them is not finite or negative, so that such a reading is never saved; with Saturated when one
+    of the `limited` channels is at `saturation_counts` or above.
     """
 
     count = Component(EpicsSignal, ".CNT", trigger_value=1, kind="omitted")
     count_time = Component(EpicsSignal, ".TP", kind="config")
     elapsed = Component(EpicsSignalRO, ".T", kind="normal", auto_monitor=False)
     checked: tuple[str, ...] = ()
+    limited: tuple[str, ...] = ()
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, saturation_counts: float = math.inf, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.saturation_counts = saturation_counts
         self.elapsed.name = "count_time_s"
         for channel in self.checked:
             getattr(self, channel).name = channel
@@ -49,16 +52,17 @@ class CheckedScaler(Device):
         return status
 
     def _verify(self, status: DeviceStatus) -> None:
-        bad = {}
-        for channel in self.checked:
-            value = float(getattr(self, channel).get())
-            if not math.isfinite(value) or value < 0:
-                bad[channel] = value
+        values = {channel: float(getattr(self, channel).get()) for channel in self.checked}
+        bad = {key: value for key, value in values.items() if not 0 <= value < math.inf}
+        full = [key for key in self.limited if values[key] >= self.saturation_counts]
         if bad:
             _fail(
                 status,
                 DeviceFault(f"impossible counts {bad}", where=self.name, remedy="check detector"),
             )
+        elif full:
+            words = f"{', '.join(full)} at the limit of {self.saturation_counts:g} counts"
+            _fail(status, Saturated(words, where=self.name, remedy="attenuate the beam"))
         elif not status.done:
             status.set_finished()
 
@@ -78,7 +82,7 @@ class IonChambers(CheckedScaler):
 
     i0 = Component(EpicsSignalRO, ".S2", kind="hinted", auto_monitor=False)
     it = Component(EpicsSignalRO, ".S3", kind="hinted", auto_monitor=False)
-    checked = ("i0", "it")
+    checked = limited = ("i0", "it")
 
 
 class PointDetector(CheckedScaler):
@@ -87,3 +91,4 @@ class PointDetector(CheckedScaler):
     counts = Component(EpicsSignalRO, ".S4", kind="hinted", auto_monitor=False)
     monitor = Component(EpicsSignalRO, ".S2", kind="normal", auto_monitor=False)
     checked = ("counts", "monitor")
+    limited = ("counts",)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +12,7 @@ from ophyd import Component, Device, EpicsSignal, EpicsSignalRO
 from ophyd.status import DeviceStatus, Status, StatusBase
 
 from devices.channel_access import WRITE_S
-from materialsdock.errors import DeviceFault
+from materialsdock.errors import DeviceFault, Saturated
 from materialsdock.model import Proposal
 
 MARGIN_S = 5.0
@@ -22,7 +23,8 @@ class SegmentScanner(Device):
     """Continuous 2θ scan with a multichannel scaler: `prepare`, `kickoff`, `complete`, `collect`.
 
     A kickoff replayed after a pause aborts what still runs and starts the segment anew; nothing
-    is collected but the segment that was completed last, and that only once.
+    is collected but the segment that was completed last, and that only once.  None with a step at
+    `saturation_counts` or above is: Saturated.
     """
 
     start = Component(EpicsSignal, "Start", kind="omitted")
@@ -39,7 +41,8 @@ class SegmentScanner(Device):
     stream = "primary"
     units = {"two_theta": "deg", "counts": "", "count_time_s": "s", "monitor": ""}  # noqa: RUF012
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, saturation_counts: float = math.inf, **kwargs: Any) -> None:
+        self.saturation_counts = saturation_counts
         self._segment: Proposal | None = None
         self._scan: DeviceStatus | None = None
         super().__init__(*args, **kwargs)
@@ -118,6 +121,11 @@ class SegmentScanner(Device):
             raise DeviceFault("impossible counts", where=self.name, remedy="check detector")
         if not (arrays["monitor"] > 0).all():
             raise DeviceFault("no beam on the monitor", where=self.name, remedy="check the beam")
+        if full := np.count_nonzero(counts >= self.saturation_counts):
+            words = (
+                f"{full} of {counts.size} steps at the limit of {self.saturation_counts:g} counts"
+            )
+            raise Saturated(words, where=self.name, remedy="attenuate the beam")
 
     def stop(self, *, success: bool = False) -> None:
         """End a scan in progress."""

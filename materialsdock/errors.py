@@ -65,6 +65,10 @@ class DeviceFault(MaterialsDockError):
     code, exit_code = "device_fault", 5
 
 
+class Saturated(DeviceFault):
+    """A detector at its limit: what it shows is less than what there was."""
+
+
 class ModelFault(MaterialsDockError):
     """A computation that cannot go on (non-finite data, a matrix beyond repair)."""
 

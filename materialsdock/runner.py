@@ -29,6 +29,7 @@ from materialsdock.report import summary_json
 
 log = logging.getLogger(__name__)
 CATALOG_DRAIN_S = 60.0
+VISITED_BY = {"xas": "plans.stubs:measure_point", "xrd": "plans.stubs:measure_step"}
 
 
 class Interrupted(MaterialsDockError):
@@ -109,8 +110,10 @@ def beam_suspender(beam: Beam, instrument: Instrument) -> Any:
 def plan_for(campaign: Campaign, instrument: Instrument, profile: Profile, **night: Any) -> Any:
     """The adaptive plan of this job on this instrument.
 
-    night : what a daemon adds to the conditions of every exposure, see plans.guards.Conditions
+    night : what a daemon adds to the conditions of every exposure, see plans.guards.Conditions,
+    and its `sentry`, see plans.reference
     """
+    sentry = night.pop("sentry", None)
     measure = resolve(getattr(profile, campaign.job.sample.technique).measure)
     ready: dict[str, Any] = {}
     beam = profile.beam and (profile.beam.role, profile.beam.minimum_ma, profile.beam.resume_ma)
@@ -118,8 +121,12 @@ def plan_for(campaign: Campaign, instrument: Instrument, profile: Profile, **nig
         terms = {"beam": beam, "place": campaign.job.sample.position, **night}
         conditions = resolve("plans.guards:Conditions")(**profile.conditions.holding(), **terms)
         gate = resolve("plans.guards:Gate")(instrument, conditions)
-        measure = resolve("plans.attempts:Attempts")(gate).of(measure)
-        ready = {"ready": gate.ready}
+        attempts = resolve("plans.attempts:Attempts")(gate)
+        measure, ready = attempts.of(measure), {"ready": gate.ready}
+        if sentry is not None:
+            point = resolve(VISITED_BY[campaign.job.sample.technique])
+            visits = resolve("plans.reference:Visits")(attempts, sentry, point)
+            ready = {"ready": visits.ready}
     elif beam is not None:
         ready = {"ready": partial(resolve("plans.stubs:hold_for_beam"), instrument, *beam)}
     return resolve(profile.learn)(campaign, instrument, measure, **ready)

@@ -10,14 +10,14 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
 
 import bluesky.plan_stubs as bps
 from bluesky.utils import FailedStatus, Msg
 
-from materialsdock.errors import DeviceFault
+from materialsdock.errors import DeviceFault, Saturated
 from materialsdock.model import Proposal
 from materialsdock.protocols import Instrument, Measure
 from plans.guards import POLL_S, Gate
@@ -31,6 +31,7 @@ SETTLE_S = 6.0  # for what was stopped to end
 PLACE_TOLERANCE = 0.05
 STARTS = ("set", "prepare", "kickoff", "trigger")
 POSITIVE = ("i0", "it")  # zero with beam on is no reading
+SHORTER, SHORTEST = 1 / 4, 1 / 16  # counting times after a saturated one; the least of all
 
 
 class VoidPoint(Exception):
@@ -59,15 +60,18 @@ class Attempts:
     def __init__(self, gate: Gate) -> None:
         self.gate, self.instrument = gate, gate.instrument
         self.conditions = gate.conditions
+        self._flagged = False
 
     def of(self, measure: Measure) -> Measure:
         """A Measure that saves a point only when every condition held while it was counted.
 
-        Raises DeviceFault when the instrument fails at one point again and again.
+        What saturates a detector is counted for a shorter time.  Raises DeviceFault when the
+        instrument fails at one point again and again.
         """
 
-        def point(proposal: Proposal, instrument: Instrument) -> Plan[None]:
+        def point(asked: Proposal, instrument: Instrument) -> Plan[None]:
             tries: Counter[str] = Counter()
+            proposal = asked
             while True:
                 attempt = Attempt(self.gate.losses)
                 try:
@@ -81,7 +85,10 @@ class Attempts:
                         yield from bps.checkpoint()
                         return (yield Msg("rewindable", None, True))
                     yield from self._abandoned(attempt)
-                    why = yield from self._judged(error, attempt, tries, proposal)
+                    if isinstance(root := _root(error), Saturated):
+                        proposal, why = self._shorter(root, proposal, asked), ""
+                    else:
+                        why = yield from self._judged(error, attempt, tries, proposal)
                 if why:
                     self.conditions.report("void", f"point at {proposal.start:g}: {why}")
                     yield from self.gate.hold(why)
@@ -203,6 +210,20 @@ class Attempts:
             ) from error
         c.report("retry", f"point at {proposal.start:g}: {words}")
         return ""
+
+    def _shorter(self, error: Saturated, proposal: Proposal, asked: Proposal) -> Proposal:
+        """The same point for a shorter time; DeviceFault when that would be too short."""
+        seconds = SHORTER * proposal.count_time_s
+        if seconds < SHORTEST * asked.count_time_s * (1 - 1e-9):
+            raise DeviceFault(
+                f"{error.what} even in {proposal.count_time_s:.3g} s",
+                where=f"point at {proposal.start:g}",
+                remedy="attenuate the beam, then retry the sample",
+            ) from error
+        kind, self._flagged = "retry" if self._flagged else "flag", True
+        words = f"{error.what}; counted again for {seconds:.3g} s"
+        self.conditions.report(kind, f"point at {proposal.start:g}: {words}")
+        return replace(proposal, count_time_s=seconds)
 
     def _lost(self, attempt: Attempt) -> Plan[bool]:
         """Whether the IOC was away; only a heartbeat that is new proves that it is there."""

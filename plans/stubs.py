@@ -67,25 +67,27 @@ def sealed(saving: Callable[[], Plan[Any]]) -> Plan[None]:
     yield Msg("rewindable", None, True)
 
 
-def measure_point(proposal: Proposal, instrument: Instrument) -> Plan[None]:
-    """Move the monochromator to one energy, count, and save one event in `primary`."""
+def measure_point(
+    proposal: Proposal, instrument: Instrument, stream: str = "primary"
+) -> Plan[None]:
+    """Move the monochromator to one energy, count, and save one event in `stream`."""
     detectors = [instrument.ion_chambers, instrument.mono]
     yield from bps.checkpoint()
     yield from bps.mv(instrument.ion_chambers.count_time, proposal.count_time_s)
     yield from bps.mv(instrument.mono, proposal.start)
     yield from bps.trigger(instrument.ion_chambers, group="count")
     yield from bps.wait(group="count")
-    yield from _save(detectors, "primary")
+    yield from _save(detectors, stream)
 
 
-def measure_step(proposal: Proposal, instrument: Instrument) -> Plan[None]:
-    """Move 2θ to one angle, count, and save one event in `primary`: a classic step scan."""
+def measure_step(proposal: Proposal, instrument: Instrument, stream: str = "primary") -> Plan[None]:
+    """Move 2θ to one angle, count, and save one event in `stream`: a classic step scan."""
     yield from bps.checkpoint()
     yield from bps.mv(instrument.point_detector.count_time, proposal.count_time_s)
     yield from bps.mv(instrument.two_theta, proposal.start)
     yield from bps.trigger(instrument.point_detector, group="count")
     yield from bps.wait(group="count")
-    yield from _save([instrument.point_detector, instrument.two_theta], "primary")
+    yield from _save([instrument.point_detector, instrument.two_theta], stream)
 
 
 def measure_segment(proposal: Proposal, instrument: Instrument) -> Plan[None]:

@@ -17,6 +17,7 @@ from materialsdock.night import queue
 from materialsdock.night.beats import Heart
 from materialsdock.night.faults import fault_of
 from materialsdock.night.process import Line, Lock, die_with
+from materialsdock.night.readings import flags_of
 from materialsdock.report import write_report
 from materialsdock.runner import DataDirectory, keep_outcome, searches
 
@@ -69,7 +70,8 @@ def serve(line: Line, heart: Heart, ledger: Ledger, data: DataDirectory, limit_s
             log.exception("analysis of %s", job_id)
             line.say("fault", sample=sample, fault=fault_of(error))
         else:
-            line.say("analysed", sample=sample, job=job_id, warnings=warnings_of(outcome))
+            warnings = [*flags_of(ledger, sample), *warnings_of(outcome)]
+            line.say("analysed", sample=sample, job=job_id, warnings=warnings)
 
 
 def main() -> None:

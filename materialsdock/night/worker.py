@@ -28,7 +28,9 @@ from materialsdock.model import Decision
 from materialsdock.night import beats, changer, control, making, queue
 from materialsdock.night.beats import Heart
 from materialsdock.night.faults import fault_of
+from materialsdock.night.posted import sentry_of, waits_for
 from materialsdock.night.process import Line, Lock, Message, die_with
+from materialsdock.night.sentry import Sentry
 from materialsdock.protocols import Instrument
 from materialsdock.runner import DataDirectory, Interrupted, plan_for, run_engine
 from materialsdock.sheet import Entry
@@ -60,6 +62,7 @@ class Worker:
         # with conditions the gate watches the beam, and two watchers would hold twice
         self.engine = run_engine(None if profile.conditions else profile.beam, self.instrument)
         self.campaign: Campaign | None = None
+        self.sentry: Sentry | None = None
         self._orders: queues.SimpleQueue[Message] = queues.SimpleQueue()
         self._paused: queues.SimpleQueue[str] = queues.SimpleQueue()
         self._abort = threading.Event()
@@ -117,6 +120,8 @@ class Worker:
             return "pauses at the next point"
         if verb == "resume":
             if str(self.engine.state) != "paused":
+                if self.sentry and (words := self.sentry.release(order["who"])):
+                    return words
                 raise Refused(f"the measurement is {self.engine.state}", where=verb)
             self._paused.put("resume")
             return "goes on as soon as all conditions hold"
@@ -152,7 +157,7 @@ class Worker:
             self.line.say("measured", sample=sample_id, job=self.campaign.job.job_id)
             return True
         finally:
-            self.campaign = None
+            self.campaign = self.sentry = None
             self.heart.phase("idle")
 
     def _prepared(self, sample_id: str) -> Campaign:
@@ -195,11 +200,13 @@ class Worker:
         return max(1.0, float(seconds) / speed)
 
     def _drive(self, campaign: Campaign) -> None:
-        tokens = [self.engine.subscribe(campaign.receive), self.engine.subscribe(self._got_on)]
-        terms: dict[str, Any] = {"epoch": self.epoch, "report": self._report}
-        terms["armed"] = self.profile.night.needs_guard
-        terms["guard_fresh"] = self._guard_is_fresh
-        terms["held"] = partial(waits_for, campaign)
+        heard = (self.ledger, self._report, self.heart.progress)
+        sentry = self.sentry = sentry_of(self.profile, campaign, self.instrument, *heard)
+        hearing = [campaign.receive, self._got_on, *([sentry.receive] if sentry else [])]
+        tokens = [self.engine.subscribe(each) for each in hearing]
+        terms: dict[str, Any] = {"epoch": self.epoch, "report": self._report, "sentry": sentry}
+        terms |= {"armed": self.profile.night.needs_guard, "guard_fresh": self._guard_is_fresh}
+        terms["held"] = partial(waits_for, campaign, sentry)
         run = partial(self.engine, plan_for(campaign, self.instrument, self.profile, **terms))
         try:
             while True:
@@ -227,6 +234,8 @@ class Worker:
             self.heart.phase("holding")
         elif kind == "resumed":
             self.heart.phase("busy")
+            if self.sentry:
+                self.sentry.after_hold()
         else:
             self.heart.progress(RETRY_S)
         self.line.say("condition", kind=kind, words=words)
@@ -254,13 +263,6 @@ class Worker:
             raise Interrupted("aborted while paused")
         self.heart.phase("busy")
         self.line.say("resumed")
-
-
-def waits_for(campaign: Campaign) -> str:
-    """Whom the next exposure waits for, in words; "" for nobody."""
-    if campaign.needs_approval and not campaign.approved:
-        return "waits for approval"
-    return ""
 
 
 def claim_hardware(instrument: Instrument, epoch: int) -> None:

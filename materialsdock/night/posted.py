@@ -1,0 +1,47 @@
+"""The sentry of the sample in the beam, and what the next exposure waits for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from materialsdock.campaign import Campaign
+from materialsdock.config import Profile
+from materialsdock.ledger import Ledger
+from materialsdock.night.sentry import Sentry
+from materialsdock.protocols import Instrument
+
+COUNTER = {"xas": "ion_chambers", "xrd": "point_detector"}  # of single points
+
+
+def sentry_of(
+    profile: Profile,
+    campaign: Campaign,
+    instrument: Instrument,
+    ledger: Ledger,
+    report: Callable[[str, str], object],
+    progress: Callable[[float], object],
+) -> Sentry | None:
+    """The sentinels of a sample as far as it was measured; None for a profile without conditions.
+
+    Nothing can be held there, and nothing flagged would reach anybody.
+    """
+    if profile.conditions is None:
+        return None
+    technique = campaign.job.sample.technique
+    sentry = Sentry(
+        campaign,
+        getattr(profile, technique).motion,
+        profile.conditions,
+        report,
+        progress=progress,
+        can_prove=COUNTER[technique] in instrument.devices,
+    )
+    sentry.recall(ledger)
+    return sentry
+
+
+def waits_for(campaign: Campaign, sentry: Sentry | None) -> str:
+    """Whom or what the next exposure waits for, in words; "" for nobody."""
+    if campaign.needs_approval and not campaign.approved:
+        return "waits for approval"
+    return sentry.held() if sentry is not None else ""

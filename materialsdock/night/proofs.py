@@ -1,0 +1,37 @@
+"""Points counted anew while a sentinel holds: do they show that it is over?"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from materialsdock import sentinels
+from materialsdock.model import FloatArray, Proposal
+from materialsdock.night.readings import LATEST, Readings, expected_counts
+from materialsdock.sentinels import Alarm
+
+COUNTS = 100.0
+TIME_S = (0.1, 10.0)
+
+
+def brightest(recorded: Readings) -> Proposal:
+    """The place with the highest rate of all, for as long as it takes to count COUNTS there."""
+    rates = recorded.counts / recorded.seconds
+    best = int(rates.argmax())
+    at, seconds = float(recorded.x[best]), COUNTS / max(float(rates[best]), 1e-9)
+    return Proposal(at, at, float(np.clip(seconds, *TIME_S)))
+
+
+def still_dead(recorded: Readings, expected: FloatArray, new: Readings) -> Alarm | None:
+    """Whether the detector still shows nothing, or the same counts as before."""
+    expected = np.r_[expected, expected_counts(recorded, new)]
+    counts = np.r_[recorded.counts, new.counts]
+    return sentinels.dead_detector(counts[-LATEST:], expected[-LATEST:])
+
+
+def still_weak(alarm: Alarm, recorded: Readings, new: Readings, tolerance: float) -> Alarm | None:
+    """Whether the beam is not that of the first of the recorded points."""
+    before = float(np.median(recorded.monitor_hz[:10]))
+    if before <= 0:  # it was never there: any beam is more
+        return None if new.monitor[0] > 0 else alarm
+    rate, seconds = float(new.monitor_hz[0]), float(new.seconds[0])
+    return sentinels.beam_proof(before, rate, seconds, tolerance)

@@ -1,0 +1,50 @@
+"""Going back to a place that was counted before, between two exposures, in a stream of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from functools import partial
+from typing import Any, Protocol
+
+from bluesky.utils import Msg
+
+from materialsdock.model import Proposal
+from plans.attempts import Attempts
+
+Plan = Generator[Msg, Any, None]
+STREAM = "reference"
+
+
+class Sentry(Protocol):
+    """Who says when to look again, and where."""
+
+    def ended(self) -> None:
+        """Raises DeviceFault when the sample must not be measured any further."""
+
+    def next_visit(self) -> Proposal | None:
+        """What to count now; None for nothing."""
+
+
+class Visits:
+    """A `ready` for `plans.adaptive.learn` that counts what its sentry asks for.
+
+    measure : of one point, as plans.stubs.measure_point; what it saves is told to no learner.
+    A visit is attempted like any exposure: it is voided, repeated and paused like one.
+    """
+
+    def __init__(self, attempts: Attempts, sentry: Sentry, measure: Callable[..., Plan]) -> None:
+        self.attempts, self.sentry = attempts, sentry
+        self._measure = attempts.of(partial(measure, stream=STREAM))
+
+    def ready(self) -> Plan:
+        """Wait until all conditions hold, and make the visits that are due.
+
+        Raises DeviceFault when a sentinel has ended the sample.
+        """
+        gate = self.attempts.gate
+        self.sentry.ended()
+        yield from gate.ready()
+        while (visit := self.sentry.next_visit()) is not None:
+            yield from self._measure(visit, gate.instrument)
+            self.sentry.ended()
+            yield from gate.ready()
