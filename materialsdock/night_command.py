@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -240,8 +241,8 @@ def verify(out: Path, head: str | None) -> dict[str, Any]:
 def log_lines(
     out: Path, count: int, follow: bool, go_on: Callable[[], bool] = lambda: True
 ) -> Iterator[queue.Noted]:
-    """The last `count` lines of the night's log, and, when followed, each further one."""
-    with opened(out) as (_, ledger):
+    """The last `count` lines of the night's log, and, when followed, each further one to Ctrl-C."""
+    with opened(out) as (_, ledger), contextlib.suppress(KeyboardInterrupt):
         newest = int(ledger.rows("SELECT COALESCE(MAX(seq), 0) FROM events")[0][0])
         after = max(0, newest - count)
         while go_on():

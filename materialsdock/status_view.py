@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -145,8 +146,13 @@ def watch(
     go_on: Callable[[], bool] = lambda: True,
 ) -> None:
     """Show the status until Ctrl-C; what can no longer be read is said to be stale."""
-    if not out.is_terminal:
-        return _lines(read, out, every_s, go_on)
+    with contextlib.suppress(KeyboardInterrupt):
+        (_live if out.is_terminal else _lines)(read, out, every_s, go_on)
+
+
+def _live(
+    read: Callable[[], Status], out: Console, every_s: float, go_on: Callable[[], bool]
+) -> None:
     now, fresh = read(), time.monotonic()
     with Live(view(now), console=out, auto_refresh=False) as live:
         while go_on():

@@ -335,6 +335,15 @@ def test_a_view_that_cannot_be_read_any_more_is_stale(night, terminal):
     assert "disk I/O error" in said
 
 
+def pressed():
+    raise KeyboardInterrupt
+
+
+def test_ctrl_c_ends_a_view_in_order(night):
+    assert "rust 1" in watched(night, nothing, pressed, terminal=True)
+    assert "queued" in watched(night, nothing, pressed, terminal=False)
+
+
 def test_a_silent_daemon_makes_the_view_stale(night, monkeypatch):
     with Heart(night[0].path / "run" / "daemon.beat") as heart:
         heart.phase("busy")
