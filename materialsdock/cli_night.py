@@ -54,7 +54,8 @@ def status(
         with night_command.opened(out) as (data, ledger):
             from materialsdock.night.status import snapshot
 
-            status_view.watch(lambda: snapshot(data, ledger), status_view.console())
+            show = status_view.json_lines if as_json else status_view.watch
+            show(lambda: snapshot(data, ledger), status_view.console())
         return
     now = night_command.snapshot(out)
     if as_json:

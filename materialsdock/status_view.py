@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -183,3 +184,22 @@ def _lines(
             out.print(shown(line), soft_wrap=True)
             before = known
         time.sleep(every_s)
+
+
+def json_lines(
+    read: Callable[[], Status],
+    out: Console,
+    *,
+    every_s: float = 0.5,
+    go_on: Callable[[], bool] = lambda: True,
+) -> None:
+    """One JSON object a line until Ctrl-C; an error in place of what cannot be read."""
+    with contextlib.suppress(KeyboardInterrupt):
+        while go_on():
+            try:
+                said = read().as_dict()
+            except LedgerFault as fault:
+                said = {"error": fault.as_dict(), "stale": [str(fault)]}
+            out.file.write(json.dumps(said) + "\n")
+            out.file.flush()
+            time.sleep(every_s)

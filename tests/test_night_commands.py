@@ -335,6 +335,22 @@ def test_a_view_that_cannot_be_read_any_more_is_stale(night, terminal):
     assert "disk I/O error" in said
 
 
+def test_a_watched_status_may_be_json_lines(night):
+    found = [status.snapshot(*night)]
+
+    def read():
+        if not found:
+            raise LedgerFault("cannot be read: disk I/O error")
+        return found.pop()
+
+    out = io.StringIO()
+    rounds = Rounds(nothing, nothing, pressed)
+    status_view.json_lines(read, Console(file=out), every_s=0.0, go_on=rounds)
+    first, second = map(json.loads, out.getvalue().splitlines())
+    assert first["counts"] == {"queued": 3}
+    assert second["error"]["code"] == "ledger_fault"
+
+
 def pressed():
     raise KeyboardInterrupt
 
