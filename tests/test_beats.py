@@ -152,3 +152,17 @@ def test_a_second_life_continues_the_file(path):
     with Heart(path, epoch=2):
         assert (read(path).epoch, read(path).phase) == (2, "idle")
     assert path.stat().st_size == beats.SIZE
+
+
+def test_who_is_busy_and_does_not_get_on_is_overdue(path):
+    with Heart(path) as heart:
+        assert not beats.overdue(path, os.getpid(), 0.0), "idle"
+        heart.phase("busy")
+        time.sleep(0.02)
+        assert beats.overdue(path, os.getpid(), 0.01)
+        assert not beats.overdue(path, os.getpid(), 60.0)
+        assert not beats.overdue(path, os.getpid() + 1, 0.01), "the beats of another"
+        heart.progress(1.0)
+        assert not beats.overdue(path, os.getpid(), 0.5)
+    assert not beats.overdue(path, os.getpid(), 0.0), "ended"
+    assert not beats.overdue(path.with_name("none"), os.getpid(), 0.0)

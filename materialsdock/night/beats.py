@@ -138,3 +138,11 @@ def read(path: Path) -> Beat | None:
     if born != _boot():
         return None
     return Beat(pid, epoch, loop, progress, expected_s, phase.rstrip(b"\0").decode())
+
+
+def overdue(path: Path, pid: int, limit_s: float) -> bool:
+    """Whether process `pid`, whose beats are in `path`, is busy and has not got on for so long."""
+    beat = read(path)
+    if beat is None or beat.pid != pid or beat.phase != "busy":
+        return False
+    return beat.progress_age_s() > limit_s

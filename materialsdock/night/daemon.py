@@ -19,7 +19,7 @@ from materialsdock import config, siteroot
 from materialsdock.errors import LedgerFault
 from materialsdock.ledger import Ledger
 from materialsdock.night import logs, queue, telling, watch
-from materialsdock.night.beats import Heart
+from materialsdock.night.beats import Heart, overdue
 from materialsdock.night.desk import Desk
 from materialsdock.night.policy import Action, FaultClass, after_fault
 from materialsdock.night.process import Child, Lock, Message, die_with, end_holder
@@ -169,6 +169,9 @@ class Night:
     def _hear_analyst(self) -> None:
         if self.analyst is None:
             return
+        beat = self.data.path / "run" / "analyst.beat"
+        if overdue(beat, self.analyst.pid, self.profile.night.analysis_limit_s):
+            self.analyst.kill()
         status = self.analyst.ended()
         for message in self.analyst.received():
             if message["said"] == "ready":
@@ -181,8 +184,6 @@ class Night:
             self.analyst = None
             if self.analysing is not None:
                 self._analyst_died(self.analysing, status)
-
-    # samples
 
     def _measure_next(self) -> None:
         if not self.ready or self.worker is None or self.measuring is not None:
@@ -218,8 +219,7 @@ class Night:
         reason = f"{place}{fault['message']}"
         severity: queue.Severity = "info" if action.event == "aborted" else "warn"
         with self.ledger.transaction():
-            again = action.event == "interrupted"
-            failures = before.failures + 1 if again else before.failures
+            failures = before.failures + int(action.event == "interrupted")
             queue.advance(self.ledger, before.sample_id, action.event, reason,
                           severity=severity, failures=failures)  # fmt: skip
             if action.event == "fault":
