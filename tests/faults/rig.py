@@ -113,7 +113,7 @@ class Rig:
 
     def __post_init__(self) -> None:
         self.data = self.folder / "data"
-        (self.data / "run").mkdir(parents=True)
+        (self.data / "run").mkdir(parents=True, exist_ok=True)
         (self.data / "scenes" / "changer").mkdir(parents=True)
         self.site = self.folder / "site"
         self.site.mkdir()

@@ -10,7 +10,25 @@ import pytest
 from checker import breaks
 from rig import profile, record, until, within
 
-OPTIONS = {"changes": profile(margin_s=10.0)}
+from materialsdock.errors import Refused
+from materialsdock.night import control
+from materialsdock.night.audit import Actor
+
+# the wall clock of all processes of the night, as far off as a file says
+CLOCK = """
+import time
+from pathlib import Path
+
+_real, _off = time.time, Path(__file__).parents[1] / "clock"
+
+
+def _jumped():
+    return _real() + (float(_off.read_text() or 0.0) if _off.exists() else 0.0)
+
+
+time.time = _jumped
+"""
+OPTIONS = {"changes": profile(margin_s=10.0), "patches": {"sitecustomize.py": CLOCK}}
 SWITCHED = [
     # row, fault, its value, where the time of a fault that is tried twice comes from, words
     ("F04 put never completes", "put_hang", 1, 20.0, "not done with its move"),
@@ -137,6 +155,41 @@ def test_shutter_that_does_not_close(night):
     again = night.again_after(time.monotonic(), 30)
     night.history.accuse()
     record("F15 shutter stuck", detect_s=seen, again_s=again)
+
+
+@pytest.mark.parametrize("jump_s", [8.0, -3600.0, 86400.0])
+def test_the_wall_clock_jumps(night, jump_s):
+    sample, seq, began = night.amid(), night.last_note(), time.monotonic()
+    attempt, clock = night.sample(sample).attempt, night.folder / "clock"
+    clock.write_text(str(jump_s))
+    try:
+        seen = night.told_after(seq, began, "clock_jump", within(1.5))
+        night.measuring(3, within(5))
+    finally:
+        clock.write_text("0")
+    night.told_after(seq, began, f"{{'seconds': {-jump_s}"[:14], within(3))
+    assert night.sample(sample).attempt == attempt
+    assert not night.notes(seq, "safe_state", "condition")
+    record(f"F30 clock {jump_s:+g} s", detect_s=seen)
+
+
+def test_two_operators(night):
+    one, other = Actor("one", "here"), Actor("other", "there")
+    lease = control.take_lease(night.ledger, one)
+    with pytest.raises(Refused, match="one@here has control"):
+        control.ask(night.ledger, "release_queue", other)
+    paused = control.ask(night.ledger, "pause", other)  # whoever halts needs nothing
+    assert control.wait(night.ledger, paused, 10.0).state == "done"
+    began = time.monotonic()
+    safe = night.safe_after(began, 2)
+    resumed = control.ask(night.ledger, "resume", one)
+    assert control.wait(night.ledger, resumed, 10.0).state == "done"
+    again = night.again_after(time.monotonic(), 10)
+    assert control.take_lease(night.ledger, other, force=True).epoch == lease.epoch + 1
+    with pytest.raises(Refused, match="other@there has control"):
+        control.ask(night.ledger, "resume", one)
+    control.give_lease(night.ledger, other)
+    record("F43 two operators", safe_s=safe, again_s=again)
 
 
 def test_nothing_is_broken(night):

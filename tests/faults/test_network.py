@@ -1,0 +1,77 @@
+"""F03: the network between the night and its IOC is slow, cut, or reset."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import pytest
+from checker import breaks
+from proxy import clients, proxy
+from rig import Rig, calm, profile, record, within
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs a second loopback address")
+
+
+@pytest.fixture(scope="module")
+def going(tmp_path_factory):
+    """A night whose processes reach the IOC by way of the proxy only; tests reach it directly."""
+    detour = 'environment = { EPICS_CA_ADDR_LIST = "", EPICS_CA_CONN_TMO = "4" }'
+    key, _, value = detour.partition(" = ")
+    made = Rig(tmp_path_factory.mktemp("network"), changes={**profile(10.0), key: value})
+    port = int(made.environment["EPICS_CA_SERVER_PORT"])
+    made.clients = clients(port)
+    try:
+        made.start_ioc()
+        with proxy(port) as network:
+            made.network = network
+            made.start_up()
+            yield made
+            made.end()
+    finally:
+        made.end()
+
+
+@pytest.fixture
+def night(going):
+    going.network.heal()
+    going.network.delay_s = 0.0
+    calm(going)
+    going.seen()
+    return going
+
+
+def test_partition(night):
+    seq, began = night.last_note(), time.monotonic()
+    night.network.cut()
+    safe = night.safe_after(began, 5)  # the dead-man: nobody else can reach the shutter
+    seen = night.told_after(seq, began, "'kind': 'hold'", within(10))
+    time.sleep(max(0.0, began + 8.0 - time.monotonic()))
+    healed = time.monotonic()
+    night.network.heal()
+    again = night.again_after(healed, 5)
+    record("F03 partition", detect_s=seen, safe_s=safe, again_after_it_is_healed_s=again)
+
+
+def test_reset(night):
+    seq, began = night.last_note(), time.monotonic()
+    night.network.reset()
+    seen = night.told_after(seq, began, "'kind': 'hold'", within(5))
+    again = night.again_after(began, 20)
+    record("F03 RST", detect_s=seen, again_s=again)
+
+
+def test_latency_only_slows(night):
+    sample, attempt = night.amid(), night.sample(night.measured_now()).attempt
+    night.network.delay_s = 0.05
+    began = time.monotonic()
+    night.measuring(2, within(20))
+    took = time.monotonic() - began
+    night.network.delay_s = 0.0
+    record("F03 latency 0.05 s each way", two_points_s=took)
+    assert night.sample(sample).attempt == attempt
+
+
+def test_nothing_is_broken(night):
+    night.finish()
+    assert breaks(night.ledger, night.history) == []
