@@ -6,18 +6,17 @@ that gives the breaks it found in words; `breaks` asks all of them.
 
 from __future__ import annotations
 
-import json
 import math
 import tempfile
-import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from history import History, Line
 
 from materialsdock.campaign import Campaign
 from materialsdock.errors import MaterialsDockError
@@ -34,54 +33,6 @@ SIGMAS = 6.0
 LIMITS = {"tth": (-5.0, 165.0), "bragg": (3.0, 85.0), "sample": (0.0, 99.0)}
 EXPOSURES = ("scaler1.CNT", "seg:Acquire")
 SETTLED = TERMINAL | {"held"}
-Line = Mapping[str, Any]
-
-
-@dataclass
-class History:
-    """What clients were told and what was seen durable, beside the log of puts `puts`.
-
-    answered : intents by number with their answer and when it was there; excused : intervals of
-    the monotonic clock [s] in which an open shutter is the fault itself, and why
-    """
-
-    puts: Path
-    samples: list[str] = field(default_factory=list)
-    answered: dict[int, tuple[str, float]] = field(default_factory=dict)
-    excused: list[tuple[float, float, str]] = field(default_factory=list)
-    observations: dict[str, str] = field(default_factory=dict)
-    decisions: dict[tuple[str, int], str] = field(default_factory=dict)
-
-    def note(self, kind: str, **facts: Any) -> None:
-        """A line of our own in the log of puts, while no IOC writes there."""
-        with self.puts.open("a") as file:
-            body = {"kind": kind, **facts, "wall": time.time(), "mono": time.monotonic()}
-            file.write(f"{json.dumps(body)}\n")
-
-    def excuse(self, why: str) -> None:
-        """From now on an open shutter is what is being tested."""
-        self.excused.append((time.monotonic(), math.inf, why))
-
-    def accuse(self) -> None:
-        """The last excuse is over."""
-        began, _, why = self.excused[-1]
-        self.excused[-1] = (began, time.monotonic(), why)
-
-    def look(self, ledger: Ledger) -> None:
-        """Remember what is durable now."""
-        self.observations.update(ledger.rows("SELECT uid, body FROM observations"))
-        rows = ledger.rows("SELECT job_id, step, body FROM decisions")
-        self.decisions.update({(job_id, step): body for job_id, step, body in rows})
-
-    def lines(self) -> list[Line]:
-        """The log of puts; a line that a kill tore off is left out."""
-        found = []
-        for line in self.puts.read_text().splitlines() if self.puts.is_file() else ():
-            try:
-                found.append(json.loads(line))
-            except json.JSONDecodeError:
-                continue
-        return found
 
 
 @dataclass

@@ -11,11 +11,24 @@ from collections.abc import Iterator
 
 HERE = "127.0.0.2"  # another address of this machine, so that the port can be the same
 PART = 4096
+SEARCH, HEADER = 6, struct.Struct(">HHHHII")  # of Channel Access
+SENDER = 0xFFFFFFFF  # "at the address from which this answer came"
 AT_ONCE = struct.pack("ii", 1, 0)  # linger: close with a reset
 
 
+def from_here(datagram: bytes) -> bytes:
+    """Answers to searches that name the sender as the server, whoever it was before."""
+    found, at = bytearray(datagram), 0
+    while at + HEADER.size <= len(found):
+        command, size, port, count, _, channel = HEADER.unpack_from(found, at)
+        if command == SEARCH and size == 8:
+            HEADER.pack_into(found, at, command, size, port, count, SENDER, channel)
+        at += HEADER.size + size
+    return bytes(found)
+
+
 class Proxy:
-    """Carries what comes to HERE:port on to 127.0.0.1:port, and back.
+    """Carries what comes to HERE:port on to 127.0.0.1:port, and back: searches and circuits.
 
     delay_s : of every part, either way; `cut` holds everything back until `heal`
     """
@@ -27,7 +40,11 @@ class Proxy:
         self._whole.set()
         self._ends: list[socket.socket] = []
         self._server = socket.create_server((HERE, port))
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._searches = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._searches.bind((HERE, port))
+        self._seekers: dict[tuple[str, int], socket.socket] = {}
+        for work in (self._accept, self._search):
+            threading.Thread(target=work, daemon=True).start()
 
     def cut(self) -> None:
         """Nothing passes, and nobody is told."""
@@ -48,8 +65,30 @@ class Proxy:
     def close(self) -> None:
         """No more of it."""
         self.heal()
-        _end(self._server)
+        for each in (self._server, self._searches, *self._seekers.values()):
+            _end(each)
         self.reset()
+
+    def _search(self) -> None:
+        while True:
+            try:
+                datagram, seeker = self._searches.recvfrom(65536)
+            except OSError:
+                return
+            if not self._whole.is_set():
+                continue
+            if seeker not in self._seekers:
+                on = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+                on.bind(("127.0.0.1", 0))
+                self._seekers[seeker] = on
+                threading.Thread(target=self._answer, args=(on, seeker), daemon=True).start()
+            self._seekers[seeker].sendto(datagram, ("127.0.0.1", self._port))
+
+    def _answer(self, on: socket.socket, seeker: tuple[str, int]) -> None:
+        with contextlib.suppress(OSError):
+            while answer := on.recv(65536):
+                if self._whole.is_set():
+                    self._searches.sendto(from_here(answer), seeker)
 
     def _accept(self) -> None:
         while True:
@@ -92,13 +131,3 @@ def proxy(port: int) -> Iterator[Proxy]:
         yield made
     finally:
         made.close()
-
-
-def clients(port: int) -> dict[str, str]:
-    """Environment of Channel Access clients that know no other way than the proxy."""
-    return {
-        "EPICS_CA_NAME_SERVERS": f"{HERE}:{port}",
-        "EPICS_CA_ADDR_LIST": "",
-        "EPICS_CA_AUTO_ADDR_LIST": "NO",
-        "EPICS_CA_CONN_TMO": "4",
-    }

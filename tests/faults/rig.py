@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from checker import History
+from history import History
 
 from materialsdock import simulation
 from materialsdock.ledger import Ledger

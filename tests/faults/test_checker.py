@@ -10,7 +10,8 @@ from pathlib import Path
 import checker
 import numpy as np
 import pytest
-from checker import History, breaks
+from checker import breaks
+from history import History
 from rig import edge_mu, write_edge
 
 from materialsdock import config, options, prepare

@@ -7,7 +7,7 @@ import time
 
 import pytest
 from checker import breaks
-from proxy import clients, proxy
+from proxy import HERE, proxy
 from rig import Rig, calm, profile, record, within
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs a second loopback address")
@@ -16,11 +16,11 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs a second 
 @pytest.fixture(scope="module")
 def going(tmp_path_factory):
     """A night whose processes reach the IOC by way of the proxy only; tests reach it directly."""
-    detour = 'environment = { EPICS_CA_ADDR_LIST = "", EPICS_CA_CONN_TMO = "4" }'
-    key, _, value = detour.partition(" = ")
-    made = Rig(tmp_path_factory.mktemp("network"), changes={**profile(10.0), key: value})
+    detour = {"EPICS_CA_ADDR_LIST": HERE, "EPICS_CA_AUTO_ADDR_LIST": "NO", "EPICS_CA_CONN_TMO": "4"}
+    words = ", ".join(f'{name} = "{value}"' for name, value in detour.items())
+    changes = {**profile(10.0), "environment": f"{{ {words} }}"}
+    made = Rig(tmp_path_factory.mktemp("network"), changes=changes, clients=detour)
     port = int(made.environment["EPICS_CA_SERVER_PORT"])
-    made.clients = clients(port)
     try:
         made.start_ioc()
         with proxy(port) as network:

@@ -1,0 +1,62 @@
+"""What clients were told in a night, and what they saw durable; and the IOC's own log of puts."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from materialsdock.ledger import Ledger
+
+Line = Mapping[str, Any]
+
+
+@dataclass
+class History:
+    """What clients were told and what was seen durable, beside the log of puts `puts`.
+
+    answered : intents by number with their answer and when it was there; excused : intervals of
+    the monotonic clock [s] in which an open shutter is the fault itself, and why
+    """
+
+    puts: Path
+    samples: list[str] = field(default_factory=list)
+    answered: dict[int, tuple[str, float]] = field(default_factory=dict)
+    excused: list[tuple[float, float, str]] = field(default_factory=list)
+    observations: dict[str, str] = field(default_factory=dict)
+    decisions: dict[tuple[str, int], str] = field(default_factory=dict)
+
+    def note(self, kind: str, **facts: Any) -> None:
+        """A line of our own in the log of puts, while no IOC writes there."""
+        with self.puts.open("a") as file:
+            body = {"kind": kind, **facts, "wall": time.time(), "mono": time.monotonic()}
+            file.write(f"{json.dumps(body)}\n")
+
+    def excuse(self, why: str) -> None:
+        """From now on an open shutter is what is being tested."""
+        self.excused.append((time.monotonic(), math.inf, why))
+
+    def accuse(self) -> None:
+        """The last excuse is over."""
+        began, _, why = self.excused[-1]
+        self.excused[-1] = (began, time.monotonic(), why)
+
+    def look(self, ledger: Ledger) -> None:
+        """Remember what is durable now."""
+        self.observations.update(ledger.rows("SELECT uid, body FROM observations"))
+        rows = ledger.rows("SELECT job_id, step, body FROM decisions")
+        self.decisions.update({(job_id, step): body for job_id, step, body in rows})
+
+    def lines(self) -> list[Line]:
+        """The log of puts; a line that a kill tore off is left out."""
+        found = []
+        for line in self.puts.read_text().splitlines() if self.puts.is_file() else ():
+            try:
+                found.append(json.loads(line))
+            except json.JSONDecodeError:
+                continue
+        return found
