@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.exceptions import TyperException
 
-from materialsdock import cli_serve
+from materialsdock import cli_night, cli_serve
 from materialsdock.cli_export import export
 from materialsdock.cli_hybrid import hybrid
 from materialsdock.cli_options import (
@@ -62,9 +62,12 @@ app.add_typer(priors, name="prior")
 app.add_typer(structures, name="store")
 app.add_typer(xas, name="xas")
 app.add_typer(cli_serve.service, name="service")
+app.add_typer(cli_serve.sheets, name="sheet")
+app.command()(cli_serve.simulate)
 for _command in (cli_serve.submit, cli_serve.up, cli_serve.serve, cli_serve.guard):
     app.command()(_command)
 app.command("safe-state")(cli_serve.safe_state)
+cli_night.mount(app)
 app.command()(export)
 
 

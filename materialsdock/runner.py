@@ -16,9 +16,13 @@ from typing import Any
 from materialsdock import analysis
 from materialsdock.campaign import Campaign
 from materialsdock.catalog import CatalogFeeder, close_torn_runs, open_catalog
-from materialsdock.config import Beam, Profile, build_instrument, release, resolve
+from materialsdock.config import Profile, build_instrument, release
 from materialsdock.data_directory import DataDirectory as DataDirectory
 from materialsdock.diffraction import search_of, with_analysis
+from materialsdock.driving import beam_suspender as beam_suspender
+from materialsdock.driving import gate_for as gate_for
+from materialsdock.driving import plan_for as plan_for
+from materialsdock.driving import run_engine as run_engine
 from materialsdock.errors import MaterialsDockError
 from materialsdock.exports.kept import packed
 from materialsdock.ledger import Ledger
@@ -29,7 +33,6 @@ from materialsdock.report import summary_json
 
 log = logging.getLogger(__name__)
 CATALOG_DRAIN_S = 60.0
-VISITED_BY = {"xas": "plans.stubs:measure_point", "xrd": "plans.stubs:measure_step"}
 
 
 class Interrupted(MaterialsDockError):
@@ -80,56 +83,6 @@ class AnalysisOnStop:
             outcome.set_result(self._start())
         except BaseException as error:  # noqa: BLE001 - raised where it is waited for
             outcome.set_exception(error)
-
-
-def run_engine(beam: Beam | None, instrument: Instrument) -> Any:
-    """A RunEngine that leaves signals alone and suspends while there is no beam."""
-    from bluesky import RunEngine
-
-    engine = RunEngine({}, context_managers=[])
-    if beam:
-        engine.install_suspender(beam_suspender(beam, instrument))
-    return engine
-
-
-def beam_suspender(beam: Beam, instrument: Instrument) -> Any:
-    """Hold, shutter closed, while the ring current is low; go on when beam is back a while."""
-    from bluesky.suspenders import SuspendFloor
-
-    shutter = instrument.shutter
-    return SuspendFloor(
-        getattr(instrument, beam.role).current,
-        beam.minimum_ma,
-        resume_thresh=beam.resume_ma,
-        sleep=beam.wait_s,
-        pre_plan=partial(resolve("plans.stubs:set_shutter"), shutter, "closed"),
-        post_plan=partial(resolve("plans.stubs:set_shutter"), shutter, "open"),
-    )
-
-
-def plan_for(campaign: Campaign, instrument: Instrument, profile: Profile, **night: Any) -> Any:
-    """The adaptive plan of this job on this instrument.
-
-    night : what a daemon adds to the conditions of every exposure, see plans.guards.Conditions,
-    and its `sentry`, see plans.reference
-    """
-    sentry = night.pop("sentry", None)
-    measure = resolve(getattr(profile, campaign.job.sample.technique).measure)
-    ready: dict[str, Any] = {}
-    beam = profile.beam and (profile.beam.role, profile.beam.minimum_ma, profile.beam.resume_ma)
-    if profile.conditions is not None:
-        terms = {"beam": beam, "place": campaign.job.sample.position, **night}
-        conditions = resolve("plans.guards:Conditions")(**profile.conditions.holding(), **terms)
-        gate = resolve("plans.guards:Gate")(instrument, conditions)
-        attempts = resolve("plans.attempts:Attempts")(gate)
-        measure, ready = attempts.of(measure), {"ready": gate.ready}
-        if sentry is not None:
-            point = resolve(VISITED_BY[campaign.job.sample.technique])
-            visits = resolve("plans.reference:Visits")(attempts, sentry, point)
-            ready = {"ready": visits.ready}
-    elif beam is not None:
-        ready = {"ready": partial(resolve("plans.stubs:hold_for_beam"), instrument, *beam)}
-    return resolve(profile.learn)(campaign, instrument, measure, **ready)
 
 
 def measure(

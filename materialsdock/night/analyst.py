@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 import logging
-import sys
-from pathlib import Path
 
-from materialsdock import analysis, config, siteroot
+from materialsdock import analysis
 from materialsdock.campaign import Campaign
 from materialsdock.exports.bundle import export_all
 from materialsdock.exports.files import ExportFault
@@ -16,8 +13,9 @@ from materialsdock.model import Outcome, Trial
 from materialsdock.night import queue
 from materialsdock.night.beats import Heart
 from materialsdock.night.faults import fault_of
-from materialsdock.night.process import Line, Lock, die_with
+from materialsdock.night.process import Line
 from materialsdock.night.readings import flags_of
+from materialsdock.night.role import child
 from materialsdock.report import write_report
 from materialsdock.runner import DataDirectory, keep_outcome, searches
 
@@ -76,23 +74,14 @@ def serve(line: Line, heart: Heart, ledger: Ledger, data: DataDirectory, limit_s
 
 def main() -> None:
     """`python -m materialsdock.night.analyst`: started by the daemon only."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--parent", type=int, required=True)
-    parser.add_argument("--answers", type=int, required=True)
-    parser.add_argument("--profile", required=True)
-    parser.add_argument("--site", type=Path, default=None)
-    parser.add_argument("--data", type=Path, required=True)
-    given = parser.parse_args()
-    die_with(given.parent)
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO)
-    line, data = Line(given.answers), DataDirectory(given.data)
-    lock = Lock(data.path / "run" / "analyst.lock", wait_s=LOCK_WAIT_S)
-    profile = config.load(given.profile, siteroot.activate(given.site))
-    with Ledger(data.ledger) as ledger, Heart(data.path / "run" / "analyst.beat") as heart:
-        line.listen()
-        line.say("ready")
-        serve(line, heart, ledger, data, profile.night.analysis_limit_s)
-    lock.release()
+    with (
+        child("analyst") as role,
+        Ledger(role.data.ledger) as ledger,
+        Heart(role.beat / "analyst.beat") as heart,
+    ):
+        role.line.listen()
+        role.line.say("ready")
+        serve(role.line, heart, ledger, role.data, role.profile.night.analysis_limit_s)
 
 
 if __name__ == "__main__":

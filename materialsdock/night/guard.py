@@ -11,7 +11,6 @@ import contextlib
 import logging
 import os
 import signal
-import sys
 import threading
 import time
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from typing import Any
 from materialsdock import config, siteroot
 from materialsdock.errors import LedgerFault, MaterialsDockError
 from materialsdock.ledger import Ledger
-from materialsdock.night import beats, control, queue
+from materialsdock.night import beats, control, logs, queue
 from materialsdock.night.beats import Beat, Heart
 from materialsdock.night.process import Lock, die_with
 from materialsdock.protocols import Instrument
@@ -196,7 +195,7 @@ def main() -> None:
     given = parser.parse_args()
     if given.parent:
         die_with(given.parent)
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO)
+    logs.begin(DataDirectory(given.data), "guard")
     profile = config.load(given.profile, siteroot.activate(given.site))
     serve(profile, DataDirectory(given.data))
 

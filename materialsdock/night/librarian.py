@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 import logging
-import sys
 import time
-from pathlib import Path
 
-from materialsdock import config, siteroot
+from materialsdock import config
 from materialsdock.catalog import CatalogFeeder
 from materialsdock.errors import MaterialsDockError
 from materialsdock.ledger import Ledger
 from materialsdock.night.beats import Heart
-from materialsdock.night.process import Line, Lock, die_with
+from materialsdock.night.process import Line
+from materialsdock.night.role import child
 from materialsdock.runner import DataDirectory, catalog_of
 
 log = logging.getLogger(__name__)
@@ -59,22 +57,9 @@ def wait_for_end(line: Line, heart: Heart) -> None:
 
 def main() -> None:
     """`python -m materialsdock.night.librarian`: started by the daemon only."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--parent", type=int, required=True)
-    parser.add_argument("--answers", type=int, required=True)
-    parser.add_argument("--profile", required=True)
-    parser.add_argument("--site", type=Path, default=None)
-    parser.add_argument("--data", type=Path, required=True)
-    given = parser.parse_args()
-    die_with(given.parent)
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO)
-    line, data = Line(given.answers), DataDirectory(given.data)
-    lock = Lock(data.path / "run" / "librarian.lock", wait_s=5.0)
-    profile = config.load(given.profile, siteroot.activate(given.site))
-    with Heart(data.path / "run" / "librarian.beat") as heart:
-        line.listen()
-        feed(profile, data, line, heart)
-    lock.release()
+    with child("librarian") as role, Heart(role.beat / "librarian.beat") as heart:
+        role.line.listen()
+        feed(role.profile, role.data, role.line, heart)
 
 
 if __name__ == "__main__":

@@ -6,20 +6,18 @@ a sample that was interrupted goes on with the points it has.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import contextlib
 import logging
 import queue as queues
-import sys
 import threading
+import time
 import zlib
 from collections.abc import Iterator, Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-from materialsdock import building, config, siteroot
+from materialsdock import building, config
 from materialsdock.campaign import Campaign
 from materialsdock.catalog import close_torn_runs
 from materialsdock.errors import MaterialsDockError, Refused
@@ -29,16 +27,16 @@ from materialsdock.night import beats, changer, control, making, queue
 from materialsdock.night.beats import Heart
 from materialsdock.night.faults import fault_of
 from materialsdock.night.posted import sentry_of, waits_for
-from materialsdock.night.process import Line, Lock, Message, die_with
+from materialsdock.night.process import Message
+from materialsdock.night.role import Role, child
 from materialsdock.night.sentry import Sentry
 from materialsdock.protocols import Instrument
-from materialsdock.runner import DataDirectory, Interrupted, plan_for, run_engine
+from materialsdock.runner import Interrupted, gate_for, plan_for, run_engine
 from materialsdock.sheet import Entry
 from materialsdock.steering import Steering
 
 log = logging.getLogger(__name__)
 TURN_S = 0.25
-LOCK_WAIT_S = 5.0
 RETRY_S = 15.0  # that one more attempt at a point may take
 STEERING = ("stop", "veto", "force", "change", "approve")
 
@@ -46,18 +44,10 @@ STEERING = ("stop", "veto", "force", "change", "approve")
 class Worker:
     """RunEngine, instrument and the campaign of the sample in the beam."""
 
-    def __init__(
-        self,
-        line: Line,
-        heart: Heart,
-        ledger: Ledger,
-        profile: config.Profile,
-        data: DataDirectory,
-        site: Path,
-        epoch: int,
-    ) -> None:
-        self.line, self.heart, self.ledger = line, heart, ledger
-        self.profile, self.data, self.site, self.epoch = profile, data, site, epoch
+    def __init__(self, role: Role, heart: Heart, ledger: Ledger, epoch: int) -> None:
+        self.line, self.heart, self.ledger = role.line, heart, ledger
+        self.profile, self.data, self.site, self.epoch = role.profile, role.data, role.site, epoch
+        profile = role.profile
         self.instrument: Instrument = config.build_instrument(profile)
         # with conditions the gate watches the beam, and two watchers would hold twice
         self.engine = run_engine(None if profile.conditions else profile.beam, self.instrument)
@@ -204,10 +194,12 @@ class Worker:
         sentry = self.sentry = sentry_of(self.profile, campaign, self.instrument, *heard)
         hearing = [campaign.receive, self._got_on, *([sentry.receive] if sentry else [])]
         tokens = [self.engine.subscribe(each) for each in hearing]
-        terms: dict[str, Any] = {"epoch": self.epoch, "report": self._report, "sentry": sentry}
+        terms: dict[str, Any] = {"epoch": self.epoch, "report": self._report}
         terms |= {"armed": self.profile.night.needs_guard, "guard_fresh": self._guard_is_fresh}
         terms["held"] = partial(waits_for, campaign, sentry)
-        run = partial(self.engine, plan_for(campaign, self.instrument, self.profile, **terms))
+        of = campaign, self.instrument, self.profile
+        gate = gate_for(*of, **terms)
+        run = partial(self.engine, plan_for(*of, gate, sentry))
         try:
             while True:
                 if self._abort.is_set():
@@ -215,7 +207,7 @@ class Worker:
                 with self._interruptions():
                     run()
                     return
-                self._wait_for_resume()
+                self._wait_for_resume(gate)
                 run = self.engine.resume
         finally:
             for token in tokens:
@@ -255,10 +247,22 @@ class Worker:
             if self._abort.is_set() and str(self.engine.state) == "idle":
                 raise Interrupted("aborted") from None
 
-    def _wait_for_resume(self) -> None:
+    def _wait_for_resume(self, gate: Any | None) -> None:
+        """Until somebody asks for it and all conditions have held for their proof time."""
         self.heart.phase("paused")
         self.line.say("paused")
-        if self._paused.get() == "abort":
+        asked = self._paused.get()
+        proven = time.monotonic()
+        while asked != "abort" and gate is not None:
+            if self._abort.is_set():
+                asked = "abort"
+            elif reasons := gate.failing():
+                self.line.say("waiting", words="; ".join(reasons))
+                proven = time.monotonic() + TURN_S
+            elif time.monotonic() - proven >= gate.conditions.hold_proof_s:
+                break
+            time.sleep(TURN_S)
+        if asked == "abort":
             self.engine.abort("asked while paused")
             raise Interrupted("aborted while paused")
         self.heart.phase("busy")
@@ -274,27 +278,13 @@ def claim_hardware(instrument: Instrument, epoch: int) -> None:
 
 def main() -> None:
     """`python -m materialsdock.night.worker`: started by the daemon only."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--parent", type=int, required=True)
-    parser.add_argument("--answers", type=int, required=True)
-    parser.add_argument("--profile", required=True)
-    parser.add_argument("--site", type=Path, default=None)
-    parser.add_argument("--data", type=Path, required=True)
-    given = parser.parse_args()
-    die_with(given.parent)
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO)
-    line, data = Line(given.answers), DataDirectory(given.data)
-    lock = Lock(data.path / "run" / "worker.lock", wait_s=LOCK_WAIT_S)
-    site = siteroot.activate(given.site)
-    with Ledger(data.ledger) as ledger:
+    with child("worker") as role, Ledger(role.data.ledger) as ledger:
         epoch = control.next_epoch(ledger)
-        with Heart(data.path / "run" / "worker.beat", epoch) as heart:
-            profile = config.load(given.profile, site)
-            worker = Worker(line, heart, ledger, profile, data, site, epoch)
-            line.listen()
+        with Heart(role.beat / "worker.beat", epoch) as heart:
+            worker = Worker(role, heart, ledger, epoch)
+            role.line.listen()
             worker.serve()
             config.release(worker.instrument)
-    lock.release()
 
 
 if __name__ == "__main__":
