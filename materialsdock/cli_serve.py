@@ -12,10 +12,12 @@ from materialsdock.cli_options import Json, Out, ProfileName, Site
 
 Data = Path("materialsdock-data")
 service = typer.Typer(no_args_is_help=True, help="Units for systemd.")
+sheets = typer.Typer(no_args_is_help=True, help="Sample sheets.")
+SheetFile = Annotated[Path, typer.Argument(help="Sample sheet: .csv, .xlsx, .toml or .json.")]
 
 
 def submit(
-    sheet: Annotated[Path, typer.Argument(help="Sample sheet: .csv, .xlsx, .toml or .json.")],
+    sheet: SheetFile,
     profile: ProfileName = "sim",
     out: Out = Data,
     site: Site = None,
@@ -26,6 +28,45 @@ def submit(
 
     said = serve_command.submit(sheet, profile, site, out)
     print(json.dumps(said) if as_json else serve_command.submitted(said))
+
+
+def simulate(
+    sheet: SheetFile,
+    profile: ProfileName = "sim",
+    seeds: Annotated[int, typer.Option(min=1, max=99, help="Rehearsals of each recipe.")] = 5,
+    analyse: Annotated[bool, typer.Option(help="Time the analysis, too.")] = True,
+    out: Out = Data,
+    site: Site = None,
+    as_json: Json = False,
+) -> None:
+    """Rehearse a sheet on the simulated instrument: limits, order, and when it will be done."""
+    from materialsdock import simulate_command
+
+    said = simulate_command.simulate(sheet, profile, site, out, seeds, analyse)
+    print(json.dumps(said) if as_json else simulate_command.words(said))
+
+
+@sheets.command("template")
+def sheet_template(
+    file: Annotated[Path, typer.Argument(help="Sheet to write: .csv or .xlsx.")],
+    profile: ProfileName = "sim",
+    site: Site = None,
+) -> None:
+    """Write an empty sheet; a workbook offers the words that it knows."""
+    from materialsdock import simulate_command
+
+    simulate_command.template(file, profile, site)
+
+
+@sheets.command("check")
+def sheet_check(
+    sheet: SheetFile, profile: ProfileName = "sim", site: Site = None, as_json: Json = False
+) -> None:
+    """Say whether a sheet could be submitted; queues nothing."""
+    from materialsdock import simulate_command
+
+    ids = simulate_command.check(sheet, profile, site)
+    print(json.dumps({"samples": ids}) if as_json else f"{len(ids)} samples, no fault")
 
 
 def serve(profile: ProfileName = "sim", out: Out = Data, site: Site = None) -> None:
