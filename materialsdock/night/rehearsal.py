@@ -33,7 +33,7 @@ from materialsdock.runner import gate_for, plan_for, run_engine
 from materialsdock.sheet import Entry
 from materialsdock.simulation import running
 
-PLACES = 90  # of the simulated changer, used in turn
+PLACES = 90  # of the simulated changer; the place of a seed decides what is drawn there
 FASTEST = 2000.0  # instrument seconds per second
 
 
@@ -126,14 +126,12 @@ def rehearse(profile: Profile, root: Path, order: Mapping[str, Any], work: Path)
         seed=int(order["seed"]), folder=work / changer.FOLDER,
     ):  # fmt: skip
         instrument = config.build_instrument(profile)
-        place = 0
         for each in order["entries"]:
             entry = Entry.model_validate(each)
             for number, seed in enumerate(order["seeds"]):
                 folder = root / "profiles" / profile.name
-                found = rehearsed(entry, seed, profile, folder, place % PLACES, instrument, work,
+                found = rehearsed(entry, seed, profile, folder, seed % PLACES, instrument, work,
                                   number == 0 and order["analyse"])  # fmt: skip
-                place += 1
                 line = {"sample_id": entry.sample_id, "seed": seed, **found}
                 print(json.dumps(line), flush=True)
         config.release(instrument)
