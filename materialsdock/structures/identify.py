@@ -28,7 +28,7 @@ LEVEL = 0.97
 LOWEST_SCORE = 0.15
 LOWEST_SCORE_MORE = 0.2
 NEAR_BEST = 0.6
-LEAST_OWN = 0.3
+LEAST_OWN = 0.45
 # a structure is taken as it is: what may adapt its atoms may adapt a wrong one
 RECIPE: Mapping[str, Any] = {"coordinates": False}
 UNLIKE_WIDTHS = 2.0
@@ -142,15 +142,19 @@ class _Course:
             known = () if self.best is None else self.best.phases
             likely = _likely(found, LOWEST_SCORE_MORE if known else LOWEST_SCORE)
             tried = self.refined([(*known, m) for m in likely])
-            widths = self.observed.independent
-            better = next(
-                (h for h in tried if verdict.worth_it(h, self.best, self.pattern, widths)), None
-            )
+            better = next((h for h in tried if self._believed(h)), None)
             self.rejected += [h for h in tried if h is not better]
             if better is None:
                 return
             self.best = better
             self.competing.append(likely)
+
+    def _believed(self, new: Hypothesis) -> bool:
+        """Whether its last phase improves the fit, and is none that the fit moved under another."""
+        *known, last = _as_refined(new)
+        own = lines_of_its_own(last, known, self.observed)
+        widths = self.observed.independent
+        return own >= LEAST_OWN and verdict.worth_it(new, self.best, self.pattern, widths)
 
     def _candidates(self) -> list[Match]:
         began = time.perf_counter()
@@ -203,6 +207,15 @@ class _Course:
         limit = verdict.RIVAL * self.best.figure
         same_size = [h for h in tried if len(h.phases) == len(self.best.phases)]
         return tuple(sorted((h for h in same_size if h.figure < limit), key=lambda h: h.figure))
+
+
+def _as_refined(hypothesis: Hypothesis) -> list[Match]:
+    """Its matches with refined cells and weights; shifts of the sample concern all alike."""
+    fit = hypothesis.fit
+    return [
+        replace(m, strain=verdict.strain(m, fit, i), scale=share.weight_fraction, zero_deg=0.0)
+        for i, (m, share) in enumerate(zip(hypothesis.phases, fit.phases, strict=True))
+    ]
 
 
 def _likely(found: Sequence[Match], lowest: float) -> list[Match]:
