@@ -208,7 +208,7 @@ def main() -> None:
     given = parser.parse_args()
     kills = given.kills or (12 if given.quick else 200)
     # a sample takes about as long as the pause between two kills
-    samples = given.samples or (14 if given.quick else kills)
+    samples = given.samples or (10 if given.quick else kills)
     results = run(kills, samples, given.seed, 120.0 if given.quick else 7200.0)
     found = {"results": results, "targets": targets(results)}
     if given.json:

@@ -161,7 +161,7 @@ def test_daemon(night):
 
 
 def test_everything_at_once(night):
-    waiting = [s.sample_id for s in queue.samples(night.ledger, "queued")]
+    before = {s.sample_id: s.attempt for s in queue.samples(night.ledger)}
 
     def kill():
         for role in ("up", "daemon", "guard", "worker", "analyst", "librarian", "ioc"):
@@ -170,8 +170,9 @@ def test_everything_at_once(night):
         night.start_up()
 
     sample = broken(night, "F24 everything SIGKILL", kill, again_s=40, words="'interrupted': ['")
-    assert night.sample(sample).attempt == 2
-    assert [s.sample_id for s in queue.samples(night.ledger, "queued")] == waiting
+    assert 1 <= night.sample(sample).attempt - before[sample] <= 2
+    waiting = [s.sample_id for s in queue.samples(night.ledger, "queued")]
+    assert waiting == [*before][len(before) - len(waiting) :], "in the order of the sheet"
 
 
 def test_abort(night):
