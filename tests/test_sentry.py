@@ -291,7 +291,12 @@ def rig(instrument, RE, tmp_path, faults):
         wanted = job(technique, **changes)
         ledger.add_job(wanted)
         campaign = Campaign(wanted, ledger)
-        report = lambda kind, words: told.append((len(campaign.decisions), kind, words))  # noqa: E731
+
+        def report(kind, words):
+            told.append((len(campaign.decisions), kind, words))
+            if kind == "resumed":  # as the worker does
+                sentry.after_hold()
+
         sentry = Sentry(campaign, MOTION, section, report)
         campaign.listeners.append(lambda d: [faults(*each) for each in actions.get(d.step, ())])
         for receive in (campaign.receive, sentry.receive):
@@ -398,6 +403,7 @@ def test_a_beam_that_goes_is_held_for_until_it_is_back(rig, soon):
     (step, words), *_ = said(rig, "alarm")
     assert step - 30 <= 3
     assert "-70%" in words
+    assert len(said(rig, "alarm")) == 1
     assert "it has passed" in said(rig, "flag")[-1][1]
     assert campaign.finished
 

@@ -1,7 +1,6 @@
 """The sentinels of one sample at work: recorded documents in; flags, holds and ends out.
 
-All that it knows comes from recorded documents, so that after a crash the same documents bring it
-to the same state.
+All that it knows comes from recorded documents: after a crash they bring it to the same state.
 """
 
 from __future__ import annotations
@@ -50,8 +49,8 @@ class Sentry:
     progress : hears the seconds that a visit will take
     can_prove : whether the instrument can count single points of this technique
 
-    A hold ends when its own test passes at a place that is counted anew, or when a person says
-    so; either way the result stays flagged.
+    A hold ends when its own test passes at a place counted anew, or when a person says so; either
+    way the result stays flagged.
     """
 
     def __init__(
@@ -136,8 +135,11 @@ class Sentry:
         return sentinels.beam_proof(before, rate, seconds, self.conditions.i0_tolerance)
 
     def after_hold(self) -> None:
-        """Measuring goes on after a hold: the next point shows whether the beam is the same."""
-        if self._recorded.x.size > self._since:
+        """Measuring goes on after a hold: the next point shows whether the beam is the same.
+
+        After a hold of our own a proof does that.
+        """
+        if self._alarm is None and self._recorded.x.size > self._since:
             self._before_hold_hz = float(np.median(self._recorded.monitor_hz[-3:]))
 
     def decided(self, decision: Decision) -> None:
@@ -170,7 +172,7 @@ class Sentry:
     def _damaged(self, alarm: Alarm | None, *, last: bool = False) -> None:
         if alarm is None:
             return
-        if "energy" in self._flagged:
+        if any(kind.startswith("energy") for kind in self._flagged):
             text = f"{alarm.text}, as the moved energy may explain"
             alarm = replace(alarm, action="flag", text=text)
         self._act(replace(alarm, action="flag") if last else alarm)
@@ -194,12 +196,10 @@ class Sentry:
 
     def held(self) -> str:
         """Why nothing may be exposed, in words; "" when it may, and while a proof is due."""
-        alarm = self._alarm
-        return alarm.text if alarm is not None and self._clock() < self._wait_until else ""
-
-    @property
-    def _wait_until(self) -> float:
-        return self._due if self._proof() is not None else math.inf
+        if self._alarm is None:
+            return ""
+        waits = self._clock() < self._due or self._proof() is None
+        return self._alarm.text if waits else ""
 
     def ended(self) -> None:
         """Raises DeviceFault when the sample must not be measured any further."""
@@ -215,7 +215,7 @@ class Sentry:
         alarm = self._alarm
         if alarm is None:
             return ""
-        self._flag(replace(alarm, text=f"{alarm.text}; {who} let it go on"))
+        self._flag(_after(alarm, f"{who} let it go on"))
         self._go_on(alarm)
         return f"goes on although {alarm.text}"
 
@@ -282,7 +282,7 @@ class Sentry:
         if alarm.kind == "energy" and self.revisits is not None:
             self.revisits.visited += new
         if self._still(alarm, new) is None:
-            self._flag(replace(alarm, text=f"{alarm.text}; it has passed"))
+            self._flag(_after(alarm, "it has passed"))
             self._let_go(alarm)
         else:
             self._pause_s = min(2 * self._pause_s, LAST_PROOF_S)
@@ -295,3 +295,8 @@ class Sentry:
         if alarm.kind == "intensity":
             return still_weak(alarm, recorded, new, self.conditions.i0_tolerance)
         return still_dead(recorded, self._expected[self._since :], new)
+
+
+def _after(alarm: Alarm, words: str) -> Alarm:
+    """A hold that is over is flagged beside what was flagged before it."""
+    return replace(alarm, kind=f"{alarm.kind} hold", text=f"{alarm.text}; {words}")
