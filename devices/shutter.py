@@ -9,7 +9,7 @@ from ophyd.status import SubscriptionStatus
 
 from materialsdock.errors import InputError
 
-LIMIT_S = 5.0
+LIMIT_S = 2.5  # a shutter that has not closed by then is stuck
 
 
 class Shutter(Device):
@@ -38,7 +38,7 @@ class Shutter(Device):
         return bool(self.status.get())
 
     def set(self, value: str) -> SubscriptionStatus:
-        """Drive to "open" or "closed"; the status fails after 5 s without the readback."""
+        """Drive to "open" or "closed"; the status fails after 2.5 s without the readback."""
         if value not in ("open", "closed"):
             raise InputError(
                 f"a shutter cannot be {value!r}", where=self.name, remedy="say open or closed"

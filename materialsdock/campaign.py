@@ -77,7 +77,7 @@ class Campaign:
             by_step.setdefault(observation.step, []).append(observation)
         for decision in ledger.decisions(job_id):
             campaign._begin_as(Step.of(rows.pop(decision.step, ())))
-            campaign._replay(decision, by_step.pop(decision.step))
+            campaign._replay(decision, by_step.pop(decision.step, []))
         campaign._waiting = [o for step in sorted(by_step) for o in by_step[step]]
         campaign._begin_as(Step.of(rows.pop(len(campaign.decisions), ())))
         if campaign._pending and not campaign._waiting:
@@ -93,6 +93,12 @@ class Campaign:
             self._same(self.learner.ask(), step.proposal, "is measured")
 
     def _replay(self, decision: Decision, observations: list[Observation]) -> None:
+        if not observations:
+            raise LedgerFault(
+                f"the observations of step {decision.step} are missing",
+                where=f"job {self.job.job_id}",
+                remedy="restore the ledger from a copy",
+            )
         self.learner.tell(observations)
         self._apply_pending()
         again = None if decision.verdict.stop else self.learner.ask()

@@ -20,18 +20,9 @@ from materialsdock.errors import DeviceFault
 from materialsdock.learning.detours import FORCED
 from materialsdock.ledger import Ledger
 from materialsdock.model import Decision, Proposal
+from materialsdock.night import readings as read
 from materialsdock.night.proofs import brightest, still_dead, still_weak
-from materialsdock.night.readings import (
-    LATEST,
-    NONE_YET,
-    SAME_EV,
-    Readings,
-    damage,
-    documents_of,
-    expected_counts,
-    faded,
-    spoilt,
-)
+from materialsdock.night.readings import LATEST, NONE_YET, SAME_EV, Readings
 from materialsdock.night.revisits import revisits_of
 from materialsdock.sections import Conditions
 from materialsdock.sentinels import Alarm
@@ -84,7 +75,7 @@ class Sentry:
     def recall(self, ledger: Ledger) -> None:
         """Come to the state in which an earlier process left the sample; says nothing anew."""
         report, self._report = self._report, lambda kind, words: None
-        for name, document in documents_of(ledger, self.campaign.job.job_id):
+        for name, document in read.documents_of(ledger, self.campaign.job.job_id):
             self.receive(name, document)
         self._report = report
 
@@ -112,7 +103,7 @@ class Sentry:
 
     def _seen(self, new: Readings, *, visits: bool) -> None:
         """What beam and detector do, wherever they are."""
-        self._expected = np.r_[self._expected, expected_counts(self._recorded, new)]
+        self._expected = np.r_[self._expected, read.expected_counts(self._recorded, new)]
         self._recorded += new
         self._visits = np.r_[self._visits, np.full(new.x.size, visits)]
         recent, tolerance = self._recorded[self._since :], self.conditions.i0_tolerance
@@ -153,8 +144,8 @@ class Sentry:
             return
         if following is None or following.sweep != decision.proposal.sweep:
             step = float(np.median(np.diff(self.campaign.axis.grid)))
-            alarm = damage("xrd", self._primary, step / 2)
-            alarm = alarm or faded(self._primary, step, self.conditions.i0_tolerance)
+            alarm = read.damage("xrd", self._primary, step / 2)
+            alarm = alarm or read.faded(self._primary, step, self.conditions.i0_tolerance)
             self._damaged(alarm, last=following is None)
 
     def _stuck(self) -> Alarm | None:
@@ -228,7 +219,7 @@ class Sentry:
     def _let_go(self, alarm: Alarm) -> None:
         self._alarm = None
         if alarm.kind == "dead_detector":
-            self._forget(spoilt(self._recorded))
+            self._forget(read.spoilt(self._recorded))
         self._since = self._recorded.x.size
 
     def _forget(self, points: int) -> None:
