@@ -78,7 +78,8 @@ def main(folder: Path, technique: str, delay_s: float) -> None:
         try:
             engine = runner.run_engine(None, instrument)
             engine.subscribe(campaign.receive)
-            engine(runner.plan_for(campaign, instrument, profile, epoch=7, report=report))
+            of = campaign, instrument, profile
+            engine(runner.plan_for(*of, runner.gate_for(*of, epoch=7, report=report)))
             found = {
                 "seen_s": times["hold"] - times["killed"],
                 "again_s": times["resumed"] - times["back"],

@@ -110,7 +110,7 @@ def test_interrupted_it_cleans_up_and_can_go_on(tmp_path, end):
     [
         (("measure",), 2, "--replay FILE or --resume ID"),
         (("measure", "--replay", "gone.xy"), 2, "gone.xy"),
-        (("measure", "--resume", "nobody"), 2, "nobody"),
+        (("measure", "--resume", "nobody"), 2, "no ledger"),
         (("measure", "--replay", "words.xy"), 2, "words.xy, line 1"),
         (("measure", "--frobnicate"), 2, "frobnicate"),
         (("measure", "--replay", "flat.xy", "--stop", "foo=1", "--stop", "bar"), 2, "'bar'"),

@@ -71,7 +71,8 @@ def parameters(fit):
 
 
 def test_what_is_refined_comes_back_in_our_words_and_units(stub):
-    fit = stub.refine(PATTERN, (PLATY, OTHER), CU, {"background_terms": 5})
+    recipe = {"background_terms": 5, "coordinates": True}
+    fit = stub.refine(PATTERN, (PLATY, OTHER), CU, recipe)
     found = parameters(fit)
     assert fit.engine == "GSAS-II 4711"
     # the instrument starts as the recipe says: σ² in centideg² there, FWHM² in deg² here

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 from rig import calm, rig
 
-SLOW = "MATERIALSDOCK_SLOW"
+HERE = Path(__file__).parent
+FAULTS, SLOW = "MATERIALSDOCK_FAULTS", "MATERIALSDOCK_SLOW"
+ALONE = ("test_checker.py", "test_inside.py")  # without processes of their own
 
 
 def pytest_collection_modifyitems(items):
-    if os.environ.get(SLOW) == "1":
-        return
+    """Nights of many processes want the machine for themselves: `pytest tests/faults -n 2`."""
     for item in items:
-        if item.get_closest_marker("slow"):
+        if item.path.parent != HERE:
+            continue
+        if os.environ.get(FAULTS) != "1" and item.path.name not in ALONE:
+            item.add_marker(pytest.mark.skip(reason=f"real nights; set {FAULTS}=1"))
+        elif os.environ.get(SLOW) != "1" and item.get_closest_marker("slow"):
             item.add_marker(pytest.mark.skip(reason=f"takes minutes; set {SLOW}=1"))
 
 
