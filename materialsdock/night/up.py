@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from materialsdock import config
+from materialsdock.night import beats
 from materialsdock.night.process import Lock, end_holder
 from materialsdock.runner import DataDirectory
 from materialsdock.simulation import channel_access, free_port
@@ -26,26 +27,38 @@ TURN_S = 0.1
 PAUSES_S = (0.0, 0.5, 2.0, 5.0)
 END_S = 20.0
 CALM_S = 60.0
+SILENT_S = 20.0
 
 
 class Service:
-    """One process that is started again whenever it ends."""
+    """One process that is started again whenever it ends, or is silent for too long.
 
-    def __init__(self, name: str, command: Sequence[str], log_file: Path) -> None:
+    beat : the file of its heartbeats, where it has one
+    """
+
+    def __init__(
+        self, name: str, command: Sequence[str], log_file: Path, beat: Path | None = None
+    ) -> None:
         self.name, self.command, self.log_file = name, [*command], log_file
+        self.beat = beat
         self.process: subprocess.Popen[bytes] | None = None
         self.starts: list[float] = []
 
     def turn(self) -> None:
         """Start it when it does not run and the pause after its last death is over."""
         if self.process is not None and self.process.poll() is None:
-            return
+            if not self._silent(self.process.pid):
+                return
+            log.warning("%s has been silent for %g s and is ended", self.name, SILENT_S)
+            self.process.kill()
+            self.process.wait()
         now = time.monotonic()
         recent = [t for t in self.starts if now - t < CALM_S]
         if recent and now - recent[-1] < PAUSES_S[min(len(recent), len(PAUSES_S)) - 1]:
             return
         if self.process is not None:
             log.warning("%s ended with %s; started again", self.name, self.process.returncode)
+            self._close()
         with self.log_file.open("ab") as kept:
             self.process = subprocess.Popen(
                 self.command,
@@ -57,9 +70,19 @@ class Service:
             )
         self.starts = [*recent, now]
 
+    def _silent(self, pid: int) -> bool:
+        """Frozen: it lives, but its loop has not turned for longer than anything in it takes."""
+        beat = beats.read(self.beat) if self.beat is not None else None
+        return beat is not None and beat.pid == pid and beat.loop_age_s() > SILENT_S
+
+    def _close(self) -> None:
+        assert self.process is not None
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+
     def end(self) -> None:
         """Ask it to end, then make it."""
-        if self.process is None or self.process.poll() is not None:
+        if self.process is None:
             return
         self.process.terminate()
         try:
@@ -67,6 +90,7 @@ class Service:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        self._close()
 
 
 def channel(data: DataDirectory) -> Mapping[str, str]:
@@ -102,7 +126,7 @@ def services(
     for name in ("guard", "daemon"):
         command = [sys.executable, "-m", f"materialsdock.night.{name}", *common]
         command += ["--parent", str(os.getpid())]
-        found.append(Service(name, command, run / f"{name}.log"))
+        found.append(Service(name, command, run / f"{name}.log", run / f"{name}.beat"))
     return found
 
 
