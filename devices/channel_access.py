@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import time
+from typing import Any
 
 log = logging.getLogger(__name__)
 
@@ -12,16 +14,35 @@ READ_S, WRITE_S, CONNECT_S = 2.0, 2.0, 2.0
 _configured = False
 
 
+class SteadyTime:
+    """The module `time`, but its `time()` does not follow jumps of the wall clock."""
+
+    def __init__(self) -> None:
+        self._off = time.time() - time.monotonic()
+
+    def time(self) -> float:
+        """Seconds since 1970 by the clock of when this was made."""
+        return self._off + time.monotonic()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(time, name)
+
+
 def configure() -> None:
     """Set ophyd's read, write and connection time limits [s], once, before the first signal.
 
     Also asks libca to notice a frozen IOC in 4 s instead of 30 s, unless the environment says
-    otherwise.
+    otherwise, and has pyepics measure its time limits with a clock that does not jump.
     """
     global _configured
     if _configured:
         return
     os.environ.setdefault("EPICS_CA_CONN_TMO", "4")
+    import epics.ca
+    import epics.pv
+
+    # a read under way when the wall clock jumps fails at once, or waits as long as the jump
+    epics.ca.time = epics.pv.time = SteadyTime()
     from ophyd.signal import EpicsSignalBase
 
     try:
