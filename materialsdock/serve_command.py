@@ -9,19 +9,21 @@ from pathlib import Path
 from typing import Any
 
 from materialsdock import config, sheet_files, siteroot
+from materialsdock.data_directory import DataDirectory
 from materialsdock.errors import InputError
 from materialsdock.ledger import Ledger
-from materialsdock.night import audit, daemon, making, queue
+from materialsdock.night import audit, daemon, queue
 from materialsdock.night import guard as guarding
 from materialsdock.night import up as supervisor
 from materialsdock.night.units import unit_files
-from materialsdock.runner import DataDirectory
 
 FORMAT = "%(asctime)s %(levelname)s %(message)s"
 
 
 def submit(sheet: Path, profile_name: str, site: Path | None, out: Path) -> dict[str, Any]:
     """Read, check and queue a sheet; InputError lists every fault and nothing is queued."""
+    from materialsdock.night import making  # slow to import, and who starts a night is in a hurry
+
     root = siteroot.activate(site)
     profile = config.load(profile_name, root)
     entries = sheet_files.read_sheet(sheet)

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from materialsdock import config, recipes, sheet_files, siteroot
+from materialsdock.data_directory import DataDirectory
 from materialsdock.ledger import Ledger
 from materialsdock.night import eta, making, queue
 from materialsdock.night.history import key_of
 from materialsdock.night.preflight import Preflight, body_of, preflight
-from materialsdock.runner import DataDirectory
 
 
 def simulate(

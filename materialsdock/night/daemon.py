@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from materialsdock import config, siteroot
+from materialsdock.data_directory import DataDirectory
 from materialsdock.errors import LedgerFault
 from materialsdock.ledger import Ledger
 from materialsdock.night import logs, queue, telling, watch
@@ -23,7 +24,6 @@ from materialsdock.night.beats import Heart, overdue
 from materialsdock.night.desk import Desk
 from materialsdock.night.policy import Action, FaultClass, after_fault
 from materialsdock.night.process import Child, Lock, Message, die_with, end_holder
-from materialsdock.runner import DataDirectory
 
 log = logging.getLogger(__name__)
 TURN_S = 0.1

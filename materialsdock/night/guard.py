@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from materialsdock import config, siteroot
+from materialsdock.data_directory import DataDirectory
 from materialsdock.errors import LedgerFault, MaterialsDockError
 from materialsdock.ledger import Ledger
 from materialsdock.night import beats, control, logs, queue
 from materialsdock.night.beats import Beat, Heart
 from materialsdock.night.process import Lock, die_with
 from materialsdock.protocols import Instrument
-from materialsdock.runner import DataDirectory
 
 log = logging.getLogger(__name__)
 TURN_S = 0.1

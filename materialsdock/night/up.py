@@ -17,9 +17,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from materialsdock import config
+from materialsdock.data_directory import DataDirectory
 from materialsdock.night import beats
 from materialsdock.night.process import Lock, end_holder
-from materialsdock.runner import DataDirectory
 from materialsdock.simulation import channel_access, free_port
 
 log = logging.getLogger(__name__)
