@@ -19,8 +19,8 @@ from materialsdock import config, siteroot
 from materialsdock.data_directory import DataDirectory
 from materialsdock.errors import LedgerFault
 from materialsdock.ledger import Ledger
-from materialsdock.night import logs, queue, telling, watch
-from materialsdock.night.beats import Heart, overdue
+from materialsdock.night import logs, queue, service, telling, watch
+from materialsdock.night.beats import overdue
 from materialsdock.night.desk import Desk
 from materialsdock.night.policy import Action, FaultClass, after_fault
 from materialsdock.night.process import Child, Lock, Message, die_with, end_holder
@@ -36,8 +36,9 @@ class Night:
     """The queue of one instrument, its worker and its analyst."""
 
     def __init__(
-        self, profile: config.Profile, site: Path, data: DataDirectory, ledger: Ledger, heart: Heart
-    ) -> None:
+        self, profile: config.Profile, site: Path, data: DataDirectory, ledger: Ledger,
+        heart: service.ManagedHeart,
+    ) -> None:  # fmt: skip
         self.profile, self.site, self.data = profile, site, data
         self.ledger, self.heart = ledger, heart
         self.worker: Child | None = None
@@ -105,13 +106,12 @@ class Night:
         queue.note(self.ledger, "daemon", {"started": True, "interrupted": interrupted})
 
     def _finish(self) -> None:
+        self.heart.stopping()
         queue.note(self.ledger, "daemon", {"started": False})
         for child in (self.worker, self.analyst, self.librarian):
             if child is not None:
                 child.end()
         queue.recover(self.ledger)
-
-    # children
 
     def _spawn(self, name: str) -> Child | None:
         """A new child, not sooner than the pauses after earlier deaths allow."""
@@ -271,7 +271,7 @@ def serve(profile: config.Profile, site: Path, data: DataDirectory) -> None:
     """Run the night of one data folder until SIGTERM or SIGINT."""
     lock = Lock(data.path / "run" / "daemon.lock", wait_s=2.0)
     logs.begin(data, "daemon", secrets=logs.secrets_in(profile.night.notify_file))
-    with Ledger(data.ledger) as ledger, Heart(data.path / "run" / "daemon.beat") as heart:
+    with Ledger(data.ledger) as ledger, service.daemon_heart(data, ledger) as heart:
         night = Night(profile, site, data, ledger, heart)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, night.end)

@@ -24,6 +24,7 @@ from materialsdock.ledger import Ledger
 from materialsdock.night import beats, control, logs, queue
 from materialsdock.night.beats import Beat, Heart
 from materialsdock.night.process import Lock, die_with
+from materialsdock.night.service import ManagedHeart
 from materialsdock.protocols import Instrument
 
 log = logging.getLogger(__name__)
@@ -102,6 +103,13 @@ class Guard:
         """End after this turn."""
         self._ended.set()
 
+    def words(self) -> str:
+        """What it sees, for people."""
+        beat = beats.read(self.data.path / "run" / "worker.beat")
+        if beat is None or beat.phase == "ended":
+            return "no worker drives the instrument"
+        return judge(beat, self.limits) or f"worker {beat.pid} is {beat.phase}"
+
     def turn(self) -> None:
         """Look once, and act."""
         beat = beats.read(self.data.path / "run" / "worker.beat")
@@ -174,13 +182,14 @@ def instrument_of(profile: config.Profile) -> Instrument:
 def serve(profile: config.Profile, data: DataDirectory) -> None:
     """Guard until SIGTERM or SIGINT."""
     lock = Lock(data.path / "run" / "guard.lock", wait_s=5.0)
-    with Heart(data.path / "run" / "guard.beat") as heart:
+    with ManagedHeart(data.path / "run" / "guard.beat", lambda: guard.words()) as heart:
         limits = Limits(profile.night.loop_limit_s, profile.night.progress_margin_s)
         guard = Guard(instrument_of(profile), data, heart, limits)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, guard.end)
         heart.phase("busy")
         guard.run()
+        heart.stopping()
         config.release(guard.instrument)
     lock.release()
 

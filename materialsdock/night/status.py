@@ -144,7 +144,8 @@ def snapshot(data: DataDirectory, ledger: Ledger | None = None) -> Status:
     pulses = tuple(pulse(data, role) for role in ROLES)
     current = _current(ledger, samples, took, now)
     hold, counts = queue.fact(ledger, "hold"), queue.counts(ledger)
-    word, reason = _word(ledger, {p.role: p for p in pulses}, current, hold, counts)
+    sample_id = current.sample_id if current is not None else None
+    word, reason = _word(ledger, {p.role: p for p in pulses}, sample_id, hold, counts)
     began = night_began(ledger)
     return Status(
         word,
@@ -161,6 +162,17 @@ def snapshot(data: DataDirectory, ledger: Ledger | None = None) -> Status:
         _finish(ledger, samples, took),
         shutil.disk_usage(data.path).free,
     )
+
+
+def brief(data: DataDirectory, ledger: Ledger) -> str:
+    """The word, the sample in the beam and why, on one line; cheap enough for every second."""
+    pulses = {role: pulse(data, role) for role in ROLES}
+    measured = queue.samples(ledger, "measuring")
+    sample_id = measured[0].sample_id if measured else None
+    hold, counts = queue.fact(ledger, "hold"), queue.counts(ledger)
+    word, reason = _word(ledger, pulses, sample_id, hold, counts)
+    said = f"{word} {sample_id}" if sample_id else f"{word}"
+    return f"{said}: {reason}" if reason else f"{said}, {counts.get('queued', 0)} wait"
 
 
 def _lease(ledger: Ledger) -> dict[str, Any] | None:
@@ -240,7 +252,7 @@ def _last_event_age_s(ledger: Ledger, job_id: str | None, now: float) -> float |
 def _word(
     ledger: Ledger,
     pulses: Mapping[str, Pulse],
-    current: Current | None,
+    measuring: str | None,
     hold: str | None,
     counts: Mapping[str, int],
 ) -> tuple[Word, str]:
@@ -253,15 +265,15 @@ def _word(
         return "fault", "no worker: it starts, or the instrument cannot be reached"
     if worker.stale:
         return "fault", f"the worker has been silent for {worker.age_s:.0f} s"
-    if current is not None:
-        return _measuring(ledger, worker, current)
+    if measuring is not None:
+        return _measuring(ledger, worker, measuring)
     if hold is not None:
         return "holding", hold
     return ("running", "") if counts.get("analysing") else ("ready", "")
 
 
-def _measuring(ledger: Ledger, worker: Pulse, current: Current) -> tuple[Word, str]:
-    if word := _asked(ledger, current.sample_id):
+def _measuring(ledger: Ledger, worker: Pulse, sample_id: str) -> tuple[Word, str]:
+    if word := _asked(ledger, sample_id):
         return word, ""
     if worker.phase == "paused":
         return "paused", ""
