@@ -1,0 +1,248 @@
+"""Nights with real processes for the benchmark of nights: sheets, faults, and what came of them."""
+
+from __future__ import annotations
+
+import random
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "faults"))
+import numpy as np
+import psutil
+from rig import Rig, rig, until, write_edge
+
+from materialsdock import demo
+from materialsdock.night import eta, queue
+from materialsdock.night.history import Spent
+
+SPEED = 2000.0
+POINTS = 40
+XRD_EVERY = 40
+CELL_A = 9.3733  # of the demo's fluorapatite, all of its pattern refined [Å]
+BATCH = 80  # positions of the changer that are used
+ROLES = ("daemon", "worker", "analyst", "guard", "librarian")
+NIGHT_H = 10.0
+BROKEN = ("worker", "daemon", "guard", "analyst", "ioc", "beam", "nan", "stall")
+CHANGES = {
+    "hysteresis_s": "0.5",
+    "trials": "4",
+    "[night]": "retry_delays_s = [0.0, 0.5, 1.0]\ndisk_free_gb = 0.1\nprogress_margin_s = 5.0",
+}
+
+
+def edge(folder: Path, number: int) -> dict[str, Any]:
+    """A row of a sheet: an edge at one of seven energies; its truth is in the comment."""
+    e0 = 7112.0 + (number % 7) * 0.5
+    source = folder / f"edge{number % 7}.dat"
+    if not source.is_file():
+        write_edge(source, e0)
+    return {
+        "technique": "xas",
+        "replay": str(source),
+        "maximum_points": POINTS,
+        "threshold": 0.2,
+        "comment": f"{e0:.2f}",
+    }
+
+
+def pattern() -> dict[str, Any]:
+    """A row of a sheet: part of the demo's measured powder pattern, refined by its structure."""
+    return {
+        "technique": "xrd",
+        "replay": str(demo.examples() / "FAP.XRA"),
+        "phases": str(demo.examples() / "fluorapatite.cif"),
+        "two_theta_start": 25.0,
+        "two_theta_stop": 60.0,
+    }
+
+
+def rows(folder: Path, first: int, count: int) -> list[dict[str, Any]]:
+    """Rows of a sheet."""
+    return [
+        {
+            "sample_id": f"S{number:05d}",
+            "name": f"sample {number}",
+            "position": number % BATCH,
+            **(pattern() if number % XRD_EVERY == XRD_EVERY // 2 else edge(folder, number)),
+        }
+        for number in range(first, first + count)
+    ]
+
+
+def resident_mb(made: Rig) -> dict[str, float]:
+    """Resident memory [MB] of every role that lives."""
+    found = {}
+    for role in ROLES:
+        pid = made.pid(role)
+        if pid is not None:
+            try:
+                found[role] = psutil.Process(pid).memory_info().rss / 1e6
+            except psutil.NoSuchProcess:
+                continue
+    return found
+
+
+def break_something(made: Rig, what: str) -> None:
+    """One fault, and its end where it does not end by itself."""
+    if what == "beam":
+        made.put("ring:current", 0.0)
+        time.sleep(1.0)
+        made.put("ring:current", 100.0)
+    elif what in ("nan", "stall"):
+        switch = {"nan": "faults:detector_nan", "stall": "faults:motor_stall"}[what]
+        made.put(switch, 1)
+        time.sleep(0.3)
+        made.put(switch, 0)
+    elif what == "ioc":
+        made.signal("ioc", signal.SIGKILL)
+        made.start_ioc()
+    else:
+        made.signal(what, signal.SIGKILL)
+
+
+def night(samples: int, faults: float, seed: int, limit_s: float) -> dict[str, Any]:
+    """One night: batches of samples until all are settled or the time is over."""
+    dice = random.Random(seed)
+    memory: list[tuple[int, dict[str, float]]] = []
+    broken: list[str] = []
+    began = time.monotonic()
+    with (
+        tempfile.TemporaryDirectory(prefix="materialsdock-night-") as folder,
+        rig(Path(folder), speed=SPEED, changes=CHANGES) as made,
+    ):
+        submitted = 0
+        next_fault = dice.expovariate(faults) if faults else float("inf")
+        while time.monotonic() - began < limit_s:
+            states = made.states()
+            settled = sum(states[s] for s in ("done", "done_with_warnings", "held", "failed"))
+            if submitted < samples and states["queued"] < BATCH // 4:
+                more = min(BATCH // 2, samples - submitted)
+                made.submit(rows(made.folder, submitted, more))
+                submitted += more
+                print(f"{settled} settled, {len(broken)} faults", file=sys.stderr, flush=True)
+            if settled >= next_fault and settled < samples:
+                what = dice.choice(BROKEN)
+                broken.append(what)
+                break_something(made, what)
+                next_fault = settled + dice.expovariate(faults)
+            if queue.fact(made.ledger, "hold"):
+                break
+            if settled >= samples:
+                break
+            memory.append((settled, resident_mb(made)))
+            time.sleep(0.5)
+        wall_s = time.monotonic() - began
+        return {**judged(made, samples, wall_s), "broken": broken,
+                "memory_mb_per_h": slopes(memory, samples)}  # fmt: skip
+
+
+def judged(made: Rig, samples: int, wall_s: float) -> dict[str, Any]:
+    """How the samples ended, and whether what is said to be done is right."""
+    ended = queue.samples(made.ledger)
+    wrong = [found for one in ended if (found := error_of(made, one)) is not None]
+    times: dict[str, float] = {}
+    durations = []
+    for line in queue.log(made.ledger, limit=1_000_000):
+        event = line.body.get("event")
+        if event == "claim":
+            times[line.sample_id] = line.at
+        elif event == "measured" and line.sample_id in times:
+            durations.append(line.at - times.pop(line.sample_id))
+    done = sum(one.state.startswith("done") for one in ended)
+    reasons = {one.sample_id: f"{one.state}: {one.reason}" for one in ended
+               if not one.state.startswith("done")}  # fmt: skip
+    return {
+        "samples": samples,
+        "done": done,
+        "done_share": done / samples,
+        "not_done": reasons,
+        "hold": queue.fact(made.ledger, "hold"),
+        "wrong": wrong,
+        "wall_s": wall_s,
+        "seconds_per_sample": wall_s / max(done, 1),
+        "measuring_s": np.percentile(durations, (5, 50, 95)).tolist() if durations else None,
+        "durations_s": durations,
+        "points": made.points(),
+    }
+
+
+def error_of(made: Rig, one: queue.Queued) -> dict[str, Any] | None:
+    """What is wrong with a sample that is said to be done."""
+    outcome = made.ledger.outcome(one.job_id) if one.job_id is not None else None
+    if outcome is None or not one.state.startswith("done"):
+        return None
+    if outcome["technique"] == "xrd":
+        phases = outcome["phases"]
+        off, sd, least = abs(phases[0]["a"] - CELL_A), phases[0]["a_esd"], 0.005
+    else:
+        off = abs((outcome["e0_ev"] or 0.0) - float(one.body["comment"]))
+        sd, least = outcome["e0_sd_ev"] or 0.0, 0.5
+    if off <= max(5 * sd, least):
+        return None
+    return {"sample": one.sample_id, "technique": outcome["technique"], "off": off, "sd": sd}
+
+
+def duty(samples: int, speed: float, points: int) -> dict[str, Any]:
+    """Seconds of counting over wall clock for a few edges, and what travel alone would leave."""
+    with (
+        tempfile.TemporaryDirectory(prefix="materialsdock-duty-") as folder,
+        rig(Path(folder), speed=speed, changes=CHANGES) as made,
+    ):
+        count = range(samples)
+        short = {"maximum_points": points}
+        sheet = [
+            {"sample_id": f"S{n}", "position": n, **edge(made.folder, n), **short} for n in count
+        ]
+        made.submit(sheet)
+        made.measuring(1)
+        began = time.monotonic()
+        until(lambda: not (made.states()["queued"] or made.states()["measuring"]), 600.0)
+        wall_s = (time.monotonic() - began) * speed
+        jobs = [one.job_id for one in queue.samples(made.ledger) if one.job_id is not None]
+        counting_s = sum(o.count_time_s for job in jobs for o in made.ledger.observations(job))
+        instrument_s = sum(made.ledger.decisions(job)[-1].seconds_measured for job in jobs)
+    return {
+        "samples": samples, "speed": speed, "points": points * samples,
+        "counting": counting_s / wall_s, "limit": counting_s / instrument_s,
+        "overhead_s_per_point": (wall_s - instrument_s) / speed / (points * samples),
+    }  # fmt: skip
+
+
+def slopes(memory: list[tuple[int, dict[str, float]]], samples: int) -> dict[str, float]:
+    """Growth [MB/h] by role, as if the samples had been spread over a night; warm-up left out."""
+    found = {}
+    for role in ROLES:
+        series = np.array([(n, m[role]) for n, m in memory if role in m and n > samples * 0.2])
+        if len(series) > 10 and np.ptp(series[:, 0]) > 0:
+            found[role] = float(np.polyfit(series[:, 0], series[:, 1], 1)[0] * samples / NIGHT_H)
+    return found
+
+
+def estimates(durations: list[float], seed: int, nights: int = 300) -> dict[str, Any]:
+    """How often the estimate covers nights drawn from what was measured here.
+
+    Each night has 20 to 60 samples; the estimate is made after 3 to 10 of them.  `mean_covers`:
+    the baseline, the mean of the finished ones times how many are left.
+    """
+    dice = np.random.default_rng(seed)
+    covered, half, naive = [], [], []
+    for _ in range(nights):
+        times = dice.choice(durations, int(dice.integers(20, 61)))
+        seen = int(dice.integers(3, 11))
+        done = [Spent("S", "xas", "done", float(t), 1.0, 1.0, True, True) for t in times[:seen]]
+        left = [eta.Left("xas")] * (times.size - seen)
+        found = eta.finish(left, eta.known_from(done, {}), nights=300)
+        needed = float(times[seen:].sum())
+        covered.append(needed + 1.0 <= (found.p90_s or 0.0))
+        half.append(needed + 1.0 <= (found.p50_s or 0.0))
+        naive.append(needed <= times[:seen].mean() * len(left))
+    return {
+        "nights": nights,
+        "covered": float(np.mean(covered)),
+        "p50_covers": float(np.mean(half)),
+        "mean_covers": float(np.mean(naive)),
+    }
