@@ -116,9 +116,10 @@ def service_install(
     profile: ProfileName = "sim",
     out: Out = Data,
     user: Annotated[str, typer.Option(help="Account the night runs under.")] = "materialsdock",
+    site: Site = None,
 ) -> None:
-    """Write materialsdock.target, the guard's and the daemon's unit; enables nothing."""
+    """Write materialsdock.target and the units of its services; enables nothing."""
     from materialsdock import serve_command
 
-    for path in serve_command.install(to, profile, out, user):
+    for path in serve_command.install(to, profile, site, out, user):
         print(path)

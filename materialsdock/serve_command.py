@@ -12,7 +12,7 @@ from materialsdock import config, sheet_files, siteroot
 from materialsdock.data_directory import DataDirectory
 from materialsdock.errors import InputError
 from materialsdock.ledger import Ledger
-from materialsdock.night import audit, daemon, queue
+from materialsdock.night import audit, beamline, daemon, queue
 from materialsdock.night import guard as guarding
 from materialsdock.night import up as supervisor
 from materialsdock.night.units import unit_files
@@ -66,7 +66,7 @@ def _beamline_of(profile: config.Profile, data: DataDirectory) -> None:
             remedy="start everything with `materialsdock up`, or `materialsdock sim up` and the "
             "environment it prints",
         )
-    os.environ.update(supervisor.channel(data))
+    os.environ.update(beamline.channel(data))
 
 
 def serve(profile_name: str, site: Path | None, out: Path) -> None:
@@ -85,11 +85,11 @@ def guard(profile_name: str, site: Path | None, out: Path) -> None:
     guarding.serve(profile, data)
 
 
-def up(profile_name: str, site: Path | None, out: Path, beamline: bool) -> None:
+def up(profile_name: str, site: Path | None, out: Path, with_beamline: bool) -> None:
     """Run everything until SIGTERM or SIGINT."""
     profile, root = _site(profile_name, site)
     data = DataDirectory(out.resolve())
-    supervisor.up(profile, root, data, beamline=beamline)
+    supervisor.up(profile, root, data, beamline=with_beamline)
 
 
 def safe_state(profile_name: str, site: Path | None, out: Path) -> list[str]:
@@ -107,10 +107,15 @@ def safe_state(profile_name: str, site: Path | None, out: Path) -> list[str]:
     return failed
 
 
-def install(to: Path, profile_name: str, out: Path, user: str) -> list[Path]:
+def install(to: Path, profile_name: str, site: Path | None, out: Path, user: str) -> list[Path]:
     """Write the systemd units; InputError when the folder cannot be written."""
+    root, data = siteroot.find(site), out.resolve()
+    simulated = config.load(profile_name, root).simulation is not None
+    if not data.is_dir():
+        remedy = f"make it with `install -d -o {user} {data}`"
+        raise InputError("there is no such folder", where=str(data), remedy=remedy)
     written = []
-    for name, text in unit_files(profile_name, out.resolve(), user).items():
+    for name, text in unit_files(profile_name, root, data, user, simulated=simulated).items():
         try:
             (to / name).write_text(text)
         except OSError as error:

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
-from materialsdock.night import service
+from materialsdock import serve_command
+from materialsdock.data_directory import DataDirectory
+from materialsdock.errors import InputError
+from materialsdock.night import beamline as beamline_of
+from materialsdock.night import service, units
 
+ROOT = Path(__file__).parents[1]
 LIMIT_S = 60.0
 
 
@@ -105,3 +113,61 @@ def test_nobody_listens(tmp_path, monkeypatch, caplog):
         heart.beat()
         heart.beat()
     assert "the service manager is not told" in caplog.text
+
+
+def units_in(folder, out, profile="sim"):
+    """The units as `materialsdock service install` writes them, in `folder`; by name."""
+    folder.mkdir()
+    out.mkdir(parents=True)
+    for path in serve_command.install(folder, profile, ROOT, out, "root"):
+        yield path.name, path
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed")
+def test_systemd_takes_the_units(tmp_path, monkeypatch):
+    monkeypatch.setattr(units, "_refuse_hidden", lambda data: None)  # tests live in /tmp
+    files = dict(units_in(tmp_path / "units", tmp_path / "a night" / '50 % "x"'))
+    verified = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", "--recursive-errors=yes", *files.values()],
+        capture_output=True, text=True, timeout=60, check=False,
+        env={**os.environ, "SYSTEMD_UNIT_PATH": f"{tmp_path / 'units'}:"},
+    )  # fmt: skip
+    said = [line for line in verified.stderr.splitlines() if "materialsdock" in line]
+    assert (verified.returncode, said) == (0, [])
+
+
+def test_a_simulated_night_has_three_services_and_a_real_one_two(tmp_path):
+    made = {
+        simulated: units.unit_files("sim", ROOT, Path("/data"), "user", simulated=simulated)
+        for simulated in (True, False)
+    }
+    assert set(made[True]) - set(made[False]) == {units.BEAMLINE}
+    for simulated, files in made.items():
+        wanted = set(re.search("^Wants=(.*)$", files["materialsdock.target"], re.M)[1].split())
+        assert wanted == set(files) - {"materialsdock.target"}
+        assert f"--site {ROOT} " in files[units.DAEMON]
+        assert (f"After={units.BEAMLINE}" in files[units.DAEMON]) == simulated
+        for name in (units.GUARD, units.DAEMON):
+            assert "Type=notify\n" in files[name]
+
+
+def test_what_a_service_could_not_see_is_refused(tmp_path):
+    with pytest.raises(InputError, match="its own"):
+        dict(units_in(tmp_path / "units", tmp_path / "data"))
+    with pytest.raises(InputError, match="install -d -o"):
+        serve_command.install(tmp_path, "sim", ROOT, Path("/nowhere/data"), "somebody")
+
+
+def test_the_beamline_of_a_service_answers_where_the_others_look(tmp_path):
+    data = DataDirectory(tmp_path)
+    command = [sys.executable, "-m", "materialsdock.night.beamline", "--profile", "sim"]
+    bare = {key: value for key, value in os.environ.items() if not key.startswith("EPICS_")}
+    with subprocess.Popen(
+        [*command, "--site", str(ROOT), "--data", str(tmp_path)], stdout=subprocess.PIPE, env=bare
+    ) as process:
+        try:
+            ready, port = process.stdout.readline().split()
+            assert ready == b"READY"
+            assert port.decode() == beamline_of.channel(data)["EPICS_CA_SERVER_PORT"]
+        finally:
+            process.terminate()

@@ -13,14 +13,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from materialsdock import config
 from materialsdock.data_directory import DataDirectory
+from materialsdock.night import beamline as beamlines
 from materialsdock.night import beats
 from materialsdock.night.process import Lock, end_holder
-from materialsdock.simulation import channel_access, free_port
 
 log = logging.getLogger(__name__)
 TURN_S = 0.1
@@ -93,15 +93,6 @@ class Service:
         self._close()
 
 
-def channel(data: DataDirectory) -> Mapping[str, str]:
-    """Channel Access of this data folder's simulated beamline; the same port at every start."""
-    kept = data.path / "run" / "port"
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    if not kept.is_file():
-        kept.write_text(str(free_port()))
-    return channel_access(int(kept.read_text()))
-
-
 def services(
     profile: config.Profile, site: Path, data: DataDirectory, *, beamline: bool = True
 ) -> list[Service]:
@@ -113,15 +104,8 @@ def services(
     common = ["--profile", profile.name, "--site", str(site), "--data", str(data.path)]
     found = []
     if beamline and (simulation := profile.simulation) is not None:
-        os.environ.update(channel(data))
-        before = os.environ.get("PYTHONPATH")
-        os.environ["PYTHONPATH"] = f"{site}{os.pathsep}{before}" if before else str(site)
-        changer = data.scenes / "changer"
-        changer.mkdir(parents=True, exist_ok=True)
-        words = ["--prefix", simulation.prefix, "--speed", str(simulation.speed)]
-        words += ["--scenes", str(changer), "--put-log", str(run / "puts.jsonl")]
-        words += ["--with-parent"]
-        ioc = [sys.executable, "-m", simulation.module, *words]
+        os.environ.update(beamlines.environment(data, site))
+        ioc = [*beamlines.command(simulation, data), "--with-parent"]
         found.append(Service("ioc", ioc, run / "ioc.log"))
     for name in ("guard", "daemon"):
         command = [sys.executable, "-m", f"materialsdock.night.{name}", *common]
