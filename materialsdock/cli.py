@@ -250,13 +250,15 @@ def prior_learn(
 def main() -> None:
     """Run the command line; every refusal is one sentence (or one JSON object) and an exit code."""
     try:
-        app(standalone_mode=False)
+        if exit_code := app(standalone_mode=False):  # of a command that has said all itself
+            sys.exit(exit_code)
     except MaterialsDockError as error:
         _refuse(error.as_dict(), str(error), error.exit_code)
     except typer.Abort:
         _refuse({"code": "interrupted", "message": "interrupted"}, "interrupted", 130)
     except TyperException as error:
-        said = error.format_message()
+        if not (said := error.format_message()):  # a group without a command has shown its help
+            sys.exit(error.exit_code)
         _refuse({"code": "usage", "message": said}, said, 2)
     except KeyboardInterrupt:
         _refuse({"code": "interrupted", "message": "interrupted"}, "interrupted", 130)

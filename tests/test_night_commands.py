@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from typer.testing import CliRunner
 
-from materialsdock import cli_night, status_view
+from materialsdock import cli, cli_night, status_view
 from materialsdock.data_directory import DataDirectory
 from materialsdock.errors import InputError, LedgerFault, Refused, Unreachable
 from materialsdock.ledger import Ledger
@@ -274,6 +274,23 @@ def test_the_status_is_shown_and_says_how_to_start_a_daemon(run):
     assert "offline" in run("status", code=4)
     assert "rust 1" in run("status", code=4)
     assert json.loads(run("status", "--json", code=4).splitlines()[0])["daemon"] == "offline"
+
+
+def test_exit_codes_reach_the_shell(night, tmp_path, monkeypatch, capsys):
+    """Not by the test runner: the program itself asks typer not to end the process."""
+
+    def ended(*words):
+        monkeypatch.setattr("sys.argv", ["materialsdock", *words])
+        with pytest.raises(SystemExit) as error:
+            cli.main()
+        return error.value.code
+
+    assert ended("status", "--out", str(tmp_path)) == 4
+    assert "no daemon runs" in capsys.readouterr().err
+    monkeypatch.setattr("materialsdock.serve_command.safe_state", lambda *_: ["the shutter stays"])
+    assert ended("safe-state", "--out", str(tmp_path)) == 5
+    assert ended("queue") == 2
+    assert capsys.readouterr().err == ""  # the help has said it
 
 
 def test_the_status_of_a_daemon_that_runs_ends_with_0(run, desk):
