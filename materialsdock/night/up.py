@@ -6,6 +6,7 @@ again.  When the supervisor itself is killed, the kernel ends them too, and a ne
 
 from __future__ import annotations
 
+import argparse
 import logging
 import os
 import signal
@@ -16,11 +17,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from materialsdock import config
+from materialsdock import config, siteroot
 from materialsdock.data_directory import DataDirectory
 from materialsdock.night import beamline as beamlines
 from materialsdock.night import beats
-from materialsdock.night.process import Lock, end_holder
+from materialsdock.night.process import Lock, die_with, end_holder
 
 log = logging.getLogger(__name__)
 TURN_S = 0.1
@@ -131,3 +132,27 @@ def up(profile: config.Profile, site: Path, data: DataDirectory, *, beamline: bo
         for service in reversed(running):
             service.end()
         lock.release()
+
+
+def main() -> None:
+    """`python -m materialsdock.night.up`: the same as `materialsdock up`.
+
+    --parent : the process that it ends with, whatever ends that
+    """
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--parent", type=int, default=0)
+    parser.add_argument("--profile", required=True)
+    parser.add_argument("--site", type=Path, default=None)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--no-beamline", dest="beamline", action="store_false")
+    given = parser.parse_args()
+    if given.parent:
+        die_with(given.parent)
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO)
+    site = siteroot.activate(given.site)
+    profile = config.load(given.profile, site)
+    up(profile, site, DataDirectory(given.data.resolve()), beamline=given.beamline)
+
+
+if __name__ == "__main__":
+    main()

@@ -15,13 +15,19 @@ ALONE = ("test_checker.py", "test_inside.py")  # without processes of their own
 
 def pytest_collection_modifyitems(items):
     """Nights of many processes want the machine for themselves: `pytest tests/faults -n 2`."""
+    asked = os.environ.get(FAULTS)
     for item in items:
-        if item.path.parent != HERE:
+        if item.path.parent != HERE or item.path.name in ALONE:
             continue
-        if os.environ.get(FAULTS) != "1" and item.path.name not in ALONE:
-            item.add_marker(pytest.mark.skip(reason=f"real nights; set {FAULTS}=1"))
+        if asked not in ("1", "core"):
+            why = f"real nights; set {FAULTS}=core, or 1 for all"
+        elif asked == "core" and not item.get_closest_marker("core"):
+            why = f"not of the core; set {FAULTS}=1"
         elif os.environ.get(SLOW) != "1" and item.get_closest_marker("slow"):
-            item.add_marker(pytest.mark.skip(reason=f"takes minutes; set {SLOW}=1"))
+            why = f"takes minutes; set {SLOW}=1"
+        else:
+            continue
+        item.add_marker(pytest.mark.skip(reason=why))
 
 
 @pytest.fixture(scope="module")

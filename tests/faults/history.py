@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,8 @@ class History:
     excused: list[tuple[float, float, str]] = field(default_factory=list)
     observations: dict[str, str] = field(default_factory=dict)
     decisions: dict[tuple[str, int], str] = field(default_factory=dict)
+    _read: list[Line] = field(default_factory=list)
+    _offset: int = 0
 
     def note(self, kind: str, **facts: Any) -> None:
         """A line of our own in the log of puts, while no IOC writes there."""
@@ -51,12 +54,18 @@ class History:
         rows = ledger.rows("SELECT job_id, step, body FROM decisions")
         self.decisions.update({(job_id, step): body for job_id, step, body in rows})
 
-    def lines(self) -> list[Line]:
+    def lines(self) -> Sequence[Line]:
         """The log of puts; a line that a kill tore off is left out."""
-        found = []
-        for line in self.puts.read_text().splitlines() if self.puts.is_file() else ():
-            try:
-                found.append(json.loads(line))
-            except json.JSONDecodeError:
-                continue
-        return found
+        if self.puts.is_file():
+            with self.puts.open("rb") as file:
+                file.seek(self._offset)
+                whole, newline, _ = file.read().rpartition(b"\n")
+            self._offset += len(whole) + len(newline)
+            for line in whole.splitlines():
+                with contextlib.suppress(json.JSONDecodeError):
+                    self._read.append(json.loads(line))
+        return self._read
+
+    def reread(self) -> None:
+        """Begin again with the log, which was written anew."""
+        self._read, self._offset = [], 0

@@ -10,240 +10,57 @@ import contextlib
 import gc
 import json
 import os
-import re
-import shutil
-import signal
 import subprocess
 import sys
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from history import History
+from made_site import ROOT, edge_mu, profile, write_edge
+from processes import PREFIX, Processes
+from waiting import TooLate, record, until, within
 
-from materialsdock import simulation
-from materialsdock.ledger import Ledger
-from materialsdock.night import beats, control, queue
+from materialsdock import sheet_files
+from materialsdock.night import control, queue
 
-ROOT = Path(__file__).parents[2]
-SITE = ("devices", "plans", "sim_devices", "profiles")
-PREFIX = "SIM:"
-END_S = 30.0
-FACTOR = 3.0  # machines of a CI are slow, and so may be what is measured on them
-TIMES = "MATERIALSDOCK_FAULT_TIMES"
-
-
-def within(target_s: float) -> float:
-    """The longest that a test lets something take whose target is `target_s`."""
-    return FACTOR * target_s
+__all__ = [
+    "POINTS", "ROOT", "Rig", "TooLate", "calm", "edge_mu", "profile", "record", "rig", "until",
+    "within", "write_edge",
+]  # fmt: skip
+POINTS = 200
+WAITING = 3  # samples that wait at the least while something is broken
 
 
-def record(row: str, **seconds: float | str | None) -> None:
-    """Print what was measured for a row of the fault matrix, and keep it where TIMES says."""
-    rounded = {k: round(v, 2) if isinstance(v, float) else v for k, v in seconds.items()}
-    line = json.dumps({"row": row, **rounded, "load": round(os.getloadavg()[0], 1)})
-    print(line)
-    if path := os.environ.get(TIMES):
-        with Path(path).open("a") as file:
-            file.write(f"{line}\n")
-
-
-def profile(margin_s: float = 4.0, **night: object) -> dict[str, str]:
-    """Changes of a profile for nights in which much is broken: nothing is set aside for that."""
-    keys = {
-        "failures_in_a_row": 1000,
-        "retry_delays_s": [0.0] * 50,
-        "disk_free_gb": 0.0,
-        "progress_margin_s": margin_s,
-        **night,
-    }
-    words = "\n".join(f"{key} = {value}" for key, value in keys.items())
-    return {"hysteresis_s": "0.5", "[night]": words}
-
-
-class TooLate(AssertionError):
-    """Something did not happen within its time."""
-
-
-def until(what: Callable[[], Any], limit_s: float, words: str = "") -> float:
-    """Wait until `what` is true; the seconds it took."""
-    began = time.monotonic()
-    while not what():
-        if time.monotonic() - began > limit_s:
-            raise TooLate(f"{words or what} not within {limit_s:g} s")
-        time.sleep(0.02)
-    return time.monotonic() - began
-
-
-def edge_mu(energy_ev: np.ndarray, e0_ev: float = 7112.0, white: float = 0.4) -> np.ndarray:
-    """µ of a simulated edge."""
-    step = 0.5 + np.arctan((energy_ev - e0_ev) / 1.5) / np.pi
-    return 0.2 + step + white * np.exp(-0.5 * ((energy_ev - e0_ev - 4.0) / 2.0) ** 2)
-
-
-def write_edge(path: Path, e0_ev: float = 7112.0, white: float = 0.4) -> Path:
-    """A measured file of that edge, for sheets."""
-    energy = np.arange(7060.0, 7200.0, 0.5)
-    np.savetxt(path, np.column_stack([energy, edge_mu(energy, e0_ev, white)]), header="energy mu")
-    return path
-
-
-@dataclass
-class Rig:
-    """One data folder with its IOC and its supervisor.
-
-    changes : keys of the profile with other values, and sections more
-    patches : Python that is added at the end of files of the site; clients : what the clients
-    of the IOC have otherwise in their environment, to reach it by a detour
-    """
-
-    folder: Path
-    speed: float = 2000.0
-    changes: Mapping[str, str] = field(default_factory=profile)
-    patches: Mapping[str, str] = field(default_factory=dict)
-    clients: Mapping[str, str] = field(default_factory=dict)
-    seed: int = 1
-    ioc: subprocess.Popen[bytes] | None = None
-    up: subprocess.Popen[bytes] | None = None
+class Rig(Processes):
+    """A night with its operator, and what is seen of it from outside."""
 
     def __post_init__(self) -> None:
-        self.data = self.folder / "data"
-        (self.data / "run").mkdir(parents=True, exist_ok=True)
-        (self.data / "scenes" / "changer").mkdir(parents=True)
-        self.site = self.folder / "site"
-        self.site.mkdir()
-        for name in SITE:
-            shutil.copytree(ROOT / name, self.site / name)
-        self._change_profile()
-        for name, more in self.patches.items():
-            with (self.site / name).open("a") as file:
-                file.write(more)
-        self.environment = simulation.channel_access(simulation.free_port())
+        super().__post_init__()
         self.switched: dict[str, float] = {}
-        self.history = History(self.folder / "puts.jsonl")
-        self.ledger = Ledger(self.data / "ledger.sqlite")
-
-    def _change_profile(self) -> None:
-        """Lines of the profile replaced or sections appended, e.g. {"speed": "2000.0"}."""
-        path = self.site / "profiles" / "sim" / "profile.toml"
-        text = path.read_text()
-        for key, value in {"speed": f"{self.speed}", **self.changes}.items():
-            if key.startswith("[") and key in text:
-                text = text.replace(key, f"{key}\n{value}", 1)
-            elif key.startswith("["):
-                text += f"\n{key}\n{value}\n"
-            else:
-                text, count = re.subn(rf"^{key} = .*$", f"{key} = {value}", text, flags=re.M)
-                assert count, f"no key {key} in the profile"
-        path.write_text(text)
-
-    # processes
-
-    def _environment(self) -> dict[str, str]:
-        return {
-            **os.environ,
-            **self.environment,
-            "PYTHONPATH": f"{self.site}{os.pathsep}{ROOT}",
-            "OMP_NUM_THREADS": "1",
-        }
-
-    def start_ioc(self) -> None:
-        """Start the simulated beamline, and wait until it answers."""
-        command = [sys.executable, "-m", "sim_devices", "--prefix", PREFIX]
-        command += ["--speed", str(self.speed), "--seed", str(self.seed)]
-        command += ["--put-log", str(self.history.puts)]
-        command += ["--scenes", str(self.data / "scenes" / "changer"), "--with-parent"]
-        self._ended(self.ioc)
-        self.history.note("ioc")
-        with (self.folder / "ioc.log").open("ab") as kept:
-            self.ioc = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=kept,
-                env=self._environment(), start_new_session=True,
-            )  # fmt: skip
-        assert self.ioc.stdout is not None
-        assert self.ioc.stdout.readline().startswith(b"READY")
-
-    def start_up(self) -> None:
-        """Start the supervisor, as systemd would after a reboot."""
-        command = [sys.executable, "-m", "materialsdock", "up", "--no-beamline"]
-        command += ["--out", str(self.data), "--site", str(self.site)]
-        with (self.folder / "up.log").open("ab") as kept:
-            self.up = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=kept, stderr=kept,
-                env={**self._environment(), **self.clients}, start_new_session=True,
-            )  # fmt: skip
-
-    def pid(self, role: str) -> int | None:
-        """The process of a role that lives now."""
-        for name, process in (("ioc", self.ioc), ("up", self.up)):
-            if role == name:
-                return process.pid if process is not None and process.poll() is None else None
-        beat = self.beat(role)
-        return beat.pid if beat is not None and beat.alive else None
-
-    def beat(self, role: str) -> beats.Beat | None:
-        """What a role last said of itself."""
-        return beats.read(self.data / "run" / f"{role}.beat")
-
-    def signal(self, role: str, number: int = signal.SIGKILL) -> bool:
-        """Send a signal to a role's process; whether there was one."""
-        pid = self.pid(role)
-        if pid is None:
-            return False
-        if role == "ioc" and number == signal.SIGSTOP:
-            self.history.excuse("the IOC stands still")
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, number)
-        if role == "ioc" and number == signal.SIGCONT:
-            self.history.accuse()
-        if number == signal.SIGKILL and role in ("ioc", "up"):
-            process = self.ioc if role == "ioc" else self.up
-            assert process is not None
-            process.wait(END_S)
-        return True
-
-    def end(self) -> None:
-        """End everything, in order when possible."""
-        if self.up is not None and self.up.poll() is None:
-            self.up.terminate()
-            try:
-                self.up.wait(END_S)
-            except subprocess.TimeoutExpired:
-                self.up.kill()
-                self.up.wait()
-        self._ended(self.ioc)
-        self.ledger.close()
-
-    @staticmethod
-    def _ended(process: subprocess.Popen[bytes] | None) -> None:
-        if process is None:
-            return
-        process.kill()
-        process.wait()
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                pipe.close()
 
     # the operator's side
 
     def submit(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Queue the rows of a sheet through the command line, as an operator does."""
-        sheet = self.folder / f"sheet{time.monotonic_ns()}.json"
-        sheet.write_text(json.dumps({"samples": list(rows)}))
-        done = self.command("submit", str(sheet), "--out", str(self.data), "--site", str(self.site))
-        assert done.returncode == 0, done.stderr
+        """Queue the rows of a sheet as `materialsdock submit` does, without its start."""
+        entries = sheet_files.read_sheet(self.sheet(rows))
+        said = [(e, e.model_dump(mode="json", exclude_unset=True)) for e in entries]
+        queue.submit(self.ledger, [(e.sample_id, e.priority, body) for e, body in said])
         self.history.samples += [row["sample_id"] for row in rows]
+
+    def sheet(self, rows: Sequence[Mapping[str, Any]]) -> Path:
+        """A file of these rows."""
+        path = self.folder / f"sheet{time.monotonic_ns()}.json"
+        path.write_text(json.dumps({"samples": list(rows)}))
+        return path
 
     def command(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run one command of the command line."""
         return subprocess.run(
             [sys.executable, "-m", "materialsdock", *words],
-            env=self._environment(), capture_output=True, text=True, timeout=60, check=False,
+            env=self.whole_environment(), capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
 
     def ask(self, verb: str, **details: Any) -> control.Intent | None:
@@ -421,9 +238,6 @@ class Rig:
         until(self.settled, 120, "everything settled")
 
 
-POINTS = 200
-
-
 def calm(made: Rig) -> None:
     """No fault is on, nothing is held, samples wait, and one is well under way."""
     for name, value in made.switched.items():
@@ -431,7 +245,7 @@ def calm(made: Rig) -> None:
             made.switch(name, 0)
     if queue.fact(made.ledger, "hold"):
         made.ask("release_queue")
-    if made.states()["queued"] < 3:
+    if made.states()["queued"] < WAITING:
         first = sum(made.states().values()) + 1
         made.submit(made.edges(10, first=first, points=POINTS, threshold=1e-6))
     made.amid()

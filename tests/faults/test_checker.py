@@ -104,6 +104,7 @@ def night(sound, tmp_path):
 def write(history, lines):
     ordered = sorted(lines, key=lambda line: line["mono"])
     history.puts.write_text("".join(f"{json.dumps(line)}\n" for line in ordered))
+    history.reread()
 
 
 def change(ledger, statement, *values):

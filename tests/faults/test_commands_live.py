@@ -59,7 +59,9 @@ def night(tmp_path_factory, box, port):
     notify.chmod(0o600)
     section = f'notify_file = "{notify}"\nmetrics_port = {port}'
     with rig(folder, changes={"[night]": section}) as made:
-        made.submit(made.edges(4, points=400, threshold=1e-6))
+        sheet = str(made.sheet(made.edges(4, points=400, threshold=1e-6)))
+        done = made.command("submit", sheet, "--out", str(made.data), "--site", str(made.site))
+        assert done.returncode == 0, done.stderr
         made.measuring(2, 60)
         yield made
 
