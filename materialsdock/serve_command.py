@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from materialsdock import config, sheet_files, siteroot
+from materialsdock import config, siteroot
 from materialsdock.data_directory import DataDirectory
 from materialsdock.errors import InputError
 from materialsdock.ledger import Ledger
@@ -26,8 +26,7 @@ def submit(sheet: Path, profile_name: str, site: Path | None, out: Path) -> dict
 
     root = siteroot.activate(site)
     profile = config.load(profile_name, root)
-    entries = sheet_files.read_sheet(sheet)
-    making.check(entries, profile, root / "profiles" / profile.name)
+    entries = making.read_sheet(sheet, profile, root / "profiles" / profile.name)
     data, who = DataDirectory(out), audit.me()
     said = ((e, e.model_dump(mode="json", exclude_unset=True)) for e in entries)
     rows = [(e.sample_id, e.priority, body) for e, body in said]

@@ -14,7 +14,7 @@ from materialsdock.data_directory import DataDirectory
 from materialsdock.ledger import Ledger
 from materialsdock.night import eta, making, queue
 from materialsdock.night.history import key_of
-from materialsdock.night.preflight import Preflight, body_of, preflight
+from materialsdock.night.preflight import Preflight, body_of, faults, preflight
 
 
 def simulate(
@@ -23,7 +23,8 @@ def simulate(
     """Rehearse a sheet and keep the forecast in the data folder; InputError lists every fault."""
     root = siteroot.activate(site)
     profile = config.load(profile_name, root)
-    found = preflight(sheet_files.read_sheet(sheet), profile, root, seeds=seeds, analyse=analyse)
+    entries = making.read_sheet(sheet, profile, root / "profiles" / profile.name, faults)
+    found = preflight(entries, profile, root, seeds=seeds, analyse=analyse)
     with Ledger(DataDirectory(out).ledger) as ledger, ledger.transaction():
         queue.set_fact(ledger, "forecast", {**eta.forecast_of(ledger), **found.forecast})
     return as_json(found, profile)
@@ -107,6 +108,5 @@ def check(sheet: Path, profile_name: str, site: Path | None) -> list[str]:
     """The ids of a clean sheet; InputError lists every fault."""
     root = siteroot.activate(site)
     profile = config.load(profile_name, root)
-    entries = sheet_files.read_sheet(sheet)
-    making.check(entries, profile, root / "profiles" / profile.name)
+    entries = making.read_sheet(sheet, profile, root / "profiles" / profile.name)
     return [entry.sample_id for entry in entries]

@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 
-from materialsdock import config, simulate_command, siteroot
+from materialsdock import config, serve_command, simulate_command, siteroot
 from materialsdock.errors import InputError
 from materialsdock.ledger import Ledger
 from materialsdock.night import eta, making, preflight, queue, rehearsal
@@ -177,3 +177,26 @@ def test_a_template_can_be_checked(tmp_path, capsys):
     }
     (tmp_path / "sheet.json").write_text(json.dumps(rows))
     assert simulate_command.check(tmp_path / "sheet.json", "sim", None) == ["A"]
+
+
+def test_a_sheet_is_told_all_its_faults_at_once(tmp_path):
+    """Of cells and of what the instrument cannot do; and nothing is made for it."""
+    lines = ["sample_id,position,technique,threshold", "A,1,xrd,5 %", "B,500,xrd,", "C,3,xrd,"]
+    (tmp_path / "sheet.csv").write_text("\n".join(lines))
+    for refuses in (
+        lambda sheet, out: serve_command.submit(sheet, "sim", None, out),
+        lambda sheet, out: simulate_command.check(sheet, "sim", None),
+    ):
+        with pytest.raises(InputError) as error:
+            refuses(tmp_path / "sheet.csv", tmp_path / "data")
+        assert error.value.where == str(tmp_path / "sheet.csv")
+        first, *told = error.value.what.splitlines()
+        assert first.startswith("4 faults")
+        assert [line.split(":")[0] for line in told] == [
+            "row 2, threshold", "sample B, position", "sample B, replay", "sample C, replay",
+        ]  # fmt: skip
+    with pytest.raises(InputError, match=r"(?s)4 faults.*sample C, range"):  # of a stand-in
+        simulate_command.simulate(
+            tmp_path / "sheet.csv", "sim", None, tmp_path / "data", seeds=1, analyse=False
+        )
+    assert not (tmp_path / "data").exists()

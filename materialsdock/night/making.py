@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from materialsdock import building, diffraction, prepare, scans
+from materialsdock import building, diffraction, prepare, scans, sheet_files
 from materialsdock.config import Profile
 from materialsdock.errors import InputError, MaterialsDockError
 from materialsdock.identification import existing_store
@@ -110,12 +110,33 @@ def scene_of(entry: Entry, job: Job, profile: Profile) -> dict[str, Any] | None:
     return found
 
 
+def faults(entries: Sequence[Entry], profile: Profile, profile_folder: Path) -> list[Fault]:
+    """What is wrong with any of them, found by making every job once."""
+    sound: set[str] = set()
+    return [f for e in entries for f in _faults(e, profile, profile_folder, sound)]
+
+
 def check(entries: Sequence[Entry], profile: Profile, profile_folder: Path) -> None:
     """Make every job once, before anything is queued; InputError lists the faults of all."""
-    sound: set[str] = set()
-    faults = [f for e in entries for f in _faults(e, profile, profile_folder, sound)]
-    if faults:
-        raise refusal(faults, f"profile {profile.name}")
+    if found := faults(entries, profile, profile_folder):
+        raise refusal(found, f"profile {profile.name}")
+
+
+def read_sheet(
+    path: Path,
+    profile: Profile,
+    profile_folder: Path,
+    faults_of: Callable[[Sequence[Entry], Profile, Path], Sequence[Fault]] = faults,
+) -> tuple[Entry, ...]:
+    """The entries of a sheet that this instrument can measure.
+
+    faults_of : judges the rows that are clean by themselves
+    Raises InputError with every fault: of cells, and of what cannot be measured.
+    """
+    entries, found = sheet_files.examine(path)
+    if found := (*found, *faults_of(entries, profile, profile_folder)):
+        raise refusal(found, str(path))
+    return entries
 
 
 def _faults(entry: Entry, profile: Profile, profile_folder: Path, sound: set[str]) -> list[Fault]:

@@ -22,7 +22,7 @@ from materialsdock.night import eta, making
 from materialsdock.night.eta import Finish, Known, Left, Times
 from materialsdock.night.history import key_of
 from materialsdock.night.rehearsal import on_loopback
-from materialsdock.sheet import Entry
+from materialsdock.sheet import Entry, Fault, refusal
 
 DIFFERENT = 3  # samples of one recipe that are rehearsed, where their settings differ
 SETTINGS = ("technique", "element", "edge", "energy_start_ev", "energy_stop_ev", "two_theta_start",
@@ -85,14 +85,11 @@ def chosen(entries: Sequence[Entry]) -> dict[str, list[Entry]]:
     return {key: list(by_settings.values()) for key, by_settings in found.items()}
 
 
-def check(entries: Sequence[Entry], profile: Profile, folder: Path) -> None:
-    """As submitting checks it, but a stand-in may take the place of a file to replay.
-
-    Raises InputError with every fault.
-    """
+def faults(entries: Sequence[Entry], profile: Profile, folder: Path) -> list[Fault]:
+    """As submitting finds them, but a stand-in may take the place of a file to replay."""
     real = profile.model_copy(update={"simulation": None})
-    making.check([e for e in entries if e.replay is None], real, folder)
-    making.check([e for e in entries if e.replay is not None], profile, folder)
+    found = making.faults([e for e in entries if e.replay is None], real, folder)
+    return found + making.faults([e for e in entries if e.replay is not None], profile, folder)
 
 
 def rehearsals(
@@ -143,17 +140,18 @@ def preflight(
     Raises InputError with every fault of the sheet, and for a profile without simulation.
     """
     on_loopback(profile)
-    check(entries, profile, root / "profiles" / profile.name)
+    if found := faults(entries, profile, root / "profiles" / profile.name):
+        raise refusal(found, f"profile {profile.name}")
     order = tuple(sorted(entries, key=lambda entry: -entry.priority))
-    found = rehearsals(order, profile, root, seeds=seeds, analyse=analyse)
+    made = rehearsals(order, profile, root, seeds=seeds, analyse=analyse)
     assert profile.simulation is not None
     speed = profile.simulation.speed
     analysed = {k: [r.analysis_s for r in rows if r.analysis_s is not None]
-                for k, rows in found.items()}  # fmt: skip
+                for k, rows in made.items()}  # fmt: skip
     known = Known(
-        {key: times_of(rows, speed) for key, rows in found.items()},
+        {key: times_of(rows, speed) for key, rows in made.items()},
         {key: Times(np.array(s), "rehearsals") for key, s in analysed.items() if s},
     )
     left = [Left(key_of(body_of(entry))) for entry in order]
-    each = {key: eta.finish([Left(key)], known) for key in found}
-    return Preflight(order, found, each, eta.finish(left, known))
+    each = {key: eta.finish([Left(key)], known) for key in made}
+    return Preflight(order, made, each, eta.finish(left, known))
