@@ -212,8 +212,22 @@ def absorption_job(
         "full_scan": {"points": full, "seconds": float(seconds), "full_time_s": count},
         "edge": edge.name,
         "profile": profile.name,
+        "d_spacing_angstrom": _d_spacing_angstrom(profile),
     }
     return Job(new_job_id(sample.name), sample, settings, seed)
+
+
+def _d_spacing_angstrom(profile: Profile) -> float | None:
+    """Of the crystals of the device `mono`, where its options say it."""
+    mono = profile.devices.get("mono")
+    found = None if mono is None else mono.options.get("d_spacing")
+    if found is not None and not (isinstance(found, int | float) and 0 < found < 100):
+        raise InputError(
+            f"d_spacing = {found!r}",
+            where=f"options of mono, profile {profile.name!r}",
+            remedy="give the distance of its lattice planes in Å, e.g. 3.1356 for Si 111",
+        )
+    return found
 
 
 def job_for(

@@ -53,8 +53,10 @@ def learn(
 
 def run_md(campaign: Campaign) -> dict[str, Any]:
     """What the start document says of the job."""
-    sample = campaign.job.sample
+    sample, d_spacing = campaign.job.sample, campaign.job.settings.get("d_spacing_angstrom")
+    known = {} if d_spacing is None else {"d_spacing_angstrom": d_spacing}
     return {
+        **known,
         "plan_name": "learn",
         "job_id": campaign.job.job_id,
         "sample": sample.name,

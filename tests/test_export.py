@@ -14,7 +14,7 @@ from nexusformat.nexus.validate import validate_application, validate_file
 
 from materialsdock import analysis, config, options, prepare
 from materialsdock.campaign import Campaign
-from materialsdock.errors import Refused
+from materialsdock.errors import InputError, Refused
 from materialsdock.exports.bundle import FORMATS, export, export_all
 from materialsdock.exports.kept import outcome_of, packed
 from materialsdock.exports.source import source_of
@@ -25,6 +25,7 @@ from materialsdock.refinement.search import search
 from materialsdock.refinement.xas.simulate import simulate_xanes
 from materialsdock.report import summary_json
 from materialsdock.report.page import render_report
+from plans.adaptive import run_md
 from tests.structures import LAB6, simulated
 from tests.test_texture import Here
 
@@ -72,7 +73,7 @@ def kept(ledger, outcome):
     return outcome
 
 
-def absorption(ledger):
+def absorption(ledger, profile=PROFILE):
     rng = np.random.default_rng(0)
 
     def read(energy, seconds):
@@ -87,7 +88,7 @@ def absorption(ledger):
     spectrum = Measured(technique="xas", x=ENERGY, y=simulate_xanes(ENERGY))
     sample = Sample("Fe₂O₃, 試料 1", "xas", 3, metadata={"owner": "A. Person", "comment": "x"})
     stop = options.stop_options(["maximum_points=60"])
-    job = prepare.job_for(spectrum, sample, PROFILE, stop=stop, seed=1)
+    job = prepare.job_for(spectrum, sample, profile, stop=stop, seed=1)
     return kept(ledger, analysis.analyse(measured(ledger, job, read), silent, silent))
 
 
@@ -175,6 +176,39 @@ def test_nexus_holds_every_exposure_and_every_decision(done):
         y = outcome.measured.intensity if signal == "intensity" else outcome.measured.mu
         assert np.array_equal(entry["merged/measured"][signal], y)
         assert json.loads(entry["summary/json"][()]) == summary_json(outcome)
+
+
+def test_a_job_of_before_d_spacings_were_kept_can_be_exported(tmp_path):
+    """And what is known now stands in both files, and in the start document."""
+    old = PROFILE.model_copy(update={"devices": {}})
+    for name, profile in (("old", old), ("new", PROFILE)):
+        (tmp_path / name).mkdir()
+        with Ledger(tmp_path / name / "ledger.sqlite") as ledger:
+            job = absorption(ledger, profile).job
+            settings = {k: v for k, v in job.settings.items() if k != "d_spacing_angstrom"}
+            if name == "old":
+                with ledger.transaction() as db:
+                    query = (
+                        "UPDATE jobs SET body = json_remove(body, '$.settings.d_spacing_angstrom')"
+                    )
+                    db.execute(query)
+                assert ledger.job(job.job_id).settings == settings
+            said = run_md(Campaign.resume(job.job_id, ledger)).get("d_spacing_angstrom")
+            files = export(ledger, job.job_id, ["nexus", "xdi"], tmp_path / name)
+            with h5py.File(files[0]) as file:
+                mono = file["entry/instrument/monochromator"]
+                kept = mono["crystal/d_spacing"][()] if "crystal" in mono else None
+            text = files[1].read_text(encoding="ascii")
+            assert ("# Mono.d_spacing: 3.1356\n" in text) == (name == "new")
+            assert said == kept == (None if name == "old" else 3.1356)
+
+
+def test_a_d_spacing_that_is_none_is_refused():
+    mono = PROFILE.devices["mono"].model_copy(update={"options": {"d_spacing": "Si 111"}})
+    profile = PROFILE.model_copy(update={"devices": {"mono": mono}})
+    spectrum = Measured(technique="xas", x=ENERGY, y=simulate_xanes(ENERGY))
+    with pytest.raises(InputError, match="Si 111"):
+        prepare.job_for(spectrum, Sample("foil", "xas"), profile)
 
 
 def test_the_readings_are_those_of_the_detectors(night, tmp_path):
@@ -267,6 +301,7 @@ def test_xdi_follows_its_specification(night, tmp_path):
     tags = dict(line[2:].split(": ", 1) for line in lines[1:end])
     assert (tags["Element.symbol"], tags["Element.edge"]) == ("Fe", "K")
     assert tags["Column.1"] == "energy eV"
+    assert float(tags["Mono.d_spacing"]) == PROFILE.devices["mono"].options["d_spacing"]
     assert tags["Scan.start_time"] == "2026-09-21T14:13:20+00:00"
     assert tags["Sample.name"].isascii()
     rule = next(i for i, line in enumerate(lines) if line.startswith("#---"))

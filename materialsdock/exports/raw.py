@@ -80,7 +80,7 @@ def absorption(source: Source) -> Items:
     seconds = source.column("count_time_s")
     instrument: Items = {
         "source": _source(source, tube=False),
-        "monochromator": Group("NXmonochromator", {"energy": with_unit(source.column("x"), "eV")}),
+        "monochromator": _monochromator(source),
         "incoming_beam": Group("NXdetector", {"data": with_unit(i0, "counts")}),
         "absorbed_beam": Group(
             "NXdetector", {"data": with_unit(it, "counts"), "count_time": with_unit(seconds, "s")}
@@ -105,6 +105,16 @@ def absorption(source: Source) -> Items:
         ),
         "data": data("absorbed_beam", "energy", fields),
     }
+
+
+def _monochromator(source: Source) -> Group:
+    """Its energies, and its crystals where the job tells of them."""
+    energy: Items = {"energy": with_unit(source.column("x"), "eV")}
+    d_spacing = source.outcome.job.settings.get("d_spacing_angstrom")
+    if d_spacing is None:
+        return Group("NXmonochromator", energy)
+    crystal = Group("NXcrystal", {"d_spacing": with_unit(float(d_spacing), "angstrom")})
+    return Group("NXmonochromator", {**energy, "crystal": crystal})
 
 
 def _counted(source: Source) -> tuple[FloatArray, FloatArray, FloatArray]:
