@@ -214,6 +214,7 @@ def measured(folder, stop, *, noise=0.0, **more):
         return campaign.decisions, ledger.observations(job.job_id)
 
 
+@pytest.mark.core
 @pytest.mark.parametrize("points", [1, 7, 30])
 def test_a_budget_of_points_is_kept_to_the_point(tmp_path, points):
     decisions, told = measured(tmp_path, [f"maximum_points={points}", "threshold=1e-6"])

@@ -32,8 +32,8 @@ OPTIONS = {"changes": profile(margin_s=10.0), "patches": {"sitecustomize.py": CL
 SWITCHED = [
     # row, fault, its value, where the time of a fault that is tried twice comes from, words
     ("F04 put never completes", "put_hang", 1, 20.0, "not done with its move"),
-    ("F05 motor stalls", "motor_stall", 1, 12.0, "stands at"),
-    ("F08 detector NaN", "detector_nan", 1, 3.0, "impossible"),
+    pytest.param("F05 motor stalls", "motor_stall", 1, 12.0, "stands at", marks=pytest.mark.core),
+    pytest.param("F08 detector NaN", "detector_nan", 1, 3.0, "impossible", marks=pytest.mark.core),
     ("F08 detector -1", "detector_nan", 2, 3.0, "impossible"),
     ("F08 detector Inf", "detector_nan", 3, 3.0, "impossible"),
     ("F10 detector dead", "detector_dead", 1, 3.0, "impossible readings"),
@@ -50,9 +50,7 @@ def fault(night, name, value=1):
         night.switch(name, 0)
 
 
-@pytest.mark.parametrize(
-    ("row", "name", "value", "given_up_s", "words"), SWITCHED, ids=[each[0] for each in SWITCHED]
-)
+@pytest.mark.parametrize(("row", "name", "value", "given_up_s", "words"), SWITCHED)
 def test_a_fault_of_a_device_sets_the_sample_aside(night, row, name, value, given_up_s, words):
     sample = night.amid()
     seq, began = night.last_note(), time.monotonic()
@@ -77,6 +75,7 @@ def test_a_motor_that_slips_is_noticed_at_the_point(night):
     record("F07 motor slips", detect_s=seen, again_s=again)
 
 
+@pytest.mark.core
 def test_ioc_killed(night):
     sample = night.amid()
     seq, began = night.last_note(), time.monotonic()
@@ -90,6 +89,7 @@ def test_ioc_killed(night):
     assert night.sample(sample).attempt == 1
 
 
+@pytest.mark.core
 def test_ioc_frozen(night):
     points, seq, began = night.points(), night.last_note(), time.monotonic()
     night.signal("ioc", signal.SIGSTOP)
@@ -105,7 +105,10 @@ def test_ioc_frozen(night):
            again_after_cont_s=night.again_after(back, 20))  # fmt: skip
 
 
-@pytest.mark.parametrize("seconds", [1.0, pytest.param(60.0, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "seconds",
+    [pytest.param(1.0, marks=pytest.mark.core), pytest.param(60.0, marks=pytest.mark.slow)],
+)
 def test_beam_dump(night, seconds):
     seq, began = night.last_note(), time.monotonic()
     night.put("ring:current", 0.0)
@@ -157,7 +160,7 @@ def test_shutter_that_does_not_close(night):
     record("F15 shutter stuck", detect_s=seen, again_s=again)
 
 
-@pytest.mark.parametrize("jump_s", [8.0, -3600.0, 86400.0])
+@pytest.mark.parametrize("jump_s", [8.0, -3600.0, pytest.param(86400.0, marks=pytest.mark.core)])
 def test_the_wall_clock_jumps(night, jump_s):
     sample, seq, began = night.amid(), night.last_note(), time.monotonic()
     attempt, clock = night.sample(sample).attempt, night.folder / "clock"
@@ -192,6 +195,7 @@ def test_two_operators(night):
     record("F43 two operators", safe_s=safe, again_s=again)
 
 
+@pytest.mark.core
 def test_nothing_is_broken(night):
     night.finish()
     assert breaks(night.ledger, night.history, at_most=FEW) == []

@@ -41,6 +41,7 @@ def night(going):
     return going
 
 
+@pytest.mark.core
 def test_partition(night):
     seq, began = night.last_note(), time.monotonic()
     night.network.cut()
@@ -72,6 +73,7 @@ def test_latency_only_slows(night):
     assert night.sample(sample).attempt == attempt
 
 
+@pytest.mark.core
 def test_nothing_is_broken(night):
     night.finish()
     assert breaks(night.ledger, night.history, at_most=FEW) == []

@@ -1,15 +1,18 @@
-"""F17-F20, F22-F24: processes of a night are killed, frozen and blocked while it measures."""
+"""F17-F20, F22-F24, aborts: processes of a night are killed, frozen and blocked at work."""
 
 from __future__ import annotations
 
+import random
 import signal
 import time
 
+import numpy as np
 import pytest
 from checker import FEW, breaks
-from rig import record, until, within
+from rig import calm, record, until, within
 
-from materialsdock.night import queue
+from materialsdock.night import control, queue
+from materialsdock.night.audit import Actor
 
 BLOCKS = """
 
@@ -37,7 +40,8 @@ def _blocked(self, attempt):
 Attempts._prepared = _blocked
 """
 OPTIONS = {"patches": {"plans/attempts.py": BLOCKS}}
-SAFE_S, AGAIN_S = 5.0, 30.0
+SAFE_S, AGAIN_S, ABORTED_S = 5.0, 30.0, 2.0
+TESTER = Actor("tester", "here")
 
 
 def broken(night, row, cause, *, safe_s=SAFE_S, again_s=AGAIN_S, words="safe_state", **more):
@@ -55,8 +59,8 @@ def broken(night, row, cause, *, safe_s=SAFE_S, again_s=AGAIN_S, words="safe_sta
 @pytest.mark.parametrize(
     ("row", "number"),
     [
-        ("F17 worker SIGKILL", signal.SIGKILL),
-        ("F18 worker SIGSTOP", signal.SIGSTOP),
+        pytest.param("F17 worker SIGKILL", signal.SIGKILL, marks=pytest.mark.core),
+        pytest.param("F18 worker SIGSTOP", signal.SIGSTOP, marks=pytest.mark.core),
         ("F19 worker SIGSEGV", signal.SIGSEGV),
     ],
 )
@@ -79,7 +83,7 @@ def test_a_sample_that_keeps_killing_its_worker_is_set_aside(night):
     assert night.measured_now() != sample
 
 
-@pytest.mark.parametrize("how", ["block", "stand"])
+@pytest.mark.parametrize("how", [pytest.param("block", marks=pytest.mark.core), "stand"])
 def test_a_plan_that_does_not_get_on(night, how):
     # the margin of this profile is 4 s: 2 x 1 s and 4 s in place of the matrix' 2 x step + 10 s
     target_s = SAFE_S + (0.0 if how == "block" else 6.0)
@@ -121,8 +125,28 @@ def test_never_two_supervisors(night):
 
 
 def test_guard(night):
-    # the worker holds while there is no guard, the supervisor starts another
-    broken(night, "F23 guard SIGKILL", lambda: night.signal("guard"), safe_s=3.5, words="condition")
+    seq, before, began = night.last_note(), night.pid("guard"), time.monotonic()
+    night.signal("guard")
+    another = until(lambda: night.pid("guard") not in (None, before), within(3.5), "another guard")
+    again = night.again_after(began, 10)
+    record("F23 guard SIGKILL", another_s=another, again_s=again)
+    assert not night.notes(seq, "safe_state")  # there is nothing wrong with the worker
+
+
+@pytest.mark.core
+def test_guards_that_die_again_and_again(night):
+    """The worker holds while there is no guard, and the dead-man would have closed."""
+    seq, began = night.last_note(), time.monotonic()
+
+    def held():
+        night.signal("guard")
+        return bool(night.notes(seq, "condition"))
+
+    until(held, within(10), "a hold")
+    seen = time.monotonic() - began
+    safe = night.safe_after(began, 3.5)
+    record("F23 guard SIGKILL again and again", detect_s=seen, safe_s=safe,
+           again_s=night.again_after(time.monotonic(), AGAIN_S))  # fmt: skip
 
 
 def test_guard_frozen(night):
@@ -152,6 +176,7 @@ def test_the_dead_man_alone(night):
     assert any(line["kind"] == "trip" and line["mono"] > began for line in night.history.lines())
 
 
+@pytest.mark.core
 def test_daemon(night):
     sample = broken(
         night, "F24 daemon SIGKILL", lambda: night.signal("daemon"), safe_s=3.5, again_s=40,
@@ -175,16 +200,34 @@ def test_everything_at_once(night):
     assert waiting == [*before][len(before) - len(waiting) :], "in the order of the sheet"
 
 
-def test_abort(night):
-    took = []
-    for _ in range(3):
-        sample, began = night.amid(), time.monotonic()
-        assert night.ask("abort").state == "done"
-        took.append(night.safe_after(began, 2.0))
+def aborted(night, count):
+    """Seconds from each of `count` aborts, written at any moment, to the closed shutter."""
+    dice, took = random.Random(7), []
+    for _ in range(count):
+        sample = night.amid()
+        time.sleep(dice.uniform(0.0, 0.5))
+        asked = control.ask(night.ledger, "abort", TESTER)
+        began = time.monotonic()
+        took.append(night.safe_after(began, ABORTED_S))
+        found = control.wait(night.ledger, asked, 10.0)
+        night.history.answered[found.seq] = (found.state, time.monotonic())
+        assert found.state == "done"
         until(lambda one=sample: night.sample(one).state == "held", within(2))
-    record("abort", safe_s=max(took))
+        night.seen()
+        calm(night)
+    return np.array(took)
 
 
+@pytest.mark.parametrize("count", [pytest.param(5, marks=pytest.mark.core),
+                                   pytest.param(30, marks=pytest.mark.slow)])  # fmt: skip
+def test_abort(night, count):
+    took = aborted(night, count)
+    p50, p99 = np.quantile(took, [0.5, 0.99]).tolist()
+    record(f"abort, {count} times", p50_s=p50, p99_s=p99, longest_s=float(took.max()))
+    assert p99 <= within(ABORTED_S)
+
+
+@pytest.mark.core
 def test_nothing_is_broken(night):
     night.finish()
     assert breaks(night.ledger, night.history, at_most=FEW) == []

@@ -110,6 +110,7 @@ def test_disk_full(small):
         suffered(night, "F27 disk full", fill, free)
 
 
+@pytest.mark.core
 def test_files_that_may_not_grow(tmp_path):
     """The same without root: writes beyond the present size are refused, worker and daemon."""
     with rig(tmp_path, changes=profile()) as night:
