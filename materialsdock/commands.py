@@ -114,12 +114,12 @@ def _carry_out(
 
 @contextmanager
 def _beamline(job: Job, profile: config.Profile, site: Path, request: Request) -> Iterator[None]:
-    simulation = profile.simulation
+    simulation = profile.simulated_by
     if simulation is None:
         raise Refused(
             f"profile {profile.name!r} is a real instrument and cannot replay a file",
             where="--replay",
-            remedy="choose a profile with a [simulation] section",
+            remedy="choose a profile with simulated = true",
         )
     with running(
         simulation.module,

@@ -15,37 +15,21 @@ from pydantic import Field, ValidationError, model_validator
 from materialsdock.errors import InputError, Unreachable
 from materialsdock.model import Diffractometer
 from materialsdock.protocols import Instrument
-from materialsdock.sections import Conditions, Night, Section
+from materialsdock.sections import (
+    DOTTED,
+    Catalog,
+    Conditions,
+    Device,
+    Epics,
+    Night,
+    Section,
+    Simulation,
+)
 
-DOTTED = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
 PRIOR_ENDING = ".prior.npz"
 
 
 SectionT = TypeVar("SectionT", bound=Section)
-
-
-class Device(Section):
-    """One role: the class by dotted string and what it is built from."""
-
-    cls: str = Field(alias="class", pattern=DOTTED)
-    prefix: str
-    options: Mapping[str, Any] = {}
-
-
-class Simulation(Section):
-    """How to start the simulated beamline; only simulated profiles have this section."""
-
-    module: str = "sim_devices"
-    prefix: str = "SIM:"
-    speed: float = Field(default=200.0, gt=0)
-
-
-class Epics(Section):
-    """Channel Access: what to call before the first signal, and how long to wait for devices."""
-
-    configure: str = Field(pattern=DOTTED)
-    connection_timeout_s: float = Field(default=10.0, gt=0)
-    environment: Mapping[str, str] = {}
 
 
 class Beam(Section):
@@ -151,22 +135,18 @@ class Analysis(Section):
         return self
 
 
-class Catalog(Section):
-    """Where runs can be read back: a folder (embedded Tiled) or the URI of a Tiled server."""
-
-    uri: str | None = None
-    api_key_file: Path | None = None
-
-
 class Profile(Section):
     """One instrument, as its staff describe it.
 
     positions : of the sample changer, counted from 0; none: not checked
+    simulated : whether there is no other instrument than that of [simulation]; without it the
+    section only says what plays a real one in rehearsals
     """
 
     name: str
     description: str = ""
     positions: int | None = Field(default=None, ge=1)
+    simulated: bool = False
     learn: str = Field(default="plans.adaptive:learn", pattern=DOTTED)
     epics: Epics
     simulation: Simulation | None = None
@@ -178,6 +158,29 @@ class Profile(Section):
     analysis: Analysis = Analysis()
     catalog: Catalog = Catalog()
     night: Night = Night()
+
+    @model_validator(mode="after")
+    def _is_simulated_throughout(self) -> Self:
+        if self.simulated and self.simulation is None:
+            raise ValueError("simulated = true needs a section [simulation]")
+        if found := self.simulated_by:
+            own = found.prefix
+            if real := [role for role, d in self.devices.items() if not d.prefix.startswith(own)]:
+                raise ValueError(
+                    f"simulated = true, but PVs of {', '.join(real)} do not begin with {own!r}: "
+                    "take `simulated` away where the instrument is real"
+                )
+        return self
+
+    @property
+    def simulated_by(self) -> Simulation | None:
+        """What the instrument is; None for a real one, whether it can be rehearsed or not."""
+        return self.simulation if self.simulated else None
+
+    @property
+    def speed(self) -> float:
+        """Seconds of the instrument per second of wall clock."""
+        return 1.0 if self.simulated_by is None else self.simulated_by.speed
 
 
 def names(site: Path) -> list[str]:

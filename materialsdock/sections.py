@@ -1,17 +1,51 @@
-"""Sections of a profile for what runs by itself; every section refuses keys it does not know."""
+"""Sections of a profile besides its techniques; every section refuses keys it does not know."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+DOTTED = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
 
 
 class Section(BaseModel):
     """Every section refuses keys that it does not know."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Device(Section):
+    """One role: the class by dotted string and what it is built from."""
+
+    cls: str = Field(alias="class", pattern=DOTTED)
+    prefix: str
+    options: Mapping[str, Any] = {}
+
+
+class Simulation(Section):
+    """How to start the simulated beamline: of a simulated profile, and of rehearsals of any."""
+
+    module: str = "sim_devices"
+    prefix: str = "SIM:"
+    speed: float = Field(default=200.0, gt=0)
+
+
+class Epics(Section):
+    """Channel Access: what to call before the first signal, and how long to wait for devices."""
+
+    configure: str = Field(pattern=DOTTED)
+    connection_timeout_s: float = Field(default=10.0, gt=0)
+    environment: Mapping[str, str] = {}
+
+
+class Catalog(Section):
+    """Where runs can be read back: a folder (embedded Tiled) or the URI of a Tiled server."""
+
+    uri: str | None = None
+    api_key_file: Path | None = None
 
 
 class Conditions(Section):

@@ -56,7 +56,7 @@ def _site(profile_name: str, site: Path | None) -> tuple[config.Profile, Path]:
 
 def _beamline_of(profile: config.Profile, data: DataDirectory) -> None:
     """Where the simulated beamline of this data folder answers, unless the caller says."""
-    if profile.simulation is None or "EPICS_CA_SERVER_PORT" in os.environ:
+    if profile.simulated_by is None or "EPICS_CA_SERVER_PORT" in os.environ:
         return
     if not (data.path / "run" / "port").is_file():
         raise InputError(
@@ -109,7 +109,7 @@ def safe_state(profile_name: str, site: Path | None, out: Path) -> list[str]:
 def install(to: Path, profile_name: str, site: Path | None, out: Path, user: str) -> list[Path]:
     """Write the systemd units; InputError when the folder cannot be written."""
     root, data = siteroot.find(site), out.resolve()
-    simulated = config.load(profile_name, root).simulation is not None
+    simulated = config.load(profile_name, root).simulated_by is not None
     if not data.is_dir():
         remedy = f"make it with `install -d -o {user} {data}`"
         raise InputError("there is no such folder", where=str(data), remedy=remedy)

@@ -167,12 +167,12 @@ def _open(profile: config.Profile, root: Path, data: runner.DataDirectory) -> Se
     from materialsdock import demo
 
     stack, samples = ExitStack(), {}
-    if profile.simulation:
+    if profile.simulated_by:
         for technique in ("xrd", "xas"):
             measured, known = demo.sample(technique)  # type: ignore[arg-type]
             samples[known.name] = (measured, known)
         if "EPICS_CA_SERVER_PORT" not in os.environ:
-            simulation = profile.simulation
+            simulation = profile.simulated_by
             stack.enter_context(
                 running(
                     simulation.module,

@@ -32,11 +32,10 @@ def simulate(
 
 def as_json(found: Preflight, profile: config.Profile) -> dict[str, Any]:
     """The pre-flight as one JSON object; seconds of wall clock unless they are called others."""
-    assert profile.simulation is not None
     keys = Counter(key_of(body_of(entry)) for entry in found.order)
     return {
         "profile": profile.name,
-        "speed": profile.simulation.speed,
+        "speed": profile.speed,
         "order": [
             {"sample_id": e.sample_id, "recipe": (key := key_of(body_of(e))),
              "p50_s": found.each[key].p50_s, "p90_s": found.each[key].p90_s}

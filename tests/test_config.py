@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from materialsdock import config, siteroot
+from materialsdock.data_directory import DataDirectory
 from materialsdock.errors import InputError, Refused
+from materialsdock.night import making, up
+from materialsdock.sheet import Entry
 
 SITE = Path(__file__).parents[1]
 
@@ -38,6 +41,50 @@ def test_all_faults_are_reported_at_once(tmp_path):
     assert "sped" in str(refused.value)
     assert "nodots" in str(refused.value)
     assert str(site) in str(refused.value)
+
+
+MINE = """
+name = "mine"
+{simulated}
+[epics]
+configure = "devices.channel_access:configure"
+[devices]
+shutter = {{ class = "devices.shutter:Shutter", prefix = "{prefix}shutter:" }}
+{section}
+"""
+
+
+def mine(tmp_path, simulated="", prefix="BL7:", section="[simulation]\nspeed = 50"):
+    text = MINE.format(simulated=simulated, prefix=prefix, section=section)
+    return config.load("mine", write(tmp_path, text))
+
+
+def test_a_profile_is_simulated_when_it_says_so(tmp_path):
+    """A copy of profiles/sim for a real instrument keeps what its rehearsals need."""
+    real = mine(tmp_path)
+    assert real.simulation.speed == 50
+    assert (real.simulated_by, real.speed) == (None, 1.0)
+    simulated = mine(tmp_path / "other", "simulated = true", "SIM:")
+    assert simulated.simulated_by == simulated.simulation
+    assert simulated.speed == 50
+    assert config.load("sim", SITE).simulated_by is not None
+
+
+@pytest.mark.parametrize(
+    ("words", "why"), [({"section": ""}, "needs a section"), ({}, r"take `simulated` away")]
+)
+def test_a_profile_is_simulated_throughout_or_not_at_all(tmp_path, words, why):
+    with pytest.raises(InputError, match=why):
+        mine(tmp_path, "simulated = true", **words)
+
+
+def test_nothing_is_simulated_for_a_real_instrument_that_can_be_rehearsed(tmp_path):
+    real = mine(tmp_path)
+    names = [each.name for each in up.services(real, tmp_path, DataDirectory(tmp_path / "data"))]
+    assert names == ["guard", "daemon"]
+    entry = Entry(sample_id="S1", position=0, technique="xas", replay="scan.dat")
+    faults = making.faults([entry], real, tmp_path / "profiles" / "mine")
+    assert "is a real instrument and replays nothing" in str(faults)
 
 
 def test_a_missing_profile_names_those_there_are():

@@ -19,7 +19,7 @@ from materialsdock.refinement.xas.simulate import simulate_xanes
 from materialsdock.sheet import Entry
 from materialsdock.structures.store import StructureStore
 
-REAL = PROFILE.model_copy(update={"simulation": None, "name": "real"})
+REAL = PROFILE.model_copy(update={"simulated": False, "name": "real"})
 
 
 @pytest.fixture

@@ -73,7 +73,7 @@ def start(tmp_path, manager, beamline):
 
 @pytest.mark.parametrize(
     ("verb", "words"),
-    [("serve", ("fault: no worker", "ready, 0 wait")), ("guard", "no worker drives")],
+    [("serve", ("ready", "holding", "fault")), ("guard", "no worker drives")],
 )
 def test_a_service_is_ready_alive_and_ends_in_words(start, manager, verb, words):
     process = start(verb)

@@ -11,6 +11,7 @@ from pathlib import Path
 from materialsdock import config, siteroot
 from materialsdock.data_directory import DataDirectory
 from materialsdock.errors import InputError
+from materialsdock.sections import Simulation
 from materialsdock.simulation import channel_access, free_port
 
 
@@ -23,7 +24,7 @@ def channel(data: DataDirectory) -> Mapping[str, str]:
     return channel_access(int(kept.read_text()))
 
 
-def command(simulation: config.Simulation, data: DataDirectory) -> list[str]:
+def command(simulation: Simulation, data: DataDirectory) -> list[str]:
     """What serves the samples in this data folder's changer; every put is in its log."""
     changer = data.scenes / "changer"
     changer.mkdir(parents=True, exist_ok=True)
@@ -47,7 +48,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     given = parser.parse_args()
     site = siteroot.activate(given.site)
-    simulation, data = config.load(given.profile, site).simulation, DataDirectory(given.data)
+    simulation, data = config.load(given.profile, site).simulated_by, DataDirectory(given.data)
     if simulation is None:
         raise InputError("is a real instrument", where=f"profile {given.profile}")
     words = command(simulation, data)

@@ -92,7 +92,7 @@ def scene_of(entry: Entry, job: Job, profile: Profile) -> dict[str, Any] | None:
 
     Raises InputError for a file that is no longer the one that the job began with.
     """
-    if entry.replay is None or profile.simulation is None:
+    if entry.replay is None or profile.simulated_by is None:
         return None
     measured = planning.read(entry.replay, job.sample.technique)
     grid = building.axis(job.settings["axis"]).grid
@@ -156,7 +156,7 @@ def _faults(entry: Entry, profile: Profile, profile_folder: Path, sound: set[str
         return faults
     tried("phases", lambda: phases_of(entry, plan.profile))
     scan = None
-    if entry.replay or profile.simulation is None:
+    if entry.replay or profile.simulated_by is None:
         scan = tried("replay" if entry.replay else "range", lambda: planning.scan_of(plan))
     if scan is not None and (words := _limit_fault(scan, plan)):
         faults.append(Fault(at, "range", None, words))
@@ -170,9 +170,9 @@ def _faults(entry: Entry, profile: Profile, profile_folder: Path, sound: set[str
 def _place_faults(entry: Entry, profile: Profile) -> Iterator[tuple[str, str]]:
     if profile.positions is not None and entry.position >= profile.positions:
         yield "position", f"{entry.position}: the changer has 0 to {profile.positions - 1}"
-    if profile.simulation is None and entry.replay is not None:
+    if profile.simulated_by is None and entry.replay is not None:
         yield "replay", f"profile {profile.name!r} is a real instrument and replays nothing"
-    if profile.simulation is not None and entry.replay is None:
+    if profile.simulated_by is not None and entry.replay is None:
         yield "replay", "is missing: the simulated beamline replays a measured file"
 
 

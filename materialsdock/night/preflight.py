@@ -144,8 +144,7 @@ def preflight(
         raise refusal(found, f"profile {profile.name}")
     order = tuple(sorted(entries, key=lambda entry: -entry.priority))
     made = rehearsals(order, profile, root, seeds=seeds, analyse=analyse)
-    assert profile.simulation is not None
-    speed = profile.simulation.speed
+    speed = profile.speed
     analysed = {k: [r.analysis_s for r in rows if r.analysis_s is not None]
                 for k, rows in made.items()}  # fmt: skip
     known = Known(

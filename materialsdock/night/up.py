@@ -104,7 +104,7 @@ def services(
     run = data.path / "run"
     common = ["--profile", profile.name, "--site", str(site), "--data", str(data.path)]
     found = []
-    if beamline and (simulation := profile.simulation) is not None:
+    if beamline and (simulation := profile.simulated_by) is not None:
         os.environ.update(beamlines.environment(data, site))
         ioc = [*beamlines.command(simulation, data), "--with-parent"]
         found.append(Service("ioc", ioc, run / "ioc.log"))

@@ -163,7 +163,7 @@ class Worker:
         else:
             job = self.ledger.job(queued.job_id)
             close_torn_runs(self.ledger, job.job_id)
-        if self.profile.simulation is not None:
+        if self.profile.simulated_by is not None:
             counted = self.ledger.observations(job.job_id)
             scene = making.scene_of(entry, job, self.profile)
             if scene is not None:
@@ -178,7 +178,6 @@ class Worker:
     def _expected_s(self, decision: Decision) -> float:
         """Wall clock until the next decision should be there: counting, travel, settling."""
         following = decision.next
-        speed = self.profile.simulation.speed if self.profile.simulation else 1.0
         if following is None:
             return 1.0
         section = getattr(self.profile, self.campaign.job.sample.technique)  # type: ignore[union-attr]
@@ -187,7 +186,7 @@ class Worker:
         )
         seconds = following.points * following.count_time_s
         seconds += travel / section.motion.velocity + section.motion.settle_s
-        return max(1.0, float(seconds) / speed)
+        return max(1.0, float(seconds) / self.profile.speed)
 
     def _drive(self, campaign: Campaign) -> None:
         heard = (self.ledger, self._report, self.heart.progress)
