@@ -80,10 +80,14 @@ class OwnerEpoch(Device):
 
     epoch = Component(EpicsSignal, "", kind="normal", auto_monitor=True)
 
+    def found(self) -> int:
+        """The epoch that the IOC itself says now."""
+        return int(self.epoch.get(use_monitor=False))
+
     def claim(self, epoch: int) -> None:
         """Claim the instrument; Refused when its epoch is not `epoch` afterwards."""
         self.epoch.put(epoch, wait=True)
-        found = int(self.epoch.get(use_monitor=False))
+        found = self.found()
         if found != epoch:
             raise Refused(
                 f"epoch {epoch} is not after {found}",

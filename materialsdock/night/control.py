@@ -113,10 +113,10 @@ def give_lease(ledger: Ledger, who: audit.Actor) -> None:
         audit.record(ledger, who, "lease given back", {"epoch": current.epoch})
 
 
-def next_epoch(ledger: Ledger) -> int:
-    """A new owner of the hardware: its epoch, higher than any before."""
+def next_epoch(ledger: Ledger, above: int = 0) -> int:
+    """A new owner of the hardware: its epoch, higher than any before, and than `above`."""
     with ledger.transaction():
-        epoch = int(queue.fact(ledger, "epoch") or 0) + 1
+        epoch = max(int(queue.fact(ledger, "epoch") or 0), above) + 1
         queue.set_fact(ledger, "epoch", epoch)
         return epoch
 

@@ -19,11 +19,11 @@ from materialsdock import config, siteroot
 from materialsdock.data_directory import DataDirectory
 from materialsdock.errors import LedgerFault
 from materialsdock.ledger import Ledger
-from materialsdock.night import logs, queue, service, telling, watch
-from materialsdock.night.beats import overdue
+from materialsdock.night import beats, logs, queue, service, telling, watch
+from materialsdock.night.bench import Bench
 from materialsdock.night.desk import Desk
-from materialsdock.night.policy import Action, FaultClass, after_fault
-from materialsdock.night.process import Child, Lock, Message, die_with, end_holder
+from materialsdock.night.policy import Action, FaultClass, after_fault, severity_of
+from materialsdock.night.process import Child, Lock, Message, deaf, death, die_with, end_holder
 
 log = logging.getLogger(__name__)
 TURN_S = 0.1
@@ -42,16 +42,17 @@ class Night:
         self.profile, self.site, self.data = profile, site, data
         self.ledger, self.heart = ledger, heart
         self.worker: Child | None = None
-        self.analyst: Child | None = None
         self.librarian: Child | None = None
-        self.ready = self.analyst_ready = False
+        self.bench = Bench(ledger, data, profile.night)
+        self.ready = False
         self.measuring: str | None = None
-        self.analysing: str | None = None
+        self._sent = 0.0  # monotonic clock when the worker was sent its sample
+        self._unready = ""  # why no worker gets ready
         self._due: dict[str, float] = {}  # monotonic clock from which a retry may begin
         self._spawned: dict[str, list[float]] = {}
-        self.desk = Desk(ledger)
         self._ended = threading.Event()
         self._watch = watch.Watch(data.path, profile.night)
+        self.desk = Desk(ledger)
 
     def run(self) -> None:
         """Turn until told to end, then end the children in order."""
@@ -73,20 +74,19 @@ class Night:
         for kind, severity, body in self._watch.look():
             queue.note(self.ledger, kind, body, severity=severity)
         self._hear_worker()
-        self._hear_analyst()
+        self.bench.hear()
         self.desk.serve(self.worker, self.measuring)
         self._spawn_missing()
         self._measure_next()
-        self._analyse_next()
+        self.bench.next()
 
     def _without_ledger(self, fault: LedgerFault) -> None:
         """What cannot be kept must not be measured: end the worker and wait for the disk."""
         log.critical("%s", fault)
-        for child in (self.worker, self.analyst):
-            if child is not None:
-                child.kill()
-        self.worker = self.analyst = None
-        self.measuring = self.analysing = None
+        if self.worker is not None:
+            self.worker.kill()
+        self.bench.kill()
+        self.worker = self.measuring = None
         while not self._ended.wait(LEDGER_AGAIN_S):
             self.heart.beat()
             try:
@@ -101,16 +101,18 @@ class Night:
             lock = self.data.path / "run" / f"{name}.lock"
             if pid := end_holder(lock, f"{ROOM}.{name}"):
                 queue.note(self.ledger, "orphan", {"killed": pid, "role": name}, severity="warn")
-        interrupted = queue.recover(self.ledger)
-        self.desk.recover()
+        with self.ledger.transaction():
+            self.desk.recover()
+            interrupted = queue.recover(self.ledger, len(self.profile.night.retry_delays_s))
         queue.note(self.ledger, "daemon", {"started": True, "interrupted": interrupted})
 
     def _finish(self) -> None:
         self.heart.stopping()
         queue.note(self.ledger, "daemon", {"started": False})
-        for child in (self.worker, self.analyst, self.librarian):
+        for child in (self.worker, self.bench.analyst, self.librarian):
             if child is not None:
                 child.end()
+        self.desk.recover()
         queue.recover(self.ledger)
 
     def _spawn(self, name: str) -> Child | None:
@@ -129,8 +131,8 @@ class Night:
     def _spawn_missing(self) -> None:
         if self.worker is None:
             self.ready, self.worker = False, self._spawn("worker")
-        if self.analyst is None:
-            self.analyst_ready, self.analyst = False, self._spawn("analyst")
+        if self.bench.analyst is None:
+            self.bench.ready, self.bench.analyst = False, self._spawn("analyst")
         if self.librarian is None:
             self.librarian = self._spawn("librarian")
         elif self.librarian.ended() is not None:
@@ -139,18 +141,21 @@ class Night:
     def _hear_worker(self) -> None:
         if self.worker is None:
             return
+        beat = beats.read(self.data.path / "run" / "worker.beat")
+        if self.measuring is not None and deaf(self.worker, beat, self._sent):
+            self.worker.kill()
         status = self.worker.ended()  # before its last words are read
         for message in self.worker.received():
             self._worker_said(message)
         if status is not None:
             self.worker = None
             if self.measuring is not None:
-                self._faulted(self.measuring, _death("worker", status))
+                self._faulted(self.measuring, death("worker", status))
 
     def _worker_said(self, message: Message) -> None:
         said = message["said"]
         if said == "ready":
-            self.ready = True
+            self.ready, self._unready = True, ""
         elif said == "measured":
             queue.advance(self.ledger, message["sample"], "measured", failures=0)
             self._succeeded()
@@ -161,29 +166,18 @@ class Night:
             self._faulted(message["sample"], message["fault"])
         elif said in ("paused", "resumed"):
             queue.note(self.ledger, said, {}, sample_id=self.measuring)
+            if said == "resumed":
+                self.desk.resumed()
+        elif said == "unpaused":
+            queue.hold_all(self.ledger, f"{self.measuring} was over before it could pause")
+        elif said == "unready" and message["words"] == self._unready:
+            return  # once is enough, however often it is tried again
         elif said in ("done", "refused"):
             self.desk.answered(message)
         else:
-            queue.note(self.ledger, said, message, sample_id=self.measuring)
-
-    def _hear_analyst(self) -> None:
-        if self.analyst is None:
-            return
-        beat = self.data.path / "run" / "analyst.beat"
-        if overdue(beat, self.analyst.pid, self.profile.night.analysis_limit_s):
-            self.analyst.kill()
-        status = self.analyst.ended()
-        for message in self.analyst.received():
-            if message["said"] == "ready":
-                self.analyst_ready = True
-            elif message["said"] == "analysed":
-                self._analysed(message)
-            elif message["said"] == "fault":
-                self._analysis_failed(message["sample"], message["fault"]["message"])
-        if status is not None:
-            self.analyst = None
-            if self.analysing is not None:
-                self._analyst_died(self.analysing, status)
+            self._unready = message["words"] if said == "unready" else self._unready
+            severity = severity_of(message)
+            queue.note(self.ledger, said, message, severity=severity, sample_id=self.measuring)
 
     def _measure_next(self) -> None:
         if not self.ready or self.worker is None or self.measuring is not None:
@@ -196,12 +190,12 @@ class Night:
         resting = [name for name, due in self._due.items() if due > now]
         claimed = queue.claim(self.ledger, besides=resting)
         if claimed is not None:
-            self.measuring = claimed.sample_id
+            self.measuring, self._sent = claimed.sample_id, now
             self.worker.send({"do": "measure", "sample": claimed.sample_id})
 
     def _faulted(self, sample_id: str, fault: Mapping[str, Any]) -> None:
         self.measuring = None
-        kind: FaultClass = "operator" if self.desk.aborting else fault["class"]
+        kind: FaultClass = "operator" if self.desk.aborting(sample_id) else fault["class"]
         before = queue.sample(self.ledger, sample_id)
         row = list(queue.fact(self.ledger, "failed_in_a_row") or ())
         night = self.profile.night
@@ -210,6 +204,8 @@ class Night:
             retry_delays_s=night.retry_delays_s, in_a_row=night.failures_in_a_row,
         )  # fmt: skip
         self._carry_out(action, before, fault, row)
+        if action.event == "interrupted":
+            self.desk.interrupted(sample_id, fault["message"])
         self.desk.sample_ended("the measurement was ended")
 
     def _carry_out(
@@ -232,39 +228,6 @@ class Night:
         if queue.fact(self.ledger, "failed_in_a_row"):
             queue.set_fact(self.ledger, "failed_in_a_row", [])
         self.desk.sample_ended("the measurement has ended")
-
-    def _analyse_next(self) -> None:
-        if not self.analyst_ready or self.analyst is None or self.analysing is not None:
-            return
-        waiting = queue.samples(self.ledger, "measured")
-        if waiting:
-            first = queue.advance(self.ledger, waiting[0].sample_id, "analyse")
-            self.analysing = first.sample_id
-            self.analyst.send({"do": "analyse", "sample": first.sample_id, "job": first.job_id})
-
-    def _analysed(self, message: Message) -> None:
-        self.analysing = None
-        warnings = message["warnings"]
-        event: Any = "finish_with_warnings" if warnings else "finish"
-        queue.advance(self.ledger, message["sample"], event, "; ".join(warnings))
-
-    def _analysis_failed(self, sample_id: str, why: str) -> None:
-        self.analysing = None
-        queue.advance(self.ledger, sample_id, "fail", why, severity="warn")
-
-    def _analyst_died(self, sample_id: str, status: int) -> None:
-        self.analysing = None
-        deaths = queue.sample(self.ledger, sample_id).failures + 1
-        words = _death("analyst", status)["message"]
-        if deaths > len(self.profile.night.retry_delays_s):
-            self._analysis_failed(sample_id, words)
-        else:
-            queue.advance(self.ledger, sample_id, "analysis_interrupted", words, failures=deaths)
-
-
-def _death(who: str, status: int) -> dict[str, Any]:
-    how = f"signal {-status}" if status < 0 else f"status {status}"
-    return {"class": "infrastructure", "message": f"the {who} ended with {how}", "where": ""}
 
 
 def serve(profile: config.Profile, site: Path, data: DataDirectory) -> None:

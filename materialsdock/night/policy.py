@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from materialsdock.jobs import Event
+from materialsdock.night.queue import Severity
 
 FaultClass = Literal["infrastructure", "sample", "operator"]
 # a device fault is about what lies in the beam unless the device could not be reached at all
@@ -62,3 +63,10 @@ def after_fault(
     if len(different) >= in_a_row:
         why = f"{len(different)} different samples failed in a row, last {sample_id}"
     return Action("fault", hold_all=why)
+
+
+def severity_of(message: Mapping[str, Any]) -> Severity:
+    """How much people must hear of what a worker says by itself."""
+    if message["said"] == "unready" or message.get("kind") == "critical":
+        return "critical"
+    return "warn" if message.get("kind") == "alarm" else "info"

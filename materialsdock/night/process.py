@@ -18,11 +18,13 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from materialsdock.errors import Refused
-from materialsdock.night.beats import alive
+from materialsdock.night.beats import Beat, alive
 
 PR_SET_PDEATHSIG = 1
 ORPHAN = 3  # exit status of a child whose parent was gone before it began
 END_S = 10.0
+DEAF_S = 30.0  # until a child must have taken up what it was sent
+LAST_WORDS_S = 1.0  # for reading what a child had said when it died
 PROBED_S = 0.2  # a lock that somebody only looks at is free again within it
 Message = dict[str, Any]
 
@@ -111,6 +113,12 @@ def _command_line(pid: int) -> str:
         return ""
 
 
+def death(who: str, status: int) -> dict[str, Any]:
+    """The fault that a child's end is."""
+    how = f"signal {-status}" if status < 0 else f"status {status}"
+    return {"class": "infrastructure", "message": f"the {who} ended with {how}", "where": ""}
+
+
 class Child:
     """A Python module run as a child, with JSON lines to its stdin and from its answers.
 
@@ -140,7 +148,9 @@ class Child:
             )
         os.close(write_end)
         self._answers: queue.SimpleQueue[Message] = queue.SimpleQueue()
-        threading.Thread(target=self._listen, args=(os.fdopen(read_end),), daemon=True).start()
+        listen = threading.Thread(target=self._listen, args=(os.fdopen(read_end),), daemon=True)
+        self._listening = listen
+        listen.start()
 
     @property
     def pid(self) -> int:
@@ -164,7 +174,9 @@ class Child:
         return True
 
     def received(self) -> list[Message]:
-        """All answers that have come since the last call."""
+        """All answers that have come since the last call; all there will be, once it has ended."""
+        if self.ended() is not None:
+            self._listening.join(LAST_WORDS_S)
         found = []
         with contextlib.suppress(queue.Empty):
             while True:
@@ -191,6 +203,13 @@ class Child:
         if self._process.stdin is not None:
             with contextlib.suppress(BrokenPipeError):
                 self._process.stdin.close()
+
+
+def deaf(child: Child, beat: Beat | None, asked: float) -> bool:
+    """Whether a child does not take up what it was sent at `asked` (monotonic clock [s])."""
+    if beat is None or beat.pid != child.pid or beat.phase != "idle":
+        return False
+    return time.monotonic() - max(asked, beat.progress) > DEAF_S
 
 
 class Line:

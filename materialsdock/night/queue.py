@@ -262,18 +262,30 @@ def release_all(ledger: Ledger) -> None:
         note(ledger, "released", {})
 
 
-def recover(ledger: Ledger) -> list[str]:
+def recover(ledger: Ledger, retries: int | None = None) -> list[str]:
     """After a start: what was being measured or analysed waits again, in its old place.
 
     The ids of what was interrupted.  Nothing that is durable is measured again.
+
+    retries : what was being measured counts one more failure, and is held after so many; None
+    where the processes ended in order
     """
     found = []
     with ledger.transaction():
         for s in samples(ledger, *ACTIVE):
             if s.state == "measuring":
-                advance(ledger, s.sample_id, "interrupted", "the process that measured it ended")
+                _interrupted(ledger, s, retries)
                 found.append(s.sample_id)
             elif s.state == "analysing":
                 advance(ledger, s.sample_id, "analysis_interrupted", "the analysis ended early")
                 found.append(s.sample_id)
     return found
+
+
+def _interrupted(ledger: Ledger, s: Queued, retries: int | None) -> None:
+    reason, failures = "the process that measured it ended", s.failures + (retries is not None)
+    if retries is not None and failures > retries:
+        reason = f"{reason}, {failures} times"
+        advance(ledger, s.sample_id, "fault", reason, severity="warn", failures=failures)
+    else:
+        advance(ledger, s.sample_id, "interrupted", reason, failures=failures)

@@ -9,9 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import queue as queues
-import threading
-import time
 import zlib
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -20,135 +17,92 @@ from typing import Any
 from materialsdock import building, config
 from materialsdock.campaign import Campaign
 from materialsdock.catalog import close_torn_runs
-from materialsdock.errors import MaterialsDockError, Refused
+from materialsdock.errors import MaterialsDockError
 from materialsdock.ledger import Ledger
-from materialsdock.model import Decision
-from materialsdock.night import beats, changer, control, making, queue
+from materialsdock.model import Decision, Proposal
+from materialsdock.night import beats, changer, making, queue
 from materialsdock.night.beats import Heart
 from materialsdock.night.faults import fault_of
+from materialsdock.night.guard import safe_state
+from materialsdock.night.orders import Orders
+from materialsdock.night.owning import take_over
 from materialsdock.night.posted import sentry_of, waits_for
-from materialsdock.night.process import Message
 from materialsdock.night.role import Role, child
-from materialsdock.night.sentry import Sentry
 from materialsdock.protocols import Instrument
 from materialsdock.runner import Interrupted, gate_for, plan_for, run_engine
 from materialsdock.sheet import Entry
-from materialsdock.steering import Steering
 
 log = logging.getLogger(__name__)
 TURN_S = 0.25
-RETRY_S = 15.0  # that one more attempt at a point may take
-STEERING = ("stop", "veto", "force", "change", "approve")
+RETRY_S = 15.0  # that one more attempt at a point may take beyond the point itself
+PREPARE_S = 60.0  # for making the job, or rebuilding it from the ledger
+MOUNT_S = 60.0  # for the changer, before the first point
+END_S = 2.0
 
 
 class Worker:
     """RunEngine, instrument and the campaign of the sample in the beam."""
 
-    def __init__(self, role: Role, heart: Heart, ledger: Ledger, epoch: int) -> None:
+    def __init__(
+        self, role: Role, instrument: Instrument, heart: Heart, ledger: Ledger, epoch: int
+    ) -> None:
         self.line, self.heart, self.ledger = role.line, heart, ledger
         self.profile, self.data, self.site, self.epoch = role.profile, role.data, role.site, epoch
+        self.instrument = instrument
         profile = role.profile
-        self.instrument: Instrument = config.build_instrument(profile)
         # with conditions the gate watches the beam, and two watchers would hold twice
-        self.engine = run_engine(None if profile.conditions else profile.beam, self.instrument)
-        self.campaign: Campaign | None = None
-        self.sentry: Sentry | None = None
-        self._orders: queues.SimpleQueue[Message] = queues.SimpleQueue()
-        self._paused: queues.SimpleQueue[str] = queues.SimpleQueue()
-        self._abort = threading.Event()
-        asyncio.run_coroutine_threadsafe(self._turn(), self.engine.loop)
+        self.engine = run_engine(None if profile.conditions else profile.beam, instrument)
+        self.orders = Orders(role.line, self.engine, heart)
+        self._step_s = 0.0  # what the present step may take
+        self._ended = False
+        self._turning = asyncio.run_coroutine_threadsafe(self._turn(), self.engine.loop)
 
     async def _turn(self) -> None:
         """The loop that runs the messages says that it turns."""
-        while True:
+        while not self._ended:
             self.heart.beat()
             await asyncio.sleep(TURN_S)
 
     def serve(self) -> None:
         """Carry out orders until told to end; faults of the instrument end the process."""
-        threading.Thread(target=self._dispatch, daemon=True).start()
-        claim_hardware(self.instrument, self.epoch)
+        self.orders.listen()
         self.line.say("ready", epoch=self.epoch)
-        while True:
-            order = self._orders.get()
-            if order["do"] == "end":
-                return
-            if not self._measured(order["sample"]):
-                return
-
-    def _dispatch(self) -> None:
-        """Orders wait for their turn; what people ask of a running measurement does not."""
-        while True:
-            order = self.line.inbox.get()
-            verb = order["do"]
-            if verb in ("measure", "end"):
-                if verb == "end":
-                    self._halt("the night ends")
-                self._orders.put(order)
-            else:
-                self._asked(verb, order)
-            if verb == "end":
-                return
-
-    def _asked(self, verb: str, order: Message) -> None:
-        try:
-            words = self._act(verb, order)
-        except MaterialsDockError as error:
-            self.line.say("refused", seq=order["seq"], words=str(error))
-        else:
-            self.line.say("done", seq=order["seq"], words=words)
-
-    def _act(self, verb: str, order: Message) -> str:
-        campaign = self.campaign
-        if campaign is None:
-            raise Refused("nothing is being measured", where=verb)
-        if verb == "abort":
-            self._halt(f"{order['who']}: {order.get('reason', '')}")
-            return "aborted; the shutter closes"
-        if verb == "pause":
-            self.engine.request_pause(defer=True)
-            return "pauses at the next point"
-        if verb == "resume":
-            if str(self.engine.state) != "paused":
-                if self.sentry and (words := self.sentry.release(order["who"])):
-                    return words
-                raise Refused(f"the measurement is {self.engine.state}", where=verb)
-            self._paused.put("resume")
-            return "goes on as soon as all conditions hold"
-        if verb in STEERING:
-            campaign.steer(Steering.asked(verb, order))
-            return f"recorded; counts from step {len(campaign.decisions)}"
-        raise Refused(f"no verb {verb!r} for a worker")
-
-    def _halt(self, why: str) -> None:
-        """Abort what runs: the plan's finalizer closes the shutter."""
-        if self.campaign is None:
-            return
-        self._abort.set()
-        self._paused.put("abort")
-        if str(self.engine.state) not in ("idle", "paused", "aborting"):
-            self.engine.abort(why)
+        going_on = True
+        while going_on and (order := self.orders.following())["do"] != "end":
+            going_on = self._measured(order["sample"])
+        self._ended = True
+        self._turning.result(END_S)  # the file of the beats must not be closed under it
 
     def _measured(self, sample_id: str) -> bool:
         """Measure one sample and say how it ended; False when this process should not go on."""
-        self._abort.clear()
-        self._paused = queues.SimpleQueue()
+        going_on = True
+        said: dict[str, Any] = {"said": "measured", "sample": sample_id}
+        self._takes(PREPARE_S)
+        self.heart.phase("busy")
         try:
-            self.campaign = self._prepared(sample_id)
-            self.heart.phase("busy")
-            if not self.campaign.finished:
-                self._drive(self.campaign)
+            campaign = self._prepared(sample_id)
+            self.orders.campaign = campaign
+            if not campaign.finished:
+                self._drive(campaign)
         except BaseException as error:
             fault = fault_of(error)
             log.exception("sample %s", sample_id)
-            self.line.say("fault", sample=sample_id, fault=fault)
-            return bool(fault["class"] != "infrastructure")
-        else:
-            self.line.say("measured", sample=sample_id, job=self.campaign.job.job_id)
-            return True
-        finally:
-            self.campaign = self.sentry = None
-            self.heart.phase("idle")
+            said = {"said": "fault", "sample": sample_id, "fault": fault}
+            going_on = self._left_safe() and fault["class"] != "infrastructure"
+        unpaused = self.orders.pausing and said["said"] == "measured"
+        self.orders.done()
+        self.heart.phase("idle")
+        if unpaused:
+            self.line.say("unpaused")
+        self.line.say(**said)
+        return going_on
+
+    def _left_safe(self) -> bool:
+        """Whatever ended a sample early may have kept its plan from closing the shutter."""
+        failed = safe_state(self.instrument)
+        for words in failed:
+            self._report("critical", words)
+        return not failed
 
     def _prepared(self, sample_id: str) -> Campaign:
         """The sample's campaign: new, or rebuilt from what the ledger has of it."""
@@ -172,45 +126,57 @@ class Worker:
         campaign.listeners.append(self._decided)
         return campaign
 
-    def _decided(self, decision: Decision) -> None:
-        self.heart.progress(self._expected_s(decision))
+    def _takes(self, seconds: float) -> None:
+        """The step that begins now may take so long, and so may each further attempt at it."""
+        self._step_s = seconds
+        self.heart.progress(seconds)
 
-    def _expected_s(self, decision: Decision) -> float:
-        """Wall clock until the next decision should be there: counting, travel, settling."""
+    def _decided(self, decision: Decision) -> None:
         following = decision.next
+        travel = 0.0 if following is None else abs(following.start - decision.proposal.stop)
+        self._takes(self._expected_s(following, travel) + decision.seconds_deciding)
+
+    def _expected_s(self, following: Proposal | None, travel: float) -> float:
+        """Wall clock of a step: `travel` [unit of the axis] to it, counting, settling."""
         if following is None:
             return 1.0
-        section = getattr(self.profile, self.campaign.job.sample.technique)  # type: ignore[union-attr]
-        travel = abs(following.start - decision.proposal.stop) + abs(
-            following.stop - following.start
-        )
-        seconds = following.points * following.count_time_s
-        seconds += travel / section.motion.velocity + section.motion.settle_s
+        technique = self.orders.campaign.job.sample.technique  # type: ignore[union-attr]
+        motion = getattr(self.profile, technique).motion
+        seconds = following.points * following.count_time_s + motion.settle_s
+        seconds += (travel + abs(following.stop - following.start)) / motion.velocity
         return max(1.0, float(seconds) / self.profile.speed)
 
     def _drive(self, campaign: Campaign) -> None:
-        heard = (self.ledger, self._report, self.heart.progress)
-        sentry = self.sentry = sentry_of(self.profile, campaign, self.instrument, *heard)
-        hearing = [campaign.receive, self._got_on, *([sentry.receive] if sentry else [])]
-        tokens = [self.engine.subscribe(each) for each in hearing]
+        heard = (self.ledger, self._report, self._visits)
+        sentry = self.orders.sentry = sentry_of(self.profile, campaign, self.instrument, *heard)
+        hearing = [campaign.receive, self._got_on, self.orders.started]
+        tokens = [
+            self.engine.subscribe(e) for e in (*hearing, *([sentry.receive] if sentry else []))
+        ]
         terms: dict[str, Any] = {"epoch": self.epoch, "report": self._report}
         terms |= {"armed": self.profile.night.needs_guard, "guard_fresh": self._guard_is_fresh}
         terms["held"] = partial(waits_for, campaign, sentry)
         of = campaign, self.instrument, self.profile
         gate = gate_for(*of, **terms)
         run = partial(self.engine, plan_for(*of, gate, sentry))
+        first, grid = campaign.ask(), campaign.axis.grid
+        self._takes(self._expected_s(first, float(grid[-1] - grid[0])) + MOUNT_S)
         try:
             while True:
-                if self._abort.is_set():
+                if self.orders.aborted:
                     raise Interrupted("aborted before it began")
                 with self._interruptions():
                     run()
                     return
-                self._wait_for_resume(gate)
+                self.orders.wait_for_resume(gate)
                 run = self.engine.resume
         finally:
             for token in tokens:
                 self.engine.unsubscribe(token)
+
+    def _visits(self, seconds: float) -> None:
+        """A visit goes on top of the step that it comes before."""
+        self.heart.progress(self._step_s + seconds)
 
     def _guard_is_fresh(self) -> bool:
         """Without a guard nobody would close the shutter for us."""
@@ -225,10 +191,10 @@ class Worker:
             self.heart.phase("holding")
         elif kind == "resumed":
             self.heart.phase("busy")
-            if self.sentry:
-                self.sentry.after_hold()
+            if self.orders.sentry:
+                self.orders.sentry.after_hold()
         else:
-            self.heart.progress(RETRY_S)
+            self.heart.progress(self._step_s + RETRY_S)
         self.line.say("condition", kind=kind, words=words)
 
     def _got_on(self, name: str, document: Mapping[str, Any]) -> None:
@@ -243,47 +209,24 @@ class Worker:
         try:
             yield
         except RunEngineInterrupted:
-            if self._abort.is_set() and str(self.engine.state) == "idle":
+            if self.orders.aborted and str(self.engine.state) == "idle":
                 raise Interrupted("aborted") from None
-
-    def _wait_for_resume(self, gate: Any | None) -> None:
-        """Until somebody asks for it and all conditions have held for their proof time."""
-        self.heart.phase("paused")
-        self.line.say("paused")
-        asked = self._paused.get()
-        proven = time.monotonic()
-        while asked != "abort" and gate is not None:
-            if self._abort.is_set():
-                asked = "abort"
-            elif reasons := gate.failing():
-                self.line.say("waiting", words="; ".join(reasons))
-                proven = time.monotonic() + TURN_S
-            elif time.monotonic() - proven >= gate.conditions.hold_proof_s:
-                break
-            time.sleep(TURN_S)
-        if asked == "abort":
-            self.engine.abort("asked while paused")
-            raise Interrupted("aborted while paused")
-        self.heart.phase("busy")
-        self.line.say("resumed")
-
-
-def claim_hardware(instrument: Instrument, epoch: int) -> None:
-    """Tell the instrument who drives it now; Refused when a later owner has been there."""
-    owner = instrument.devices.get("owner")
-    if owner is not None:
-        owner.claim(epoch)
 
 
 def main() -> None:
     """`python -m materialsdock.night.worker`: started by the daemon only."""
     with child("worker") as role, Ledger(role.data.ledger) as ledger:
-        epoch = control.next_epoch(ledger)
+        try:
+            instrument = config.build_instrument(role.profile)
+            epoch = take_over(instrument, ledger)
+        except MaterialsDockError as error:
+            role.line.say("unready", words=str(error))
+            raise
         with Heart(role.beat / "worker.beat", epoch) as heart:
-            worker = Worker(role, heart, ledger, epoch)
+            worker = Worker(role, instrument, heart, ledger, epoch)
             role.line.listen()
             worker.serve()
-            config.release(worker.instrument)
+            config.release(instrument)
 
 
 if __name__ == "__main__":

@@ -56,8 +56,8 @@ def test_an_abort_before_the_first_point_counts(night):
         following = lambda one=before: night.measured_now() not in (None, one)  # noqa: E731
         until(following, within(20), "the next sample")
         sample = night.measured_now()
-        answer = night.ask("abort")
-        if answer.state == "done":
+        seq = control.ask(night.ledger, "abort", Actor("tester", "here"))
+        if control.wait(night.ledger, seq, within(5)).state == "done":
             asked += 1
             until(lambda one=sample: night.sample(one).state == "held", within(5), "held")
     assert asked >= 3
