@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
+import importlib.util
 import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
 from pathlib import Path
 
 import gemmi
@@ -29,7 +37,8 @@ from plans.adaptive import run_md
 from tests.structures import LAB6, simulated
 from tests.test_texture import Here
 
-PROFILE = config.load("sim", Path(__file__).parents[1])
+ROOT = Path(__file__).parents[1]
+PROFILE = config.load("sim", ROOT)
 ENERGY = np.linspace(6950.0, 7400.0, 901)
 I0 = 40_000.0
 
@@ -238,6 +247,42 @@ def test_a_second_build_is_the_same_to_the_byte(done, tmp_path):
     assert not list(tmp_path.rglob("*.part"))
 
 
+ELSEWHERE = """
+import sys, time
+wall = time.time
+time.time = lambda: wall() + 40 * 86400.0
+from materialsdock.cli import main
+sys.argv[0] = "materialsdock"
+main()
+"""
+
+
+def test_all_of_it_is_rebuilt_from_a_copy_of_the_ledger_alone(done, tmp_path):
+    """In another process, place, language and time zone, forty days later."""
+    ledger, outcome, files = done
+    copied = tmp_path / "restored"
+    copied.mkdir()
+    with (
+        closing(sqlite3.connect(ledger.path)) as source,
+        closing(sqlite3.connect(copied / "ledger.sqlite")) as target,
+    ):
+        source.backup(target)
+    job_id = outcome.job.job_id
+    words = ["export", job_id, "--out", str(copied)]
+    strange = {"TZ": "Asia/Tokyo", "LC_ALL": "C", "PYTHONHASHSEED": "77", "COLUMNS": "40"}
+    for _ in range(2):  # the second time its folder has been deleted
+        shutil.rmtree(copied / "exports", ignore_errors=True)
+        built = subprocess.run(
+            [sys.executable, "-c", ELSEWHERE, *words], cwd=tmp_path, capture_output=True, text=True,
+            env={**os.environ, **strange, "PYTHONPATH": str(ROOT)}, timeout=120, check=False,
+        )  # fmt: skip
+        assert built.returncode == 0, built.stderr
+        again = {path.suffix: path for path in (copied / "exports").iterdir()}
+        assert again.keys() == files.keys()
+        for suffix, path in again.items():
+            assert path.read_bytes() == files[suffix].read_bytes(), suffix
+
+
 def test_the_page_is_that_of_the_live_outcome(done):
     ledger, outcome, files = done
     page = render_report(outcome)
@@ -312,6 +357,55 @@ def test_xdi_follows_its_specification(night, tmp_path):
     # repeat visits: summed counts and precision-weighted µ differ within their noise
     assert np.log(column["i0"] / column["itrans"]) == pytest.approx(column["mutrans"], abs=0.03)
     assert column["i0"] / column["count_time"] == pytest.approx(I0, rel=0.1)
+
+
+class XDIFile(ctypes.Structure):
+    """What libxdifile, the library that defines XDI, makes of a file (its xdifile.h)."""
+
+    _fields_ = (
+        *((name, ctypes.c_long) for name in (
+            "nmetadata", "narrays", "npts", "narray_labels", "nouter", "error_lineno")),
+        ("dspacing", ctypes.c_double),
+        *((name, ctypes.c_char_p) for name in (
+            "xdi_libversion", "xdi_version", "extra_version", "filename", "element", "edge",
+            "comments", "error_line", "error_message")),
+        ("array_labels", ctypes.c_void_p),
+        ("outer_label", ctypes.c_char_p),
+        *((name, ctypes.c_void_p) for name in (
+            "array_units", "meta_families", "meta_keywords", "meta_values", "array",
+            "outer_array", "outer_breakpts")),
+    )  # fmt: skip
+
+
+def test_the_library_that_defines_xdi_has_nothing_to_say(night, tmp_path):
+    """It comes with xraylarch, which is not imported for it."""
+    larch = importlib.util.find_spec("larch")
+    if larch is None or larch.origin is None:
+        pytest.skip("xraylarch is not installed")
+    library = Path(larch.origin).parent / "bin" / "linux64" / "libxdifile.so"
+    if not library.is_file() or sys.platform != "linux":
+        pytest.skip("xraylarch has no libxdifile for this machine")
+    ledger, outcomes = night
+    (path,) = export(ledger, outcomes["xas"].job.job_id, ["xdi"], tmp_path)
+    lib, said = ctypes.CDLL(str(library)), XDIFile()
+    assert lib.XDI_readfile(str(path).encode(), ctypes.byref(said)) == 0
+    assert lib.XDI_required_metadata(ctypes.byref(said)) == 0, said.error_message
+    measured = outcomes["xas"].measured
+    assert (said.element, said.edge, said.npts) == (b"Fe", b"K", measured.mu.size)
+    assert said.dspacing == 3.1356
+    texts = said.nmetadata * ctypes.c_char_p
+    items = zip(
+        *(
+            texts.from_address(at)
+            for at in (said.meta_families, said.meta_keywords, said.meta_values)
+        ),
+        strict=True,
+    )
+    for item in items:
+        assert lib.XDI_validate_item(ctypes.byref(said), *item) == 0, (item, said.error_message)
+    columns = (said.narrays * ctypes.POINTER(ctypes.c_double)).from_address(said.array)
+    assert columns[0][: said.npts] == pytest.approx(measured.energy_ev, abs=1e-6)
+    assert columns[1][: said.npts] == pytest.approx(measured.mu, rel=1e-8)
 
 
 def test_the_cif_can_be_read(night, tmp_path):

@@ -71,12 +71,12 @@ def _metadata(source: Source) -> list[str]:
         "Sample.name": job.sample.name,
         "Beamline.name": job.settings.get("profile"),
         "Mono.d_spacing": job.settings.get("d_spacing_angstrom"),
-        "Materialsdock.job": said.job_id,
-        "Materialsdock.seed": said.seed,
-        "Materialsdock.ledger_sha256": said.ledger_sha256,
-        "Materialsdock.settings_sha256": said.settings_sha256,
-        "Materialsdock.software": ", ".join(f"{k} {v}" for k, v in said.software.items()),
-        "Materialsdock.exposures": said.observations,
+        "materialsdock.job": said.job_id,
+        "materialsdock.seed": said.seed,
+        "materialsdock.ledger_sha256": said.ledger_sha256,
+        "materialsdock.settings_sha256": said.settings_sha256,
+        "materialsdock.software": ", ".join(f"{k} {v}" for k, v in said.software.items()),
+        "materialsdock.exposures": said.observations,
     }
     return [f"{name}: {_line(value)}" for name, value in tags.items() if value not in (None, "")]
 
