@@ -19,6 +19,7 @@ from materialsdock.errors import InputError
 from materialsdock.exports.kept import outcome_of
 from materialsdock.model import Outcome
 from materialsdock.night import control, queue
+from materialsdock.night.digest import alarm_line
 from materialsdock.night.status import Row, Status
 
 NAME = "md"
@@ -72,8 +73,10 @@ class StatusCard:
     def _repr_html_(self) -> str:
         stale = f"<p><b>STALE: {html.escape(', '.join(self.now.stale))}</b></p>"
         facts = "".join(_cells(line) for line in status_view.told(self.now))
+        lines = [alarm_line(a) for a in self.now.alarms[-status_view.LATEST :]]
+        alarms = f"<pre>{html.escape(chr(10).join(lines))}</pre>" if lines else ""
         rows = _rows_html(status_view.ordered(self.now.rows)[: status_view.LISTED])
-        return f"{stale if self.now.stale else ''}<table>{facts}</table>{rows}"
+        return f"{stale if self.now.stale else ''}<table>{facts}</table>{alarms}{rows}"
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from typing import Any
 
 from materialsdock.data_directory import DataDirectory
 from materialsdock.errors import InputError, LedgerFault, Refused, Unreachable
-from materialsdock.jobs import Event
+from materialsdock.jobs import TRANSITIONS, Event, State
 from materialsdock.ledger import Ledger
-from materialsdock.night import audit, control, queue, status
-from materialsdock.night.digest import label, words_of
+from materialsdock.night import audit, control, queue, state, status
+from materialsdock.night.digest import label, said_of, words_of
 from materialsdock.night.status import Status
 from materialsdock.options import stop_options
 
@@ -24,6 +24,7 @@ TURN_S = 0.05
 FOLLOW_S = 0.5
 START = "start it: `materialsdock up --out {out}`, or systemctl start materialsdock.target"
 EVENTS: Mapping[str, Event] = {"hold": "hold", "rm": "cancel", "approve": "approve"}
+UNTOLD = ("lease_epoch",)  # of no use to people
 ONWARD = ("retry", "approve", "move")  # what lets the instrument go on: for who has control
 
 
@@ -84,7 +85,7 @@ def ask(
     """
     until = time.monotonic() + limit_s
     with opened(out) as (data, ledger):
-        runs = status.online(data)
+        runs = state.online(data)
         if not runs and verb not in control.HALTS:
             raise offline(out)
         measured = queue.samples(ledger, "measuring")
@@ -103,7 +104,7 @@ def ask(
                 remedy="look at `materialsdock status`; `materialsdock safe-state` needs no daemon",
             )
         if answer.state == "refused":
-            raise Refused(answer.answer, where=verb)
+            raise Refused(answer.answer.removeprefix(f"{verb}: "), where=verb)
         came = _what_came(verb, measured[0], data, ledger, until) if measured else ""
         return {"verb": verb, "answer": answer.answer, "came": came}
 
@@ -113,17 +114,17 @@ def _what_came(
 ) -> str:
     """What an answered request has come to by the end of its time, in words; "" for not yet."""
 
-    def state() -> str:
+    def now() -> str:
         return queue.sample(ledger, sample.sample_id).state
 
     def phase() -> str:
-        return status.pulse(data, "worker").phase
+        return state.pulse(data, "worker").phase
 
     come_true: dict[str, Callable[[], bool]] = {
-        "pause": lambda: phase() == "paused" or state() != "measuring",
+        "pause": lambda: phase() == "paused" or now() != "measuring",
         "resume": lambda: phase() != "paused",
-        "stop": lambda: state() != "measuring",
-        "abort": lambda: state() != "measuring",
+        "stop": lambda: now() != "measuring",
+        "abort": lambda: now() != "measuring",
     }
     done = come_true.get(verb)
     while done is not None and not done():
@@ -132,7 +133,10 @@ def _what_came(
         time.sleep(TURN_S)
     if done is None:
         return ""
-    return f"{called(sample)}: {phase() if state() == 'measuring' else state()}"
+    word = now()
+    if word == "measuring" and phase() in ("paused", "holding"):
+        word = phase()
+    return f"{called(sample)}: {word}"
 
 
 def said(answer: Mapping[str, Any]) -> str:
@@ -182,12 +186,24 @@ def change(
 
 
 def _advance(ledger: Ledger, verb: str, sample_id: str, reason: str) -> None:
-    if verb == "retry":
-        analysed = queue.sample(ledger, sample_id).state != "held"
-        event: Event = "analyse_again" if analysed else "retry"
-        queue.advance(ledger, sample_id, event, reason, failures=0)
-    else:
-        queue.advance(ledger, sample_id, EVENTS[verb], reason)
+    """Refused in the words of the commands, which know less than all events."""
+    before = queue.sample(ledger, sample_id).state
+    event: Event = EVENTS.get(verb) or ("retry" if before == "held" else "analyse_again")
+    if (before, event) not in TRANSITIONS:
+        remedy = _instead(verb, before)
+        raise Refused(f"is {before.replace('_', ' ')}", where=sample_id, remedy=remedy)
+    changes: dict[str, Any] = {"failures": 0} if verb == "retry" else {}
+    queue.advance(ledger, sample_id, event, reason, **changes)
+
+
+def _instead(verb: str, state_now: State) -> str:
+    """What can be done with a sample for which `queue verb` is not possible."""
+    if state_now == "measuring":
+        return "`materialsdock stop` or `abort` ends it"
+    able = [name for name, event in EVENTS.items() if (state_now, event) in TRANSITIONS]
+    able += ["retry"] * any((state_now, e) in TRANSITIONS for e in ("retry", "analyse_again"))
+    possible = " or ".join(f"`queue {name}`" for name in able)
+    return f"{verb} is not possible; {possible} is" if possible else f"{verb} is not possible"
 
 
 def waiting_for_approval(out: Path) -> list[str]:
@@ -220,15 +236,22 @@ def actions(out: Path, count: int) -> list[dict[str, Any]]:
 
 def action_line(row: Mapping[str, Any]) -> str:
     """One row of the audit for a person."""
-    details = ", ".join(f"{key} {value}" for key, value in row["details"].items())
-    words = [f"{row['seq']}", label(row["at"]), row["who"], row["verb"], details]
-    return "  ".join(filter(None, [*words, f"-> {row['answer']}"]))
+    told = {key: value for key, value in row["details"].items() if key not in UNTOLD}
+    said = [f"{row['seq']}", label(row["at"]), row["who"], row["verb"], said_of(told)]
+    return "  ".join(filter(None, [*said, f"-> {row['answer']}"]))
 
 
 def verify(out: Path, head: str | None) -> dict[str, Any]:
     """Follow the audit's chain; LedgerFault naming the first row that does not hold."""
     with opened(out) as (_, ledger):
-        chain = audit.verify(ledger, head)
+        chain = audit.verify(ledger)
+        cut = chain.broken_at is None and audit.verify(ledger, head).broken_at is not None
+    if cut:
+        raise LedgerFault(
+            f"no row has the head {head}; {chain.rows} rows are there",
+            where=str(out),
+            remedy="compare with the digest that has it: rows may have been cut off at the end",
+        )
     if chain.broken_at is not None:
         raise LedgerFault(
             f"the audit does not hold from row {chain.broken_at}; {chain.rows} rows before it do",
@@ -261,4 +284,5 @@ def log_line(line: queue.Noted) -> str:
     at = time.strftime("%m-%d %H:%M:%S", time.localtime(line.at))
     mark = {"info": " ", "warn": "!", "critical": "!!"}[line.severity]
     about = f" {line.sample_id}" if line.sample_id else ""
-    return f"{at} {mark:<2} {line.kind}{about}: {words_of(line)}"
+    words = words_of(line)
+    return f"{at} {mark:<2} {line.kind}{about}{f': {words}' if words else ''}"

@@ -12,7 +12,7 @@ from materialsdock import config, siteroot
 from materialsdock.data_directory import DataDirectory
 from materialsdock.errors import InputError
 from materialsdock.ledger import Ledger
-from materialsdock.night import audit, beamline, daemon, queue
+from materialsdock.night import audit, beamline, daemon, eta, queue
 from materialsdock.night import guard as guarding
 from materialsdock.night import up as supervisor
 from materialsdock.night.units import unit_files
@@ -33,6 +33,7 @@ def submit(sheet: Path, profile_name: str, site: Path | None, out: Path) -> dict
     with Ledger(data.ledger) as ledger, ledger.transaction():
         approved = profile.night.approval != "samples"
         queue.submit(ledger, rows, approved=approved)
+        queue.set_fact(ledger, eta.SPEED, profile.speed)  # for the estimate, which knows no profile
         ids = [e.sample_id for e in entries]
         audit.record(ledger, who, "submit", {"sheet": sheet.name, "samples": ids})
         waiting = queue.counts(ledger)

@@ -12,7 +12,7 @@ import numpy as np
 from materialsdock import config, recipes, sheet_files, siteroot
 from materialsdock.data_directory import DataDirectory
 from materialsdock.ledger import Ledger
-from materialsdock.night import eta, making, queue
+from materialsdock.night import eta, making
 from materialsdock.night.history import key_of
 from materialsdock.night.preflight import Preflight, body_of, faults, preflight
 
@@ -25,8 +25,8 @@ def simulate(
     profile = config.load(profile_name, root)
     entries = making.read_sheet(sheet, profile, root / "profiles" / profile.name, faults)
     found = preflight(entries, profile, root, seeds=seeds, analyse=analyse)
-    with Ledger(DataDirectory(out).ledger) as ledger, ledger.transaction():
-        queue.set_fact(ledger, "forecast", {**eta.forecast_of(ledger), **found.forecast})
+    with Ledger(DataDirectory(out).ledger) as ledger:
+        eta.keep_forecast(ledger, found.forecast)
     return as_json(found, profile)
 
 
@@ -44,7 +44,8 @@ def as_json(found: Preflight, profile: config.Profile) -> dict[str, Any]:
         "recipes": {key: {"samples": n, **_recipe(found, key)} for key, n in keys.items()},
         "p50_s": found.whole.p50_s,
         "p90_s": found.whole.p90_s,
-        "forecast": found.forecast,
+        # on the real instrument
+        "forecast": {key: [each.at(1.0) for each in rows] for key, rows in found.forecast.items()},
     }  # fmt: skip
 
 

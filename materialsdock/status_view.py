@@ -15,8 +15,8 @@ from rich.text import Text
 
 from materialsdock.errors import LedgerFault
 from materialsdock.night.digest import alarm_line
-from materialsdock.night.eta import Finish
-from materialsdock.night.status import Current, Pulse, Row, Status
+from materialsdock.night.state import Pulse
+from materialsdock.night.status import Current, Row, Status
 
 STYLES = {"running": "green", "ready": "green", "fault": "bold red", "offline": "bold red",
           "aborting": "bold red", "holding": "yellow", "paused": "yellow", "stopping": "yellow",
@@ -24,6 +24,8 @@ STYLES = {"running": "green", "ready": "green", "fault": "bold red", "offline": 
 LISTED, LATEST = 30, 5
 NEXT_TO = ("measuring", "analysing", "measured", "held", "failed", "queued", "submitted")
 WIDTH = 140
+COUNTED = ("measuring", "analysing", "measured", "queued", "submitted", "held", "failed", "done",
+           "done_with_warnings", "cancelled")  # fmt: skip
 
 
 def shown(words: object, style: str = "") -> Text:
@@ -43,9 +45,9 @@ def seconds(value: float | None) -> str:
 
 def sample_line(now: Current) -> str:
     """The sample in the beam."""
-    stop = "λ –" if now.lambda_t is None else f"λ {now.lambda_t:.4g}"
+    stop = "λ –" if now.lambda_t is None else f"λ {now.lambda_t:.3g}"
     if now.threshold is not None:
-        stop += f" → {now.threshold:.4g}"
+        stop += f" (stops at {now.threshold:.3g})"
     step = "no step yet" if now.step is None else f"step {now.step + 1}"
     counted = f"{seconds(now.seconds_measured)} of instrument time"
     last = seconds(now.last_event_age_s)
@@ -54,15 +56,35 @@ def sample_line(now: Current) -> str:
     return ", ".join(filter(None, words))
 
 
-def finish_line(finish: Finish | None, at: float) -> str:
+def finish_line(now: Status) -> str:
     """When all will be done; an estimate is never shown without its spread."""
+    finish = now.finish
     if finish is None:
         return "nothing waits"
+    left = many(finish.samples, "sample")
     if finish.p50_s is None or finish.p90_s is None:
-        return f"{finish.samples} samples left; no estimate before one of their kind has finished"
-    when = [time.strftime("%a %H:%M", time.localtime(at + s)) for s in (finish.p50_s, finish.p90_s)]
-    left = f"{seconds(finish.p50_s)} to {seconds(finish.p90_s)}"
-    return f"{finish.samples} samples left: {left} (P50 {when[0]}, P90 {when[1]})"
+        return f"{left} left; no estimate before one of their kind has finished"
+    ends = (finish.p50_s, finish.p90_s)
+    when = [time.strftime("%a %H:%M", time.localtime(now.at + s)) for s in ends]
+    said = f"{left} left: {seconds(ends[0])} to {seconds(ends[1])} (P50 {when[0]}, P90 {when[1]})"
+    stands = now.hold is not None or now.daemon not in ("running", "ready")
+    return f"{said}, if it went on now" if stands else said
+
+
+def many(count: int, what: str) -> str:
+    """1 sample, 2 samples."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def counts_line(now: Status) -> str:
+    """How many samples are in each state, those first that are nearest to their end."""
+    known = sorted(now.counts.items(), key=lambda item: COUNTED.index(item[0]))
+    return ", ".join(f"{n} {plainly(state)}" for state, n in known)
+
+
+def plainly(state: str) -> str:
+    """A state's name as people write it."""
+    return state.replace("_", " ")
 
 
 def pulse_line(pulses: tuple[Pulse, ...]) -> str:
@@ -70,7 +92,7 @@ def pulse_line(pulses: tuple[Pulse, ...]) -> str:
     words = []
     for p in pulses:
         state = "not running" if not p.alive else p.phase
-        age = f" {seconds(p.age_s)} ago" if p.alive else ""
+        age = f" (beat {seconds(p.age_s)} ago)" if p.alive else ""
         words.append(f"{p.role} {state}{age}" + (" STALE" if p.alive and p.stale else ""))
     return ", ".join(words)
 
@@ -82,8 +104,10 @@ def told(now: Status) -> Iterator[tuple[str, str]]:
         yield "queue held", now.hold
     if now.current is not None:
         yield "in the beam", sample_line(now.current)
-    yield "finish", finish_line(now.finish, now.at)
-    yield "samples", ", ".join(f"{n} {state}" for state, n in now.counts.items()) or "none"
+        if now.current.missing:
+            yield "missing", now.current.missing
+    yield "finish", finish_line(now)
+    yield "samples", counts_line(now) or "none"
     held = now.lease
     yield "control", f"{held['holder']} for {seconds(held['left_s'])}" if held else "nobody"
     yield "processes", pulse_line(now.pulses)
@@ -93,9 +117,9 @@ def told(now: Status) -> Iterator[tuple[str, str]]:
 def plain(now: Status) -> str:
     """One line, for where there is no terminal."""
     words = [f"{head}: {said}" for head, said in told(now) if head in ("state", "in the beam")]
-    counts = ", ".join(f"{n} {state}" for state, n in now.counts.items())
     stale = f"STALE: {', '.join(now.stale)}" if now.stale else ""
-    return "; ".join(filter(None, [stale, *words, counts, f"{len(now.alarms)} alarms"]))
+    alarms = many(len(now.alarms), "alarm")
+    return "; ".join(filter(None, [stale, *words, counts_line(now), alarms]))
 
 
 def ordered(rows: tuple[Row, ...]) -> list[Row]:
@@ -104,23 +128,28 @@ def ordered(rows: tuple[Row, ...]) -> list[Row]:
     return sorted(active, key=lambda row: NEXT_TO.index(row.state))
 
 
-def table(rows: tuple[Row, ...], *, everything: bool = False) -> Table:
+def table(rows: tuple[Row, ...], *, everything: bool = False, most: int = LISTED) -> Table:
     """The queue by names."""
     found = Table(box=None, pad_edge=False, header_style="bold")
     for head in ("", "id", "name", "recipe", "at", "owner", "state", "why"):
         found.add_column(head, overflow="ellipsis", no_wrap=head != "why")
     listed = list(rows) if everything else ordered(rows)
-    for row in listed if everything else listed[:LISTED]:
+    for row in listed if everything else listed[:most]:
         words = [row.place or "", row.sample_id, row.name, row.recipe, row.position, row.owner]
         cells = [shown("" if word is None else word) for word in words]
-        found.add_row(*cells, shown(row.state, STYLES.get(row.state, "")), shown(row.reason))
-    if len(listed) > LISTED and not everything:
-        found.add_row("", shown(f"and {len(listed) - LISTED} more"))
+        found.add_row(
+            *cells, shown(plainly(row.state), STYLES.get(row.state, "")), shown(row.reason)
+        )
+    if len(listed) > most and not everything:
+        found.add_row("", shown(f"and {len(listed) - most} more"))
     return found
 
 
-def view(now: Status, stale: str = "") -> Group:
-    """All of it; `stale` says why it may no longer be true."""
+def view(now: Status, stale: str = "", *, most: int = LISTED) -> Group:
+    """All of it; `stale` says why it may no longer be true, `most` samples are listed.
+
+    The alarms come before the samples: a terminal cuts off what is below its end.
+    """
     parts: list[Any] = []
     if why := "; ".join(filter(None, [stale, *now.stale])):
         parts.append(shown(f"STALE: {why}", "bold white on red"))
@@ -128,9 +157,21 @@ def view(now: Status, stale: str = "") -> Group:
     for head, said in told(now):
         style = STYLES.get(now.daemon, "") if head == "state" else ""
         facts.add_row(Text(head, "bold"), shown(said, style))
-    parts += [facts, Text(), table(now.rows)]
+    parts.append(facts)
+    if now.alarms:
+        parts.append(Text(alarms_head(now), "bold"))
     parts += [shown(alarm_line(a), STYLES[a.severity]) for a in now.alarms[-LATEST:]]
+    if ordered(now.rows):
+        parts += [Text(), table(now.rows, most=most)]
+    elif now.rows:
+        parts.append(Text("all samples: `materialsdock queue list`"))
     return Group(*parts)
+
+
+def alarms_head(now: Status) -> str:
+    """That the alarms below are of the past: what holds now is said in the state."""
+    more = f", the last {LATEST} of {len(now.alarms)}" if len(now.alarms) > LATEST else ""
+    return f"alarms since the night began{more} (`materialsdock log` has all)"
 
 
 def console() -> Console:
@@ -155,15 +196,23 @@ def _live(
     read: Callable[[], Status], out: Console, every_s: float, go_on: Callable[[], bool]
 ) -> None:
     now, fresh = read(), time.monotonic()
-    with Live(view(now), console=out, auto_refresh=False) as live:
+    with Live(view(now, most=room(now, out)), console=out, auto_refresh=False) as live:
         while go_on():
             stale = ""
             try:
                 now, fresh = read(), time.monotonic()
             except LedgerFault as fault:
                 stale = f"for {time.monotonic() - fresh:.0f} s, {fault}"
-            live.update(view(now, stale), refresh=True)
+            live.update(view(now, stale, most=room(now, out)), refresh=True)
             time.sleep(every_s)
+
+
+def room(now: Status, out: Console) -> int:
+    """How many samples have a place below the rest of the view, on a terminal of this height."""
+    width = out.width - 14  # of the words beside their heads
+    above = sum(1 + len(words) // max(1, width) for _, words in told(now))
+    above += len(now.alarms[-LATEST:]) + 6  # heads, blank, stale, "and more"
+    return max(1, min(LISTED, out.height - above))
 
 
 def _lines(

@@ -59,20 +59,31 @@ def test_it_is_calibrated_over_simulated_nights():
 
 def test_a_forecast_counts_until_samples_have_finished():
     left = [eta.Left("xanes")] * 10
-    ahead = eta.known_from([], {"xanes": [100.0, 110.0, 90.0]})
+    ahead = eta.known_from([], {"xanes": [eta.Foretold(t) for t in (100.0, 110.0, 90.0)]})
     first = eta.finish(left, ahead)
     assert first.p50_s == pytest.approx(1000, rel=0.15)
     assert first.basis == {"xanes": "its forecast"}
     slow = [spent_on("xanes", t) for t in (400.0, 420.0, 380.0)]
-    later = eta.finish(left, eta.known_from(slow, {"xanes": [100.0]}))
+    later = eta.finish(left, eta.known_from(slow, {"xanes": [eta.Foretold(100.0)]}))
     assert later.p50_s == pytest.approx(4000, rel=0.1)
     assert later.basis == {"xanes": "3 finished"}
 
 
 def test_a_forecast_is_scaled_by_what_the_wall_clock_makes_of_instrument_time():
     done = [spent_on("exafs", 500.0)]  # 250 s of instrument time
-    known = eta.known_from(done, {"xanes": [100.0]})
+    known = eta.known_from(done, {"xanes": [eta.Foretold(100.0, 7.0)]}, speed=200.0)
     assert list(known.measuring["xanes"].seconds) == [200.0]
+
+
+def test_before_any_has_finished_a_forecast_is_of_the_profiles_speed(tmp_path):
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        assert eta.speed_of(ledger) == 1.0  # a real instrument
+        eta.keep_forecast(ledger, {"xanes": [eta.Foretold(1.0)], "exafs": [eta.Foretold(5.0)]})
+        eta.keep_forecast(ledger, {"xanes": [eta.Foretold(1000.0, 3.0)]})
+        queue.set_fact(ledger, eta.SPEED, 200.0)
+        known = eta.known_from([], eta.forecast_of(ledger), eta.speed_of(ledger))
+    assert list(known.measuring["xanes"].seconds) == [8.0]
+    assert list(known.measuring["exafs"].seconds) == [0.025]
 
 
 def test_a_running_sample_conditions_its_own_time():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import threading
@@ -12,11 +13,12 @@ import typer
 from rich.console import Console
 from typer.testing import CliRunner
 
-from materialsdock import cli, cli_night, status_view
+from materialsdock import cli, cli_night, night_command, status_view
 from materialsdock.data_directory import DataDirectory
 from materialsdock.errors import InputError, LedgerFault, Refused, Unreachable
+from materialsdock.jobs import STATES
 from materialsdock.ledger import Ledger
-from materialsdock.night import audit, control, queue, status
+from materialsdock.night import audit, control, eta, queue, state, status
 from materialsdock.night.beats import Heart
 
 BEN = audit.Actor("ben", "home")
@@ -101,12 +103,49 @@ def test_samples_are_moved_held_retried_and_cancelled_with_their_audit(run, nigh
 
 def test_several_samples_change_together_or_not_at_all(run, night):
     queue.advance(night[1], "S2", "cancel")
-    with pytest.raises(Refused, match="hold is not possible while cancelled"):
+    with pytest.raises(Refused, match=r"S2: is cancelled .hold is not possible"):
         run("queue", "hold", "S1", "S2")
     with pytest.raises(InputError, match="no sample 'S9'"):
         run("queue", "rm", "S1", "S9")
     assert order(night[1]) == ["S1", "S3"]
     assert audit.actions(night[1]) == []
+
+
+@pytest.mark.parametrize(
+    ("events", "words", "says"),
+    [
+        (["claim"], ["hold"], "is measuring .`materialsdock stop` or `abort` ends it"),
+        (["claim", "measured", "analyse", "finish"], ["rm"],
+         "is done .rm is not possible; `queue retry` is"),
+        (["cancel"], ["retry"], "is cancelled .retry is not possible"),
+        (["hold"], ["hold"], "is held .hold is not possible; `queue rm` or `queue retry` is"),
+        ([], ["retry"], "is queued .retry is not possible; `queue hold` or `queue rm` is"),
+    ],
+)  # fmt: skip
+def test_a_refusal_names_commands_that_are_possible(run, night, events, words, says):
+    for event in events:
+        queue.advance(night[1], "S1", event)
+    with pytest.raises(Refused, match=f"^S1: {says}"):
+        run("queue", *words, "S1")
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "says"),
+    [
+        ("submitted", {"samples": ["S1", "S2"], "state": "queued"},
+         "submitted: samples S1 S2, queued"),
+        ("daemon", {"started": True, "interrupted": []}, "daemon: begins"),
+        ("daemon", {"started": True, "interrupted": ["S1"]}, "daemon: begins, interrupted: S1"),
+        ("daemon", {"started": False}, "daemon: ends"),
+        ("holding", {"reason": "asked by anna"}, "holding: asked by anna"),
+        ("released", {}, "released"),
+        ("condition", {"said": "condition", "kind": "void", "words": "point at 5: closed"},
+         "condition: void: point at 5: closed"),
+    ],
+)  # fmt: skip
+def test_a_line_of_the_log_reads_as_a_sentence(kind, body, says):
+    line = queue.Noted(1, 0.0, kind, "info", None, body)
+    assert night_command.log_line(line).endswith(f"   {says}")
 
 
 def test_a_failed_analysis_is_done_again_and_faults_are_forgiven(run, night):
@@ -238,7 +277,7 @@ def test_the_audit_is_shown_and_verified(run, night):
     assert "queue hold" in run("audit", "tail")
     head = json.loads(run("audit", "verify", "--json"))["head"]
     run("audit", "verify", "--head", head)
-    with pytest.raises(LedgerFault, match="does not hold from row 2"):
+    with pytest.raises(LedgerFault, match=r"no row has the head 0{63}1; 1 rows are there"):
         run("audit", "verify", "--head", "0" * 63 + "1")
     with night[1].transaction() as db:
         db.execute("UPDATE audit SET body = replace(body, 'hold', 'retry')")
@@ -247,11 +286,9 @@ def test_the_audit_is_shown_and_verified(run, night):
 
 
 def test_the_log_is_shown_and_followed(run, night):
-    from materialsdock import night_command
-
     queue.note(night[1], "disk_low", {"free_gb": 1.0}, severity="critical")
     lines = run("log", "-n", "1").splitlines()
-    assert lines == [line for line in lines if "!! disk_low: free_gb 1.0" in line]
+    assert lines == [line for line in lines if "!! disk_low: free_gb 1" in line]
     assert [json.loads(line)["kind"] for line in run("log", "--json").splitlines()] == [
         "submitted", "disk_low"]  # fmt: skip
     following = night_command.log_lines(night[0].path, 1, follow=True)
@@ -382,7 +419,7 @@ def test_a_silent_daemon_makes_the_view_stale(night, monkeypatch):
         heart.phase("busy")
         later = time.monotonic() + 9.0
         with monkeypatch.context() as patch:
-            patch.setattr(status.beats.time, "monotonic", lambda: later)
+            patch.setattr(state.beats.time, "monotonic", lambda: later)
             now = status.snapshot(*night)
     out = io.StringIO()
     Console(file=out, width=120).print(status_view.view(now))
@@ -402,3 +439,73 @@ def test_names_are_shown_as_they_are(night):
 )
 def test_durations_are_for_people(value, words):
     assert status_view.seconds(value) == words
+
+
+def drawn(now, *, width=100, height=50, **more):
+    out = io.StringIO()
+    console = Console(file=out, width=width, height=height, color_system=None)
+    console.print(status_view.view(now, **more))
+    return out.getvalue()
+
+
+def test_what_needs_a_person_is_not_below_the_end_of_the_terminal(night):
+    queue.submit(night[1], [(f"M{n}", 0, {"name": f"more {n}"}) for n in range(60)])
+    queue.note(night[1], "disk_low", {"free_gb": 0.5}, severity="critical")
+    now = status.snapshot(*night)
+    short = Console(file=io.StringIO(), width=80, height=20)
+    said = drawn(now, width=80, most=status_view.room(now, short))
+    assert said.index("disk_low: free_gb 0.5") < said.index("rust 1") < said.index("and 5")
+    assert len(said.splitlines()) <= 20
+    assert "alarms since the night began (" in said
+
+
+def test_states_are_told_in_the_order_of_work_and_in_words(night):
+    for name, events in (("S1", ("claim", "measured", "analyse", "finish_with_warnings")),
+                         ("S2", ("claim",))):  # fmt: skip
+        for event in events:
+            queue.advance(night[1], name, event)
+    now = status.snapshot(*night)
+    assert status_view.counts_line(now) == "1 measuring, 1 queued, 1 done with warnings"
+    assert set(status_view.COUNTED) == set(STATES)
+    for name in ("S2", "S3"):
+        queue.advance(night[1], name, "interrupted" if name == "S2" else "cancel")
+    queue.advance(night[1], "S2", "cancel")
+    over = drawn(status.snapshot(*night))
+    assert "all samples: `materialsdock queue list`" in over
+    assert "owner" not in over  # no heads of an empty table
+
+
+def test_an_estimate_says_what_it_supposes(night):
+    now = status.snapshot(*night)
+    assert "3 samples left; no estimate" in status_view.finish_line(now)
+    soon = eta.Finish(60.0, 7200.0, 1, {})
+    runs = dataclasses.replace(now, daemon="running", finish=soon)
+    assert status_view.finish_line(runs).startswith("1 sample left: 60 s to 2 h 00 min (P50")
+    assert status_view.finish_line(runs).endswith(")")
+    for stands in (
+        dataclasses.replace(runs, daemon="paused"),
+        dataclasses.replace(runs, hold="asked by anna"),
+    ):
+        assert status_view.finish_line(stands).endswith("), if it went on now")
+
+
+def test_the_sample_in_the_beam_says_why_it_goes_on():
+    now = status.Current(
+        "S1", "rust", "xanes", "anna", 1, "job", 43, 44, 0.0919, 0.05, 62.0, 10.0, 0.1,
+        "λ 0.092 > 0.050; largest gap 2.8 > 1.5",
+    )  # fmt: skip
+    assert "step 44, 44 points, λ 0.0919 (stops at 0.05), 62 s of" in status_view.sample_line(now)
+
+
+def test_a_decision_says_what_is_missing(night):
+    data, ledger = night
+    verdict = {"stop": False, "reason": "largest gap 2.8 > 1.5", "threshold": 0.05}
+    for stop, missing in ((False, "largest gap 2.8 > 1.5"), (True, "")):
+        decided = {"step": 0, "lambda_t": 0.01, "verdict": {**verdict, "stop": stop}}
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(status, "last_decision", lambda *_, d=decided: d)
+            if not stop:
+                queue.claim(ledger)
+            now = status.snapshot(data, ledger)
+        assert now.current.missing == missing
+        assert (f"missing {missing}" in " ".join(drawn(now).split())) is not stop

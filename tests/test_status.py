@@ -16,7 +16,7 @@ from materialsdock.data_directory import DataDirectory
 from materialsdock.errors import Refused
 from materialsdock.ledger import Ledger
 from materialsdock.model import Job, Observation, Sample
-from materialsdock.night import audit, control, metrics, queue, status
+from materialsdock.night import audit, control, metrics, queue, state, status
 from materialsdock.night.beats import Heart
 
 ANNA = audit.Actor("anna", "hutch")
@@ -71,6 +71,28 @@ def test_ready_needs_a_worker_that_is_there(night):
     assert status.snapshot(data, ledger).daemon == "ready"
     beats.hearts["worker"].phase("ended")
     assert status.snapshot(data, ledger).daemon == "fault"
+
+
+def test_a_worker_may_take_its_time_to_start(night, monkeypatch):
+    data, ledger = night
+    queue.note(ledger, "daemon", {"started": True, "interrupted": []})
+    beats = Beats(data, {"daemon": "busy"})
+    found = status.snapshot(data, ledger)
+    assert (found.daemon, found.reason) == ("holding", "the worker is starting")
+    later = time.time() + 60.0
+    monkeypatch.setattr(state.time, "time", lambda: later)
+    assert status.snapshot(data, ledger).daemon == "fault"
+    assert "worker.log" in status.snapshot(data, ledger).reason
+    del beats
+
+
+def test_a_pause_says_whose_it_is(night):
+    data, ledger = night
+    measuring(ledger)
+    control.ask(ledger, "pause", ANNA, {"reason": "sample change"})
+    alive(data, "paused")
+    found = status.snapshot(data, ledger)
+    assert (found.daemon, found.reason) == ("paused", f"asked by {ANNA}: sample change")
 
 
 @pytest.mark.parametrize(
@@ -131,10 +153,10 @@ def test_stale_beats_are_said_and_frozen_processes_are_faults(night, monkeypatch
     data, ledger = night
     alive(data)
     later = time.monotonic() + 10.0
-    monkeypatch.setattr(status.beats.time, "monotonic", lambda: later)
+    monkeypatch.setattr(state.beats.time, "monotonic", lambda: later)
     found = status.snapshot(data, ledger)
     assert found.daemon == "fault"
-    assert found.stale == tuple(f"{role} silent for 10 s" for role in status.ROLES)
+    assert found.stale == tuple(f"{role} silent for 10 s" for role in state.ROLES)
 
 
 def test_the_beat_of_a_dead_process_is_offline(night):
@@ -148,7 +170,7 @@ def test_the_beat_of_a_dead_process_is_offline(night):
     found = status.snapshot(data, ledger)
     assert found.daemon == "offline"
     assert not found.pulses[0].alive
-    assert not status.online(data)
+    assert not state.online(data)
 
 
 def test_the_current_sample_and_the_queue_by_name(night):
@@ -291,6 +313,6 @@ def test_a_ledger_that_cannot_be_read_is_a_number(night):
 
 
 def test_a_pulse_that_ended_in_order_is_not_stale():
-    ended = status.Pulse("worker", False, "ended", 1000.0)
+    ended = state.Pulse("worker", False, "ended", 1000.0)
     assert not ended.stale
     assert replace(ended, phase="busy").stale

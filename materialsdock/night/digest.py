@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from materialsdock.data_directory import DataDirectory
 from materialsdock.ledger import Ledger
@@ -13,6 +14,7 @@ from materialsdock.night import audit, queue
 from materialsdock.night.history import Spent, alarms, lines, spent
 
 LISTED = 30  # samples and alarms named one by one
+ALONE = ("reason", "words", "state", "why")  # they tell by themselves
 ENDED = ("done", "done_with_warnings", "held", "failed")
 
 
@@ -90,7 +92,28 @@ def words_of(line: queue.Noted) -> str:
     if line.kind == "sample":
         why = f": {body['reason']}" if body.get("reason") else ""
         return f"{body['from']} -> {body['to']}{why}"
-    return ", ".join(f"{key} {value}" for key, value in body.items() if key != "said")
+    if line.kind == "daemon":
+        again = ", ".join(body.get("interrupted", ()))
+        word = "begins" if body["started"] else "ends"
+        return f"{word}, interrupted: {again}" if again else word
+    if line.kind == "condition":
+        return f"{body['kind']}: {body['words']}"
+    return said_of({key: value for key, value in body.items() if key != "said"})
+
+
+def said_of(body: Mapping[str, Any]) -> str:
+    """Keys and values in words; a lone reason, state or words need no key."""
+    told = [f"{value}" if key in ALONE else f"{key} {_told(value)}"
+            for key, value in body.items() if value not in (None, [], {}, "")]  # fmt: skip
+    return ", ".join(told)
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_told(one)}" for key, one in value.items())
+    if isinstance(value, list | tuple):
+        return " ".join(map(str, value))
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def chain_line(chain: audit.Chain) -> str:

@@ -9,7 +9,7 @@ which the P90 of a long queue would be far too sure of itself.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,19 @@ NIGHTS = 1000
 MOST = 400  # samples drawn one by one; further ones take as long as these on average
 PRIOR_SD, PRIOR_COUNT = 0.4, 3.0  # of the logarithm of a time, before a recipe has told its own
 ENOUGH = 3  # finished samples of a recipe, from which its forecast is no longer asked
+FORECAST, SPEED = "rehearsed", "speed"  # facts
+
+
+@dataclass(frozen=True)
+class Foretold:
+    """One rehearsal: instrument seconds, and seconds of wall clock beside them."""
+
+    instrument_s: float
+    overhead_s: float = 0.0
+
+    def at(self, speed: float) -> float:
+        """Wall clock on an instrument that is `speed` times as fast as its own clock."""
+        return self.instrument_s / speed + self.overhead_s
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,17 +106,22 @@ class Known:
     analysing: Mapping[str, Times]
 
 
-def known_from(done: Sequence[Spent], forecast: Mapping[str, Sequence[float]]) -> Known:
+def known_from(
+    done: Sequence[Spent], forecast: Mapping[str, Sequence[Foretold]], speed: float = 1.0
+) -> Known:
     """What finished samples took; recipes with few of them take their forecast along.
 
-    forecast : instrument seconds by recipe; scaled by wall over instrument time of what finished
+    forecast : of rehearsals by recipe; scaled by wall over instrument time of what finished
+    speed : instrument seconds per second, which scales it until something has
     """
     ratios = [s.measuring_s / s.counted_s for s in done if s.measured and s.counted_s > 0]
-    ratio = float(np.median(ratios)) if ratios else 1.0
+    ratio = float(np.median(ratios)) if ratios else None
     measuring = {}
     for recipe in sorted({s.recipe for s in done if s.measured} | set(forecast)):
         own = [s.measuring_s for s in done if s.measured and s.recipe == recipe]
-        ahead = [ratio * t for t in forecast.get(recipe, ())] if len(own) < ENOUGH else []
+        foretold = forecast.get(recipe, ()) if len(own) < ENOUGH else ()
+        ahead = [each.at(speed) if ratio is None else ratio * each.instrument_s
+                 for each in foretold]  # fmt: skip
         if own or ahead:
             words = [f"{len(own)} finished"] * bool(own) + ["its forecast"] * bool(ahead)
             measuring[recipe] = Times(np.array([*own, *ahead]), " and ".join(words))
@@ -184,7 +202,20 @@ def left_of(samples: Sequence[queue.Queued], spent: Sequence[Spent]) -> list[Lef
     return found
 
 
-def forecast_of(ledger: Ledger) -> dict[str, list[float]]:
-    """The instrument seconds by recipe that a simulation foretold; {} when none has."""
-    found: Any = queue.fact(ledger, "forecast")
-    return dict(found or {})
+def forecast_of(ledger: Ledger) -> dict[str, list[Foretold]]:
+    """What rehearsals foretold by recipe; {} when there were none."""
+    found: Any = queue.fact(ledger, FORECAST) or {}
+    return {recipe: [Foretold(*pair) for pair in pairs] for recipe, pairs in found.items()}
+
+
+def keep_forecast(ledger: Ledger, forecast: Mapping[str, Sequence[Foretold]]) -> None:
+    """Keep what rehearsals foretold, in place of what earlier ones did of the same recipes."""
+    with ledger.transaction():
+        both = {**forecast_of(ledger), **forecast}
+        pairs = {recipe: [astuple(each) for each in rows] for recipe, rows in both.items()}
+        queue.set_fact(ledger, FORECAST, pairs)
+
+
+def speed_of(ledger: Ledger) -> float:
+    """Instrument seconds per second of the profile that the samples were submitted for."""
+    return float(queue.fact(ledger, SPEED) or 1.0)

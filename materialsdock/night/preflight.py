@@ -19,7 +19,7 @@ from materialsdock.config import Profile
 from materialsdock.errors import Unreachable
 from materialsdock.model import FloatArray
 from materialsdock.night import eta, making
-from materialsdock.night.eta import Finish, Known, Left, Times
+from materialsdock.night.eta import Finish, Foretold, Known, Left, Times
 from materialsdock.night.history import key_of
 from materialsdock.night.rehearsal import on_loopback
 from materialsdock.sheet import Entry, Fault, refusal
@@ -49,9 +49,14 @@ class Rehearsed:
     analysis_s: float | None = None
     analysis_fault: str = ""
 
+    @property
+    def foretells(self) -> Foretold:
+        """What such a measurement takes elsewhere."""
+        return Foretold(self.instrument_s, self.steps * self.overhead_s)
+
     def wall_s(self, speed: float) -> float:
         """Wall clock on an instrument that is `speed` times as fast as its own clock."""
-        return self.instrument_s / speed + self.steps * self.overhead_s
+        return self.foretells.at(speed)
 
 
 @dataclass(frozen=True)
@@ -64,9 +69,9 @@ class Preflight:
     whole: Finish
 
     @property
-    def forecast(self) -> dict[str, list[float]]:
-        """Seconds on the real instrument by key, as the ledger's fact `forecast` keeps them."""
-        return {k: [r.wall_s(1.0) for r in rows] for k, rows in self.rehearsals.items()}
+    def forecast(self) -> dict[str, list[Foretold]]:
+        """What the rehearsals foretell by key, for the data folder to keep."""
+        return {k: [row.foretells for row in rows] for k, rows in self.rehearsals.items()}
 
 
 def body_of(entry: Entry) -> dict[str, Any]:

@@ -7,43 +7,19 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
 from materialsdock.data_directory import DataDirectory
 from materialsdock.ledger import Ledger
-from materialsdock.night import beats, control, eta, queue
+from materialsdock.night import control, eta, queue
 from materialsdock.night.history import (
     Spent,
     alarms,
     last_decision,
-    lines,
     night_began,
     spent,
 )
-
-Word = Literal[
-    "ready", "running", "holding", "paused", "stopping", "aborting", "fault", "offline"
-]  # fmt: skip
-ROLES = ("daemon", "worker", "guard")
-STALE_S = 3.0
-ASKED: Mapping[str, Word] = {"abort": "aborting", "stop": "stopping"}
-
-
-@dataclass(frozen=True)
-class Pulse:
-    """The last beat of a process; ages in seconds, None where it never ran since the boot."""
-
-    role: str
-    alive: bool
-    phase: str = ""
-    age_s: float | None = None
-    progress_age_s: float | None = None
-    pid: int | None = None
-
-    @property
-    def stale(self) -> bool:
-        """Whether it lives, or should, and has been silent too long."""
-        return self.phase != "ended" and self.age_s is not None and self.age_s > STALE_S
+from materialsdock.night.state import ROLES, Pulse, Word, pulse, word_of
 
 
 @dataclass(frozen=True)
@@ -52,6 +28,7 @@ class Current:
 
     lambda_t, threshold : of its last decision; seconds_measured : instrument time so far
     elapsed_s : wall clock of all attempts; last_event_age_s : since its last document
+    missing : why it does not stop yet, in words
     """
 
     sample_id: str
@@ -67,6 +44,7 @@ class Current:
     seconds_measured: float
     elapsed_s: float
     last_event_age_s: float | None
+    missing: str = ""
 
 
 @dataclass(frozen=True)
@@ -117,20 +95,6 @@ class Status:
         return {**asdict(self), "stale": list(self.stale)}
 
 
-def pulse(data: DataDirectory, role: str) -> Pulse:
-    """The last beat of one process of this night."""
-    beat = beats.read(data.path / "run" / f"{role}.beat")
-    if beat is None:
-        return Pulse(role, False)
-    alive = beat.alive and beat.phase != "ended"
-    return Pulse(role, alive, beat.phase, beat.loop_age_s(), beat.progress_age_s(), beat.pid)
-
-
-def online(data: DataDirectory) -> bool:
-    """Whether a daemon runs for this data folder."""
-    return pulse(data, "daemon").alive
-
-
 def snapshot(data: DataDirectory, ledger: Ledger | None = None) -> Status:
     """What the night does now; a pure read.
 
@@ -145,7 +109,7 @@ def snapshot(data: DataDirectory, ledger: Ledger | None = None) -> Status:
     current = _current(ledger, samples, took, now)
     hold, counts = queue.fact(ledger, "hold"), queue.counts(ledger)
     sample_id = current.sample_id if current is not None else None
-    word, reason = _word(ledger, {p.role: p for p in pulses}, sample_id, hold, counts)
+    word, reason = word_of(ledger, {p.role: p for p in pulses}, sample_id, hold, counts)
     began = night_began(ledger)
     return Status(
         word,
@@ -170,7 +134,7 @@ def brief(data: DataDirectory, ledger: Ledger) -> str:
     measured = queue.samples(ledger, "measuring")
     sample_id = measured[0].sample_id if measured else None
     hold, counts = queue.fact(ledger, "hold"), queue.counts(ledger)
-    word, reason = _word(ledger, pulses, sample_id, hold, counts)
+    word, reason = word_of(ledger, pulses, sample_id, hold, counts)
     said = f"{word} {sample_id}" if sample_id else f"{word}"
     return f"{said}: {reason}" if reason else f"{said}, {counts.get('queued', 0)} wait"
 
@@ -186,7 +150,7 @@ def _finish(
     left = eta.left_of(samples, took)
     if not left:
         return None
-    return eta.finish(left, eta.known_from(took, eta.forecast_of(ledger)))
+    return eta.finish(left, eta.known_from(took, eta.forecast_of(ledger), eta.speed_of(ledger)))
 
 
 def _rows(samples: Sequence[queue.Queued]) -> list[Row]:
@@ -220,6 +184,7 @@ def _current(
         return None
     job_id, body = found.job_id, found.body
     decided = last_decision(ledger, job_id) or {}
+    verdict = decided.get("verdict") or {}
     elapsed = next((s.measuring_s for s in took if s.sample_id == found.sample_id), 0.0)
     points = ledger.rows("SELECT COUNT(*) FROM observations WHERE job_id = ?", job_id)[0][0]
     return Current(
@@ -232,10 +197,11 @@ def _current(
         decided.get("step"),
         points,
         decided.get("lambda_t"),
-        (decided.get("verdict") or {}).get("threshold"),
+        verdict.get("threshold"),
         decided.get("seconds_measured", 0.0),
         elapsed,
         _last_event_age_s(ledger, job_id, now),
+        "" if verdict.get("stop") else verdict.get("reason", ""),
     )
 
 
@@ -247,52 +213,3 @@ def _last_event_age_s(ledger: Ledger, job_id: str | None, now: float) -> float |
     if isinstance(at, list):  # of a page of events
         at = max(at, default=None)
     return None if at is None else max(0.0, now - at)
-
-
-def _word(
-    ledger: Ledger,
-    pulses: Mapping[str, Pulse],
-    measuring: str | None,
-    hold: str | None,
-    counts: Mapping[str, int],
-) -> tuple[Word, str]:
-    daemon, worker = pulses["daemon"], pulses["worker"]
-    if not daemon.alive:
-        return "offline", "no daemon runs for this data folder"
-    if daemon.stale:
-        return "fault", f"the daemon has not turned for {daemon.age_s:.0f} s"
-    if not worker.alive:
-        return "fault", "no worker: it starts, or the instrument cannot be reached"
-    if worker.stale:
-        return "fault", f"the worker has been silent for {worker.age_s:.0f} s"
-    if measuring is not None:
-        return _measuring(ledger, worker, measuring)
-    if hold is not None:
-        return "holding", hold
-    return ("running", "") if counts.get("analysing") else ("ready", "")
-
-
-def _measuring(ledger: Ledger, worker: Pulse, sample_id: str) -> tuple[Word, str]:
-    if word := _asked(ledger, sample_id):
-        return word, ""
-    if worker.phase == "paused":
-        return "paused", ""
-    if worker.phase == "holding":
-        said = [n for n in lines(ledger, "condition") if n.body.get("kind") == "hold"]
-        return "holding", str(said[-1].body["words"]) if said else ""
-    return "running", ""
-
-
-def _asked(ledger: Ledger, sample_id: str) -> Word | None:
-    """A stop or abort that was asked since the sample was last claimed, and was not refused."""
-    claimed = ledger.rows(
-        "SELECT MAX(at) FROM events WHERE sample_id = ? AND kind = 'sample' "
-        "AND body LIKE '%\"claim\"%'",
-        sample_id,
-    )[0][0]
-    asked = ledger.rows(
-        "SELECT verb FROM intents WHERE verb IN ('abort', 'stop') AND state != 'refused' "
-        "AND at > ? ORDER BY verb LIMIT 1",
-        claimed or 0.0,
-    )
-    return ASKED[asked[0][0]] if asked else None
