@@ -1,17 +1,20 @@
-"""A process to be killed: measures one job on its own simulated beamline, resuming what is there.
+"""Processes to be killed: each measures one job on its own simulated beamline, resuming it.
 
-python measure_child.py FOLDER xas|xrd   prints "measuring", then "done" at the end
+python measure_child.py   forks one for every line "FOLDER xas|xrd" it reads; see `nursery`
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
+import bluesky.plans  # noqa: F401 - in the nursery, for all
 import numpy as np
 
 from materialsdock import config, prepare, runner, simulation, siteroot
 from materialsdock.campaign import Campaign
+from materialsdock.learning import markov
 from materialsdock.ledger import Ledger
 from materialsdock.model import Job, Sample
 
@@ -63,7 +66,8 @@ def scene(path: Path, technique: str) -> Path:
     return simulation.save_scene(path, technique=technique, **arrays)
 
 
-def main(folder: Path, technique: str) -> None:
+def measure(folder: Path, technique: str) -> None:
+    """Measure the job of `folder` to its end; says "measuring", then "done"."""
     site = siteroot.activate()
     profile = config.load("sim", site)
     path = scene(folder / "scene.npz", technique)
@@ -78,5 +82,22 @@ def main(folder: Path, technique: str) -> None:
     print("done", flush=True)
 
 
+def nursery() -> None:
+    """Fork one measurement after the other: processes like any, that need not import first.
+
+    Each says its process id, then what `measure` says; "ended" follows however it ended.  What is
+    loaded before the fork has neither threads nor Channel Access.
+    """
+    markov.warm_up()
+    for line in sys.stdin:
+        folder, technique = line.rsplit(maxsplit=1)
+        child = os.fork()
+        if not child:
+            print(os.getpid(), flush=True)
+            return measure(Path(folder), technique)
+        os.waitpid(child, 0)
+        print("ended", flush=True)
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    nursery()

@@ -11,6 +11,8 @@ import time
 
 import pytest
 
+from materialsdock import cli
+
 COMMAND = (sys.executable, "-c", "from materialsdock.cli import main; main()")
 
 
@@ -27,6 +29,22 @@ def run(*words, cwd, timeout=150):
     )
 
 
+@pytest.fixture
+def said(tmp_path, monkeypatch, capsys):
+    """The same in this process, which has all imported: exit code, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def main(*words):
+        monkeypatch.setattr(sys, "argv", ["materialsdock", *words])
+        try:
+            cli.main()
+        except SystemExit as end:
+            return end.code, *capsys.readouterr()
+        return 0, *capsys.readouterr()
+
+    return main
+
+
 def simulators(folder):
     """Process ids of simulated beamlines that replay a scene below `folder`."""
     found = subprocess.run(
@@ -38,7 +56,7 @@ def simulators(folder):
     return set(found.stdout.split())
 
 
-def test_an_absorption_demo_ends_in_one_json_object_and_a_report(tmp_path):
+def test_an_absorption_demo_ends_in_one_json_object_and_a_report(tmp_path, said):
     done = run("demo", "--technique", "xas", "--json", "--stop", "maximum_points=60", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
@@ -48,8 +66,8 @@ def test_an_absorption_demo_ends_in_one_json_object_and_a_report(tmp_path):
     assert found["decision_ms_p50"] < found["decision_ms_p95"]
     page = (tmp_path / found["report"]).read_text()
     assert "<svg" in page
-    listed = run("jobs", "--out", "materialsdock-demo", "--json", cwd=tmp_path)
-    (job,) = json.loads(listed.stdout)
+    _, listed, _ = said("jobs", "--out", "materialsdock-demo", "--json")
+    (job,) = json.loads(listed)
     assert job["job_id"] == found["job_id"]
     assert job["state"] == "done"
     again = run(
@@ -66,7 +84,7 @@ def test_an_absorption_demo_ends_in_one_json_object_and_a_report(tmp_path):
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_it_cleans_up_and_can_go_on(tmp_path, end):
-    words = ("demo", "--technique", "xas", "--json", "--speed", "20")
+    words = ("demo", "--technique", "xas", "--json", "--speed", "20", "--stop", "maximum_points=50")
     child = subprocess.Popen(
         [*COMMAND, *words],
         cwd=tmp_path,
@@ -119,18 +137,25 @@ def test_interrupted_it_cleans_up_and_can_go_on(tmp_path, end):
         (("jobs", "--out", "nowhere"), 2, "no ledger"),
     ],
 )
-def test_what_is_wrong_is_said_in_a_sentence_and_in_json(tmp_path, words, code, says):
+def test_what_is_wrong_is_said_in_a_sentence_and_in_json(tmp_path, said, words, code, says):
     (tmp_path / "words.xy").write_text("these are\nonly words\n")
     (tmp_path / "flat.xy").write_text(
         "".join(f"{20 + i * 0.02:.2f} {100 + i}\n" for i in range(99))
     )
-    plain = run(*words, cwd=tmp_path)
-    assert plain.returncode == code
-    assert says in plain.stderr
-    assert "Traceback" not in plain.stderr
-    as_json = run(*words, "--json", cwd=tmp_path)
-    assert as_json.returncode == code
-    assert set(json.loads(as_json.stdout)["error"]) >= {"code", "message"}
+    ended, _, plain = said(*words)
+    assert ended == code
+    assert says in plain
+    assert "Traceback" not in plain
+    ended, as_json, _ = said(*words, "--json")
+    assert ended == code
+    assert set(json.loads(as_json)["error"]) >= {"code", "message"}
+
+
+def test_a_process_that_is_told_what_is_wrong_ends_with_the_code(tmp_path):
+    done = run("measure", "--replay", "gone.xy", "--json", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "gone.xy" in json.loads(done.stdout)["error"]["message"] + done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_the_simulated_beamline_runs_alone(tmp_path):

@@ -16,24 +16,42 @@ import pytest
 from materialsdock.ledger import Ledger
 
 CHILD = Path(__file__).with_name("measure_child.py")
-KILLS = {"xas": 12, "xrd": 10}
+KILLS = 8
 
 
-def start(folder, technique):
-    return subprocess.Popen(
-        [sys.executable, str(CHILD), str(folder), technique],
+@pytest.fixture(scope="module")
+def nursery():
+    """Process that forks the measurements, so that each begins without seconds of imports."""
+    process = subprocess.Popen(
+        [sys.executable, str(CHILD)],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": str(CHILD.parents[1])},
     )
+    with process:
+        yield process
 
 
-def until(child, word):
-    for line in child.stdout:
+def start(nursery, folder, technique):
+    """The process id of a new measurement."""
+    nursery.stdin.write(f"{folder} {technique}\n")
+    nursery.stdin.flush()
+    return int(nursery.stdout.readline())
+
+
+def until(nursery, word):
+    for line in nursery.stdout:
         if line.strip() == word:
             return
-    pytest.fail(f"child ended before {word!r}: {child.stderr.read()[-2000:]}")
+        assert line.strip() != "ended", f"ended before {word!r}"
+    pytest.fail(f"no more words before {word!r}")
+
+
+def measured(nursery, folder, technique):
+    start(nursery, folder, technique)
+    until(nursery, "done")
+    until(nursery, "ended")
 
 
 def told(folder):
@@ -45,30 +63,26 @@ def told(folder):
     return data, timeless
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("technique", ["xas", "xrd"])
-def test_killed_and_resumed_is_as_if_never_killed(tmp_path, technique):
+def test_killed_and_resumed_is_as_if_never_killed(tmp_path, technique, nursery):
     undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
     for folder in (undisturbed, killed):
         folder.mkdir()
-    child = start(undisturbed, technique)
-    until(child, "done")
-    child.communicate()
+    measured(nursery, undisturbed, technique)
 
     rng = random.Random(11)
     before = 0
-    for _ in range(KILLS[technique]):
-        child = start(killed, technique)
-        until(child, "measuring")
-        time.sleep(rng.uniform(0.0, 0.25))
-        os.kill(child.pid, signal.SIGKILL)
-        child.communicate()
+    for _ in range(KILLS):
+        child = start(nursery, killed, technique)
+        until(nursery, "measuring")
+        time.sleep(rng.uniform(0.0, 0.4))
+        os.kill(child, signal.SIGKILL)
+        until(nursery, "ended")
         now = len(told(killed)[0])
         assert now >= before
         before = now
-    child = start(killed, technique)
-    until(child, "done")
-    child.communicate()
+    assert before > 0
+    measured(nursery, killed, technique)
     data, decisions = told(killed)
     data_undisturbed, decisions_undisturbed = told(undisturbed)
     assert data == data_undisturbed
