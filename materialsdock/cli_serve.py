@@ -98,15 +98,15 @@ def up(
 def safe_state(
     profile: ProfileName = "sim", out: Out = Data, site: Site = None, as_json: Json = False
 ) -> None:
-    """Close the shutter, verified; stop motors and detectors.  Needs no daemon and no lease."""
+    """Close the shutter, verified; stop motors and detectors; pause the night, if one runs.
+
+    Needs no daemon and no lease.
+    """
     from materialsdock import serve_command
 
-    failed = serve_command.safe_state(profile, site, out)
-    if as_json:
-        print(json.dumps({"safe": not failed, "failed": failed}))
-    else:
-        print("; ".join(failed) or "shutter closed and verified; motors and detectors stopped")
-    if failed:
+    said = serve_command.safe_state(profile, site, out)
+    print(json.dumps(said) if as_json else serve_command.made_safe(said))
+    if said["failed"] or said["untold"]:
         raise typer.Exit(5)
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from materialsdock import config, siteroot
+from materialsdock import config, night_command, siteroot
 from materialsdock.data_directory import DataDirectory
-from materialsdock.errors import InputError
+from materialsdock.errors import InputError, LedgerFault, MaterialsDockError, Refused
 from materialsdock.ledger import Ledger
-from materialsdock.night import audit, beamline, daemon, eta, queue
+from materialsdock.night import audit, beamline, control, daemon, eta, queue, state
 from materialsdock.night import guard as guarding
 from materialsdock.night import up as supervisor
 from materialsdock.night.units import unit_files
@@ -55,56 +56,95 @@ def _site(profile_name: str, site: Path | None) -> tuple[config.Profile, Path]:
     return config.load(profile_name, root), root
 
 
-def _beamline_of(profile: config.Profile, data: DataDirectory) -> None:
+def _beamline_of(profile: config.Profile, out: Path) -> None:
     """Where the simulated beamline of this data folder answers, unless the caller says."""
     if profile.simulated_by is None or "EPICS_CA_SERVER_PORT" in os.environ:
         return
-    if not (data.path / "run" / "port").is_file():
+    if not (out / "run" / "port").is_file():
         raise InputError(
             "no simulated beamline belongs to this folder",
-            where=str(data.path),
+            where=str(out),
             remedy="start everything with `materialsdock up`, or `materialsdock sim up` and the "
             "environment it prints",
         )
-    os.environ.update(beamline.channel(data))
+    os.environ.update(beamline.channel(DataDirectory(out)))
 
 
 def serve(profile_name: str, site: Path | None, out: Path) -> None:
     """Run the daemon until SIGTERM or SIGINT."""
     profile, root = _site(profile_name, site)
-    data = DataDirectory(out)
-    _beamline_of(profile, data)
-    daemon.serve(profile, root, data)
+    _beamline_of(profile, out)
+    daemon.serve(profile, root, DataDirectory(out))
 
 
 def guard(profile_name: str, site: Path | None, out: Path) -> None:
     """Run the guard until SIGTERM or SIGINT."""
     profile, _ = _site(profile_name, site)
-    data = DataDirectory(out)
-    _beamline_of(profile, data)
-    guarding.serve(profile, data)
+    _beamline_of(profile, out)
+    guarding.serve(profile, DataDirectory(out))
 
 
 def up(profile_name: str, site: Path | None, out: Path, with_beamline: bool) -> None:
     """Run everything until SIGTERM or SIGINT."""
     profile, root = _site(profile_name, site)
     data = DataDirectory(out.resolve())
+    simulated = with_beamline and profile.simulated_by is not None
+    what = ["simulated beamline, "] * simulated + ["guard and daemon"]
+    look = f"`materialsdock status --watch --out {out}`"
+    print(f"{''.join(what)} run until Ctrl-C; {look} shows them", file=sys.stderr, flush=True)
     supervisor.up(profile, root, data, beamline=with_beamline)
 
 
-def safe_state(profile_name: str, site: Path | None, out: Path) -> list[str]:
-    """Reach the safe state once; what could not be done."""
+def safe_state(profile_name: str, site: Path | None, out: Path) -> dict[str, Any]:
+    """Reach the safe state, and keep a night that runs from leaving it again.
+
+    safe, failed : what could not be done at the instrument; untold : what of the rest;
+    night : what it was told, "" where none runs
+    """
     root = siteroot.activate(site)
-    profile, data = config.load(profile_name, root), DataDirectory(out)
-    _beamline_of(profile, data)
+    profile = config.load(profile_name, root)
+    _beamline_of(profile, out)
+    data = DataDirectory(out)
     instrument = config.build_instrument(profile)
     try:
         failed = guarding.safe_state(instrument)
+        night, untold = _halted(data)
+        if night:  # it may have opened the shutter once more before it heard
+            failed = guarding.safe_state(instrument)
     finally:
         config.release(instrument)
-    with Ledger(data.ledger) as ledger:
-        audit.record(ledger, audit.me(), "safe_state", {}, "; ".join(failed) or "done")
-    return failed
+    try:
+        with Ledger(data.ledger) as ledger:
+            audit.record(ledger, audit.me(), "safe_state", {}, "; ".join(failed) or "done")
+    except LedgerFault as fault:
+        untold.append(f"the audit does not have it: {fault}")
+    return {"safe": not failed, "failed": failed, "untold": untold, "night": night}
+
+
+def _halted(data: DataDirectory) -> tuple[str, list[str]]:
+    """Tell a night that runs to hold and to pause, and what it could not be told."""
+    if not state.online(data):
+        return "", []
+    halts: tuple[control.Verb, ...] = ("hold_queue", "pause")
+    untold = []
+    for verb in halts:
+        try:
+            night_command.ask(data.path, verb, {"reason": "safe-state"})
+        except Refused:  # nothing is being measured
+            pass
+        except MaterialsDockError as fault:
+            untold.append(f"the night: {fault}")
+    night = "begins no further sample and pauses; `materialsdock release` and `resume` go on"
+    return night, untold
+
+
+def made_safe(said: Mapping[str, Any]) -> str:
+    """The same in words."""
+    done = "shutter closed and verified; motors and detectors stopped"
+    words = ["; ".join(said["failed"]) or done, *said["untold"]]
+    if said["night"]:
+        words.append(f"the night {said['night']}")
+    return "\n".join(words)
 
 
 def install(to: Path, profile_name: str, site: Path | None, out: Path, user: str) -> list[Path]:

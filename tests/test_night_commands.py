@@ -324,7 +324,8 @@ def test_exit_codes_reach_the_shell(night, tmp_path, monkeypatch, capsys):
 
     assert ended("status", "--out", str(tmp_path)) == 4
     assert "no daemon runs" in capsys.readouterr().err
-    monkeypatch.setattr("materialsdock.serve_command.safe_state", lambda *_: ["the shutter stays"])
+    unsafe = {"safe": False, "failed": ["the shutter stays"], "untold": [], "night": ""}
+    monkeypatch.setattr("materialsdock.serve_command.safe_state", lambda *_: unsafe)
     assert ended("safe-state", "--out", str(tmp_path)) == 5
     assert ended("queue") == 2
     assert capsys.readouterr().err == ""  # the help has said it
@@ -509,3 +510,53 @@ def test_a_decision_says_what_is_missing(night):
             now = status.snapshot(data, ledger)
         assert now.current.missing == missing
         assert (f"missing {missing}" in " ".join(drawn(now).split())) is not stop
+
+
+@pytest.fixture
+def made_safe(tmp_path, monkeypatch, night):
+    """`safe_state` of an instrument that is none; each time that it was reached."""
+    from materialsdock import serve_command
+
+    reached = []
+    (tmp_path / "run").mkdir(exist_ok=True)
+    (tmp_path / "run" / "port").write_text("1")
+    monkeypatch.setenv("EPICS_CA_SERVER_PORT", "1")
+    monkeypatch.setattr(serve_command.config, "build_instrument", lambda profile: "instrument")
+    monkeypatch.setattr(serve_command.config, "release", lambda instrument: None)
+    reach = lambda instrument: reached.append(len(control.pending(night[1], "done"))) or []  # noqa: E731
+    monkeypatch.setattr(serve_command.guarding, "safe_state", reach)
+    return lambda: (serve_command.safe_state("sim", None, tmp_path), reached)
+
+
+def test_a_safe_state_is_not_left_again_by_a_night_that_runs(made_safe, night, desk):
+    queue.claim(night[1])
+    desk["then"] = lambda intent: (
+        queue.advance(night[1], "S1", "measured") if intent.verb == "pause" else None
+    )
+    said, reached = made_safe()
+    assert said["safe"]
+    assert "release" in said["night"]
+    assert reached == [0, 2]  # at once, and again when the night has heard
+    asked = [(a.verb, a.details) for a in audit.actions(night[1])]
+    assert asked == [("hold_queue", {"reason": "safe-state"}), ("pause", {"reason": "safe-state"}),
+                     ("safe_state", {})]  # fmt: skip
+
+
+def test_a_safe_state_needs_no_night(made_safe, night):
+    said, reached = made_safe()
+    assert (said["safe"], said["night"], said["untold"], reached) == (True, "", [], [0])
+    assert not control.pending(night[1])  # the next night is not held by it
+
+
+def test_a_ledger_that_cannot_be_written_does_not_hide_a_closed_shutter(made_safe, monkeypatch):
+    from materialsdock import serve_command
+
+    def full(*_):
+        raise LedgerFault("disk full")
+
+    monkeypatch.setattr(serve_command.audit, "record", full)
+    said, _ = made_safe()
+    assert said["safe"]
+    words = serve_command.made_safe(said)
+    assert words.startswith("shutter closed and verified")
+    assert "the audit does not have it: disk full" in words
