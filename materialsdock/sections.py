@@ -81,6 +81,7 @@ class Night(Section):
     failures_in_a_row : of different samples, before everything is held
     loop_limit_s, progress_margin_s : silence of a worker, and lateness beyond twice the expected
     time of a step, after which it is ended
+    warn_hold_after_s : how long beam, permit or IOC may be away before people are told
     notify_file : file with one Apprise URL per line, readable by its owner only
     metrics_port : of Prometheus on loopback; 0: none
     needs_guard : measure only while the guard is alive
@@ -94,6 +95,7 @@ class Night(Section):
     loop_limit_s: float = Field(default=3.0, gt=0)
     progress_margin_s: float = Field(default=10.0, gt=0)
     disk_free_gb: float = Field(default=2.0, ge=0)
+    warn_hold_after_s: float = Field(default=300.0, gt=0)
     notify_file: Path | None = None
     quiet_hours: tuple[int, int] | None = None
     digest_hour: int | None = Field(default=None, ge=0, le=23)

@@ -18,7 +18,7 @@ from typing import Any
 from materialsdock.data_directory import DataDirectory
 from materialsdock.errors import InputError, MaterialsDockError, Unreachable
 from materialsdock.ledger import Ledger
-from materialsdock.night import queue
+from materialsdock.night import long_holds, queue
 from materialsdock.night.digest import alarm_line, digest, listed, words_of
 from materialsdock.night.queue import Noted, Severity
 from materialsdock.sections import Night
@@ -97,7 +97,7 @@ def apprise_from(path: Path) -> Send:
 
 def told(line: Noted) -> bool:
     """Whether a line of the log is worth a message: alarms, and how samples ended."""
-    if line.severity != "info":
+    if line.severity != "info" or line.kind == long_holds.OVER:
         return True
     return line.kind == "sample" and line.body["to"] in ("done", "done_with_warnings", "cancelled")
 

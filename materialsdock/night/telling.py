@@ -1,4 +1,4 @@
-"""What a daemon has beside it for people and machines that watch: notices and metrics.
+"""What a daemon has beside it for people and machines that watch: long holds, notices, metrics.
 
 Neither may keep a night from running: what cannot be started is an alarm in the night's log.
 """
@@ -6,16 +6,18 @@ Neither may keep a night from running: what cannot be started is an alarm in the
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from typing import TypeVar
 
 from materialsdock import config
 from materialsdock.data_directory import DataDirectory
 from materialsdock.errors import MaterialsDockError
 from materialsdock.ledger import Ledger
-from materialsdock.night import metrics, notices, queue
+from materialsdock.night import long_holds, metrics, notices, queue
 
 END_S = 5.0
+WatcherT = TypeVar("WatcherT")
 
 
 @contextmanager
@@ -23,6 +25,7 @@ def telling(profile: config.Profile, data: DataDirectory) -> Iterator[None]:
     """Notices where the profile names a file of URLs, metrics where it names a port."""
     with ExitStack() as stack:
         ledger = stack.enter_context(Ledger(data.ledger))
+        _beside(long_holds.run, long_holds.LongHolds(ledger, data, profile.night), stack)
         if profile.night.notify_file is not None:
             _notices(profile, data, ledger, stack)
         if profile.night.metrics_port:
@@ -39,8 +42,15 @@ def _notices(
     assert profile.night.notify_file is not None
     send = notices.apprise_from(profile.night.notify_file)
     found = notices.Notices(ledger, data, profile.night, send, instrument=profile.name)
+    _beside(notices.run, found, stack)
+
+
+def _beside(
+    run: Callable[[WatcherT, threading.Event], None], watcher: WatcherT, stack: ExitStack
+) -> None:
+    """Run it in a thread of its own until the night ends."""
     ended = threading.Event()
-    thread = threading.Thread(target=notices.run, args=(found, ended), daemon=True)
+    thread = threading.Thread(target=run, args=(watcher, ended), daemon=True)
     thread.start()
     # not longer: a service that hangs must not hold up the end of the night
     stack.callback(thread.join, END_S)
