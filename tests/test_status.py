@@ -83,6 +83,8 @@ def test_a_worker_may_take_its_time_to_start(night, monkeypatch):
     monkeypatch.setattr(state.time, "time", lambda: later)
     assert status.snapshot(data, ledger).daemon == "fault"
     assert "worker.log" in status.snapshot(data, ledger).reason
+    queue.note(ledger, "unready", {"words": "no answer from SIM:tth"}, severity="critical")
+    assert status.snapshot(data, ledger).reason.endswith("cannot begin: no answer from SIM:tth")
     del beats
 
 

@@ -82,10 +82,12 @@ def word_of(
 
 def _without_worker(ledger: Ledger) -> tuple[Word, str]:
     """Some seconds after the daemon's start it is none yet; later on it ended, or cannot begin."""
-    began = [line.at for line in lines(ledger, "daemon") if line.body["started"]]
-    if began and 0 <= time.time() - began[-1] < STARTS_S:
+    last = next(iter(lines(ledger, "daemon", "unready", "job")[-1:]), None)
+    if last is not None and last.kind == "unready":
+        return "fault", f"the worker cannot begin: {last.body['words']}"
+    if last is not None and last.kind == "daemon" and 0 <= time.time() - last.at < STARTS_S:
         return "holding", "the worker is starting"
-    return "fault", "no worker: it is started again, or cannot reach the instrument; run/worker.log"
+    return "fault", "no worker: it is started again; its words are in run/worker.log"
 
 
 def _measuring(ledger: Ledger, worker: Pulse, sample_id: str) -> tuple[Word, str]:
