@@ -82,12 +82,11 @@ def test_an_absorption_demo_ends_in_one_json_object_and_a_report(tmp_path, said)
     assert json.loads(again.stdout)["e0_ev"] == found["e0_ev"]
 
 
-@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_it_cleans_up_and_can_go_on(tmp_path, end):
-    words = ("demo", "--technique", "xas", "--json", "--speed", "20", "--stop", "maximum_points=50")
+def interrupted(folder, end, *words):
+    """The error of a command that gets the signal `end` while it measures."""
     child = subprocess.Popen(
-        [*COMMAND, *words],
-        cwd=tmp_path,
+        [*COMMAND, *words, "--json", "--speed", "20"],
+        cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -96,31 +95,30 @@ def test_interrupted_it_cleans_up_and_can_go_on(tmp_path, end):
     for line in child.stderr:
         if "step" in line:
             break
-    assert simulators(tmp_path)
+    assert simulators(folder)
     child.send_signal(end)
     out, err = child.communicate(timeout=60)
     assert child.returncode == 130, err
+    deadline = time.monotonic() + 5
+    while simulators(folder) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not simulators(folder)
     error = json.loads(out)["error"]
     assert error["code"] == "interrupted"
     assert "--resume" in error["remedy"]
-    deadline = time.monotonic() + 5
-    while simulators(tmp_path) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert not simulators(tmp_path)
-    job_id = error["where"]
-    resumed = run(
-        "measure",
-        "--resume",
-        job_id,
-        "--out",
-        "materialsdock-demo",
-        "--json",
-        "--speed",
-        "500",
-        cwd=tmp_path,
-    )
+    return error
+
+
+def test_interrupted_it_cleans_up_and_can_go_on(tmp_path):
+    stop = ("--stop", "maximum_points=60")
+    job_id = interrupted(tmp_path, signal.SIGINT, "demo", "--technique", "xas", *stop)["where"]
+    resume = ("measure", "--resume", job_id, "--out", "materialsdock-demo")
+    assert interrupted(tmp_path, signal.SIGTERM, *resume)["where"] == job_id
+    resumed = run(*resume, "--json", "--speed", "500", cwd=tmp_path)
     assert resumed.returncode == 0, resumed.stderr
-    assert json.loads(resumed.stdout)["job_id"] == job_id
+    found = json.loads(resumed.stdout)
+    assert found["job_id"] == job_id
+    assert 40 < found["points_measured"] <= 60
 
 
 @pytest.mark.parametrize(
