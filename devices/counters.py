@@ -21,8 +21,8 @@ class CheckedScaler(Device):
     """Counts for `count_time` [s] and refuses readings that no counter can have shown.
 
     Subclasses name their channels; the status of a trigger fails with DeviceFault when one of
-    them is not finite or negative, so that such a reading is never saved; with Saturated when one
-    of the `limited` channels is at `saturation_counts` or above.
+    them is not finite or negative, or all are those of the count before, so that such a reading
+    is never saved; with Saturated when one of the `limited` channels is at `saturation_counts`.
     """
 
     count = Component(EpicsSignal, ".CNT", trigger_value=1, kind="omitted")
@@ -42,16 +42,28 @@ class CheckedScaler(Device):
         """Count once; done when the scaler says so and its channels make sense."""
         limit = 2 * float(self.count_time.get()) + MARGIN_S
         status = DeviceStatus(self, timeout=limit)
+        before = self._stamp()
 
-        def finished(**_: Any) -> None:
+        def finished(counting: Any) -> None:
             # reading from the callback's thread would wait for itself
-            self._verify(status)
+            if counting.success:
+                self._verify(status, before)
+            else:
+                _fail(status, counting.exception())
 
-        counting = super().trigger()
-        counting.add_callback(lambda s: finished() if s.success else _fail(status, s.exception()))
+        super().trigger().add_callback(finished)
         return status
 
-    def _verify(self, status: DeviceStatus) -> None:
+    def _stamp(self) -> float:
+        """The IOC's own time of the last count: all channels belong to one record."""
+        self.elapsed.get()
+        return float(self.elapsed.timestamp)
+
+    def _verify(self, status: DeviceStatus, before: float) -> None:
+        if self._stamp() == before:
+            words = "says that it has counted, and shows the count before"
+            _fail(status, DeviceFault(words, where=self.name, remedy="check the scaler"))
+            return
         values = {channel: float(getattr(self, channel).get()) for channel in self.checked}
         bad = {key: value for key, value in values.items() if not 0 <= value < math.inf}
         full = [key for key in self.limited if values[key] >= self.saturation_counts]

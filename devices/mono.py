@@ -40,6 +40,11 @@ class Monochromator(PseudoPositioner):
         """Why the last move failed, "" when it did not."""
         return str(self.bragg.fault)
 
+    @property
+    def astray(self) -> str:
+        """That others have moved it since our last move ended; see VerifiedMotor."""
+        return str(self.bragg.astray)
+
     @pseudo_position_argument
     def forward(self, pseudo_pos: Any) -> Any:
         """Energy [eV] to Bragg angle [deg]."""

@@ -45,6 +45,7 @@ class SegmentScanner(Device):
         self.saturation_counts = saturation_counts
         self._segment: Proposal | None = None
         self._scan: DeviceStatus | None = None
+        self._before = 0.0  # the IOC's own time of the scan before
         super().__init__(*args, **kwargs)
 
     def prepare(self, segment: Proposal) -> StatusBase:
@@ -63,9 +64,13 @@ class SegmentScanner(Device):
             raise DeviceFault("kickoff without prepare", where=self.name)
         counting = self._segment.points * self._segment.count_time_s
         scan = DeviceStatus(self, timeout=2 * counting + 180.0 / TRAVERSE_DEG_S + MARGIN_S)
-        self._scan = scan
+        self._scan, self._before = scan, self._stamp()
         self.acquire.put(1, wait=False, callback=lambda **_: scan.done or scan.set_finished())
         return _finished(DeviceStatus(self))
+
+    def _stamp(self) -> float:
+        self.counts.get()
+        return float(self.counts.timestamp)
 
     def complete(self) -> DeviceStatus:
         """Done when the hardware has scanned the whole segment."""
@@ -86,13 +91,15 @@ class SegmentScanner(Device):
     def collect(self) -> Iterator[dict[str, Any]]:
         """One partial event per step of the completed segment.
 
-        Raises DeviceFault when the hardware scanned anything else than it was asked to, or shows
-        counts that cannot be.
+        Raises DeviceFault when the hardware scanned anything else than it was asked to, or nothing
+        since the scan before, or shows counts that cannot be.
         """
         if self._segment is None:
             raise DeviceFault("nothing to collect", where=self.name)
         asked, self._segment = self._segment.x, None
         n = asked.size
+        if self._stamp() == self._before:
+            raise DeviceFault("shows the scan before this one", where=self.name)
         arrays = {
             "two_theta": self._read(self.two_theta, n),
             "counts": self._read(self.counts, n),

@@ -12,6 +12,7 @@ MARGIN_S = 5.0
 STALL_S = 3.0  # without a new readback, short of the target
 LOOK_S = 0.25
 LATE_S = 2.0
+FAR = 10.0  # tolerances: no readback that stands still is so far from where it came to rest
 LATE_NEWS_S = 0.3  # a "done" of the motion before this one may still be on its way
 
 
@@ -28,18 +29,33 @@ class VerifiedMotor(EpicsMotor):
 
     def __init__(self, *args: Any, tolerance: float | None = None, **kwargs: Any) -> None:
         self._target: float | None = None
+        self._sent: float | None = None  # where it came to rest when we moved it last
         self._ended = threading.Event()
         self.fault = ""
         super().__init__(*args, **kwargs)
         if tolerance is not None:
             self.tolerance = tolerance
 
+    @property
+    def astray(self) -> str:
+        """That others have moved it since our last move ended, in words.
+
+        "" while it rests where it was sent, and during a move of our own; by monitor, so it takes
+        no time.
+        """
+        sent, here = self._sent, self._position
+        if sent is None or self._target is not None or here is None:
+            return ""
+        if abs(here - sent) > FAR * self.tolerance:
+            return f"{self.name} was moved by others from {sent:g} to {here:g}"
+        return f"{self.name} is being moved by others" if self._moving else ""
+
     def move(
         self, position: float, wait: bool = True, *, timeout: float | None = None, **kwargs: Any
     ) -> Any:
         """Move to `position` [EGU]; the time limit follows from distance and velocity."""
         self.check_value(position)
-        self._target = float(position)
+        self._sent, self._target = None, float(position)
         if timeout is None:
             timeout = 2 * abs(position - self.position) / self.velocity.get() + MARGIN_S
         self.fault = ""
@@ -77,7 +93,7 @@ class VerifiedMotor(EpicsMotor):
             found = self._arrived(self._target)
             if found is None:
                 return
-            success = found
+            success, self._sent = found, self._target if found else None
         self._ended.set()
         self._target = None  # motion that somebody else starts is not ours to judge
         super()._done_moving(success=success, **kwargs)

@@ -155,13 +155,25 @@ class Attempts:
     def _waited(self, message: Msg, attempt: Attempt) -> Plan[Any]:
         terms = {**message.kwargs, "timeout": WATCH_S, "error_on_timeout": False}
         while not (yield Msg("wait", None, *message.args, **terms)):
-            if attempt.exposing and (why := self.gate.spoilt(attempt.losses)):
+            if attempt.exposing and (why := self._spoilt(attempt)):
                 raise VoidPoint(why)
         return True
 
+    def _spoilt(self, attempt: Attempt) -> str:
+        """Why what is counted is void; "" while it is not."""
+        if why := self.gate.spoilt(attempt.losses):
+            return why
+        place, changer = self.conditions.place, self.instrument.sample_changer
+        moved = [words for d in attempt.started.values() if (words := getattr(d, "astray", ""))]
+        if place is not None and abs(changer.position - place) > PLACE_TOLERANCE:
+            moved.append(
+                f"another sample is in the beam: {changer.position:g} instead of {place:g}"
+            )
+        return "; ".join(moved)
+
     def _intact(self, attempt: Attempt) -> None:
         """Raises VoidPoint or DeviceFault for what must not be saved."""
-        if why := self.gate.spoilt(attempt.losses):
+        if why := self._spoilt(attempt):
             raise VoidPoint(why)
         values = {key: reading["value"] for key, reading in attempt.readings.items()}
         bad = {

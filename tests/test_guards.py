@@ -174,6 +174,68 @@ def test_a_dump_shorter_than_a_look_voids_the_point(rig):
     assert_sound(rig, campaign)
 
 
+MOVES = {
+    "energy": ("xas", "bragg.VAL", 16.0, "bragg was moved by others"),
+    "sample": ("xas", "sample.VAL", 2.0, "another sample is in the beam"),
+    "sample of a pattern": ("xrd", "sample.VAL", 2.0, "another sample is in the beam"),
+}
+
+
+@pytest.mark.parametrize("move", MOVES)
+def test_what_others_move_while_a_point_is_counted_voids_it(rig, move):
+    technique, pv, to, words = MOVES[move]
+    campaign, plan = rig.start(technique, count_time_s=300.0)
+    exposing = {"xas": ".trigger", "xrd": ".kickoff"}[technique]
+    device = {"xas": "ion_chambers", "xrd": "segment_scanner"}[technique]
+    delay = {"xas": 0.15, "xrd": 0.01}[technique]
+    once = [lambda: later(delay, lambda: put(pv, to))]
+
+    def foreign(msg):
+        if f".{msg.command}" == exposing and len(campaign.decisions) == 2 and once:
+            assert msg.obj is rig.instrument.devices[device]
+            once.pop()()
+
+    rig.RE.msg_hook = foreign
+    rig.RE(plan)
+    rig.RE.msg_hook = None
+    void = [w for _, kind, w in rig.told if kind == "void"]
+    assert len(void) == 1
+    assert words in void[0]
+    assert kinds(rig).count("hold") == 1
+    if technique == "xas":
+        assert_sound(rig, campaign)
+    else:
+        steps = [o.step for o in rig.ledger.observations("job")]
+        assert all(steps.count(d.step) == d.proposal.points for d in campaign.decisions)
+
+
+@pytest.mark.parametrize("technique", ["xas", "xrd"])
+def test_counts_of_the_exposure_before_are_no_counts(rig, technique, monkeypatch):
+    """A counter that answers at once, and has not counted."""
+    device, signal = {
+        "xas": (rig.instrument.ion_chambers, "count"),
+        "xrd": (rig.instrument.segment_scanner, "acquire"),
+    }[technique]
+    begin = getattr(device, signal)
+    really, skip = begin.put, []
+
+    def put_nothing(value, *args, **kwargs):
+        if value and skip:
+            skip.pop()
+            return really(0, *args, **kwargs)
+        return really(value, *args, **kwargs)
+
+    monkeypatch.setattr(begin, "put", put_nothing)
+    campaign, plan = rig.start(technique)
+    rig.at(2, lambda: skip.append(True))
+    rig.RE(plan)
+    assert not skip
+    (said,) = [w for _, kind, w in rig.told if kind == "retry"]
+    assert "before" in said
+    if technique == "xas":
+        assert_sound(rig, campaign)
+
+
 def test_a_flickering_beam_makes_one_hold(rig):
     campaign, plan = rig.start(hold_proof_s=0.8)
     rig.at(4, lambda: rig.faults("beam_flicker", 1.0))
