@@ -73,7 +73,7 @@ class Processes:
         with (self.folder / "ioc.log").open("ab") as kept:
             self.ioc = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=kept,
-                env=self.whole_environment(), start_new_session=True,
+                env=self.whole_environment(), start_new_session=True, cwd=self.site,
             )  # fmt: skip
         assert self.ioc.stdout is not None
         assert self.ioc.stdout.readline().startswith(b"READY")
@@ -86,7 +86,7 @@ class Processes:
         with (self.folder / "up.log").open("ab") as kept:
             self.up = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=kept, stderr=kept,
-                env={**self.whole_environment(), **self.clients}, start_new_session=True,
+                env={**self.whole_environment(), **self.clients}, start_new_session=True, cwd=self.site,
             )  # fmt: skip
 
     def pid(self, role: str) -> int | None:
