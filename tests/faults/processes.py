@@ -86,7 +86,8 @@ class Processes:
         with (self.folder / "up.log").open("ab") as kept:
             self.up = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=kept, stderr=kept,
-                env={**self.whole_environment(), **self.clients}, start_new_session=True, cwd=self.site,
+                env={**self.whole_environment(), **self.clients}, cwd=self.site,
+                start_new_session=True,
             )  # fmt: skip
 
     def pid(self, role: str) -> int | None:
