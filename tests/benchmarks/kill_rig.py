@@ -1,6 +1,6 @@
 """Random SIGKILLs of every process of a night, while a queue of samples is measured.
 
-    python tests/benchmarks/kill_rig.py [--quick] [--json] [--kills 200] [--seed 1]
+    python tests/benchmarks/kill_rig.py [--quick] [--json] [--kills 200] [--rigs 4] [--seed 1]
 
 Roles, pauses and so the phases are drawn with a fixed seed.  Afterwards the checker of the fault
 tests reads the ledger and the IOC's log, and an undisturbed night measures the same sheet: every
@@ -18,6 +18,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +33,7 @@ from materialsdock.night import queue
 
 ROLES = ("worker", "worker", "worker", "guard", "daemon", "analyst", "librarian", "up", "ioc")
 POINTS = 40
-PAUSE_S = (0.3, 6.0)
+PAUSE_S = (0.3, 5.0)
 AGAIN_S = 90.0
 # A point that was under way when something died is void and is counted again.  Its new counts are
 # as good, but others, and so may be what follows: here nature shows the same counts at every visit.
@@ -159,25 +161,41 @@ def summary(suffered: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def run(kills: int, samples: int, seed: int, limit_s: float) -> dict[str, Any]:
-    """Both nights, compared."""
-    began = time.monotonic()
+    """Both nights of one rig, compared."""
     with tempfile.TemporaryDirectory(prefix="materialsdock-kill-") as folder:
         suffered, broken, found = killed_night(
             Path(folder) / "killed", kills, samples, seed, limit_s
         )
         plain = undisturbed(Path(folder) / "undisturbed", samples)
     done = [name for name, one in found.items() if one["state"].startswith("done")]
-    same = [name for name in done if found[name] == plain.get(name)]
-    other = [name for name in done if name not in same]
+    other = [name for name in done if found[name] != plain.get(name)]
     return {
-        "seed": seed, "cores": os.cpu_count(), "load": os.getloadavg()[0],
-        "wall_s": time.monotonic() - began,
-        "kills": sum(each["killed"] for each in suffered),
-        "by_role": dict(Counter(each["role"] for each in suffered if each["killed"])),
-        "times": summary(suffered), "samples": samples, "done": len(done),
+        "seed": seed, "suffered": suffered, "samples": samples, "done": len(done),
         "states": dict(Counter(one["state"] for one in found.values())),
-        "broken": broken, "same": len(same),
+        "broken": broken, "same": len(done) - len(other),
         "other": {name: difference(found[name], plain.get(name)) for name in other},
+    }  # fmt: skip
+
+
+def runs(rigs: int, kills: int, samples: int, seed: int, limit_s: float) -> dict[str, Any]:
+    """Rigs side by side, each with its own seed, and all of them together."""
+    began, load = time.monotonic(), os.getloadavg()[0]
+    with ProcessPoolExecutor(rigs, mp_context=get_context("spawn")) as pool:
+        futures = [
+            pool.submit(run, -(-kills // rigs), -(-samples // rigs), seed + n, limit_s)
+            for n in range(rigs)
+        ]
+        each = [future.result() for future in futures]
+    suffered = [one for found in each for one in found.pop("suffered")]
+    killed = [one["role"] for one in suffered if one["killed"]]
+    return {
+        "cores": os.cpu_count(), "load_at_start": load, "wall_s": time.monotonic() - began,
+        "kills": len(killed), "by_role": dict(Counter(killed)), "times": summary(suffered),
+        "samples": sum(found["samples"] for found in each),
+        "done": sum(found["done"] for found in each),
+        "same": sum(found["same"] for found in each),
+        "broken": [words for found in each for words in found["broken"]],
+        "rigs": each,
     }  # fmt: skip
 
 
@@ -205,6 +223,7 @@ def targets(results: dict[str, Any]) -> list[dict[str, Any]]:
     add("invariant breaks", len(broken), "0", not broken)
     share = results["same"] / max(results["done"], 1)
     add("same observations and decisions", share, "1", share == 1.0)
+    add("kills", results["kills"], "reported", True)
     ended = results["done"] == results["samples"]
     add("samples done", f"{results['done']} of {results['samples']}", "all", ended)
     worker = results["times"].get("worker", {})
@@ -224,12 +243,14 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--kills", type=int)
     parser.add_argument("--samples", type=int)
+    parser.add_argument("--rigs", type=int)
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     kills = given.kills or (12 if given.quick else 200)
     # a sample takes about as long as the pause between two kills
     samples = given.samples or (10 if given.quick else kills)
-    results = run(kills, samples, given.seed, 120.0 if given.quick else 7200.0)
+    limit_s = 120.0 if given.quick else 7200.0
+    results = runs(given.rigs or (1 if given.quick else 4), kills, samples, given.seed, limit_s)
     found = {"results": results, "targets": targets(results)}
     if given.json:
         print(json.dumps(found, allow_nan=False, default=float))

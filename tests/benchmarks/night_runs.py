@@ -20,7 +20,7 @@ from materialsdock.night import eta, queue
 from materialsdock.night.history import Spent
 
 SPEED = 2000.0
-POINTS = 40
+POINTS = 30
 XRD_EVERY = 40
 CELL_A = 9.3733  # of the demo's fluorapatite, all of its pattern refined [Å]
 BATCH = 80  # positions of the changer that are used
