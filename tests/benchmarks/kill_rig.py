@@ -18,15 +18,14 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-sys.path.insert(0, str(Path(__file__).parents[1] / "faults"))
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "faults")]
 import numpy as np
 from checker import breaks
+from night_runs import pool_of
 from rig import Rig, TooLate, profile, rig, until
 
 from materialsdock.night import queue
@@ -180,7 +179,7 @@ def run(kills: int, samples: int, seed: int, limit_s: float) -> dict[str, Any]:
 def runs(rigs: int, kills: int, samples: int, seed: int, limit_s: float) -> dict[str, Any]:
     """Rigs side by side, each with its own seed, and all of them together."""
     began, load = time.monotonic(), os.getloadavg()[0]
-    with ProcessPoolExecutor(rigs, mp_context=get_context("spawn")) as pool:
+    with pool_of(rigs) as pool:
         futures = [
             pool.submit(run, -(-kills // rigs), -(-samples // rigs), seed + n, limit_s)
             for n in range(rigs)

@@ -23,14 +23,12 @@ import json
 import os
 import platform
 import sys
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).parent))
-from night_runs import POINTS, SPEED, duty, estimates, night
+from night_runs import POINTS, SPEED, duty, estimates, night, pool_of
 
 PARTS = ("clean", "faults", "duty", "eta")
 
@@ -66,7 +64,7 @@ def run(samples: int, quick: bool, parts: tuple[str, ...]) -> dict[str, Any]:
     limit_s = 170.0 if quick else 7200.0
     # a quick run is too short for one in a hundred
     nights = {"clean": (0.0, 1), "faults": (0.1 if quick else 0.01, 2)}
-    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+    with pool_of(2) as pool:
         made = {
             part: pool.submit(night, samples, share, seed, limit_s)
             for part, (share, seed) in nights.items()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import sys
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ from rig import Rig, rig, until, write_edge
 from materialsdock import demo
 from materialsdock.night import eta, queue
 from materialsdock.night.history import Spent
+from materialsdock.night.process import die_with
 
 SPEED = 2000.0
 POINTS = 30
@@ -32,6 +36,13 @@ CHANGES = {
     "trials": "4",
     "[night]": "retry_delays_s = [0.0, 0.5, 1.0]\ndisk_free_gb = 0.1\nprogress_margin_s = 5.0",
 }
+
+
+def pool_of(rigs: int) -> ProcessPoolExecutor:
+    """Processes for so many rigs at once; they end with this one, and their nights with them."""
+    return ProcessPoolExecutor(
+        rigs, mp_context=get_context("spawn"), initializer=die_with, initargs=(os.getpid(),)
+    )
 
 
 def edge(folder: Path, number: int) -> dict[str, Any]:
