@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "faults")]
+sys.path.insert(0, str(Path(__file__).parents[1] / "faults"))
 import numpy as np
 from checker import breaks
 from night_runs import pool_of
