@@ -14,14 +14,14 @@ from typing import Annotated, Any
 import typer
 
 from materialsdock.cli_options import Json, Out
-from materialsdock.errors import InputError
+from materialsdock.errors import InputError, Refused
 
 Data = Path("materialsdock-data")
 Reason = Annotated[str, typer.Option(help="Why; it stands in the audit.")]
 Limit = Annotated[float, typer.Option(min=0.1, help="Seconds to wait for what comes of it.")]
 Ids = Annotated[list[str], typer.Argument(help="Sample ids.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-Low = Annotated[float, typer.Argument(help="Position, or lower end [deg or eV].")]
+Low = Annotated[float, typer.Argument(help="Position, or lower end (deg or eV).")]
 High = Annotated[float | None, typer.Argument(help="Upper end.")]
 WITH_NEGATIVES = {"ignore_unknown_options": True}  # -5.2 is a position
 Head = Annotated[str | None, typer.Option(help="A head printed earlier, e.g. in a digest.")]
@@ -98,7 +98,8 @@ def abort(
             raise InputError("abort asks before it acts", where="--json", remedy="add --yes")
         if (sample := night_command.in_the_beam(out)) is not None:
             only = sample.sample_id
-            typer.confirm(f"Abort {night_command.called(sample)}?", abort=True, err=True)
+            if not typer.confirm(f"Abort {night_command.called(sample)}?", err=True):
+                raise Refused("nothing was aborted", where="abort")
     _asked(out, "abort", {"reason": reason}, limit, as_json, only=only)
 
 
@@ -125,7 +126,7 @@ def veto(
 
 
 def force(
-    x: Annotated[float, typer.Argument(help="Position [deg or eV].")],
+    x: Annotated[float, typer.Argument(help="Position (deg or eV).")],
     out: Out = Data, limit: Limit = 10.0, as_json: Json = False, reason: Reason = "",
 ) -> None:  # fmt: skip
     """Measure this position next."""
@@ -133,7 +134,7 @@ def force(
 
 
 def change(
-    words: Annotated[list[str], typer.Argument(help="KEY=VALUE, e.g. threshold=0.02.")],
+    words: Annotated[list[str], typer.Argument(metavar="KEY=VALUE", help="E.g. threshold=0.02.")],
     out: Out = Data, limit: Limit = 10.0, as_json: Json = False, reason: Reason = "",
 ) -> None:  # fmt: skip
     """Change when this sample stops; the change is recorded with its step."""

@@ -64,9 +64,10 @@ def sheet_check(
 ) -> None:
     """Say whether a sheet could be submitted; queues nothing."""
     from materialsdock import simulate_command
+    from materialsdock.night.digest import many
 
     ids = simulate_command.check(sheet, profile, site)
-    print(json.dumps({"samples": ids}) if as_json else f"{len(ids)} samples, no fault")
+    print(json.dumps({"samples": ids}) if as_json else f"{many(len(ids), 'sample')}, no fault")
 
 
 def serve(profile: ProfileName = "sim", out: Out = Data, site: Site = None) -> None:

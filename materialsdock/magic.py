@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import html
 import io
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 from rich.console import Console
 
 from materialsdock import night_command, status_view
-from materialsdock.errors import InputError
+from materialsdock.errors import InputError, MaterialsDockError
 from materialsdock.exports.kept import outcome_of
 from materialsdock.model import Outcome
 from materialsdock.night import control, queue
@@ -152,7 +153,8 @@ class Night:
 
     def __repr__(self) -> str:
         verbs = "status() queue submit(sheet) results(id) pause() resume() stop() abort(id)"
-        return f"the night of {self.data.resolve()}: {verbs}, veto() force() change() approve()"
+        more = "hold() release() veto() force() change() approve() at(folder)"
+        return f"the night of {self.data.resolve()}: {verbs} {more}"
 
     def at(self, data: Path | str) -> Night:
         """The night of another data folder."""
@@ -236,9 +238,18 @@ def load(shell: Any) -> None:
     data = getattr(getattr(session, "data", None), "path", DATA)
     name = getattr(getattr(session, "profile", None), "name", "sim")
     shell.push({NAME: Night(data, name)})
+    shell.set_custom_exc((MaterialsDockError,), _told)
+
+
+def _told(
+    shell: Any, kind: type[BaseException], error: BaseException, trace: Any, tb_offset: Any = None
+) -> None:
+    """What was refused is a sentence, as on the command line, and no traceback."""
+    print(f"{kind.__name__}: {error}", file=sys.stderr)
 
 
 def unload(shell: Any) -> None:
     """Take it away again, unless something else has its name by now."""
+    shell.set_custom_exc((), None)
     if isinstance(shell.user_ns.get(NAME), Night):
         shell.drop_by_id({NAME: shell.user_ns[NAME]})

@@ -16,6 +16,7 @@ from materialsdock.ledger import Ledger
 from materialsdock.night import audit, beamline, control, daemon, eta, queue, state
 from materialsdock.night import guard as guarding
 from materialsdock.night import up as supervisor
+from materialsdock.night.digest import many
 from materialsdock.night.units import unit_files
 
 FORMAT = "%(asctime)s %(levelname)s %(message)s"
@@ -44,9 +45,9 @@ def submit(sheet: Path, profile_name: str, site: Path | None, out: Path) -> dict
 def submitted(said: dict[str, Any]) -> str:
     """The same in words."""
     waiting = said["queue"].get("queued", 0)
-    words = f"{len(said['submitted'])} samples {said['state']}; {waiting} wait in the queue"
+    words = f"{many(len(said['submitted']), 'sample')} {said['state']}; {waiting} in the queue"
     if said["state"] == "submitted":
-        words += "; approve them with `materialsdock queue approve ID`"
+        words += "; `materialsdock queue approve ID`, or --all, lets them be measured"
     return words
 
 

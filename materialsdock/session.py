@@ -235,6 +235,7 @@ def table(session: Session) -> str:
         ("measure", "RE(learn(SAMPLE)); live_plot=True draws; Ctrl-C twice pauses, RE.resume()"),
         ("baselines", "RE(uniform_energy(instrument, ...)), expert_energy, uniform_two_theta"),
         ("analyse", "analyse() refines or finds the edge, and writes the report"),
+        ("the night", "%load_ext materialsdock gives md: md.status(), md.queue, md.pause(), ..."),
         ("read back", 'catalog[-1].table("primary"), .table("decision")'),
         ("data", str(session.data.path.resolve())),
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -13,8 +14,9 @@ from materialsdock import config, recipes, sheet_files, siteroot
 from materialsdock.data_directory import DataDirectory
 from materialsdock.ledger import Ledger
 from materialsdock.night import eta, making
+from materialsdock.night.digest import many
 from materialsdock.night.history import key_of
-from materialsdock.night.preflight import Preflight, body_of, faults, preflight
+from materialsdock.night.preflight import Preflight, body_of, chosen, faults, preflight
 
 
 def simulate(
@@ -24,6 +26,9 @@ def simulate(
     root = siteroot.activate(site)
     profile = config.load(profile_name, root)
     entries = making.read_sheet(sheet, profile, root / "profiles" / profile.name, faults)
+    samples = sum(map(len, chosen(entries).values()))
+    words = f"rehearsing {many(samples, 'sample')}, {many(seeds, 'time')} each; this takes a while"
+    print(words, file=sys.stderr, flush=True)
     found = preflight(entries, profile, root, seeds=seeds, analyse=analyse)
     with Ledger(DataDirectory(out).ledger) as ledger:
         eta.keep_forecast(ledger, found.forecast)
@@ -71,8 +76,8 @@ def words(said: dict[str, Any]) -> str:
         spans = f"{span(row['p50_s']):>9} {span(row['p90_s']):>9}"
         lines.append(f"{row['sample_id']:<20} {row['recipe']:<22} {spans}")
     for key, recipe in said["recipes"].items():
-        lines.append(f"{key}: {recipe['samples']} samples, {_rehearsal(recipe)}")
-        lines += [f"  ended: {reason} ({n} times)" for reason, n in recipe["ended"].items()]
+        lines.append(f"{key}: {many(recipe['samples'], 'sample')}, {_rehearsal(recipe)}")
+        lines += [f"  ended: {reason} ({many(n, 'time')})" for reason, n in recipe["ended"].items()]
         lines += [f"  analysis failed: {fault}" for fault in recipe["analysis_faults"]]
     at = [time.strftime("%a %H:%M", time.localtime(time.time() + said[k]))
           for k in ("p50_s", "p90_s")]  # fmt: skip
@@ -86,8 +91,9 @@ def words(said: dict[str, Any]) -> str:
 def _rehearsal(recipe: dict[str, Any]) -> str:
     ids, seconds = ", ".join(recipe["rehearsed"]), recipe["instrument_s"]
     kind = "with another sample standing in" if recipe["stand_in"] else "with their own files"
-    took = f"{span(min(seconds))} to {span(max(seconds))} of the instrument"
-    return f"rehearsed {len(seconds)} times ({ids}) {kind}: {took}"
+    ends = dict.fromkeys((span(min(seconds)), span(max(seconds))))
+    took = f"{' to '.join(ends)} of instrument time"
+    return f"rehearsed {many(len(seconds), 'time')} ({ids}) {kind}: {took}"
 
 
 def span(seconds: float) -> str:

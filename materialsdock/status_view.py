@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from materialsdock.errors import LedgerFault
-from materialsdock.night.digest import alarm_line
+from materialsdock.night.digest import alarm_line, many
 from materialsdock.night.state import Pulse
 from materialsdock.night.status import Current, Row, Status
 
@@ -69,11 +69,6 @@ def finish_line(now: Status) -> str:
     said = f"{left} left: {seconds(ends[0])} to {seconds(ends[1])} (P50 {when[0]}, P90 {when[1]})"
     stands = now.hold is not None or now.daemon not in ("running", "ready")
     return f"{said}, if it went on now" if stands else said
-
-
-def many(count: int, what: str) -> str:
-    """1 sample, 2 samples."""
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def counts_line(now: Status) -> str:

@@ -21,6 +21,7 @@ from materialsdock.exports import files
 from materialsdock.exports.files import ExportFault, place, replace_whole
 from materialsdock.exports.kept import packed
 from materialsdock.ledger import Ledger
+from materialsdock.night import queue
 from materialsdock.report import summary_json
 from tests.test_export_kept import kept_in
 from tests.test_report import absorption_outcome, diffraction_outcome
@@ -123,6 +124,25 @@ def test_refusals_name_the_way_out_and_write_nothing(data, tmp_path, words, kind
     assert said in str(refused.value)
     assert refused.value.remedy
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("event", "remedy"),
+    [
+        (None, "its sample S1 is measuring"),
+        ("fault", "its sample is held: `materialsdock queue retry S1` goes on"),
+    ],
+)
+def test_a_job_of_the_queue_is_not_to_be_resumed_beside_it(tmp_path, event, remedy):
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        queue.submit(ledger, [("S1", 0, {})])
+        queue.claim(ledger)
+        queue.assign(ledger, "S1", spectrum("one"))
+        if event is not None:
+            queue.advance(ledger, "S1", event)
+    with pytest.raises(Refused) as refused:
+        export_command.run(tmp_path, "one", False, None, None)
+    assert refused.value.remedy == remedy
 
 
 def test_there_must_be_something_to_export(tmp_path):

@@ -99,6 +99,16 @@ def test_it_is_the_night_of_the_session_that_runs(md, night):
     assert md.data == night[0].path
 
 
+def test_a_refusal_is_a_sentence_and_no_traceback(shell, md, capsys):
+    result = shell.run_cell("md.queue.hold('S404')")
+    assert isinstance(result.error_in_exec, InputError)
+    said = capsys.readouterr()
+    assert "InputError: queue: no sample 'S404'" in said.err
+    assert "Traceback" not in said.out + said.err
+    shell.run_cell("1 / 0")
+    assert "Traceback" in capsys.readouterr().out
+
+
 def test_a_cell_shows_status_and_queue_as_text_and_as_cards(shell, md):
     shell.user_ns["md"] = md
     for cell, word in (("md.status()", "offline"), ("md.queue", "zinc")):
@@ -166,5 +176,5 @@ def test_a_sheet_is_submitted_to_another_folder(md, tmp_path):
     words = f"A1,1,xas,{tmp_path / 'e.dat'}"
     sheet.write_text(f"sample_id,position,technique,replay\n{words}\n")
     other = md.at(tmp_path / "other")
-    assert "1 samples queued" in repr(other.submit(sheet))
+    assert "1 sample queued; 1 in the queue" in repr(other.submit(sheet))
     assert [row.sample_id for row in other.queue.rows] == ["A1"]

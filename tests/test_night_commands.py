@@ -219,10 +219,13 @@ def test_what_comes_of_it_is_waited_for_too(run, desk, night):
 
 def test_an_abort_names_the_sample_and_asks(run, desk, night):
     queue.claim(night[1])
-    assert "Abort rust 1 (S1)?" in run("abort", answer="n\n", code=1)
+    with pytest.raises(Refused, match="nothing was aborted"):
+        run("abort", answer="n\n")
     assert not audit.actions(night[1])
     desk["then"] = lambda intent: queue.advance(night[1], "S1", "aborted")
-    assert "S1): held" in run("abort", answer="y\n")
+    said = run("abort", answer="y\n")
+    assert "Abort rust 1 (S1)?" in said
+    assert "S1): held" in said
     with pytest.raises(InputError, match="--yes"):
         run("abort", "--json")
 

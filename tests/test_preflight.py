@@ -119,7 +119,7 @@ def test_words_and_json_say_what_stood_in(found, profile):
     said = simulate_command.as_json(found, profile)
     assert json.loads(json.dumps(said)) == said
     text = simulate_command.words(said)
-    assert "xanes: 1 samples" in text
+    assert "xanes: 1 sample, rehearsed 2 times" in text
     assert "another sample standing in" in text
     assert "P90" in text
 

@@ -242,6 +242,7 @@ def test_scatter_between_neighbours_is_the_noise():
     ("change", "words"),
     [
         (lambda c: c[:3], "3 curves are no series"),
+        (lambda c: c[:1], "1 curve is no series"),
         (lambda c: [*c[:3], Curve("far", c[0].x + 90, c[0].y, c[0].sigma)], "0 common points"),
         (lambda c: [*c[:3], Curve("odd", c[0].x, c[0].y[1:])], "odd: its columns differ"),
         (lambda c: [*c[:3], Curve("nan", c[0].x, c[0].y * np.nan)], "nan: has values that are not"),
@@ -250,7 +251,7 @@ def test_scatter_between_neighbours_is_the_noise():
         (lambda c: [*c[:3], Curve("zero", c[0].x, 0 * c[0].y, c[0].sigma)], "zero: its mean is 0"),
         (lambda c: [*c[:3], Curve("smooth", c[0].x, c[0].x)], "smooth: shows no noise"),
     ],
-    ids=["few", "apart", "length", "nan", "order", "sigma", "empty", "smooth"],
+    ids=["few", "one", "apart", "length", "nan", "order", "sigma", "empty", "smooth"],
 )
 def test_what_is_no_series_is_one_clear_error(change, words):
     with pytest.raises(InputError, match=words):

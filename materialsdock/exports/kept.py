@@ -78,6 +78,17 @@ def again(job_id: str) -> str:
     )
 
 
+def _onward(ledger: Ledger, job_id: str) -> str:
+    """How an unfinished job goes on; one of a night's queue must not be resumed beside it."""
+    rows = ledger.rows("SELECT sample_id, state FROM samples WHERE job_id = ?", job_id)
+    if not rows:
+        return f"go on with `materialsdock measure --resume {job_id}`"
+    sample_id, state = rows[0]
+    if state == "held":
+        return f"its sample is held: `materialsdock queue retry {sample_id}` goes on"
+    return f"its sample {sample_id} is {state}"
+
+
 def outcome_of(ledger: Ledger, job_id: str) -> Outcome:
     """The outcome of a job as its analysis gave it, from the ledger alone.
 
@@ -90,7 +101,7 @@ def outcome_of(ledger: Ledger, job_id: str) -> Outcome:
         raise Refused(
             "the job is not finished",
             where=job_id,
-            remedy=f"go on with `materialsdock measure --resume {job_id}`",
+            remedy=_onward(ledger, job_id),
         )
     return replace(unpacked(row, job_id), decisions=ledger.decisions(job_id))
 

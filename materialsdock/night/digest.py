@@ -46,7 +46,7 @@ class Digest:
         """One line."""
         found = Counter[str](s.state for s in self.ended)
         words = [f"{found[state]} {state.replace('_', ' ')}" for state in ENDED if found[state]]
-        return f"{', '.join(words) or 'no sample ended'}; {len(self.alarms)} alarms"
+        return f"{', '.join(words) or 'no sample ended'}; {many(len(self.alarms), 'alarm')}"
 
     def text(self) -> str:
         """All of it, for a message."""
@@ -55,12 +55,17 @@ class Digest:
             self.title,
             f"since {label(self.since)}: {hours}; instrument time {self.counted_s / 3600:.2f} h",
             *listed([_sample_line(s) for s in self.ended]),
-            f"{self.waiting} samples wait",
+            f"{many(self.waiting, 'sample')} waiting",
             *listed([alarm_line(a) for a in self.alarms]),
             f"reports: {self.reports}",
             chain_line(self.chain),
         ]
         return "\n".join(told)
+
+
+def many(count: int, what: str) -> str:
+    """1 sample, 2 samples."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def label(at: float) -> str:

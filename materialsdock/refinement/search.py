@@ -239,7 +239,9 @@ class _Course:
                 asked, recipe = study.ask()
                 self._asked.append((seed, asked, recipe))
                 yield recipe
-        self.ended = f"{trials} trials of each of {len(self.studies)} seeds were made"
+        self.ended = f"{trials} trials were made"
+        if len(self.studies) > 1:
+            self.ended = f"{trials} trials of each of {len(self.studies)} seeds were made"
 
     def _settled(self) -> bool:
         if self.patience is None:

@@ -79,7 +79,7 @@ def prepared(
 def _check(curves: Sequence[Curve]) -> None:
     if len(curves) < FEWEST_CURVES:
         raise InputError(
-            f"{len(curves)} curves are no series",
+            f"{len(curves)} curve{'s are' if len(curves) != 1 else ' is'} no series",
             where="series",
             remedy=f"give at least {FEWEST_CURVES}",
         )
