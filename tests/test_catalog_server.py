@@ -53,23 +53,26 @@ def environment(monkeypatch, folder, address):
 
 @pytest.fixture
 def server(tmp_path):
-    """Start `tiled serve config` with a file of settings; the address of the catalog."""
+    """Start `tiled serve config` with a file of settings; the address, and what ends it."""
     started = []
 
-    def serve(settings):
-        port = free_port()
+    def serve(settings, port):
         command = [sys.executable, "-m", "tiled", "serve", "config", str(settings)]
         with (tmp_path / "tiled.log").open("w") as log:
             command += ["--host", "127.0.0.1", "--port", str(port)]
             started.append(subprocess.Popen(command, stdout=log, stderr=log))
         uri = f"http://127.0.0.1:{port}/api/v1"
         _wait_for(uri, tmp_path / "tiled.log")
-        return uri
+        return uri, end
+
+    def end():
+        while started:
+            process = started.pop()
+            process.terminate()
+            process.wait(20)
 
     yield serve
-    for process in started:
-        process.terminate()
-        process.wait(20)
+    end()
 
 
 @pytest.fixture
@@ -102,24 +105,33 @@ def arrived(catalog, uid):
     raise AssertionError(f"run {uid} is not in the catalog")
 
 
-def test_a_run_goes_through_postgresql_and_comes_back(databases, server, ledger, tmp_path, RE):
+def test_runs_go_through_postgresql_and_come_back(databases, server, ledger, tmp_path, RE):
+    """The second one is measured while the server is away."""
     import psycopg
 
-    uri = server(SETTINGS)
-    uid = measure(RE, ledger)
+    port = free_port()
+    uri, end = server(SETTINGS, port)
     child = librarian(tmp_path, uri)
     try:
+        first = measure(RE, ledger)
         with open_catalog(None, uri, KEY) as catalog:
-            run = arrived(catalog, uid)
+            run = arrived(catalog, first)
             assert run.start["sample"] == "quartz"
             assert list(run.table("primary")["motor"]) == [0, 1, 2, 3, 4]
             assert len(run.table("decision")) == 5
-            assert [found.start["uid"] for found in catalog(sample="quartz")] == [uid]
+        end()
+        second = measure(RE, ledger, sample="corundum")
+        server(SETTINGS, port)
+        with open_catalog(None, uri, KEY) as catalog:
+            assert len(arrived(catalog, second).table("primary")) == 5
+            assert [found.start["uid"] for found in catalog(sample="corundum")] == [second]
     finally:
+        child.kill()
         child.end()
     with psycopg.connect(f"{databases.rpartition('/')[0]}/catalog") as connection:
-        ((kept,),) = connection.execute("SELECT count(*) FROM nodes WHERE key = %s", [uid])
-    assert kept == 1
+        query = "SELECT key FROM nodes WHERE key = ANY(%s) ORDER BY id"
+        kept = [key for (key,) in connection.execute(query, [[first, second]])]
+    assert kept == [first, second]
 
 
 def test_the_settings_are_those_of_the_embedded_catalog(monkeypatch, tmp_path):
