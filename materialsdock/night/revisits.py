@@ -30,7 +30,8 @@ class Revisits:
     """The visits of one sample: which is due, and what they tell.
 
     A place was counted by the learner before; its first value is that of then.  What looks like a
-    shift of the edge is believed after a second look, which also tells it from damage.
+    shift of the edge is believed after a second look, which also tells it from damage; what looks
+    like damage after a look at the edge: a shift or a dead detector looks like it, too.
     """
 
     def __init__(
@@ -43,7 +44,8 @@ class Revisits:
         self.seconds = 0.0
         self._turn = 0
         self._again: list[float] = []  # still to be seen before a doubt is settled
-        self._doubted = False
+        self._doubted = False  # whether the edge is where it was
+        self._suspected = False  # damage
 
     def cost_s(self, energy: float, recorded: Readings) -> float:
         """There, counting, and back again."""
@@ -83,16 +85,21 @@ class Revisits:
             return None
         if abs(new.x[0] - known.edge.energy_ev) <= SAME_EV:
             return self._at_edge(new, recorded, known)
-        return damage("xas", recorded + self.visited, SAME_EV)
+        self._suspected = damage("xas", recorded + self.visited, SAME_EV) is not None
+        if self._suspected:
+            self._again = [known.edge.energy_ev]
+        return None
 
     def _at_edge(self, new: Readings, recorded: Readings, known: Places) -> Alarm | None:
         alarm, doubted = self.shifted(new, recorded), self._doubted
         self._doubted = alarm is not None and not doubted
         if self._doubted:
             self._again = [known.top_ev, known.foot_ev, known.edge.energy_ev]
-        if alarm is None or not doubted:
             return None
         everything = recorded + self.visited
+        suspected, self._suspected = self._suspected, False
+        if alarm is None:
+            return damage("xas", everything, SAME_EV) if suspected else None
         first, last = (contrast(everything, known, last=last) for last in (False, True))
         if 1 - last / first > FADED:
             words = f"the contrast of the edge has fallen by {1 - last / first:.0%}"
@@ -117,7 +124,7 @@ class Revisits:
     def forget(self, visits: int) -> None:
         """The last `visits` were spoilt, and what they made doubtful is not."""
         self.visited = self.visited[: self.visited.x.size - visits]
-        self._again, self._doubted = [], False
+        self._again, self._doubted, self._suspected = [], False, False
 
     def accept(self) -> None:
         """The energy of the last visit to the edge is the right one from here on."""

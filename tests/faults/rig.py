@@ -258,6 +258,8 @@ def rig(folder: Path, **options: Any) -> Iterator[Rig]:
     try:
         made.start_ioc()
         made.start_up()
+        until(lambda: made.pid("guard") or not made.pid("up"), 60, "a guard")
+        assert made.pid("up"), (made.folder / "up.log").read_text()
         yield made
     finally:
         made.end()
