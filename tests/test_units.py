@@ -19,6 +19,7 @@ from materialsdock.data_directory import DataDirectory
 from materialsdock.errors import InputError
 from materialsdock.night import beamline as beamline_of
 from materialsdock.night import service, units
+from materialsdock.simulation import free_port
 
 ROOT = Path(__file__).parents[1]
 LIMIT_S = 60.0
@@ -57,8 +58,8 @@ def start(tmp_path, manager, beamline):
     """Start `materialsdock VERB` as a service manager does."""
     started = []
 
-    def begin(verb):
-        environment = {**os.environ, "NOTIFY_SOCKET": manager.getsockname()}
+    def begin(verb, **more):
+        environment = {**os.environ, "NOTIFY_SOCKET": manager.getsockname(), **more}
         command = [sys.executable, "-m", "materialsdock", verb, "--out", str(tmp_path / "data")]
         with (tmp_path / f"{verb}.log").open("w") as log:
             process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
@@ -90,6 +91,16 @@ def test_a_service_is_ready_alive_and_ends_in_words(start, manager, verb, words)
     assert until(manager, lambda m: "WATCHDOG" in m)
     process.terminate()
     assert until(manager, lambda m: m.get("STOPPING") == "1")
+
+
+def test_a_guard_without_its_instrument_is_not_ready(start, manager, tmp_path):
+    start("guard", EPICS_CA_SERVER_PORT=str(free_port()))
+    beat = tmp_path / "data" / "run" / "guard.beat"
+    deadline = time.monotonic() + LIMIT_S
+    while not beat.is_file():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert not list(heard(manager, 2.0))
 
 
 def test_a_loop_that_hangs_is_silent_though_its_threads_live(tmp_path, manager, monkeypatch):
