@@ -17,8 +17,9 @@ import pytest
 from materialsdock import serve_command
 from materialsdock.data_directory import DataDirectory
 from materialsdock.errors import InputError
+from materialsdock.ledger import Ledger
 from materialsdock.night import beamline as beamline_of
-from materialsdock.night import service, units
+from materialsdock.night import queue, service, units
 from materialsdock.simulation import free_port
 
 ROOT = Path(__file__).parents[1]
@@ -91,6 +92,18 @@ def test_a_service_is_ready_alive_and_ends_in_words(start, manager, verb, words)
     assert until(manager, lambda m: "WATCHDOG" in m)
     process.terminate()
     assert until(manager, lambda m: m.get("STOPPING") == "1")
+
+
+def test_the_safe_state_after_a_death_lets_the_next_daemon_go_on(start, manager, tmp_path):
+    """ExecStopPost runs whenever a daemon ends; only a person's safe-state holds the queue."""
+    process = start("serve")
+    assert until(manager, lambda m: m.get("READY") == "1")
+    process.kill()
+    process.wait()
+    said = serve_command.safe_state("sim", ROOT, tmp_path / "data")
+    assert (said["failed"], said["untold"], said["night"]) == ([], [], "")
+    with Ledger(tmp_path / "data" / "ledger.sqlite") as ledger:
+        assert queue.fact(ledger, "hold") is None
 
 
 def test_a_guard_without_its_instrument_is_not_ready(start, manager, tmp_path):
