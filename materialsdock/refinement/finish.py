@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -207,14 +207,19 @@ def _finals(
     refine: Refiner, pattern: Pattern, recipes: Sequence[Mapping[str, Any]]
 ) -> list[Fit | None]:
     outcomes = refine([(pattern, {**recipe, "effort": "final"}) for recipe in recipes])
-    failed = [i for i, outcome in enumerate(outcomes) if not isinstance(outcome, Fit)]
+    failed = [i for i, outcome in enumerate(outcomes) if not _usable(outcome)]
     quick = refine([(pattern, recipes[i]) for i in failed])
-    fits = [outcome if isinstance(outcome, Fit) else None for outcome in outcomes]
+    fits = [outcome if _usable(outcome) else None for outcome in outcomes]
     for i, outcome in zip(failed, quick, strict=True):
-        if isinstance(outcome, Fit):
-            note = f"not refined to the end: {outcomes[i]}"
+        if _usable(outcome):
+            why = "Rwp is not finite" if isinstance(outcomes[i], Fit) else outcomes[i]
+            note = f"not refined to the end: {why}"
             fits[i] = replace(outcome, warnings=(*outcome.warnings, note))
     return fits
+
+
+def _usable(outcome: Fit | BaseException) -> TypeGuard[Fit]:
+    return isinstance(outcome, Fit) and math.isfinite(outcome.rwp)
 
 
 def _together(groups: Sequence[Cluster], counted: set[tuple[int, int]]) -> tuple[Trial, ...]:

@@ -22,6 +22,7 @@ PEAK_SIGMAS = 6.0
 CELL_CHANGE = 0.01
 ORIENTATION = (0.3, 3.0)
 BISO_FLOOR = 1e-4
+WHOLE = 0.1  # wt%, off 100 in sum
 ENVELOPE_WIDTHS = 12
 
 
@@ -129,6 +130,7 @@ def violations(
     return (
         *_bad_parameters(parameters),
         *_bad_cells(phases, start_cells),
+        *_bad_fractions(phases),
         *_bad_widths(two_theta, parameters),
     )
 
@@ -157,6 +159,15 @@ def _bad_cells(
             change = phase.cell[key].value / start - 1
             if not abs(change) <= CELL_CHANGE:
                 yield f"{phase.name}.{key} changed by {change:+.1%}"
+
+
+def _bad_fractions(phases: Sequence[PhaseFit]) -> Iterable[str]:
+    for phase in phases:
+        if not phase.weight_fraction >= 0:
+            yield f"{phase.name} is {phase.weight_fraction:g} wt% of the sample"
+    total = sum(phase.weight_fraction for phase in phases)
+    if phases and not abs(total - 100) <= WHOLE:
+        yield f"the phases are {total:g} wt% together"
 
 
 def _bad_widths(two_theta: FloatArray, parameters: Sequence[Parameter]) -> Iterable[str]:

@@ -1,4 +1,4 @@
-"""F06, F30, F39, F40, F41: faults that need no process: limits, clocks, numbers, budgets."""
+"""F06, F30, F37, F39-F41: faults that need no process: limits, clocks, numbers, budgets."""
 
 from __future__ import annotations
 
@@ -8,16 +8,21 @@ import time
 
 import numpy as np
 import pytest
+from garbage import Garbage
 from rig import ROOT, edge_mu, record, within, write_edge
 
 from materialsdock import config, options, prepare
 from materialsdock.campaign import Campaign
+from materialsdock.errors import ModelFault
 from materialsdock.formats import read_measured
 from materialsdock.learning.learner import SpectrumLearner
 from materialsdock.ledger import Ledger
-from materialsdock.model import Axis, Observation, Sample
+from materialsdock.model import Axis, Diffractometer, Observation, PhaseFit, Sample
 from materialsdock.night.watch import Watch
+from materialsdock.refinement import guards
+from materialsdock.refinement.search import search
 from materialsdock.sections import Night
+from tests.structures import FLUORITE, simulated
 
 PROFILE = config.load("sim", ROOT)
 ENERGY = Axis("energy", "eV", np.linspace(7080.0, 7180.0, 161), 1.5)
@@ -144,6 +149,51 @@ def test_a_write_that_is_never_done_ends_though_the_wall_clock_jumps(faults, mon
     began = time.monotonic()
     count._write_pv.put(1, wait=True, timeout=0.5)
     assert 0.4 < time.monotonic() - began < within(1.0)
+
+
+# F37
+
+BACKGROUNDS = ("chebyshev", "envelope", "envelope+chebyshev")
+
+
+@pytest.fixture(scope="module")
+def pattern():
+    return simulated(((FLUORITE, 1.0),))
+
+
+def searched(pattern, engine, trials=6):
+    return search(pattern, (FLUORITE,), Diffractometer(), engine=engine, trials=trials)
+
+
+def test_a_refinement_without_a_number_is_a_failed_trial_and_the_others_count(pattern):
+    found = searched(pattern, Garbage(BACKGROUNDS[1:]))
+    failed = [t for t in found.trials if t.state == "fail"]
+    assert 0 < len(failed) < 6
+    assert {t.reason for t in failed} == {"Rwp is not finite"}
+    assert np.isfinite(found.fit.rwp)
+    with pytest.raises(ModelFault, match="all 3 trials failed; 3 of them: Rwp is not finite"):
+        searched(pattern, Garbage(BACKGROUNDS), trials=3)
+
+
+def test_a_final_refinement_without_a_number_is_not_the_answer(pattern):
+    found = searched(pattern, Garbage(final=True))
+    assert np.isfinite(found.fit.rwp)
+    assert "not refined to the end: Rwp is not finite" in found.fit.warnings
+
+
+@pytest.mark.parametrize(
+    ("shares", "words"),
+    [
+        ((120.0, -20.0), "b is -20 wt% of the sample"),
+        ((60.0, 30.0), "the phases are 90 wt% together"),
+        ((np.nan, 50.0), "a is nan wt% of the sample"),
+        ((60.0, 40.05), None),
+    ],
+)
+def test_fractions_that_cannot_be_are_no_acceptable_answer(shares, words):
+    phases = [PhaseFit(name, "P 1", {}, share) for name, share in zip("ab", shares, strict=True)]
+    found = guards.violations(np.linspace(20.0, 60.0, 50), (), phases, {"a": {}, "b": {}})
+    assert words in found if words else found == ()
 
 
 # F39
