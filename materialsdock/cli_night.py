@@ -262,9 +262,7 @@ def audit_tail(
 
 @audit.command("verify")
 def audit_verify(
-    head: Annotated[
-        str | None, typer.Option(help="A head printed earlier, e.g. in a digest.")
-    ] = None,
+    head: Head = None,
     out: Out = Data,
     as_json: Json = False,
 ) -> None:

@@ -45,14 +45,15 @@ def seconds(value: float | None) -> str:
 
 def sample_line(now: Current) -> str:
     """The sample in the beam."""
-    stop = "λ –" if now.lambda_t is None else f"λ {now.lambda_t:.3g}"
-    if now.threshold is not None:
+    stop = "" if now.lambda_t is None else f"λ {now.lambda_t:.3g}"
+    if stop and now.threshold is not None:
         stop += f" (stops at {now.threshold:.3g})"
     step = "no step yet" if now.step is None else f"step {now.step + 1}"
     counted = f"{seconds(now.seconds_measured)} of instrument time"
-    last = seconds(now.last_event_age_s)
+    age = now.last_event_age_s
+    last = "no event yet" if age is None else f"last event {seconds(age)} ago"
     who = f"{now.name} ({now.sample_id})" if now.name != now.sample_id else now.sample_id
-    words = [who, now.recipe, step, f"{now.points} points", stop, counted, f"last event {last} ago"]
+    words = [who, now.recipe, step, f"{now.points} points", stop, counted, last]
     return ", ".join(filter(None, words))
 
 

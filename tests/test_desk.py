@@ -145,3 +145,23 @@ def test_an_end_in_order_is_no_failure(ledger):
         queue.claim(ledger)
         queue.recover(ledger)
     assert queue.sample(ledger, "S1").failures == 0
+
+
+def test_a_hold_says_whose_it_is_and_why(ledger):
+    for details, measuring, reason, words in (
+        ({"reason": "leak"}, "S1", "asked by me@here: leak", "nothing more after this sample"),
+        ({}, None, "asked by me@here", "no sample begins"),
+    ):
+        seq = control.ask(ledger, "hold_queue", ME, details)
+        Desk(ledger).serve(worker(), measuring)
+        assert queue.fact(ledger, "hold") == reason
+        assert control.wait(ledger, seq, 0.0).answer == words
+
+
+def test_a_halt_between_two_samples_names_the_one_that_helps(ledger):
+    seqs = [control.ask(ledger, verb, ME) for verb in ("pause", "veto")]
+    Desk(ledger).serve(worker(), None)
+    pause, veto = (control.wait(ledger, seq, 0.0) for seq in seqs)
+    assert (pause.state, veto.state) == ("refused", "refused")
+    assert "`materialsdock hold`" in pause.answer
+    assert veto.answer == "nothing is being measured"

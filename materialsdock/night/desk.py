@@ -13,6 +13,8 @@ UNHEARD_S = 1.0
 ABORTING, PAUSED = "aborting", "paused"
 KEPT = {"abort": ABORTING, "pause": PAUSED}
 UNDONE = ("abort", "pause", "stop")  # halts of the sample in the beam
+NOTHING = "nothing is being measured"
+IDLE = f"{NOTHING}; `materialsdock hold` keeps the next sample from beginning"
 
 
 class Desk:
@@ -70,13 +72,15 @@ class Desk:
             if not control.still_holds(self.ledger, intent):
                 self._settle(intent, "refused", "another has taken control since")
             elif intent.verb == "hold_queue":
-                queue.hold_all(self.ledger, f"asked by {intent.who}")
-                self._settle(intent, "done", "nothing more after this sample")
+                why = f": {intent.body['reason']}" if intent.body.get("reason") else ""
+                queue.hold_all(self.ledger, f"asked by {intent.who}{why}")
+                words = "nothing more after this sample" if measuring else "no sample begins"
+                self._settle(intent, "done", words)
             elif intent.verb == "release_queue":
                 queue.release_all(self.ledger)
-                self._settle(intent, "done", "")
+                self._settle(intent, "done", "samples begin again")
             elif worker is None or measuring is None:
-                self._settle(intent, "refused", "nothing is being measured")
+                self._settle(intent, "refused", IDLE if intent.verb in UNDONE else NOTHING)
             else:
                 self._pass_on(intent, worker, measuring)
         if worker is not None:
