@@ -24,6 +24,7 @@ STYLES = {"running": "green", "ready": "green", "fault": "bold red", "offline": 
 LISTED, LATEST = 30, 5
 NEXT_TO = ("measuring", "analysing", "measured", "held", "failed", "queued", "submitted")
 WIDTH = 140
+HELD = "held samples wait for a person: `materialsdock queue retry ID`, or rm"
 COUNTED = ("measuring", "analysing", "measured", "queued", "submitted", "held", "failed", "done",
            "done_with_warnings", "cancelled")  # fmt: skip
 
@@ -159,6 +160,8 @@ def view(now: Status, stale: str = "", *, most: int = LISTED) -> Group:
     parts += [shown(alarm_line(a), STYLES[a.severity]) for a in now.alarms[-LATEST:]]
     if ordered(now.rows):
         parts += [Text(), table(now.rows, most=most)]
+        if now.counts.get("held"):
+            parts.append(Text(HELD))
     elif now.rows:
         parts.append(Text("all samples: `materialsdock queue list`"))
     return Group(*parts)
@@ -207,7 +210,7 @@ def room(now: Status, out: Console) -> int:
     """How many samples have a place below the rest of the view, on a terminal of this height."""
     width = out.width - 14  # of the words beside their heads
     above = sum(1 + len(words) // max(1, width) for _, words in told(now))
-    above += len(now.alarms[-LATEST:]) + 6  # heads, blank, stale, "and more"
+    above += len(now.alarms[-LATEST:]) + 7  # heads, blank, stale, "and more", held
     return max(1, min(LISTED, out.height - above))
 
 

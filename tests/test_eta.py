@@ -154,6 +154,15 @@ def test_times_are_read_from_the_log_without_jumps_of_the_clock(tmp_path, monkey
     assert took.analysing_s == pytest.approx(40.0)
 
 
+@pytest.mark.parametrize("event", ["fault", "aborted"])
+def test_what_was_given_up_tells_nothing_of_how_long_it_takes(tmp_path, monkeypatch, event):
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        log_of(ledger, [(1000.0, "claim"), (1000.2, event)], monkeypatch)
+        (took,) = history.spent(ledger, 1001.0)
+        assert not took.measured
+        assert eta.known_from([took], {}).measuring == {}
+
+
 def test_what_goes_on_is_counted_until_now(tmp_path, monkeypatch):
     with Ledger(tmp_path / "ledger.sqlite") as ledger:
         log_of(ledger, [(1000.0, "claim"), (1010.0, "measured"), (1010.0, "analyse"),

@@ -463,6 +463,12 @@ def test_what_needs_a_person_is_not_below_the_end_of_the_terminal(night):
     assert "alarms since the night began (" in said
 
 
+def test_held_samples_are_said_to_need_a_person(night):
+    assert "queue retry" not in drawn(status.snapshot(*night))
+    queue.advance(night[1], "S1", "hold")
+    assert "`materialsdock queue retry ID`" in drawn(status.snapshot(*night))
+
+
 def test_states_are_told_in_the_order_of_work_and_in_words(night):
     for name, events in (("S1", ("claim", "measured", "analyse", "finish_with_warnings")),
                          ("S2", ("claim",))):  # fmt: skip

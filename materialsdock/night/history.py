@@ -12,7 +12,9 @@ from materialsdock.night.queue import Noted, Severity
 
 KINDS = ("sample", "daemon", "clock_jump")
 ALARMS: tuple[Severity, ...] = ("warn", "critical")
-INTERRUPTED = (("measuring", "queued"), ("analysing", "measured"))
+# what ends a part; whatever else leaves it (a fault, an abort) tells nothing of how long it takes
+COMPLETED = (("measuring", "measured"), ("analysing", "done"), ("analysing", "done_with_warnings"),
+             ("analysing", "failed"))  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,7 @@ class Spent:
 
     measuring_s, analysing_s : over all attempts, up to now where it has not ended
     counted_s : instrument time of its decisions
-    measured, analysed : whether that part has ended
+    measured, analysed : whether that part was completed
     since : label [s since 1970] of the entry into its present state
     """
 
@@ -48,7 +50,7 @@ class _Account:
     def enter(self, state: str, at: float) -> None:
         spent = max(0.0, at - self.since) if self.since else 0.0
         self.seconds[self.state] = self.seconds.get(self.state, 0.0) + spent
-        if (self.state, state) not in INTERRUPTED:
+        if (self.state, state) in COMPLETED:
             self.left.add(self.state)
         self.state, self.since = state, at
 
