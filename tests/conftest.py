@@ -8,6 +8,7 @@ diffraction peaks on 1500 steps, position 1 an absorption edge at 7112 eV.
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
@@ -22,10 +23,20 @@ from materialsdock import simulation, siteroot
 
 PEAKS = ((24.0, 900.0), (30.0, 400.0), (37.0, 1500.0), (44.0, 200.0), (47.0, 60.0))
 SPEED = 500.0
+HERE = Path(__file__).parent
+SLOW = "MATERIALSDOCK_SLOW"
 
 # libca reads its environment once, when it is loaded: before any test imports it
 PORT = simulation.free_port()
 os.environ.update(simulation.channel_access(PORT))
+
+
+def pytest_collection_modifyitems(items):
+    """What is marked slow has a shorter sibling, which runs always; see tests/faults too."""
+    for item in items:
+        slow = item.path.parent == HERE and item.get_closest_marker("slow")
+        if slow and os.environ.get(SLOW) != "1":
+            item.add_marker(pytest.mark.skip(reason=f"takes minutes; set {SLOW}=1"))
 
 
 def diffraction_rate(two_theta):

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 import time
-from functools import partial
 from pathlib import Path
 
 import httpx
@@ -120,24 +119,23 @@ def test_runs_come_back_through_databroker(tmp_path, ledger, RE):
         assert again[-1].start["uid"] == second
 
 
-def test_a_torn_run_is_closed_and_a_half_fed_one_begun_anew(tmp_path, ledger, RE):
+def test_a_torn_run_is_closed_and_a_half_fed_one_begun_anew(tmp_path, ledger, catalog, RE):
     uid = measure(RE, ledger)
     documents = [(name, doc) for _, _, name, doc in ledger.documents()]
     with Ledger(tmp_path / "torn.sqlite") as torn:
         torn.add_job(Job("job", Sample("quartz", "xrd")))
         for name, document in documents[:-3]:
             torn.add_documents("job", [(name, document)])
-        with open_catalog(tmp_path / "catalog") as catalog:
-            with CatalogFeeder(torn, catalog, tmp_path) as feeder:
-                assert feeder.drain(30)
-            assert close_torn_runs(torn) == 1
-            assert close_torn_runs(torn) == 0
-            with CatalogFeeder(torn, catalog, tmp_path) as feeder:
-                assert feeder.drain(30)
-                assert feeder.trouble is None
-            assert catalog[uid].stop["exit_status"] == "abort"
-            assert catalog[uid].stop["reason"] == "interrupted"
-            assert len(catalog[uid].table("primary")) in (4, 5)
+        with CatalogFeeder(torn, catalog, tmp_path) as feeder:
+            assert feeder.drain(30)
+        assert close_torn_runs(torn) == 1
+        assert close_torn_runs(torn) == 0
+        with CatalogFeeder(torn, catalog, tmp_path) as feeder:
+            assert feeder.drain(30)
+            assert feeder.trouble is None
+        assert catalog[uid].stop["exit_status"] == "abort"
+        assert catalog[uid].stop["reason"] == "interrupted"
+        assert len(catalog[uid].table("primary")) in (4, 5)
 
 
 def test_an_embedded_catalog_has_one_owner(tmp_path):
@@ -170,18 +168,6 @@ def test_a_server_that_is_not_there_is_said_so():
 def test_a_catalog_must_be_somewhere():
     with pytest.raises(InputError, match="name one"), open_catalog():
         pass
-
-
-def test_one_setting_switches_to_a_server(tmp_path, ledger, RE):
-    from tiled.server.simple import SimpleTiledServer
-
-    with SimpleTiledServer(str(tmp_path / "server")) as server:
-        opened = partial(open_catalog, uri=server.uri)
-        uid = measure(RE, ledger, points=2)
-        with opened() as catalog, CatalogFeeder(ledger, catalog, tmp_path) as feeder:
-            assert feeder.drain(30)
-            assert feeder.trouble is None
-            assert catalog[uid].start["uid"] == uid
 
 
 @pytest.mark.parametrize("pages", [False, True])

@@ -118,7 +118,7 @@ def test_likeness_is_one_for_the_same_lines_and_small_for_others(entries):
 
 def test_mixture_is_named_refined_and_trusted(entries):
     pattern = simulated([(CORUNDUM, 0.6), (ZINCITE, 0.3), (FLUORITE, 0.1)])
-    found = identify(pattern, INSTRUMENT, entries, workers=2)
+    found = identify(pattern, INSTRUMENT, entries)
     assert found.judgement.verdict == "confident", found.judgement
     weights = {p.name: p.weight_fraction for p in found.hypothesis.fit.phases}
     assert weights == pytest.approx({"corundum": 60, "zincite": 30, "fluorite": 10}, abs=2)

@@ -82,7 +82,7 @@ def test_a_live_plot_shows_every_reading(names, sample):
     from matplotlib import pyplot
 
     pyplot.close("all")
-    stop = ["maximum_points=200"]
+    stop = ["maximum_points=60"]
     names["RE"](names["learn"](sample, stop=stop, live_plot=True, count_time_s=5.0))
     (figure,) = map(pyplot.figure, pyplot.get_fignums())
     points = sum(len(line.get_xdata()) for line in figure.axes[0].lines)

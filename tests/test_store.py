@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import sqlite3
-import subprocess
 import sys
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from structures import CORUNDUM, FLUORITE, HEADER, LAB6, ZINCITE
 
-from materialsdock import store_command
+from materialsdock import cli, store_command
 from materialsdock.errors import InputError
 from materialsdock.structures import reading
 from materialsdock.structures.crystal import HIGHEST_DENSITY, plain_cif, reduced_formula, strained
@@ -390,18 +389,20 @@ def test_elements_are_read_and_wrong_ones_named():
         store_command.elements_of("Fe,Qq")
 
 
-def test_command_line_adds_lists_and_refuses(tmp_path):
+def test_command_line_adds_lists_and_refuses(tmp_path, monkeypatch, capsys):
     folder = written(tmp_path / "in", good=salt(), bad=salt(a=0))
-    environment = os.environ | {"MATERIALSDOCK_STORE": str(tmp_path / "store")}
+    monkeypatch.setenv("MATERIALSDOCK_STORE", str(tmp_path / "store"))
 
     def run(*words):
-        program = [sys.executable, "-c", "from materialsdock.cli import main; main()", "store"]
-        return subprocess.run([*program, *words], env=environment, capture_output=True, text=True)
+        monkeypatch.setattr(sys, "argv", ["materialsdock", "store", *words])
+        cli.main()
+        return json.loads(capsys.readouterr().out)
 
-    added = json.loads(run("add", str(folder), "--json").stdout)
+    added = run("add", str(folder), "--json")
     assert (added["entries_added"], len(added["refused"])) == (1, 1)
-    (listed,) = json.loads(run("list", "--elements", "Na,Cl", "--json").stdout)["structures"]
+    (listed,) = run("list", "--elements", "Na,Cl", "--json")["structures"]
     assert (listed["formula"], listed["space_group"]) == ("ClNa", "F m -3 m")
-    wrong = run("add", str(folder / "bad.cif"))
-    assert wrong.returncode == 2
-    assert "no possible unit cell" in wrong.stderr
+    with pytest.raises(SystemExit) as ended:
+        run("add", str(folder / "bad.cif"))
+    assert ended.value.code == 2
+    assert "no possible unit cell" in capsys.readouterr().err

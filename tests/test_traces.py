@@ -93,14 +93,15 @@ def test_atoms_of_a_trace_are_held():
     assert not any(name.startswith("zincite") for name in refined_atoms)
 
 
-def test_stated_limits_hold():
-    """20 patterns with 0 to 0.12 wt% of zincite and a candidate that is absent.
+@pytest.mark.parametrize("patterns", [8, pytest.param(20, marks=pytest.mark.slow)])
+def test_stated_limits_hold(patterns):
+    """Patterns with 0 to 0.12 wt% of zincite and a candidate that is absent.
 
     A share that is not detected is below its limit, but for one case in twenty; what is absent is
-    detected in none, but for one.
+    detected in none, but for one in twenty.
     """
     broken, alarms, undetected = 0, 0, 0
-    for seed in range(20):
+    for seed in range(patterns):
         share = (0.0, 0.04, 0.08, 0.12)[seed % 4]
         structures = (FLUORITE, CORUNDUM, ZINCITE, LAB6)
         held = ["zincite", "LaB6"]
@@ -110,6 +111,6 @@ def test_stated_limits_hold():
         broken += not zincite.detected and zincite.limit < share
         alarms += lab6.detected
         assert fit.violations == ()
-    assert undetected >= 10
-    assert broken <= 1
-    assert alarms <= 1
+    assert undetected >= patterns / 2
+    assert broken <= patterns // 20
+    assert alarms <= patterns // 20

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.cluster import AgglomerativeClustering
 
 from materialsdock.model import Fit, FloatArray, Trial
 
@@ -118,6 +117,9 @@ def clusters(trials: Sequence[Trial]) -> tuple[Cluster, ...]:
 def _labels(rows: Sequence[Values]) -> list[int]:
     if len(rows) < 2 or not rows[0]:
         return [0] * len(rows)
+    # half a second that no command should wait for before it clusters
+    from sklearn.cluster import AgglomerativeClustering
+
     scaled = _scaled(rows)
     apart = np.abs(scaled[:, None] - scaled[None]).max(axis=2)
     found = AgglomerativeClustering(

@@ -164,16 +164,23 @@ def tie(work: Any, recipe: Mapping[str, Any]) -> list[int]:
 
 def _tie_shared_sites(work: Any, recipe: Mapping[str, Any]) -> None:
     """Atoms of one mixed site move together: powder data cannot tell their places apart."""
+    found = [of for i, phase in enumerate(work.structure.phases) for of in _shared_sites(i, phase)]
+    if not found:  # the engine makes its table anew whenever it is asked for it
+        return
     known = {row.path for row in work.parameters()}
-    for index, phase in enumerate(work.structure.phases):
-        sites: dict[tuple[float, ...], list[int]] = {}
-        for number, atom in enumerate(phase.atoms):
-            place = tuple(round(getattr(atom, axis).value % 1.0, 4) for axis in "xyz")
-            sites.setdefault(place, []).append(number)
-        for atoms in (shared for shared in sites.values() if len(shared) > 1):
-            names = [f"dof.{i}" for i in range(3)]
-            names += ["biso"] if recipe["displacements"] == "per_site" else []
-            for name in names:
-                paths = [f"phases.{index}.atoms.{number}.{name}" for number in atoms]
-                if known.issuperset(paths):
-                    work.tie_equal(paths)
+    names = [f"dof.{i}" for i in range(3)]
+    names += ["biso"] if recipe["displacements"] == "per_site" else []
+    for atoms in found:
+        for name in names:
+            paths = [f"{atom}.{name}" for atom in atoms]
+            if known.issuperset(paths):
+                work.tie_equal(paths)
+
+
+def _shared_sites(index: int, phase: Any) -> list[list[str]]:
+    """For each mixed site the paths of its atoms."""
+    sites: dict[tuple[float, ...], list[str]] = {}
+    for number, atom in enumerate(phase.atoms):
+        place = tuple(round(getattr(atom, axis).value % 1.0, 4) for axis in "xyz")
+        sites.setdefault(place, []).append(f"phases.{index}.atoms.{number}")
+    return [shared for shared in sites.values() if len(shared) > 1]

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 from pydantic import TypeAdapter
-from sklearn.ensemble import ExtraTreesRegressor
 
 from materialsdock.model import Diffractometer, FloatArray, Pattern, Trial
 from materialsdock.refinement.recipe import WARMUP_SPAN_DEG, WIDTHS, SearchSpace
@@ -148,7 +147,10 @@ def _good(rows: Sequence[tuple[Parameters, float]]) -> list[Parameters]:
 
 def _forest(
     rows: Sequence[tuple[Parameters, float]], space: SearchSpace, seed: int
-) -> ExtraTreesRegressor:
+) -> Any:  # an ExtraTreesRegressor
+    # half a second that no command should wait for before there is a past to learn from
+    from sklearn.ensemble import ExtraTreesRegressor
+
     forest = ExtraTreesRegressor(TREES, min_samples_leaf=2, random_state=seed)
     return forest.fit(_table([p for p, _ in rows], space), [excess for _, excess in rows])
 
