@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import queue
 import socket
 import struct
 import threading
@@ -30,11 +31,12 @@ def from_here(datagram: bytes) -> bytes:
 class Proxy:
     """Carries what comes to HERE:port on to 127.0.0.1:port, and back: searches and circuits.
 
-    delay_s : of every part, either way; `cut` holds everything back until `heal`
+    delay_s : of every part, either way; bytes_s : at most, each way of each connection, 0 for no
+    limit; `cut` holds everything back until `heal`
     """
 
     def __init__(self, port: int) -> None:
-        self.delay_s = 0.0
+        self.delay_s = self.bytes_s = 0.0
         self._port = port
         self._whole = threading.Event()
         self._whole.set()
@@ -107,9 +109,23 @@ class Proxy:
                 threading.Thread(target=self._carry, args=pair, daemon=True).start()
 
     def _carry(self, source: socket.socket, sink: socket.socket) -> None:
+        parts: queue.SimpleQueue[tuple[float, bytes]] = queue.SimpleQueue()
+        ends = (parts, source, sink)
+        threading.Thread(target=self._deliver, args=ends, daemon=True).start()
         with contextlib.suppress(OSError):
             while part := source.recv(PART):
-                time.sleep(self.delay_s)
+                parts.put((time.monotonic() + self.delay_s, part))
+        parts.put((0.0, b""))
+
+    def _deliver(
+        self, parts: queue.SimpleQueue[tuple[float, bytes]], source: socket.socket,
+        sink: socket.socket,
+    ) -> None:  # fmt: skip
+        with contextlib.suppress(OSError):
+            while (found := parts.get())[1]:
+                due, part = found
+                time.sleep(max(0.0, due - time.monotonic()))
+                time.sleep(len(part) / self.bytes_s if self.bytes_s else 0.0)
                 self._whole.wait()
                 sink.sendall(part)
         for end in (source, sink):

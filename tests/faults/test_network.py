@@ -35,7 +35,7 @@ def going(tmp_path_factory):
 @pytest.fixture
 def night(going):
     going.network.heal()
-    going.network.delay_s = 0.0
+    going.network.delay_s = going.network.bytes_s = 0.0
     calm(going)
     going.seen()
     return going
@@ -62,15 +62,22 @@ def test_reset(night):
     record("F03 RST", detect_s=seen, again_s=again)
 
 
-def test_latency_only_slows(night):
-    sample, attempt = night.amid(), night.sample(night.measured_now()).attempt
-    night.network.delay_s = 0.05
+@pytest.mark.parametrize(
+    ("delay_s", "bytes_s"),
+    [(0.05, 0.0), (0.3, 0.0), (0.0, 1000.0)],
+    ids=["50 ms", "0.3 s", "1 kB/s"],
+)
+def test_slowness_only_slows(night, delay_s, bytes_s):
+    sample, seq = night.amid(), night.last_note()
+    attempt = night.sample(sample).attempt
+    night.network.delay_s, night.network.bytes_s = delay_s, bytes_s
     began = time.monotonic()
     night.measuring(2, within(20))
     took = time.monotonic() - began
-    night.network.delay_s = 0.0
-    record("F03 latency 0.05 s each way", two_points_s=took)
+    held = len([n for n in night.notes(seq, "condition") if n.body["kind"] == "hold"])
+    record(f"F03 {delay_s:g} s each way, {bytes_s:g} B/s", two_points_s=took, holds=str(held))
     assert night.sample(sample).attempt == attempt
+    assert not night.notes(seq, "safe_state")
 
 
 @pytest.mark.core
