@@ -65,6 +65,26 @@ def test_nothing_beyond_the_limits_is_sent(beamline, kind, monkeypatch):
     record(f"F06 limits of {kind}", requests=str(REQUESTS), beyond_s=0.0)
 
 
+@pytest.mark.core
+@pytest.mark.parametrize(
+    ("motor", "low", "high"), [("tth", -5.0, 165.0), ("bragg", 3.0, 85.0), ("sample", 0.0, 99.0)]
+)
+def test_the_ioc_refuses_what_a_client_without_manners_sends(beamline, motor, low, high):
+    import epics
+
+    at = epics.caget(f"SIM:{motor}.RBV")
+    target = epics.caget(f"SIM:{motor}.VAL")
+    for beyond in (low - 0.5, high + 0.5, 1e300):
+        epics.caput(f"SIM:{motor}.VAL", beyond, wait=True, timeout=2)
+    time.sleep(0.2)  # it would be on its way by now
+    assert epics.caget(f"SIM:{motor}.VAL") == target
+    assert epics.caget(f"SIM:{motor}.RBV") == at
+    assert epics.caget(f"SIM:{motor}.DMOV") == 1
+    for within_limits in (target + 1.0, target):
+        epics.caput(f"SIM:{motor}.VAL", within_limits, wait=True, timeout=10)
+        assert epics.caget(f"SIM:{motor}.VAL") == within_limits
+
+
 # F30
 
 LABELS = {
