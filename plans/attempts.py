@@ -55,24 +55,32 @@ class Attempts:
     """Makes of a Measure one that never saves what a failed condition has spoilt.
 
     `Attempts(gate).of(measure)` and `gate.ready` are what `plans.adaptive.learn` takes.
+
+    proof : what is carried out after every hold, before the next exposure
     """
 
     def __init__(self, gate: Gate) -> None:
         self.gate, self.instrument = gate, gate.instrument
         self.conditions = gate.conditions
+        self.proof: Callable[[], Plan[None]] = bps.null
+        self._proven = 0  # of the gate's holds
         self._flagged = False
 
-    def of(self, measure: Measure) -> Measure:
+    def of(self, measure: Measure, *, proven: bool = True) -> Measure:
         """A Measure that saves a point only when every condition held while it was counted.
 
         What saturates a detector is counted for a shorter time.  Raises DeviceFault when the
-        instrument fails at one point again and again.
+        instrument fails at one point again and again, and whatever `proof` raises.
+
+        proven : whether it waits for a proof after a hold; not what proves
         """
 
         def point(asked: Proposal, instrument: Instrument) -> Plan[None]:
             tries: Counter[str] = Counter()
             proposal = asked
             while True:
+                if proven:
+                    yield from self._proved()
                 attempt = Attempt(self.gate.losses)
                 try:
                     yield from self._prepared(attempt)
@@ -95,12 +103,23 @@ class Attempts:
 
         return point
 
+    def _ready(self) -> Plan[None]:
+        """All conditions hold, and nobody wants the shutter closed."""
+        yield from self.gate.ready()
+        if self.gate.opened and not self.instrument.shutter.shows_open:
+            yield from self.gate.hold("the shutter was closed by others")
+
+    def _proved(self) -> Plan[None]:
+        yield from self._ready()
+        while self.gate.holds != self._proven:
+            self._proven = self.gate.holds
+            yield from self.proof()
+            yield from self._ready()
+
     def _prepared(self, attempt: Attempt) -> Plan[None]:
         """All conditions hold, the sample is in the beam, and the shutter is open."""
         shutter, changer = self.instrument.shutter, self.instrument.sample_changer
-        yield from self.gate.ready()
-        if self.gate.opened and not shutter.shows_open:
-            yield from self.gate.hold("the shutter was closed by others")
+        yield from self._ready()
         place = self.conditions.place
         if place is not None and abs(changer.position - place) > PLACE_TOLERANCE:
             self.conditions.report("moved", f"sample from {changer.position:g} to {place:g}")

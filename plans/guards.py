@@ -63,6 +63,8 @@ class Gate:
         self.lost_errors = getattr(self.heart, "lost_errors", (ConnectionError, TimeoutError))
         self._low = False
         self.opened = False
+        self.holds = 0  # that have ended
+        self._stuck = False  # whether the shutter did not close when it should, and people know
         self._ended = -math.inf
 
     # what holds
@@ -182,6 +184,7 @@ class Gate:
             if now - proven >= c.hold_proof_s and now - began >= least_s:
                 break
         self._ended = now
+        self.holds += 1
         c.report("resumed", f"after {now - began:.1f} s; {why}")
 
     def _closed(self) -> Plan[None]:
@@ -191,8 +194,10 @@ class Gate:
             return
         if shutter.shows_open:
             yield from self.tolerating(set_shutter(shutter, "closed"))
-            if shutter.shows_open and self.answers:
+            stuck = shutter.shows_open and self.answers
+            if stuck and not self._stuck:
                 self.conditions.report("critical", "the shutter does not close")
+            self._stuck = stuck
         if not self.owned():
             yield from bps.mv(self.instrument.owner.epoch, self.conditions.epoch)
 

@@ -34,16 +34,21 @@ class Visits:
 
     def __init__(self, attempts: Attempts, sentry: Sentry, measure: Callable[..., Plan]) -> None:
         self.attempts, self.sentry = attempts, sentry
-        self._measure = attempts.of(partial(measure, stream=STREAM))
+        self._measure = attempts.of(partial(measure, stream=STREAM), proven=False)
+        attempts.proof = self.visits
 
     def ready(self) -> Plan:
         """Wait until all conditions hold, and make the visits that are due.
 
         Raises DeviceFault when a sentinel has ended the sample.
         """
-        gate = self.attempts.gate
         self.sentry.ended()
-        yield from gate.ready()
+        yield from self.attempts.gate.ready()
+        yield from self.visits()
+
+    def visits(self) -> Plan:
+        """Those that are due, as after a hold; raises DeviceFault like `ready`."""
+        gate = self.attempts.gate
         while (visit := self.sentry.next_visit()) is not None:
             yield from self._measure(visit, gate.instrument)
             self.sentry.ended()

@@ -189,8 +189,9 @@ def test_the_same_documents_bring_it_to_the_same_state(tmp_path):
     campaign = Campaign.resume("job4", twin.ledger)
     again = []
     other = Sentry(campaign, MOTION, OFTEN, lambda *said: again.append(said))
-    other.recall(twin.ledger)
+    flags = other.recall(twin.ledger)
     assert again == []
+    assert flags == [words for kind, words in twin.told if kind == "flag"]
     assert other.revisits.seconds == pytest.approx(twin.sentry.revisits.seconds)
     assert other.revisits.places == twin.sentry.revisits.places
     with pytest.raises(DeviceFault):
@@ -269,6 +270,28 @@ def test_a_beam_that_fades_is_no_damage():
     assert damage("xrd", readings(x, bleached, monitor * 0 + 2e6, 20.0), 0.5).action == "held"
 
 
+def test_a_flag_that_was_lost_with_the_daemon_is_told_again(tmp_path):
+    twin = Twin(tmp_path, "xas", 4)
+    full = twin.world.absorption
+    weak = lambda *of: full(*of, 0.7)  # noqa: E731
+    twin.run(lambda step: setattr(twin.world, "absorption", weak if step > 30 else full))
+    profile = config.load("sim", siteroot.activate())
+    told = []
+    heard = (twin.ledger, lambda *said: told.append(said), lambda seconds: None)
+    queue.submit(twin.ledger, [("S1", 0, {})])
+    queue.assign(twin.ledger, "S1", twin.campaign.job)
+    instrument = SimpleNamespace(devices={"ion_chambers": None})
+    lost = Campaign.resume("job4", twin.ledger)
+    assert sentry_of(profile, lost, instrument, *heard) is not None
+    assert told == [said for said in twin.told if said[0] == "flag"]
+    assert "the incident beam is -30%" in told[0][1]
+    for kind, words in told:
+        queue.note(twin.ledger, "condition", {"kind": kind, "words": words}, sample_id="S1")
+    before = len(told)
+    assert sentry_of(profile, lost, instrument, *heard) is not None
+    assert len(told) == before
+
+
 # on the simulated beamline
 
 
@@ -338,6 +361,35 @@ def once_alarmed(rig, act):
 @pytest.fixture
 def soon(monkeypatch):
     monkeypatch.setattr(sentry_module, "FIRST_PROOF_S", 0.5)
+
+
+@pytest.mark.parametrize("during", ["an exposure", "a decision"])
+def test_after_a_hold_the_reference_point_is_counted_before_anything_else(rig, soon, during):
+    import epics
+
+    learner = {"count_time_s": 100.0 if during == "an exposure" else 0.2}
+    campaign, sentry, plan = rig.made(section=Section(reference_share=0.05), learner=learner)
+
+    def away(decision):
+        if decision.step != 30:
+            return
+        if during == "an exposure":
+            threading.Timer(0.1, lose).start()
+        else:
+            lose()
+
+    def lose():
+        epics.caput("SIM:shutter:permit", 0, wait=True, timeout=5)
+        rig.faults("energy_drift_ev", 3.0)
+        threading.Timer(1.0, epics.caput, ("SIM:shutter:permit", 1)).start()
+
+    campaign.listeners.append(away)
+    once_alarmed(rig, lambda: sentry.release("me"))
+    rig.RE(plan)
+    assert len(said(rig, "void")) == (during == "an exposure")
+    ((step, words),) = said(rig, "alarm")
+    assert step == 31, "no point was counted in between"
+    assert "has moved" in words
 
 
 def test_a_clean_measurement_is_not_disturbed(rig):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from materialsdock.campaign import Campaign
 from materialsdock.config import Profile
 from materialsdock.ledger import Ledger
+from materialsdock.night.readings import flags_of_job
 from materialsdock.night.sentry import Sentry
 from materialsdock.protocols import Instrument
 
@@ -36,7 +37,10 @@ def sentry_of(
         progress=progress,
         can_prove=COUNTER[technique] in instrument.devices,
     )
-    sentry.recall(ledger)
+    known = flags_of_job(ledger, campaign.job.job_id)
+    for words in sentry.recall(ledger):
+        if words not in known:  # a daemon that is killed takes what it was just told with it
+            report("flag", words)
     return sentry
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from materialsdock import sentinels
@@ -35,3 +37,8 @@ def still_weak(alarm: Alarm, recorded: Readings, new: Readings, tolerance: float
         return None if new.monitor[0] > 0 else alarm
     rate, seconds = float(new.monitor_hz[0]), float(new.seconds[0])
     return sentinels.beam_proof(before, rate, seconds, tolerance)
+
+
+def over(alarm: Alarm, words: str) -> Alarm:
+    """A hold that is over is flagged beside what was flagged before it."""
+    return replace(alarm, kind=f"{alarm.kind} hold", text=f"{alarm.text}; {words}")

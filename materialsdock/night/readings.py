@@ -211,3 +211,9 @@ def flags_of(ledger: Ledger, sample_id: str) -> list[str]:
     )
     found = (json.loads(body) for (body,) in rows)
     return list(dict.fromkeys(each["words"] for each in found if each.get("kind") == "flag"))
+
+
+def flags_of_job(ledger: Ledger, job_id: str) -> set[str]:
+    """What the night's log has as flagged for a job's sample."""
+    found = ledger.rows("SELECT sample_id FROM samples WHERE job_id = ?", job_id)
+    return {words for (sample_id,) in found for words in flags_of(ledger, sample_id)}

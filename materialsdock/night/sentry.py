@@ -21,7 +21,7 @@ from materialsdock.learning.detours import FORCED
 from materialsdock.ledger import Ledger
 from materialsdock.model import Decision, Proposal
 from materialsdock.night import readings as read
-from materialsdock.night.proofs import brightest, still_dead, still_weak
+from materialsdock.night.proofs import brightest, over, still_dead, still_weak
 from materialsdock.night.readings import LATEST, NONE_YET, SAME_EV, Readings
 from materialsdock.night.revisits import revisits_of
 from materialsdock.sections import Conditions
@@ -70,14 +70,17 @@ class Sentry:
         self._ending: Alarm | None = None
         self._flagged: set[str] = set()
         self._before_hold_hz: float | None = None
+        self._to_prove = False  # the energy, after a hold
         campaign.listeners.append(self.decided)
 
-    def recall(self, ledger: Ledger) -> None:
-        """Come to the state in which an earlier process left the sample; says nothing anew."""
-        report, self._report = self._report, lambda kind, words: None
+    def recall(self, ledger: Ledger) -> list[str]:
+        """Come to the state in which an earlier process left the sample; the flags on the way."""
+        told: list[tuple[str, str]] = []
+        report, self._report = self._report, lambda *said: told.append(said)
         for name, document in read.documents_of(ledger, self.campaign.job.job_id):
             self.receive(name, document)
         self._report = report
+        return [words for kind, words in told if kind == "flag"]
 
     # what was recorded
 
@@ -126,12 +129,14 @@ class Sentry:
         return sentinels.beam_proof(before, rate, seconds, self.conditions.i0_tolerance)
 
     def after_hold(self) -> None:
-        """Measuring goes on after a hold: the next point shows whether the beam is the same.
+        """Measuring goes on after a hold: the reference point is counted first.  It, or the next
+        point where there is none yet, shows whether the beam is the same.
 
         After a hold of our own a proof does that.
         """
         if self._alarm is None and self._recorded.x.size > self._since:
             self._before_hold_hz = float(np.median(self._recorded.monitor_hz[-3:]))
+            self._to_prove = self._can_prove
 
     def decided(self, decision: Decision) -> None:
         """Listener of the campaign: whether the learner learns, and at the end of a sweep
@@ -206,7 +211,7 @@ class Sentry:
         alarm = self._alarm
         if alarm is None:
             return ""
-        self._flag(_after(alarm, f"{who} let it go on"))
+        self._flag(over(alarm, f"{who} let it go on"))
         self._go_on(alarm)
         return f"goes on although {alarm.text}"
 
@@ -241,7 +246,9 @@ class Sentry:
         if self.revisits is None or not self.campaign.decisions:
             return None
         measured_s = self.campaign.decisions[-1].seconds_measured
-        visit = self.revisits.due(self._primary, measured_s)
+        visit = self.revisits.at_edge() if self._to_prove else None
+        self._to_prove = False
+        visit = visit or self.revisits.due(self._primary, measured_s)
         if visit is not None:
             self._progress(self.revisits.cost_s(visit.start, self._primary))
         return visit
@@ -273,7 +280,7 @@ class Sentry:
         if alarm.kind == "energy" and self.revisits is not None:
             self.revisits.visited += new
         if self._still(alarm, new) is None:
-            self._flag(_after(alarm, "it has passed"))
+            self._flag(over(alarm, "it has passed"))
             self._let_go(alarm)
         else:
             self._pause_s = min(2 * self._pause_s, LAST_PROOF_S)
@@ -286,8 +293,3 @@ class Sentry:
         if alarm.kind == "intensity":
             return still_weak(alarm, recorded, new, self.conditions.i0_tolerance)
         return still_dead(recorded, self._expected[self._since :], new)
-
-
-def _after(alarm: Alarm, words: str) -> Alarm:
-    """A hold that is over is flagged beside what was flagged before it."""
-    return replace(alarm, kind=f"{alarm.kind} hold", text=f"{alarm.text}; {words}")
