@@ -92,7 +92,8 @@ def up(profile_name: str, site: Path | None, out: Path, with_beamline: bool) -> 
     simulated = with_beamline and profile.simulated_by is not None
     what = ["simulated beamline, "] * simulated + ["guard and daemon"]
     look = f"`materialsdock status --watch --out {out}`"
-    print(f"{''.join(what)} run until Ctrl-C; {look} shows them", file=sys.stderr, flush=True)
+    words = f"starting {''.join(what)}; {look} shows what they do, Ctrl-C ends them"
+    print(words, file=sys.stderr, flush=True)
     supervisor.up(profile, root, data, beamline=with_beamline)
 
 

@@ -24,7 +24,7 @@ STYLES = {"running": "green", "ready": "green", "fault": "bold red", "offline": 
 LISTED, LATEST = 30, 5
 NEXT_TO = ("measuring", "analysing", "measured", "held", "failed", "queued", "submitted")
 WIDTH = 140
-HELD = "held samples wait for a person: `materialsdock queue retry ID`, or rm"
+WAITING = "held samples go on, failed ones are analysed again by `materialsdock queue retry ID`"
 COUNTED = ("measuring", "analysing", "measured", "queued", "submitted", "held", "failed", "done",
            "done_with_warnings", "cancelled")  # fmt: skip
 
@@ -160,8 +160,8 @@ def view(now: Status, stale: str = "", *, most: int = LISTED) -> Group:
     parts += [shown(alarm_line(a), STYLES[a.severity]) for a in now.alarms[-LATEST:]]
     if ordered(now.rows):
         parts += [Text(), table(now.rows, most=most)]
-        if now.counts.get("held"):
-            parts.append(Text(HELD))
+        if now.counts.get("held") or now.counts.get("failed"):
+            parts.append(Text(WAITING))
     elif now.rows:
         parts.append(Text("all samples: `materialsdock queue list`"))
     return Group(*parts)

@@ -47,7 +47,7 @@ class LongHolds:
         if not worker.alive or worker.phase != "holding":
             self._since = None
             if self._told is not None:
-                queue.note(self.ledger, OVER, {}, sample_id=self._told)
+                queue.note(self.ledger, OVER, {"reason": "it is over"}, sample_id=self._told)
                 self._told = None
             return
         self._since = now if self._since is None else self._since
@@ -61,10 +61,14 @@ class LongHolds:
             return
         said = [n for n in lines(self.ledger, "condition") if n.body.get("kind") == "hold"]
         words = said[-1].body["words"] if said else "the conditions do not hold"
-        body = {"reason": f"nothing was counted for {lasts_s / 60:.3g} min: {words}"}
+        body = {"reason": f"nothing was counted for {_span(lasts_s)}: {words}"}
         name = measured[0].sample_id
         queue.note(self.ledger, LASTS, body, severity="warn", sample_id=name)
         self._told = name
+
+
+def _span(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
 def run(found: LongHolds, ended: threading.Event) -> None:
