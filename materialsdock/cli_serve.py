@@ -56,6 +56,7 @@ def sheet_template(
     from materialsdock import simulate_command
 
     simulate_command.template(file, profile, site)
+    print(f"{file}: fill in a row for each sample, then `materialsdock simulate {file}`")
 
 
 @sheets.command("check")

@@ -12,6 +12,7 @@ import numpy as np
 
 from materialsdock import config, recipes, sheet_files, siteroot
 from materialsdock.data_directory import DataDirectory
+from materialsdock.errors import Refused
 from materialsdock.ledger import Ledger
 from materialsdock.night import eta, making
 from materialsdock.night.digest import many
@@ -104,7 +105,9 @@ def span(seconds: float) -> str:
 
 
 def template(file: Path, profile_name: str, site: Path | None) -> None:
-    """Write an empty sheet that offers the profile's recipes."""
+    """Write an empty sheet that offers the profile's recipes; Refused where a file is already."""
+    if file.exists():
+        raise Refused("is there already", where=str(file), remedy="name a new file")
     root = siteroot.activate(site)
     profile = config.load(profile_name, root)
     sheet_files.write_template(file, recipes.names(root / "profiles" / profile.name))

@@ -185,7 +185,7 @@ class Gate:
                 break
         self._ended = now
         self.holds += 1
-        c.report("resumed", f"after {now - began:.1f} s; {why}")
+        c.report("resumed", f"after {now - began:.1f} s of: {why}")
 
     def _closed(self) -> Plan[None]:
         """Close the shutter if it can be reached, and claim an IOC that was started anew."""

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from materialsdock import config, serve_command, simulate_command, siteroot
-from materialsdock.errors import InputError
+from materialsdock.errors import InputError, Refused
 from materialsdock.ledger import Ledger
 from materialsdock.night import eta, making, preflight, queue, rehearsal
 from materialsdock.sheet import Entry
@@ -171,6 +171,10 @@ def test_a_template_can_be_checked(tmp_path, capsys):
     sheet = tmp_path / "sheet.csv"
     simulate_command.template(sheet, "sim", None)
     assert "two_theta_start" in sheet.read_text()
+    sheet.write_text(filled := sheet.read_text() + "\n,,\n")
+    with pytest.raises(Refused, match="is there already"):  # an evening's work
+        simulate_command.template(sheet, "sim", None)
+    assert sheet.read_text() == filled
     with pytest.raises(InputError, match="holds no samples"):
         simulate_command.check(sheet, "sim", None)
     write_edge(tmp_path / "edge.dat")
