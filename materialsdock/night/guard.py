@@ -23,7 +23,7 @@ from materialsdock.errors import LedgerFault, MaterialsDockError
 from materialsdock.ledger import Ledger
 from materialsdock.night import beats, control, logs, queue
 from materialsdock.night.beats import Beat, Heart
-from materialsdock.night.process import Lock, die_with
+from materialsdock.night.process import Lock, die_with, runs
 from materialsdock.night.service import ManagedHeart
 from materialsdock.protocols import Instrument
 
@@ -33,6 +33,7 @@ FEED_S = 0.5
 ABORT_GRACE_S = 1.2
 SHUTTER_LIMIT_S = 5.0
 AGAIN_S = 2.0
+WORKER = "materialsdock.night.worker"
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,8 @@ def safe_state(instrument: Instrument) -> list[str]:
     if shutter is not None:
         try:
             shutter.set("closed").wait(SHUTTER_LIMIT_S)
+            if shutter.position != "closed":  # by the IOC itself: a monitor may be on its way yet
+                failed.append("the shutter is not verified closed: it shows open")
         except Exception as error:  # noqa: BLE001 - whatever a device raises, the others follow
             failed.append(f"the shutter is not verified closed: {type(error).__name__} {error}")
     for role, device in instrument.devices.items():
@@ -146,7 +149,7 @@ class Guard:
     def _act(self, wrong: str, beat: Beat) -> None:
         """Kill what is stuck and make safe; tried again until all of it is verified."""
         began = time.monotonic()
-        if beat.alive:
+        if beat.alive and runs(beat.pid, WORKER):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(beat.pid, signal.SIGKILL)
         failed = safe_state(self.instrument)
