@@ -24,7 +24,7 @@ from materialsdock.ledger import Ledger
 from materialsdock.night import queue
 from materialsdock.report import summary_json
 from tests.test_export_kept import kept_in
-from tests.test_report import absorption_outcome, diffraction_outcome
+from tests.outcomes import absorption_outcome, diffraction_outcome
 
 SETTINGS = {
     "profile": "sim",

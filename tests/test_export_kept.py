@@ -24,7 +24,7 @@ from materialsdock.model import (
 )
 from materialsdock.report import summary_json
 from materialsdock.report.page import render_report
-from tests.test_report import absorption_outcome, diffraction_outcome
+from tests.outcomes import absorption_outcome, diffraction_outcome
 
 
 def same(one, other, where="outcome"):

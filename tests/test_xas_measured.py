@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from test_report import absorption_outcome
+from outcomes import absorption_outcome
 from xas_samples import E0, exafs, mixture, oxides
 
 from materialsdock import absorption
