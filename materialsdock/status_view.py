@@ -54,7 +54,7 @@ def sample_line(now: Current) -> str:
     age = now.last_event_age_s
     last = "no event yet" if age is None else f"last event {seconds(age)} ago"
     who = f"{now.name} ({now.sample_id})" if now.name != now.sample_id else now.sample_id
-    words = [who, now.recipe, step, f"{now.points} points", stop, counted, last]
+    words = [who, now.recipe, step, many(now.points, "point"), stop, counted, last]
     return ", ".join(filter(None, words))
 
 

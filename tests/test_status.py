@@ -128,6 +128,17 @@ def test_a_halt_shows_until_the_sample_has_ended(night, verb, word):
     assert status.snapshot(data, ledger).daemon == "running"
 
 
+def test_a_stop_that_has_to_wait_says_for_what(night):
+    data, ledger = night
+    measuring(ledger)
+    control.ask(ledger, "stop", ANNA)
+    queue.note(ledger, "condition", {"kind": "hold", "words": "ring at 12 mA"}, sample_id="S1")
+    alive(data, "holding")
+    found = status.snapshot(data, ledger)
+    assert found.daemon == "stopping"
+    assert f"asked by {ANNA}; but first: ring at 12 mA" in found.reason
+
+
 def test_a_refused_halt_is_none(night):
     data, ledger = night
     measuring(ledger)

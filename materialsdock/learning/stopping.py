@@ -96,9 +96,8 @@ class RobustRule:
         """Stop when λ is low and every gate is open; else say what is missing."""
         history = lambda_history(evidence, self.reference, self.warmup, 1.0, self.per_observation)
         if history.size <= self.warmup:
-            return Verdict(
-                False, f"{_points(evidence)} points are too few to judge", None, self.threshold
-            )
+            words = f"too few points to judge: {_points(evidence)}"
+            return Verdict(False, words, None, self.threshold)
         value = float(history[-self.window :].max())
         closed = [] if value <= self.threshold else [f"λ {value:.3f} > {self.threshold:.3f}"]
         closed += _closed(self._gates(), evidence)

@@ -93,14 +93,21 @@ def _without_worker(ledger: Ledger) -> tuple[Word, str]:
 def _measuring(ledger: Ledger, worker: Pulse, sample_id: str) -> tuple[Word, str]:
     if found := _asked(ledger, sample_id, *HALTING):
         verb, words = found
+        if verb == "stop" and worker.phase == "holding":
+            words += f"; but first: {_held(ledger)}; `materialsdock abort` ends it at once"
         return HALTING[verb], words
     if worker.phase == "paused":
         found = _asked(ledger, sample_id, "pause")
         return "paused", found[1] if found else ""
     if worker.phase == "holding":
-        said = [n for n in lines(ledger, "condition") if n.body.get("kind") == "hold"]
-        return "holding", str(said[-1].body["words"]) if said else ""
+        return "holding", _held(ledger)
     return "running", ""
+
+
+def _held(ledger: Ledger) -> str:
+    """What the next exposure waits for."""
+    said = [n for n in lines(ledger, "condition") if n.body.get("kind") == "hold"]
+    return str(said[-1].body["words"]) if said else ""
 
 
 def _asked(ledger: Ledger, sample_id: str, *verbs: str) -> tuple[str, str] | None:
