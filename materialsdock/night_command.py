@@ -207,9 +207,12 @@ def _instead(verb: str, state_now: State) -> str:
 
 
 def waiting_for_approval(out: Path) -> list[str]:
-    """Ids of the samples that nobody has approved yet."""
+    """Ids of the samples that nobody has approved yet; Refused where there is none."""
     with opened(out) as (_, ledger):
-        return [s.sample_id for s in queue.samples(ledger, "submitted")]
+        found = [s.sample_id for s in queue.samples(ledger, "submitted")]
+    if not found:
+        raise Refused("no sample waits for approval", where="queue approve")
+    return found
 
 
 # lease, audit, log

@@ -62,7 +62,9 @@ def finish_line(now: Status) -> str:
     """When all will be done; an estimate is never shown without its spread."""
     finish = now.finish
     if finish is None:
-        return "nothing waits"
+        waits = now.counts.get("submitted", 0)
+        approve = f"{many(waits, 'sample')} to approve: `materialsdock queue approve ID`, or --all"
+        return approve if waits else "nothing waits"
     left = many(finish.samples, "sample")
     if finish.p50_s is None or finish.p90_s is None:
         return f"{left} left; no estimate before one of their kind has finished"

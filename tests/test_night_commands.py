@@ -156,8 +156,10 @@ def test_submitted_samples_wait_for_a_word(run, night):
     queue.submit(night[1], [("T1", 0, {}), ("T2", 0, {})], approved=False)
     assert "T1 queued" in run("queue", "approve", "T1")
     assert "T2 queued" in run("queue", "approve", "--all")
-    with pytest.raises(InputError, match="no sample named"):
+    with pytest.raises(Refused, match="no sample waits for approval"):
         run("queue", "approve", "--all")
+    with pytest.raises(InputError, match="no sample named"):
+        run("queue", "approve")
 
 
 def test_what_goes_on_needs_the_lease_what_halts_does_not(run, night):

@@ -176,6 +176,13 @@ def test_states_are_told_in_the_order_of_work_and_in_words(night):
     assert "owner" not in over  # no heads of an empty table
 
 
+def test_what_waits_for_approval_is_no_end_of_the_night(night):
+    now = dataclasses.replace(status.snapshot(*night), finish=None, counts={"submitted": 2})
+    assert status_view.finish_line(now).startswith("2 samples to approve: `materialsdock queue")
+    done = dataclasses.replace(now, counts={"done": 2})
+    assert status_view.finish_line(done) == "nothing waits"
+
+
 def test_an_estimate_says_what_it_supposes(night):
     now = status.snapshot(*night)
     assert "3 samples left; no estimate" in status_view.finish_line(now)
