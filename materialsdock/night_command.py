@@ -17,7 +17,6 @@ from materialsdock.ledger import Ledger
 from materialsdock.night import audit, control, queue, state, status
 from materialsdock.night.digest import label, said_of, words_of
 from materialsdock.night.status import Status
-from materialsdock.options import stop_options
 
 LIMIT_S = 10.0
 TURN_S = 0.05
@@ -146,6 +145,10 @@ def said(answer: Mapping[str, Any]) -> str:
 
 def changes(words: Sequence[str]) -> dict[str, Any]:
     """KEY=VALUE words as new stop settings of the running job; InputError for what is none."""
+    from materialsdock.options import (
+        stop_options,  # slow to import, and a halt must not wait for it
+    )
+
     try:
         return stop_options(words)
     except InputError as fault:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 import time
 
@@ -384,3 +386,13 @@ def test_a_ledger_that_cannot_be_written_does_not_hide_a_closed_shutter(made_saf
     words = serve_command.made_safe(said)
     assert words.startswith("shutter closed and verified")
     assert "the audit does not have it: disk full" in words
+
+
+def test_a_halt_does_not_wait_for_what_analyses_to_be_imported():
+    heavy = ("scipy", "numba", "bluesky", "torch", "rietx")
+    program = (
+        "import sys, materialsdock.cli, materialsdock.night_command, materialsdock.serve_command\n"
+        f"print([name for name in {heavy} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.stdout.strip(), done.returncode) == ("[]", 0), done.stderr
