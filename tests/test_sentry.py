@@ -270,6 +270,27 @@ def test_a_beam_that_fades_is_no_damage():
     assert damage("xrd", readings(x, bleached, monitor * 0 + 2e6, 20.0), 0.5).action == "held"
 
 
+def test_a_first_chamber_that_stands_still_is_seen_within_three_points(tmp_path):
+    twin = Twin(tmp_path, "xas", 6)
+    full, frozen = twin.world.absorption, []
+
+    def stands(*of):
+        i0, it = full(*of)
+        frozen.append(i0)
+        return frozen[0], it
+
+    twin.run(lambda step: setattr(twin.world, "absorption", stands if step > 30 else full))
+    assert twin.told == [("alarm", f"exactly {frozen[0]:g} counts at 3 points in a row")]
+    assert len(frozen) == 3
+    assert twin.sentry.held()
+    twin.clock += 1000.0
+    twin.count(twin.sentry.next_visit(), "reference")
+    assert twin.sentry.held(), "a chamber that still stands proves nothing"
+    twin.world.absorption, twin.clock = full, twin.clock + 1000.0
+    twin.count(twin.sentry.next_visit(), "reference")
+    assert not twin.sentry.held()
+
+
 def test_a_flag_that_was_lost_with_the_daemon_is_told_again(tmp_path):
     twin = Twin(tmp_path, "xas", 4)
     full = twin.world.absorption

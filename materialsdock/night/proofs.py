@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from materialsdock import sentinels
-from materialsdock.model import FloatArray, Proposal
+from materialsdock.model import FloatArray, Proposal, Technique
 from materialsdock.night.readings import LATEST, Readings, expected_counts
 from materialsdock.sentinels import Alarm
 
@@ -23,11 +23,23 @@ def brightest(recorded: Readings) -> Proposal:
     return Proposal(at, at, float(np.clip(seconds, *TIME_S)))
 
 
-def still_dead(recorded: Readings, expected: FloatArray, new: Readings) -> Alarm | None:
+def dead(technique: Technique, recorded: Readings, expected: FloatArray) -> Alarm | None:
+    """Whether the detector shows nothing, or again and again the same; a first chamber does so,
+    too, whereas the monitor of a diffractometer may be one without noise.
+    """
+    alarm = sentinels.dead_detector(recorded.counts[-LATEST:], expected[-LATEST:])
+    if alarm is None and technique == "xas":
+        first = recorded.monitor[-LATEST:]
+        alarm = sentinels.dead_detector(first, np.zeros(first.size))
+    return alarm
+
+
+def still_dead(
+    technique: Technique, recorded: Readings, expected: FloatArray, new: Readings
+) -> Alarm | None:
     """Whether the detector still shows nothing, or the same counts as before."""
     expected = np.r_[expected, expected_counts(recorded, new)]
-    counts = np.r_[recorded.counts, new.counts]
-    return sentinels.dead_detector(counts[-LATEST:], expected[-LATEST:])
+    return dead(technique, recorded + new, expected)
 
 
 def still_weak(alarm: Alarm, recorded: Readings, new: Readings, tolerance: float) -> Alarm | None:

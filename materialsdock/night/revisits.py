@@ -22,7 +22,7 @@ from materialsdock.night.readings import (
 )
 from materialsdock.sentinels import Alarm
 
-FADED = 0.05  # of the contrast: more than a shift of the energy would take from a white line
+FADED = 0.05  # of the contrast
 FEWEST = 16
 
 
@@ -101,8 +101,10 @@ class Revisits:
         if alarm is None:
             return damage("xas", everything, SAME_EV) if suspected else None
         first, last = (contrast(everything, known, last=last) for last in (False, True))
-        if 1 - last / first > FADED:
-            words = f"the contrast of the edge has fallen by {1 - last / first:.0%}"
+        fallen, change = 1 - last / first, abs(float(new.mu[0][0]) - known.edge.value)
+        # what fades by a share moves no value by more than that share of the highest; a shift does
+        if fallen > FADED and change <= fallen * float(everything.mu[0].max()):
+            words = f"the contrast of the edge has fallen by {fallen:.0%}"
             return Alarm("damage", "warn", words, "held")
         return alarm
 

@@ -21,7 +21,7 @@ from materialsdock.learning.detours import FORCED
 from materialsdock.ledger import Ledger
 from materialsdock.model import Decision, Proposal
 from materialsdock.night import readings as read
-from materialsdock.night.proofs import brightest, over, still_dead, still_weak
+from materialsdock.night.proofs import brightest, dead, over, still_dead, still_weak
 from materialsdock.night.readings import LATEST, NONE_YET, SAME_EV, Readings
 from materialsdock.night.revisits import revisits_of
 from materialsdock.sections import Conditions
@@ -111,9 +111,7 @@ class Sentry:
         self._visits = np.r_[self._visits, np.full(new.x.size, visits)]
         recent, tolerance = self._recorded[self._since :], self.conditions.i0_tolerance
         expected = self._expected[self._since :]
-        alarm = self._back(new) or sentinels.dead_detector(
-            recent.counts[-LATEST:], expected[-LATEST:]
-        )
+        alarm = self._back(new) or dead(self.technique, recent, expected)
         alarm = alarm or sentinels.intensity_drift(
             recent.monitor_hz, recent.seconds, tolerance=tolerance
         )
@@ -292,4 +290,4 @@ class Sentry:
         recorded = self._recorded[self._since :]
         if alarm.kind == "intensity":
             return still_weak(alarm, recorded, new, self.conditions.i0_tolerance)
-        return still_dead(recorded, self._expected[self._since :], new)
+        return still_dead(self.technique, recorded, self._expected[self._since :], new)
