@@ -158,7 +158,7 @@ def test_the_search_ends_when_no_seed_improves(pattern):
         last = next(i for i, t in enumerate(course) if t.objective <= best * 1.002)
         assert len(course) - last >= 6
     longer = searched(pattern, Pretender(), trials=12, patience=None)
-    assert longer.ended == "12 trials were made"
+    assert longer.ended == "12 trials per seed were made, seeds: 1"
 
 
 def test_recipes_of_the_past_are_tried_after_the_default(pattern):

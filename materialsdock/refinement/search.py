@@ -239,9 +239,7 @@ class _Course:
                 asked, recipe = study.ask()
                 self._asked.append((seed, asked, recipe))
                 yield recipe
-        self.ended = f"{trials} trials were made"
-        if len(self.studies) > 1:
-            self.ended = f"{trials} trials of each of {len(self.studies)} seeds were made"
+        self.ended = f"{trials} trials per seed were made, seeds: {len(self.studies)}"
 
     def _settled(self) -> bool:
         if self.patience is None:
