@@ -88,7 +88,7 @@ def test_pause_and_resume_are_true_when_they_say_so(night, run):
     assert word(run) == "paused"
     assert night.shutter_closed()
     before = night.points()
-    assert "busy" in run("resume")
+    assert "goes on" in run("resume")
     until(lambda: night.points() > before, 20)
 
 

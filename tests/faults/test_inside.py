@@ -18,6 +18,7 @@ from materialsdock.formats import read_measured
 from materialsdock.learning.learner import SpectrumLearner
 from materialsdock.ledger import Ledger
 from materialsdock.model import Axis, Diffractometer, Observation, PhaseFit, Sample
+from materialsdock.night import queue
 from materialsdock.night.watch import Watch
 from materialsdock.refinement import guards
 from materialsdock.refinement.search import search
@@ -95,6 +96,7 @@ LABELS = {
     "materialsdock/night/digest.py",
     "materialsdock/night/notices.py",
     "materialsdock/night/queue.py",
+    "materialsdock/night/state.py",  # how long ago a daemon began, in words
     "materialsdock/night/status.py",
     "materialsdock/night/watch.py",  # compares it with the monotonic one
     "devices/channel_access.py",  # in place of the one that pyepics measures time limits with
@@ -131,16 +133,19 @@ def test_a_jump_of_the_wall_clock_is_told_once_and_ends_nothing(tmp_path, jump_s
     watch = Watch(tmp_path, night, wall=lambda: now["wall"], steady=lambda: now["steady"],
                   free=lambda: 50.0)  # fmt: skip
     told = []
-    for second in range(30):
-        now["steady"] += 1.0
-        now["wall"] += 1.0 + (jump_s if second == 10 else 0.0)
-        told += watch.look()
-        assert watch.no_more() is None
-    ((kind, severity, body),) = told
-    assert (kind, severity) == ("clock_jump", "warn")
-    assert body["seconds"] == pytest.approx(jump_s)
-    now["steady"] += 36_000.0
-    assert "10 h are over" in watch.no_more()
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        queue.submit(ledger, [(f"S{n}", 0, {}) for n in range(40)])
+        for second in range(30):
+            now["steady"] += 1.0
+            now["wall"] += 1.0 + (jump_s if second == 10 else 0.0)
+            told += watch.look()
+            assert watch.next_sample(ledger) is not None
+        ((kind, severity, body),) = told
+        assert (kind, severity) == ("clock_jump", "warn")
+        assert body["seconds"] == pytest.approx(jump_s)
+        now["steady"] += 36_000.0
+        assert watch.next_sample(ledger) is None
+        assert "10 h are over" in str(queue.fact(ledger, "hold"))
 
 
 def jumping(monkeypatch, jump_s):
