@@ -162,7 +162,7 @@ class Night:
             self.measuring = None
         elif said == "fault":
             # after a fault of the instrument the worker ends, and another begins
-            self.ready = self.ready and message["fault"]["class"] != "infrastructure"
+            self.ready = self.ready and not message["ends"]
             self._faulted(message["sample"], message["fault"])
         elif said in ("paused", "resumed"):
             queue.note(self.ledger, said, {}, sample_id=self.measuring)
@@ -182,13 +182,9 @@ class Night:
     def _measure_next(self) -> None:
         if not self.ready or self.worker is None or self.measuring is not None:
             return
-        if why := self._watch.no_more():
-            if queue.fact(self.ledger, "hold") is None:
-                queue.hold_all(self.ledger, why)
-            return
         now = time.monotonic()
         resting = [name for name, due in self._due.items() if due > now]
-        claimed = queue.claim(self.ledger, besides=resting)
+        claimed = self._watch.next_sample(self.ledger, resting)
         if claimed is not None:
             self.measuring, self._sent = claimed.sample_id, now
             self.worker.send({"do": "measure", "sample": claimed.sample_id})
@@ -203,10 +199,11 @@ class Night:
             kind, sample_id, before.failures, row,
             retry_delays_s=night.retry_delays_s, in_a_row=night.failures_in_a_row,
         )  # fmt: skip
-        self._carry_out(action, before, fault, row)
-        if action.event == "interrupted":
-            self.desk.interrupted(sample_id, fault["message"])
-        self.desk.sample_ended("the measurement was ended")
+        with self.ledger.transaction():  # a paused sample must never wait without the hold
+            self._carry_out(action, before, fault, row)
+            if action.event == "interrupted":
+                self.desk.interrupted(sample_id, fault["message"])
+            self.desk.sample_ended("the measurement was ended")
 
     def _carry_out(
         self, action: Action, before: queue.Queued, fault: Mapping[str, Any], row: list[str]

@@ -87,8 +87,8 @@ class Worker:
         except BaseException as error:
             fault = fault_of(error)
             log.exception("sample %s", sample_id)
-            said = {"said": "fault", "sample": sample_id, "fault": fault}
             going_on = self._left_safe() and fault["class"] != "infrastructure"
+            said = {"said": "fault", "sample": sample_id, "fault": fault, "ends": not going_on}
         unpaused = self.orders.pausing and said["said"] == "measured"
         self.orders.done()
         self.heart.phase("idle")
