@@ -21,8 +21,8 @@ from structures import CORUNDUM, FLUORITE, HEADER, LAB6, ZINCITE
 from materialsdock import cli, store_command
 from materialsdock.errors import InputError
 from materialsdock.structures import reading
-from materialsdock.structures.crystal import HIGHEST_DENSITY, plain_cif, reduced_formula, strained
-from materialsdock.structures.lines import lorentz_polarisation, positions, powder_lines
+from materialsdock.structures.crystal import HIGHEST_DENSITY, plain_cif, strained
+from materialsdock.structures.lines import lorentz_polarisation, positions
 from materialsdock.structures.store import INDEX, StructureStore
 
 SITES = "loop_\n_atom_site_label\n_atom_site_type_symbol\n_atom_site_fract_x\n" \
@@ -356,30 +356,6 @@ def test_what_a_store_gives_to_the_engine_is_the_same_crystal(filled):
     assert crystal.spacegroup.xhm() == "R -3 c:H"
     assert crystal.cell.a == pytest.approx(4.7592 * 1.01)
     assert plain_cif(crystal, "structure", -0.01 / 1.01) == corundum.cif
-
-
-def test_intensities_agree_with_the_sum_over_atoms():
-    """F = Σ f·occ·exp(−B s²)·exp(2πi h·x) over all atoms of the cell, written out here."""
-    crystal = gemmi.make_small_structure_from_block(gemmi.cif.read_string(ZINCITE.cif)[0])
-    atoms = [(s.element, s.fract.tolist(), s.u_iso) for s in crystal.get_all_unit_cell_sites()]
-    weight = sum(el.weight for el, _, _ in atoms)
-    crystal.change_occupancies_to_crystallographic()
-    d, intensity = powder_lines(crystal, weight)
-    for hkl, multiplicity in (((1, 0, 0), 6), ((0, 0, 2), 2), ((1, 0, 1), 12), ((1, 1, 0), 6)):
-        stol2 = 1 / (4 * crystal.cell.calculate_d(list(hkl)) ** 2)
-        f = sum(
-            el.it92.calculate_sf(stol2)
-            * np.exp(-8 * np.pi**2 * u * stol2 + 2j * np.pi * np.dot(hkl, x))
-            for el, x, u in atoms
-        )
-        expected = multiplicity * abs(f) ** 2 / (weight * crystal.cell.volume)
-        at = np.argmin(np.abs(d - crystal.cell.calculate_d(list(hkl))))
-        assert intensity[at] == pytest.approx(expected, rel=1e-4)
-
-
-def test_formula_is_reduced_and_keeps_partial_amounts():
-    assert reduced_formula({"Ti": 4.0, "O": 8.0}) == "O2Ti"
-    assert reduced_formula({"Li": 2.94, "Co": 3.0, "O": 6.0}) == "CoLi0.98O2"
 
 
 def test_elements_are_read_and_wrong_ones_named():
