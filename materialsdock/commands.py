@@ -24,6 +24,8 @@ from materialsdock.runner import DataDirectory
 from materialsdock.runner import measure as run_measure
 from materialsdock.simulation import running, save_scene
 
+ENDING = (signal.SIGINT, signal.SIGTERM)
+
 
 @dataclass(frozen=True)
 class Shown:
@@ -183,6 +185,8 @@ def sim_up(request: Request, port: int, as_json: bool) -> None:
             port=port,
         ) as beamline,
     ):
+        # whoever reads that it is up may end it at once
+        signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
         facts = {"port": beamline.port, "prefix": simulation.prefix, "pid": beamline.pid}
         print(
             json.dumps(facts)
@@ -192,13 +196,7 @@ def sim_up(request: Request, port: int, as_json: bool) -> None:
             f"EPICS_CA_SERVER_PORT={beamline.port}\nCtrl-C ends it",
             flush=True,
         )
-        _until_interrupted()
-
-
-def _until_interrupted() -> None:
-    signals = (signal.SIGINT, signal.SIGTERM)
-    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
-    signal.sigwait(signals)
+        signal.sigwait(ENDING)
 
 
 def show(shown: Shown, as_json: bool) -> None:
