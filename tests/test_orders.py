@@ -93,7 +93,7 @@ def test_an_abort_while_the_sample_is_being_prepared_counts(orders):
 
 def test_an_abort_just_before_the_engine_runs_ends_it_before_anything_moves(orders):
     orders.send("measure", sample="S1")
-    orders.send("abort")
+    orders.send("abort", reason="ice on the window")
     answered(orders)
     moved = []
 
@@ -102,8 +102,20 @@ def test_an_abort_just_before_the_engine_runs_ends_it_before_anything_moves(orde
         moved.append(True)
         yield from bps.close_run()
 
-    assert isinstance(run(orders, plan()), Interrupted)
+    error = run(orders, plan())
+    assert isinstance(error, Interrupted)
+    assert str(error) == "aborted before it began, by me: ice on the window"
     assert not moved
+
+
+def test_an_approval_that_nothing_waits_for_is_refused(orders):
+    orders.send("measure", sample="S1")
+    steered = []
+    orders.campaign = SimpleNamespace(needs_approval=False, steer=steered.append)
+    orders.send("approve")
+    said = answered(orders)
+    assert (said["said"], "waits for an approval" in said["words"]) == ("refused", True)
+    assert not steered
 
 
 def test_an_abort_is_of_the_sample_that_was_sent_last_and_of_no_other(orders):

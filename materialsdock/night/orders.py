@@ -39,6 +39,7 @@ class Orders:
         self._work: queues.SimpleQueue[Message] = queues.SimpleQueue()
         self._paused: queues.SimpleQueue[str] = queues.SimpleQueue()
         self._abort = threading.Event()
+        self.why_aborted = ""
 
     @property
     def aborted(self) -> bool:
@@ -89,7 +90,8 @@ class Orders:
         if self._sample is None:
             raise Refused("nothing is being measured", where=verb)
         if verb == "abort":
-            self._halt(f"{order['who']}: {order.get('reason', '')}")
+            reason = order.get("reason", "")
+            self._halt(f"by {order['who']}{': ' if reason else ''}{reason}")
             return "aborted; the shutter closes"
         if verb == "pause":
             return self._pause(self._sample)
@@ -97,6 +99,8 @@ class Orders:
             raise Refused("the sample is only being prepared", where=verb, remedy="ask again")
         if verb == "resume":
             return self._resume(order["who"])
+        if verb == "approve" and not self.campaign.needs_approval:
+            raise Refused("no point of this sample waits for an approval", where=verb)
         if verb in STEERING:
             self.campaign.steer(Steering.asked(verb, order))
             return f"recorded; counts from step {len(self.campaign.decisions)}"
@@ -106,6 +110,7 @@ class Orders:
         """Abort what runs: the plan's finalizer closes the shutter.  What does not run yet will
         not get beyond its start document.
         """
+        self.why_aborted = why
         self._abort.set()
         self._paused.put("abort")
         if str(self.engine.state) not in ("idle", "paused", "aborting"):
@@ -138,7 +143,7 @@ class Orders:
     def started(self, name: str, _: Mapping[str, Any]) -> None:
         """Subscriber of the RunEngine: an abort that came just before it ran counts, too."""
         if name == "start" and self.aborted:
-            raise Interrupted("aborted before it began")
+            raise Interrupted(f"aborted before it began, {self.why_aborted}")
 
     def wait_for_resume(self, gate: Any | None) -> None:
         """Until somebody asks for it and all conditions have held for their proof time.
@@ -155,7 +160,7 @@ class Orders:
                 asked = self._proven(gate)
         if asked == "abort":
             self.engine.abort("asked while paused")
-            raise Interrupted("aborted while paused")
+            raise Interrupted(f"aborted while paused, {self.why_aborted}")
         if self.sentry is not None:
             self.sentry.after_hold()
         self.heart.phase("busy")

@@ -164,7 +164,7 @@ class Worker:
         try:
             while True:
                 if self.orders.aborted:
-                    raise Interrupted("aborted before it began")
+                    raise Interrupted(f"aborted before it began, {self.orders.why_aborted}")
                 with self._interruptions():
                     run()
                     return
@@ -210,7 +210,7 @@ class Worker:
             yield
         except RunEngineInterrupted:
             if self.orders.aborted and str(self.engine.state) == "idle":
-                raise Interrupted("aborted") from None
+                raise Interrupted(f"aborted {self.orders.why_aborted}") from None
 
 
 def main() -> None:
