@@ -63,12 +63,12 @@ class Beamline(PVGroup):
     ) -> None:
         super().__init__(**kwargs)
         self.world = world
-        self.log = log or PutLog(None)
+        self.put_log = log or PutLog(None)  # `log` is the logger of a PVGroup
         self.speed._data["value"] = speed
 
     def note(self, kind: str, value: Any) -> None:
         """Tell the log what the IOC did by itself or refused to do."""
-        self.log.add(kind=kind, value=value)
+        self.put_log.add(kind=kind, value=value)
 
     async def make_safe(self) -> None:
         """Close the shutter and end all counting."""
@@ -182,7 +182,7 @@ async def serve(beamline: Beamline, ready: Callable[[int], None]) -> None:
     """Serve until cancelled; `ready` is told the port once the server listens."""
     ca_server._create_bound_tcp_socket = _bound_without_delay
     context = ca_server.Context(beamline.pvdb, ["127.0.0.1"])
-    context.CircuitClass = circuit_that_logs(beamline.log)
+    context.CircuitClass = circuit_that_logs(beamline.put_log)
 
     async def listening(async_lib: Any) -> None:
         while not context.udp_socks:

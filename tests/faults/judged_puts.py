@@ -95,24 +95,31 @@ def aborted(night: Night) -> list[str]:
     """I6: after an abort was acknowledged nothing moves until a sample is begun again."""
     verbs = dict(night.ledger.rows("SELECT seq, verb FROM intents WHERE state = 'done'"))
     moved = sorted(mono for mono, *_ in motions(night))
-    claims = _claims(night)
     found = []
     for seq, (_, at) in night.history.answered.items():
         if verbs.get(seq) != "abort":
             continue
-        next_claim = min((c for c in claims if c > at), default=math.inf)
+        next_claim = _next_claim(night, at)
         after = [m for m in moved if at + SLACK_S < m < next_claim - SLACK_S]
         found += [f"motion {m - at:.2f} s after abort {seq} was acknowledged" for m in after[:1]]
     return found + _not_retried(night)
 
 
-def _claims(night: Night) -> list[float]:
-    """When samples were begun, on the monotonic clock of the log of puts [s]."""
+def _next_claim(night: Night, at: float) -> float:
+    """When a sample was begun after the abort that was acknowledged `at`.
+
+    On the monotonic clock of the log of puts [s]; who asked may hear of it when the next sample
+    has been begun already.
+    """
     if not night.lines:
-        return []
+        return math.inf
     offset = night.lines[-1]["mono"] - night.lines[-1]["wall"]
-    begun = (n for n in night.log if n.kind == "sample" and n.body["event"] == "claim")
-    return [n.at + offset for n in begun]
+    told = [(n.at + offset, n.body["event"]) for n in night.log if n.kind == "sample"]
+    ends = [when for when, event in told if event == "aborted" and when < at + SLACK_S]
+    begun = max(ends, default=at)
+    return min(
+        (when for when, event in told if event == "claim" and when > begun), default=math.inf
+    )
 
 
 def _not_retried(night: Night) -> list[str]:

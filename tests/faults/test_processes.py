@@ -201,15 +201,21 @@ def test_everything_at_once(night):
 
 
 def aborted(night, count):
-    """Seconds from each of `count` aborts, written at any moment, to the closed shutter."""
+    """Seconds from each of `count` aborts, written at any moment, to the closed shutter.
+
+    Every second one while the instrument has its own speed: amid long moves and counts.
+    """
     dice, took = random.Random(7), []
-    for _ in range(count):
+    for number in range(count):
         sample = night.amid()
-        time.sleep(dice.uniform(0.0, 0.5))
+        slow = bool(number % 2)
+        night.put("speed", 1.0 if slow else night.speed)
+        time.sleep(dice.uniform(0.0, 1.5 if slow else 0.5))
         asked = control.ask(night.ledger, "abort", TESTER)
         began = time.monotonic()
         took.append(night.safe_after(began, ABORTED_S))
         found = control.wait(night.ledger, asked, 10.0)
+        night.put("speed", night.speed)
         night.history.answered[found.seq] = (found.state, time.monotonic())
         assert found.state == "done"
         until(lambda one=sample: night.sample(one).state == "held", within(2))
