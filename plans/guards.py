@@ -94,7 +94,7 @@ class Gate:
             "the dead-man has tripped": deadman is not None and deadman.tripped.get(),
             "the dead-man is not armed": c.armed and deadman and not deadman.armed.get(),
             "the guard is silent": not c.guard_fresh(),
-            "the beam is down": self._beam_is_low(),
+            self._beam_words: self._beam_is_low(),
             "no shutter permit": permit is not None and not permit.granted.get(),
         }
         return (*(words for words, wrong in reasons.items() if wrong), *filter(None, [c.held()]))
@@ -112,6 +112,13 @@ class Gate:
                 remedy="nothing is wrong if another process was started; else restart the daemon",
             )
         return found == ours
+
+    @property
+    def _beam_words(self) -> str:
+        if self.conditions.beam is None:
+            return "the beam is down"
+        _, minimum_ma, resume_ma = self.conditions.beam
+        return f"the beam is down (below {minimum_ma:g} mA; {resume_ma:g} mA to go on)"
 
     def _beam_is_low(self) -> bool:
         if self.conditions.beam is None:
