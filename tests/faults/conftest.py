@@ -10,7 +10,7 @@ from rig import calm, rig
 
 HERE = Path(__file__).parent
 FAULTS, SLOW = "MATERIALSDOCK_FAULTS", "MATERIALSDOCK_SLOW"
-ALONE = ("test_checker.py", "test_inside.py")  # without processes of their own
+ALONE = ("test_checker.py", "test_inside.py", "test_learning.py")  # without processes of their own
 
 
 def pytest_collection_modifyitems(items):
