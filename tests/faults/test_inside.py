@@ -11,14 +11,17 @@ import time
 import numpy as np
 import pytest
 from garbage import Garbage
-from rig import ROOT, record, until, within
+from rig import ROOT, edge_mu, record, until, within
 
+from materialsdock.config import Motion
 from materialsdock.errors import ModelFault
 from materialsdock.ledger import Ledger
 from materialsdock.model import Diffractometer, PhaseFit
 from materialsdock.night import queue
 from materialsdock.night.beats import alive
 from materialsdock.night.process import holder
+from materialsdock.night.readings import Readings
+from materialsdock.night.revisits import Revisits
 from materialsdock.night.watch import Watch
 from materialsdock.refinement import guards
 from materialsdock.refinement.search import search
@@ -81,6 +84,45 @@ def test_the_ioc_refuses_what_a_client_without_manners_sends(beamline, motor, lo
     for possible in (target + 1.0, target):
         epics.caput(f"SIM:{motor}.VAL", possible, wait=True, timeout=10)
         assert now("VAL") == possible
+
+
+# F10, F16
+
+ENERGY = np.linspace(7060.0, 7200.0, 71)
+MU = edge_mu(ENERGY, white=0.0)
+MOTION = Motion(velocity=50.0, settle_s=0.1)
+
+
+def counted(energy, mu):
+    i0 = np.full(np.size(energy), 1e5)
+    return Readings(np.atleast_1d(energy), i0 * np.exp(-np.atleast_1d(mu)), i0, np.ones(i0.size))
+
+
+def visited(revisits, recorded, mu_of):
+    """What the next visit tells, when the absorption there is that of `mu_of`."""
+    at = revisits.due(recorded, 1e6).start
+    return at, revisits.seen(counted(at, mu_of(at)), recorded)
+
+
+def true_mu(at):
+    return float(np.interp(at, ENERGY, MU))
+
+
+def test_what_looks_like_damage_is_believed_after_a_look_at_the_edge():
+    revisits, recorded = Revisits(MOTION, 0.05, 1.0, 16, 1.5), counted(ENERGY, MU)
+    edge, said = visited(revisits, recorded, true_mu)
+    assert said is None
+    top, said = visited(revisits, recorded, lambda at: 0.5 * true_mu(at))
+    assert (top != edge, said) == (True, None)
+    again, said = visited(revisits, recorded, true_mu)
+    assert (again, said.kind) == (edge, "damage")
+
+
+def test_a_dead_detector_is_no_damage():
+    revisits, recorded = Revisits(MOTION, 0.05, 1.0, 16, 1.5), counted(ENERGY, MU)
+    visited(revisits, recorded, true_mu)
+    for _ in range(3):  # then three equal counts have told what it is
+        assert visited(revisits, recorded, lambda at: 0.0)[1] is None
 
 
 # F30
