@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import time
+from collections.abc import Callable
 from typing import Any
 
 log = logging.getLogger(__name__)
@@ -28,11 +30,36 @@ class SteadyTime:
         return getattr(time, name)
 
 
+def forgetting_refused(read: Callable[..., Any]) -> Callable[..., Any]:
+    """pyepics' `ca.get_with_metadata`, which can read a channel again after libca refused to.
+
+    pyepics notes a read as under way before it asks for it.  When libca refuses (the circuit has
+    just been lost), that note stays, and every later read of the channel waits for an answer that
+    nobody owes, for ever (pyepics 3.5.10).
+    """
+    from epics import ca
+
+    @functools.wraps(read)
+    def found(chid: Any, ftype: int | None = None, **how: Any) -> Any:
+        try:
+            return read(chid, ftype, **how)
+        except ca.CASeverityException:
+            entry = ca.get_cache(ca.name(chid))
+            kind = ca.field_type(chid) if ftype is None else ftype
+            with entry.lock:
+                if entry.get_results[kind][0] is ca.GET_PENDING:
+                    entry.get_results[kind] = [None]
+            raise
+
+    return found
+
+
 def configure() -> None:
     """Set ophyd's read, write and connection time limits [s], once, before the first signal.
 
     Also asks libca to notice a frozen IOC in 4 s instead of 30 s, unless the environment says
-    otherwise, and has pyepics measure its time limits with a clock that does not jump.
+    otherwise, has pyepics measure its time limits with a clock that does not jump, and read a
+    channel again after a read that was refused.
     """
     global _configured
     if _configured:
@@ -43,6 +70,7 @@ def configure() -> None:
 
     # a read under way when the wall clock jumps fails at once, or waits as long as the jump
     epics.ca.time = epics.pv.time = SteadyTime()
+    epics.ca.get_with_metadata = forgetting_refused(epics.ca.get_with_metadata)
     from ophyd.signal import EpicsSignalBase
 
     try:
