@@ -13,6 +13,7 @@ from materialsdock.sentinels import Alarm
 
 COUNTS = 100.0
 TIME_S = (0.1, 10.0)
+WEAK = 3  # points that tell of a weak beam
 
 
 def brightest(recorded: Readings) -> Proposal:
@@ -44,7 +45,10 @@ def still_dead(
 
 def still_weak(alarm: Alarm, recorded: Readings, new: Readings, tolerance: float) -> Alarm | None:
     """Whether the beam is not that of the first of the recorded points."""
-    before = float(np.median(recorded.monitor_hz[:10]))
+    first = max(
+        WEAK, min(10, recorded.x.size - WEAK)
+    )  # as the sentinel did: the last ones are weak
+    before = float(np.median(recorded.monitor_hz[:first]))
     if before <= 0:  # it was never there: any beam is more
         return None if new.monitor[0] > 0 else alarm
     rate, seconds = float(new.monitor_hz[0]), float(new.seconds[0])

@@ -13,6 +13,7 @@ import pytest
 from garbage import Garbage
 from rig import ROOT, edge_mu, record, until, within
 
+from materialsdock import sentinels
 from materialsdock.config import Motion
 from materialsdock.errors import ModelFault
 from materialsdock.ledger import Ledger
@@ -20,6 +21,7 @@ from materialsdock.model import Diffractometer, PhaseFit
 from materialsdock.night import queue
 from materialsdock.night.beats import alive
 from materialsdock.night.process import holder
+from materialsdock.night.proofs import still_weak
 from materialsdock.night.readings import Readings
 from materialsdock.night.revisits import Revisits
 from materialsdock.night.watch import Watch
@@ -123,6 +125,16 @@ def test_a_dead_detector_is_no_damage():
     visited(revisits, recorded, true_mu)
     for _ in range(3):  # then three equal counts have told what it is
         assert visited(revisits, recorded, lambda at: 0.0)[1] is None
+
+
+def test_a_beam_that_is_back_is_proven_though_it_went_soon_after_another_hold():
+    rates = np.r_[np.full(3, 1e5), np.full(3, 3e4)]
+    recorded = Readings(ENERGY[:6], rates, rates, np.ones(6))
+    alarm = sentinels.intensity_drift(recorded.monitor_hz, recorded.seconds)
+    for rate, found in ((1e5, None), (3e4, "intensity")):
+        new = Readings(ENERGY[:1], *(np.array([rate]),) * 2, np.ones(1))
+        said = still_weak(alarm, recorded, new, 0.2)
+        assert (said and said.kind) == found
 
 
 # F30
