@@ -45,9 +45,7 @@ def still_dead(
 
 def still_weak(alarm: Alarm, recorded: Readings, new: Readings, tolerance: float) -> Alarm | None:
     """Whether the beam is not that of the first of the recorded points."""
-    first = max(
-        WEAK, min(10, recorded.x.size - WEAK)
-    )  # as the sentinel did: the last ones are weak
+    first = max(WEAK, min(10, recorded.x.size - WEAK))  # the last ones are weak
     before = float(np.median(recorded.monitor_hz[:first]))
     if before <= 0:  # it was never there: any beam is more
         return None if new.monitor[0] > 0 else alarm
