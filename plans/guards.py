@@ -200,8 +200,10 @@ class Gate:
         if not (self.answers and shutter.connected):
             return
         if shutter.shows_open:
+            before = self.losses
             yield from self.tolerating(set_shutter(shutter, "closed"))
-            stuck = shutter.shows_open and self.answers
+            # a command that was lost with its connection says nothing of the shutter
+            stuck = shutter.shows_open and self.answers and self.losses == before
             if stuck and not self._stuck:
                 self.conditions.report("critical", "the shutter does not close")
             self._stuck = stuck

@@ -59,6 +59,7 @@ def test_reset(night):
     night.network.reset()
     seen = night.told_after(seq, began, "'kind': 'hold'", within(5))
     again = night.again_after(began, 20)
+    assert not [n for n in night.notes(seq) if n.severity == "critical"]
     record("F03 RST", detect_s=seen, again_s=again)
 
 
