@@ -166,9 +166,9 @@ def test_trouble_is_one_hold_with_the_shutter_closed_and_the_point_is_counted_an
 
 
 def test_a_dump_shorter_than_a_look_voids_the_point(rig):
-    campaign, plan = rig.start()
+    campaign, plan = rig.start(count_time_s=200.0)  # 0.4 s of wall clock
     blink = lambda: (put("ring:current", 3.0), put("ring:current", 100.0))  # noqa: E731
-    rig.at(4, lambda: later(0.025, blink))
+    rig.at(4, lambda: later(0.25, blink))
     rig.RE(plan)
     assert "hold" in kinds(rig)
     assert_sound(rig, campaign)
