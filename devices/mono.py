@@ -67,5 +67,8 @@ class Monochromator(PseudoPositioner):
         if success and self._energy_target is not None:
             angle = self.bragg.user_readback.get(use_monitor=False)
             wanted = self.forward(self.PseudoPosition(energy=self._energy_target)).bragg
-            success = not self.bragg.fault and abs(angle - wanted) <= self.bragg.tolerance
+            off = abs(angle - wanted) > self.bragg.tolerance
+            if off and not self.bragg.fault:
+                self.bragg.fault = f"{self.bragg.name} is at {angle:g} instead of {wanted:g}"
+            success = not self.bragg.fault
         super()._done_moving(success=success, **kwargs)

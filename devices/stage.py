@@ -14,6 +14,7 @@ LOOK_S = 0.25
 LATE_S = 2.0
 FAR = 10.0  # tolerances: no readback that stands still is so far from where it came to rest
 LATE_NEWS_S = 0.3  # a "done" of the motion before this one may still be on its way
+BUSY_S = 1.0  # within which an IOC takes up a move
 
 
 class VerifiedMotor(EpicsMotor):
@@ -103,7 +104,7 @@ class VerifiedMotor(EpicsMotor):
 
         The "done" of a motion that was stopped just before may arrive after the next one began.
         """
-        deadline = time.monotonic() + LATE_NEWS_S
+        began = time.monotonic()
         while True:
             moving = self.motor_done_move.get(use_monitor=False) == 0
             if moving or self._target != target:  # or a next move has begun meanwhile
@@ -111,7 +112,9 @@ class VerifiedMotor(EpicsMotor):
             readback = self.user_readback.get(use_monitor=False)
             if abs(readback - target) <= self.tolerance:
                 return True
-            if time.monotonic() > deadline:
+            asked = self.user_setpoint.get(use_monitor=False)
+            taken_up = abs(asked - target) <= self.tolerance
+            if time.monotonic() - began > (LATE_NEWS_S if taken_up else BUSY_S):
                 break
             time.sleep(0.02)
         self.fault = f"{self.name} is at {readback:g} instead of {target:g}"

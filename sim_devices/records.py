@@ -59,9 +59,9 @@ class MotorRecord(PVGroup):
             (fields.user_high_limit, self.limits[1]),
             (fields.engineering_units, self.units),
             (fields.user_readback_value, self.at),
-            (fields.done_moving_to_value, 1),
         ):
             await field.write(value, verify_value=False)
+        await self._moving(False)  # unless somebody has moved it meanwhile
 
     async def _moving(self, moving: bool) -> None:
         fields = self.axis.field_inst

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 import numpy as np
@@ -137,6 +138,20 @@ def test_a_move_right_after_a_stop_is_its_own_move(instrument):
         motor.stop()
         assert done(motor.set(10.0))
         assert done(motor.set(12.0))
+
+
+def test_a_move_that_a_busy_ioc_takes_up_late_is_not_judged_by_the_one_before(
+    instrument, monkeypatch
+):
+    motor = instrument.two_theta
+    done(motor.set(10.0))
+    put = motor.user_setpoint.put
+    late = lambda value, **how: threading.Timer(0.6, put, (value,), how).start()  # noqa: E731
+    monkeypatch.setattr(motor.user_setpoint, "put", late)
+    status = motor.set(12.0)
+    motor._done_moving(success=True)  # what ophyd calls on a stale DMOV
+    assert done(status)
+    assert abs(motor.user_readback.get(use_monitor=False) - 12.0) < 1e-3
 
 
 @pytest.mark.parametrize("role", ["two_theta", "mono"])
