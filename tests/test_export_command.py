@@ -23,8 +23,8 @@ from materialsdock.exports.kept import packed
 from materialsdock.ledger import Ledger
 from materialsdock.night import queue
 from materialsdock.report import summary_json
-from tests.test_export_kept import kept_in
 from tests.outcomes import absorption_outcome, diffraction_outcome
+from tests.test_export_kept import kept_in
 
 SETTINGS = {
     "profile": "sim",
