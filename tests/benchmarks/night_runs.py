@@ -24,13 +24,14 @@ from materialsdock.night.history import Spent
 from materialsdock.night.process import die_with
 
 SPEED = 2000.0
-POINTS = 30
+POINTS = 20
 XRD_EVERY = 40
 CELL_A = 9.3733  # of the demo's fluorapatite, all of its pattern refined [Å]
 BATCH = 80  # positions of the changer that are used
 ROLES = ("daemon", "worker", "analyst", "guard", "librarian")
-NIGHT_H = 10.0
+NIGHT_H, NIGHT_SAMPLES = 10.0, 1000  # for slopes
 BROKEN = ("worker", "daemon", "guard", "analyst", "ioc", "beam", "nan", "stall")
+SETTLED = ("done", "done_with_warnings", "held", "failed")
 CHANGES = {
     "hysteresis_s": "0.5",
     "trials": "4",
@@ -129,7 +130,7 @@ def night(samples: int, faults: float, seed: int, limit_s: float) -> dict[str, A
         next_fault = dice.expovariate(faults) if faults else float("inf")
         while time.monotonic() - began < limit_s:
             states = made.states()
-            settled = sum(states[s] for s in ("done", "done_with_warnings", "held", "failed"))
+            settled = sum(states[s] for s in SETTLED)
             if submitted < samples and states["queued"] < BATCH // 4:
                 more = min(BATCH // 2, samples - submitted)
                 made.submit(rows(made.folder, submitted, more))
@@ -148,7 +149,29 @@ def night(samples: int, faults: float, seed: int, limit_s: float) -> dict[str, A
             time.sleep(0.5)
         wall_s = time.monotonic() - began
         return {**judged(made, samples, wall_s), "broken": broken,
-                "memory_mb_per_h": slopes(memory, samples)}  # fmt: skip
+                "memory_mb_per_h": slopes(memory)}  # fmt: skip
+
+
+def together(nights: list[dict[str, Any]]) -> dict[str, Any]:
+    """Nights of several rigs as one; of memory, the one that grew most."""
+    found = {key: sum(one[key] for one in nights) for key in ("asked", "samples", "done", "points")}
+    found |= {key: [x for one in nights for x in one[key]] for key in ("wrong", "broken")}
+    found["durations_s"] = [t for one in nights for t in one["durations_s"]]
+    grown = [one["memory_mb_per_h"] for one in nights]
+    return {
+        **found,
+        "rigs": len(nights),
+        "done_share": found["done"] / max(found["samples"], 1),
+        "not_done": [one["not_done"] for one in nights],
+        "holds": [one["hold"] for one in nights if one["hold"]],
+        "wall_s": max(one["wall_s"] for one in nights),
+        "measuring_s": np.percentile(found["durations_s"], (5, 50, 95)).tolist(),
+        "memory_mb_per_h": {
+            role: max(one[role] for one in grown if role in one)
+            for role in ROLES
+            if any(role in one for one in grown)
+        },
+    }
 
 
 def judged(made: Rig, samples: int, wall_s: float) -> dict[str, Any]:
@@ -165,17 +188,15 @@ def judged(made: Rig, samples: int, wall_s: float) -> dict[str, Any]:
             durations.append(line.at - times.pop(line.sample_id))
     done = sum(one.state.startswith("done") for one in ended)
     reasons = {one.sample_id: f"{one.state}: {one.reason}" for one in ended
-               if not one.state.startswith("done")}  # fmt: skip
+               if one.state in SETTLED and not one.state.startswith("done")}  # fmt: skip
     return {
-        "samples": samples,
+        "asked": samples,
+        "samples": sum(one.state in SETTLED for one in ended),
         "done": done,
-        "done_share": done / samples,
         "not_done": reasons,
         "hold": queue.fact(made.ledger, "hold"),
         "wrong": wrong,
         "wall_s": wall_s,
-        "seconds_per_sample": wall_s / max(done, 1),
-        "measuring_s": np.percentile(durations, (5, 50, 95)).tolist() if durations else None,
         "durations_s": durations,
         "points": made.points(),
     }
@@ -223,13 +244,15 @@ def duty(samples: int, speed: float, points: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def slopes(memory: list[tuple[int, dict[str, float]]], samples: int) -> dict[str, float]:
-    """Growth [MB/h] by role, as if the samples had been spread over a night; warm-up left out."""
+def slopes(memory: list[tuple[int, dict[str, float]]]) -> dict[str, float]:
+    """Growth [MB/h] by role, as if so many samples filled a night; a fifth is warm-up."""
     found = {}
+    last = memory[-1][0] if memory else 0
     for role in ROLES:
-        series = np.array([(n, m[role]) for n, m in memory if role in m and n > samples * 0.2])
+        series = np.array([(n, m[role]) for n, m in memory if role in m and n > last * 0.2])
         if len(series) > 10 and np.ptp(series[:, 0]) > 0:
-            found[role] = float(np.polyfit(series[:, 0], series[:, 1], 1)[0] * samples / NIGHT_H)
+            per_sample = np.polyfit(series[:, 0], series[:, 1], 1)[0]
+            found[role] = float(per_sample * NIGHT_SAMPLES / NIGHT_H)
     return found
 
 
