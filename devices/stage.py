@@ -104,7 +104,7 @@ class VerifiedMotor(EpicsMotor):
 
         The "done" of a motion that was stopped just before may arrive after the next one began.
         """
-        began = time.monotonic()
+        began, since = time.monotonic(), None
         while True:
             moving = self.motor_done_move.get(use_monitor=False) == 0
             if moving or self._target != target:  # or a next move has begun meanwhile
@@ -112,9 +112,10 @@ class VerifiedMotor(EpicsMotor):
             readback = self.user_readback.get(use_monitor=False)
             if abs(readback - target) <= self.tolerance:
                 return True
-            asked = self.user_setpoint.get(use_monitor=False)
-            taken_up = abs(asked - target) <= self.tolerance
-            if time.monotonic() - began > (LATE_NEWS_S if taken_up else BUSY_S):
+            asked, now = self.user_setpoint.get(use_monitor=False), time.monotonic()
+            if since is None and abs(asked - target) <= self.tolerance:
+                since = now
+            if now - (since or began) > (LATE_NEWS_S if since else BUSY_S):
                 break
             time.sleep(0.02)
         self.fault = f"{self.name} is at {readback:g} instead of {target:g}"

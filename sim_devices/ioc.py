@@ -70,6 +70,13 @@ class Beamline(PVGroup):
         """Tell the log what the IOC did by itself or refused to do."""
         self.put_log.add(kind=kind, value=value)
 
+    def heard(self, name: str, value: Any) -> None:
+        """A put of a client, in the order in which they arrive."""
+        record, _, field = name.partition(".")
+        for moved in (self.tth, self.bragg, self.sample):
+            if record == moved.axis.pvname:
+                moved.heard(field, value)
+
     async def make_safe(self) -> None:
         """Close the shutter and end all counting."""
         self.scaler.abort.set()
@@ -182,7 +189,7 @@ async def serve(beamline: Beamline, ready: Callable[[int], None]) -> None:
     """Serve until cancelled; `ready` is told the port once the server listens."""
     ca_server._create_bound_tcp_socket = _bound_without_delay
     context = ca_server.Context(beamline.pvdb, ["127.0.0.1"])
-    context.CircuitClass = circuit_that_logs(beamline.put_log)
+    context.CircuitClass = circuit_that_logs(beamline.put_log, beamline.heard)
 
     async def listening(async_lib: Any) -> None:
         while not context.udp_socks:

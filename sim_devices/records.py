@@ -33,9 +33,15 @@ class MotorRecord(PVGroup):
         """Where the motor is."""
         return float(self.axis.field_inst.user_readback_value.value)
 
+    def heard(self, field: str, value: Any) -> None:
+        """A put as it arrives: what carries puts out may swap a STOP and the move after it."""
+        if field == "STOP" and value:
+            self.halt.set()
+        elif field in ("", "VAL"):
+            self.halt.clear()
+
     async def put(self, instance: Any, value: float) -> float:
         """A write to .VAL: moving from here on, so that nobody sees the DMOV of before."""
-        self.halt.clear()
         self.target = value
         self.wake.set()
         await self._moving(True)
@@ -96,9 +102,7 @@ class MotorRecord(PVGroup):
 
 
 async def _stop(fields: Any, instance: Any, value: int) -> int:
-    if value:
-        fields.parent.group.halt.set()
-    return 0
+    return 0  # carried out as soon as it was heard
 
 
 def motor(

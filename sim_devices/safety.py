@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -89,17 +90,21 @@ class PutLog:
             self._file.flush()
 
 
-def circuit_that_logs(log: PutLog) -> type[ca_server.VirtualCircuit]:
-    """A circuit class that tells `log` of each put before it is carried out."""
+def circuit_that_logs(
+    log: PutLog, heard: Callable[[str, Any], None] = lambda name, value: None
+) -> type[ca_server.VirtualCircuit]:
+    """A circuit class that tells `log`, and `heard`, of each put before it is carried out."""
 
     class Circuit(ca_server.VirtualCircuit):
         async def _process_command(self, command: Any) -> Any:
             if isinstance(command, ca.WriteRequest | ca.WriteNotifyRequest):
                 channel, _ = self._get_db_entry_from_command(command)
+                value = _plain(command.data)
+                heard(channel.name, value)
                 log.add(
                     kind="put",
                     pv=channel.name,
-                    value=_plain(command.data),
+                    value=value,
                     host=self.client_hostname,
                     user=self.client_username,
                     client="{}:{}".format(*self.circuit.address),

@@ -50,6 +50,16 @@ def absorption(energy_ev):
     return 0.2 + step + 0.4 * np.exp(-0.5 * ((energy_ev - 7116.0) / 2.0) ** 2)
 
 
+@pytest.fixture(autouse=True)
+def _environment():
+    """Commands that run in this process point it at their own IOC; the next test has its own."""
+    before = dict(os.environ)
+    yield
+    for name in set(os.environ) - set(before):
+        del os.environ[name]
+    os.environ.update(before)
+
+
 @pytest.fixture(scope="session")
 def beamline(tmp_path_factory):
     folder = tmp_path_factory.mktemp("scenes")
