@@ -17,6 +17,7 @@ from materialsdock.night.process import Line
 from materialsdock.night.readings import flags_of
 from materialsdock.night.role import child
 from materialsdock.report import write_report
+from materialsdock.report.plain import write_page
 from materialsdock.runner import DataDirectory, keep_outcome, searches
 
 log = logging.getLogger(__name__)
@@ -37,11 +38,15 @@ def analysed(
 
     outcome = analysis.analyse(campaign, stage, trial, searches(ledger))
     keep_outcome(ledger, outcome)
-    write_report(outcome, data.reports / f"{job_id}.html")
+    report = data.reports / f"{job_id}.html"
     try:
-        export_all(ledger, job_id, data.path / "exports")
+        exported = export_all(ledger, job_id, data.path / "exports")
     except ExportFault as fault:  # made again whenever there is room: all of it is in the ledger
         queue.note(ledger, "export", {"job_id": job_id, "fault": str(fault)}, severity="warn")
+        write_report(outcome, report)
+    else:  # drawing the page takes as long as a short analysis
+        page = next(path for path in exported if path.suffix == ".html")
+        write_page(page.read_text(encoding="utf-8"), report)
     return outcome
 
 
