@@ -269,3 +269,12 @@ def test_a_lock_is_not_inherited(path):
     finally:
         other.kill()
         other.communicate()
+
+
+def test_an_analysis_gives_way_when_memory_runs_out():
+    words = "from materialsdock.night.process import gives_way; gives_way(); gives_way()"
+    read = "print(open('/proc/self/oom_score_adj').read())"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{words}; {read}"], capture_output=True, text=True
+    )
+    assert done.stdout.strip() == "500", done.stderr

@@ -13,7 +13,7 @@ from materialsdock.model import Outcome, Trial
 from materialsdock.night import queue
 from materialsdock.night.beats import Heart
 from materialsdock.night.faults import fault_of
-from materialsdock.night.process import Line
+from materialsdock.night.process import Line, gives_way
 from materialsdock.night.readings import flags_of
 from materialsdock.night.role import child
 from materialsdock.report import write_report
@@ -79,6 +79,7 @@ def serve(line: Line, heart: Heart, ledger: Ledger, data: DataDirectory, limit_s
 
 def main() -> None:
     """`python -m materialsdock.night.analyst`: started by the daemon only."""
+    gives_way()  # an analysis is done again sooner than an exposure
     with (
         child("analyst") as role,
         Ledger(role.data.ledger) as ledger,

@@ -26,6 +26,7 @@ END_S = 10.0
 DEAF_S = 30.0  # until a child must have taken up what it was sent
 LAST_WORDS_S = 1.0  # for reading what a child had said when it died
 PROBED_S = 0.2  # a lock that somebody only looks at is free again within it
+GIVES_WAY = 500  # of 1000, how gladly the kernel ends a process when memory runs out
 Message = dict[str, Any]
 
 
@@ -41,6 +42,13 @@ def die_with(parent_pid: int) -> None:
             raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
     if os.getppid() != parent_pid:  # it ended before we asked
         os._exit(ORPHAN)
+
+
+def gives_way() -> None:
+    """Have the kernel end this process before others when memory runs out (Linux)."""
+    wish = Path("/proc/self/oom_score_adj")
+    if wish.is_file() and int(wish.read_text()) < GIVES_WAY:
+        wish.write_text(str(GIVES_WAY))
 
 
 class Lock:
