@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -10,14 +11,31 @@ import numpy as np
 from materialsdock.errors import InputError
 from materialsdock.learning.quantities import Linear, Quantity, Sampled, area, fractions
 from materialsdock.model import FloatArray
-from materialsdock.refinement.xas.edge import find_edge, locate
+from materialsdock.refinement.xas.edge import locate
+from materialsdock.refinement.xas.normalise import Normalised
 
+KEPT = 256  # curves: those that one estimate draws, twice over
 WHITE_LINE_EV = 30.0  # its maximum is looked for so far behind the edge
+
+
+def located(energy_ev: FloatArray, mu: FloatArray) -> Normalised:
+    """`locate`, once for all quantities of the same curve."""
+    return _located(np.asarray(energy_ev, float).tobytes(), np.asarray(mu, float).tobytes())
+
+
+@lru_cache(maxsize=KEPT)
+def _located(energy_ev: bytes, mu: bytes) -> Normalised:
+    return locate(np.frombuffer(energy_ev), np.frombuffer(mu))
+
+
+def edge(energy_ev: FloatArray, mu: FloatArray) -> float:
+    """The edge energy [eV] of µ (m,) at half height."""
+    return located(energy_ev, mu).e0_ev
 
 
 def edge_step(energy_ev: FloatArray, mu: FloatArray) -> float:
     """The jump in µ (m,) at the edge."""
-    return locate(energy_ev, mu).edge_step
+    return located(energy_ev, mu).edge_step
 
 
 def white_line(energy_ev: FloatArray, mu: FloatArray) -> tuple[float, float]:
@@ -25,7 +43,7 @@ def white_line(energy_ev: FloatArray, mu: FloatArray) -> tuple[float, float]:
 
     The position is that of a parabola through the highest point and its neighbours.
     """
-    found = locate(energy_ev, mu)
+    found = located(energy_ev, mu)
     behind = energy_ev - found.e0_ev
     at = np.flatnonzero((behind >= 0.0) & (behind <= WHITE_LINE_EV))
     if not at.size:
@@ -43,7 +61,7 @@ def white_line(energy_ev: FloatArray, mu: FloatArray) -> tuple[float, float]:
 
 
 NAMED: Mapping[str, tuple[str, Callable[[FloatArray, FloatArray], float]]] = {
-    "e0": ("eV", find_edge),
+    "e0": ("eV", edge),
     "edge_step": ("", edge_step),
     "white_line_height": ("", lambda energy, mu: white_line(energy, mu)[1]),
     "white_line_position": ("eV", lambda energy, mu: white_line(energy, mu)[0]),
@@ -71,7 +89,7 @@ def _shares(
     references = {name: np.asarray(curve, dtype=float) for name, curve in curves.items()}
 
     def share(of: Linear) -> Callable[[FloatArray, FloatArray], float]:
-        return lambda energy, mu: of.of(locate(energy, mu).flat)
+        return lambda energy, mu: of.of(located(energy, mu).flat)
 
     found = zip(references, fractions(grid, references, *window_ev), strict=True)
     return {f"fraction:{name}": Sampled(f"fraction:{name}", "", share(of)) for name, of in found}
