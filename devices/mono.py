@@ -69,6 +69,6 @@ class Monochromator(PseudoPositioner):
             wanted = self.forward(self.PseudoPosition(energy=self._energy_target)).bragg
             off = abs(angle - wanted) > self.bragg.tolerance
             if off and not self.bragg.fault:
-                self.bragg.fault = f"{self.bragg.name} is at {angle:g} instead of {wanted:g}"
+                self.bragg.fault = f"{self.bragg.name} is at {angle:.8g} instead of {wanted:.8g}"
             success = not self.bragg.fault
         super()._done_moving(success=success, **kwargs)

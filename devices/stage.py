@@ -118,7 +118,7 @@ class VerifiedMotor(EpicsMotor):
             if now - (since or began) > (LATE_NEWS_S if since else BUSY_S):
                 break
             time.sleep(0.02)
-        self.fault = f"{self.name} is at {readback:g} instead of {target:g}"
+        self.fault = f"{self.name} is at {readback:.8g} instead of {target:.8g}"
         self.log.error("%s (tolerance %g)", self.fault, self.tolerance)
         return False
 
