@@ -21,7 +21,6 @@ from materialsdock.report.plain import write_page
 from materialsdock.runner import DataDirectory, keep_outcome, searches
 
 log = logging.getLogger(__name__)
-LOCK_WAIT_S = 5.0
 
 
 def analysed(

@@ -72,6 +72,26 @@ def lines(ledger: Ledger, *kinds: str, after_seq: int = 0) -> list[Noted]:
     return [_noted(row) for row in rows]
 
 
+def latest(ledger: Ledger, *kinds: str) -> Noted | None:
+    """The last line of these kinds, without reading those before it."""
+    marks = ", ".join("?" * len(kinds))
+    rows = ledger.rows(
+        "SELECT seq, at, kind, severity, sample_id, body FROM events "
+        f"WHERE kind IN ({marks}) ORDER BY seq DESC LIMIT 1",
+        *kinds,
+    )
+    return _noted(rows[0]) if rows else None
+
+
+def last_hold(ledger: Ledger) -> str:
+    """What the last hold of an exposure waited for; "" before any."""
+    rows = ledger.rows(
+        "SELECT json_extract(body, '$.words') FROM events WHERE kind = 'condition' "
+        "AND json_extract(body, '$.kind') = 'hold' ORDER BY seq DESC LIMIT 1"
+    )
+    return str(rows[0][0]) if rows else ""
+
+
 def alarms(ledger: Ledger, after_seq: int = 0) -> list[Noted]:
     """The lines of severity warn and critical after `after_seq`."""
     rows = ledger.rows(

@@ -14,7 +14,7 @@ from materialsdock.data_directory import DataDirectory
 from materialsdock.errors import LedgerFault
 from materialsdock.ledger import Ledger
 from materialsdock.night import queue, state
-from materialsdock.night.history import lines
+from materialsdock.night.history import last_hold
 from materialsdock.sections import Night
 
 log = logging.getLogger(__name__)
@@ -59,8 +59,7 @@ class LongHolds:
         measured = queue.samples(self.ledger, "measuring")
         if not measured:
             return
-        said = [n for n in lines(self.ledger, "condition") if n.body.get("kind") == "hold"]
-        words = said[-1].body["words"] if said else "the conditions do not hold"
+        words = last_hold(self.ledger) or "the conditions do not hold"
         body = {"reason": f"nothing was counted for {_span(lasts_s)}: {words}"}
         name = measured[0].sample_id
         queue.note(self.ledger, LASTS, body, severity="warn", sample_id=name)

@@ -11,7 +11,7 @@ from typing import Literal
 from materialsdock.data_directory import DataDirectory
 from materialsdock.ledger import Ledger
 from materialsdock.night import beats
-from materialsdock.night.history import lines
+from materialsdock.night.history import last_hold, latest
 
 Word = Literal[
     "ready", "running", "holding", "paused", "stopping", "aborting", "fault", "offline"
@@ -82,7 +82,7 @@ def word_of(
 
 def _without_worker(ledger: Ledger) -> tuple[Word, str]:
     """Some seconds after the daemon's start it is none yet; later on it ended, or cannot begin."""
-    last = next(iter(lines(ledger, "daemon", "unready", "job")[-1:]), None)
+    last = latest(ledger, "daemon", "unready", "job")
     if last is not None and last.kind == "unready":
         return "fault", f"the worker cannot begin: {last.body['words']}"
     if last is not None and last.kind == "daemon" and 0 <= time.time() - last.at < STARTS_S:
@@ -94,20 +94,14 @@ def _measuring(ledger: Ledger, worker: Pulse, sample_id: str) -> tuple[Word, str
     if found := _asked(ledger, sample_id, *HALTING):
         verb, words = found
         if verb == "stop" and worker.phase == "holding":
-            words += f"; but first: {_held(ledger)}; `materialsdock abort` ends it at once"
+            words += f"; but first: {last_hold(ledger)}; `materialsdock abort` ends it at once"
         return HALTING[verb], words
     if worker.phase == "paused":
         found = _asked(ledger, sample_id, "pause")
         return "paused", found[1] if found else ""
     if worker.phase == "holding":
-        return "holding", _held(ledger)
+        return "holding", last_hold(ledger)
     return "running", ""
-
-
-def _held(ledger: Ledger) -> str:
-    """What the next exposure waits for."""
-    said = [n for n in lines(ledger, "condition") if n.body.get("kind") == "hold"]
-    return str(said[-1].body["words"]) if said else ""
 
 
 def _asked(ledger: Ledger, sample_id: str, *verbs: str) -> tuple[str, str] | None:
