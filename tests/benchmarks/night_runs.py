@@ -156,7 +156,7 @@ def together(nights: list[dict[str, Any]]) -> dict[str, Any]:
     """Nights of several rigs as one; of memory, the one that grew most."""
     found = {key: sum(one[key] for one in nights) for key in ("asked", "samples", "done", "points")}
     found |= {key: [x for one in nights for x in one[key]] for key in ("wrong", "broken")}
-    found["durations_s"] = [t for one in nights for t in one["durations_s"]]
+    found["durations_s"] = [each for one in nights for each in one["durations_s"]]
     grown = [one["memory_mb_per_h"] for one in nights]
     return {
         **found,
@@ -165,7 +165,7 @@ def together(nights: list[dict[str, Any]]) -> dict[str, Any]:
         "not_done": [one["not_done"] for one in nights],
         "holds": [one["hold"] for one in nights if one["hold"]],
         "wall_s": max(one["wall_s"] for one in nights),
-        "measuring_s": np.percentile(found["durations_s"], (5, 50, 95)).tolist(),
+        "measuring_s": np.percentile([t for _, t in found["durations_s"]], (5, 50, 95)).tolist(),
         "memory_mb_per_h": {
             role: max(one[role] for one in grown if role in one)
             for role in ROLES
@@ -179,13 +179,15 @@ def judged(made: Rig, samples: int, wall_s: float) -> dict[str, Any]:
     ended = queue.samples(made.ledger)
     wrong = [found for one in ended if (found := error_of(made, one)) is not None]
     times: dict[str, float] = {}
+    techniques = {one.sample_id: one.body["technique"] for one in ended}
     durations = []
     for line in queue.log(made.ledger, limit=1_000_000):
         event = line.body.get("event")
         if event == "claim":
             times[line.sample_id] = line.at
         elif event == "measured" and line.sample_id in times:
-            durations.append(line.at - times.pop(line.sample_id))
+            took = line.at - times.pop(line.sample_id)
+            durations.append((techniques[line.sample_id], took))
     done = sum(one.state.startswith("done") for one in ended)
     reasons = {one.sample_id: f"{one.state}: {one.reason}" for one in ended
                if one.state in SETTLED and not one.state.startswith("done")}  # fmt: skip
@@ -230,10 +232,11 @@ def duty(samples: int, speed: float, points: int) -> dict[str, Any]:
             {"sample_id": f"S{n}", "position": n, **edge(made.folder, n), **short} for n in count
         ]
         made.submit(sheet)
-        made.measuring(1)
-        began = time.monotonic()
         until(lambda: not (made.states()["queued"] or made.states()["measuring"]), 600.0)
-        wall_s = (time.monotonic() - began) * speed
+        told = queue.log(made.ledger, limit=1_000_000)
+        began = min(line.at for line in told if line.body.get("event") == "claim")
+        ended = max(line.at for line in told if line.body.get("event") == "measured")
+        wall_s = (ended - began) * speed
         jobs = [one.job_id for one in queue.samples(made.ledger) if one.job_id is not None]
         counting_s = sum(o.count_time_s for job in jobs for o in made.ledger.observations(job))
         instrument_s = sum(made.ledger.decisions(job)[-1].seconds_measured for job in jobs)
@@ -256,24 +259,26 @@ def slopes(memory: list[tuple[int, dict[str, float]]]) -> dict[str, float]:
     return found
 
 
-def estimates(durations: list[float], seed: int, nights: int = 300) -> dict[str, Any]:
+def estimates(durations: list[tuple[str, float]], seed: int, nights: int = 300) -> dict[str, Any]:
     """How often the estimate covers nights drawn from what was measured here.
 
-    Each night has 20 to 60 samples; the estimate is made after 3 to 10 of them.  `mean_covers`:
-    the baseline, the mean of the finished ones times how many are left.
+    Each night has 20 to 60 samples of two recipes, mixed as they came; the estimate is made after
+    3 to 10 of them.  `mean_covers`: the baseline, the mean of the finished ones times how many are
+    left.
     """
     dice = np.random.default_rng(seed)
     covered, half, naive = [], [], []
     for _ in range(nights):
-        times = dice.choice(durations, int(dice.integers(20, 61)))
+        drawn = [durations[n] for n in dice.integers(0, len(durations), dice.integers(20, 61))]
         seen = int(dice.integers(3, 11))
-        done = [Spent("S", "xas", "done", float(t), 1.0, 1.0, True, True) for t in times[:seen]]
-        left = [eta.Left("xas")] * (times.size - seen)
+        done = [Spent("S", recipe, "done", took, 1.0, 1.0, True, True)
+                for recipe, took in drawn[:seen]]  # fmt: skip
+        left = [eta.Left(recipe) for recipe, _ in drawn[seen:]]
         found = eta.finish(left, eta.known_from(done, {}), nights=300)
-        needed = float(times[seen:].sum())
+        needed = sum(took for _, took in drawn[seen:])
         covered.append(needed + 1.0 <= (found.p90_s or 0.0))
         half.append(needed + 1.0 <= (found.p50_s or 0.0))
-        naive.append(needed <= times[:seen].mean() * len(left))
+        naive.append(needed <= np.mean([took for _, took in drawn[:seen]]) * len(left))
     return {
         "nights": nights,
         "covered": float(np.mean(covered)),
