@@ -69,10 +69,14 @@ def test_a_forecast_counts_until_samples_have_finished():
     assert later.basis == {"xanes": "3 finished"}
 
 
-def test_a_forecast_is_scaled_by_what_the_wall_clock_makes_of_instrument_time():
-    done = [spent_on("exafs", 500.0)]  # 250 s of instrument time
-    known = eta.known_from(done, {"xanes": [eta.Foretold(100.0, 7.0)]}, speed=200.0)
-    assert list(known.measuring["xanes"].seconds) == [200.0]
+@pytest.mark.parametrize("exafs", [{}, {"exafs": [eta.Foretold(9000.0, 5.0)]}])
+def test_a_forecast_is_scaled_by_how_much_longer_finished_samples_took(exafs):
+    done = [spent_on("exafs", 500.0)]  # 250 s of instrument time, 6.25 s if it were as rehearsed
+    forecast = {"xanes": [eta.Foretold(100.0, 5.0)], **exafs}
+    known = eta.known_from(done, forecast, speed=200.0)
+    assert known.measuring["xanes"].seconds[0] == pytest.approx(80.0 * 5.5)
+    real = eta.known_from(done, {"xanes": [eta.Foretold(100.0)]})
+    assert list(real.measuring["xanes"].seconds) == [200.0]
 
 
 def test_before_any_has_finished_a_forecast_is_of_the_profiles_speed(tmp_path):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
+from statistics import mean
 from typing import Any
 
 import numpy as np
@@ -111,17 +112,15 @@ def known_from(
 ) -> Known:
     """What finished samples took; recipes with few of them take their forecast along.
 
-    forecast : of rehearsals by recipe; scaled by wall over instrument time of what finished
-    speed : instrument seconds per second, which scales it until something has
+    forecast : of rehearsals by recipe; scaled by how much longer than it what finished took
+    speed : instrument seconds per second
     """
-    ratios = [s.measuring_s / s.counted_s for s in done if s.measured and s.counted_s > 0]
-    ratio = float(np.median(ratios)) if ratios else None
+    level = _level(done, forecast, speed)
     measuring = {}
     for recipe in sorted({s.recipe for s in done if s.measured} | set(forecast)):
         own = [s.measuring_s for s in done if s.measured and s.recipe == recipe]
         foretold = forecast.get(recipe, ()) if len(own) < ENOUGH else ()
-        ahead = [each.at(speed) if ratio is None else ratio * each.instrument_s
-                 for each in foretold]  # fmt: skip
+        ahead = [level * each.at(speed) for each in foretold]
         if own or ahead:
             words = [f"{len(own)} finished"] * bool(own) + ["its forecast"] * bool(ahead)
             measuring[recipe] = Times(np.array([*own, *ahead]), " and ".join(words))
@@ -131,6 +130,20 @@ def known_from(
         for recipe in {s.recipe for s in done if s.analysed}
     }  # fmt: skip
     return Known(measuring, analysing)
+
+
+def _level(
+    done: Sequence[Spent], forecast: Mapping[str, Sequence[Foretold]], speed: float
+) -> float:
+    """How many times longer finished samples took than rehearsals of as many counts would have."""
+    beside = {recipe: [each.overhead_s for each in rows] for recipe, rows in forecast.items()}
+    every = [overhead_s for rows in beside.values() for overhead_s in rows] or [0.0]
+    late = [
+        s.measuring_s / Foretold(s.counted_s, mean(beside.get(s.recipe) or every)).at(speed)
+        for s in done
+        if s.measured and s.counted_s > 0
+    ]
+    return float(np.median(late)) if late else 1.0
 
 
 def _of(recipe: str, known: Mapping[str, Times]) -> Times | None:

@@ -85,7 +85,7 @@ def run(
     if "duty" in parts:
         results["duty"] = duty(1, 4.0, 20) if quick else duty(3, 2.0, POINTS)
     if "eta" in parts and results.get("clean"):
-        results["eta"] = estimates(results["clean"]["durations_s"], 3)
+        results["eta"] = estimates(results["clean"], 3)
     return results
 
 

@@ -19,8 +19,7 @@ import psutil
 from rig import Rig, rig, until, write_edge
 
 from materialsdock import demo
-from materialsdock.night import eta, queue
-from materialsdock.night.history import Spent
+from materialsdock.night import eta, history, queue
 from materialsdock.night.process import die_with
 
 SPEED = 2000.0
@@ -98,6 +97,14 @@ def resident_mb(made: Rig) -> dict[str, float]:
     return found
 
 
+def rehearse(made: Rig) -> None:
+    """`materialsdock simulate` with one edge and one pattern, as operators do before a night."""
+    sheet = made.sheet([*rows(made.folder, 0, 1), *rows(made.folder, XRD_EVERY // 2, 1)])
+    words = ["simulate", str(sheet), "--seeds", "1", "--no-analyse", "--out", str(made.data)]
+    said = made.command(*words, "--site", str(made.site), limit_s=300.0)
+    assert said.returncode == 0, said.stderr
+
+
 def break_something(made: Rig, what: str) -> None:
     """One fault, and its end where it does not end by itself."""
     if what == "beam":
@@ -126,6 +133,7 @@ def night(samples: int, faults: float, seed: int, limit_s: float) -> dict[str, A
         tempfile.TemporaryDirectory(prefix="materialsdock-night-") as folder,
         rig(Path(folder), speed=SPEED, changes=CHANGES) as made,
     ):
+        rehearse(made)
         submitted = 0
         next_fault = dice.expovariate(faults) if faults else float("inf")
         while time.monotonic() - began < limit_s:
@@ -156,7 +164,8 @@ def together(nights: list[dict[str, Any]]) -> dict[str, Any]:
     """Nights of several rigs as one; of memory, the one that grew most."""
     found = {key: sum(one[key] for one in nights) for key in ("asked", "samples", "done", "points")}
     found |= {key: [x for one in nights for x in one[key]] for key in ("wrong", "broken")}
-    found["durations_s"] = [each for one in nights for each in one["durations_s"]]
+    found["took"] = [each for one in nights for each in one["took"]]
+    found["forecast"] = nights[0]["forecast"]
     grown = [one["memory_mb_per_h"] for one in nights]
     return {
         **found,
@@ -165,7 +174,9 @@ def together(nights: list[dict[str, Any]]) -> dict[str, Any]:
         "not_done": [one["not_done"] for one in nights],
         "holds": [one["hold"] for one in nights if one["hold"]],
         "wall_s": max(one["wall_s"] for one in nights),
-        "measuring_s": np.percentile([t for _, t in found["durations_s"]], (5, 50, 95)).tolist(),
+        "measuring_s": np.percentile(
+            [wall_s for _, wall_s, _ in found["took"]], (5, 50, 95)
+        ).tolist(),
         "memory_mb_per_h": {
             role: max(one[role] for one in grown if role in one)
             for role in ROLES
@@ -178,16 +189,7 @@ def judged(made: Rig, samples: int, wall_s: float) -> dict[str, Any]:
     """How the samples ended, and whether what is said to be done is right."""
     ended = queue.samples(made.ledger)
     wrong = [found for one in ended if (found := error_of(made, one)) is not None]
-    times: dict[str, float] = {}
-    techniques = {one.sample_id: one.body["technique"] for one in ended}
-    durations = []
-    for line in queue.log(made.ledger, limit=1_000_000):
-        event = line.body.get("event")
-        if event == "claim":
-            times[line.sample_id] = line.at
-        elif event == "measured" and line.sample_id in times:
-            took = line.at - times.pop(line.sample_id)
-            durations.append((techniques[line.sample_id], took))
+    took = [each for each in history.spent(made.ledger, time.time()) if each.measured]
     done = sum(one.state.startswith("done") for one in ended)
     reasons = {one.sample_id: f"{one.state}: {one.reason}" for one in ended
                if one.state in SETTLED and not one.state.startswith("done")}  # fmt: skip
@@ -199,7 +201,8 @@ def judged(made: Rig, samples: int, wall_s: float) -> dict[str, Any]:
         "hold": queue.fact(made.ledger, "hold"),
         "wrong": wrong,
         "wall_s": wall_s,
-        "durations_s": durations,
+        "took": [(each.recipe, each.measuring_s, each.counted_s) for each in took],
+        "forecast": queue.fact(made.ledger, eta.FORECAST),
         "points": made.points(),
     }
 
@@ -259,26 +262,29 @@ def slopes(memory: list[tuple[int, dict[str, float]]]) -> dict[str, float]:
     return found
 
 
-def estimates(durations: list[tuple[str, float]], seed: int, nights: int = 300) -> dict[str, Any]:
+def estimates(clean: dict[str, Any], seed: int, nights: int = 300) -> dict[str, Any]:
     """How often the estimate covers nights drawn from what was measured here.
 
-    Each night has 20 to 60 samples of two recipes, mixed as they came; the estimate is made after
-    3 to 10 of them.  `mean_covers`: the baseline, the mean of the finished ones times how many are
-    left.
+    Each night has 20 to 60 samples of both techniques, mixed as they came; the estimate is made
+    after 3 to 10 of them, with the forecast of one rehearsal.  `mean_covers`: the baseline, the
+    mean of the finished ones times how many are left.
     """
     dice = np.random.default_rng(seed)
+    took = [history.Spent("S", recipe, "done", wall_s, 1.0, counted_s, True, True)
+            for recipe, wall_s, counted_s in clean["took"]]  # fmt: skip
+    forecast = {recipe: [eta.Foretold(*each) for each in rows]
+                for recipe, rows in clean["forecast"].items()}  # fmt: skip
     covered, half, naive = [], [], []
     for _ in range(nights):
-        drawn = [durations[n] for n in dice.integers(0, len(durations), dice.integers(20, 61))]
+        drawn = [took[n] for n in dice.integers(0, len(took), dice.integers(20, 61))]
         seen = int(dice.integers(3, 11))
-        done = [Spent("S", recipe, "done", took, 1.0, 1.0, True, True)
-                for recipe, took in drawn[:seen]]  # fmt: skip
-        left = [eta.Left(recipe) for recipe, _ in drawn[seen:]]
-        found = eta.finish(left, eta.known_from(done, {}), nights=300)
-        needed = sum(took for _, took in drawn[seen:])
+        done, rest = drawn[:seen], drawn[seen:]
+        known = eta.known_from(done, forecast, SPEED)
+        found = eta.finish([eta.Left(each.recipe) for each in rest], known, nights=300)
+        needed = sum(each.measuring_s for each in rest)
         covered.append(needed + 1.0 <= (found.p90_s or 0.0))
         half.append(needed + 1.0 <= (found.p50_s or 0.0))
-        naive.append(needed <= np.mean([took for _, took in drawn[:seen]]) * len(left))
+        naive.append(needed <= np.mean([each.measuring_s for each in done]) * len(rest))
     return {
         "nights": nights,
         "covered": float(np.mean(covered)),

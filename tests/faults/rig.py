@@ -56,11 +56,11 @@ class Rig(Processes):
         path.write_text(json.dumps({"samples": list(rows)}))
         return path
 
-    def command(self, *words: str) -> subprocess.CompletedProcess[str]:
+    def command(self, *words: str, limit_s: float = 60.0) -> subprocess.CompletedProcess[str]:
         """Run one command of the command line."""
         return subprocess.run(
-            [sys.executable, "-m", "materialsdock", *words],
-            env=self.whole_environment(), capture_output=True, text=True, timeout=60, check=False,
+            [sys.executable, "-m", "materialsdock", *words], env=self.whole_environment(),
+            capture_output=True, text=True, timeout=limit_s, check=False,
         )  # fmt: skip
 
     def ask(self, verb: str, **details: Any) -> control.Intent | None:
