@@ -12,7 +12,7 @@ from ophyd import Component, Device, EpicsSignal, EpicsSignalRO
 from ophyd.status import DeviceStatus, Status, StatusBase
 
 from devices.channel_access import WRITE_S
-from materialsdock.errors import DeviceFault, Saturated
+from materialsdock.errors import DeviceFault, NoLight, Saturated
 from materialsdock.model import Proposal
 
 MARGIN_S = 5.0
@@ -127,7 +127,7 @@ class SegmentScanner(Device):
         if not np.isfinite(counts).all() or (counts < 0).any():
             raise DeviceFault("impossible counts", where=self.name, remedy="check detector")
         if not (arrays["monitor"] > 0).all():
-            raise DeviceFault("no beam on the monitor", where=self.name, remedy="check the beam")
+            raise NoLight("no light on the monitor", where=self.name, remedy="check the beam")
         if full := np.count_nonzero(counts >= self.saturation_counts):
             words = (
                 f"{full} of {counts.size} steps at the limit of {self.saturation_counts:g} counts"

@@ -54,7 +54,8 @@ def _tried(what: str, make: Callable[[], Found], missing: list[str]) -> Found | 
     try:
         return make()
     except (MaterialsDockError, ValueError, ArithmeticError) as fault:
-        missing.append(f"no {what}: {str(fault) or type(fault).__name__}")
+        words = str(fault).removeprefix(f"{what}: ") or type(fault).__name__
+        missing.append(f"no {what}: {words}")
         return None
 
 

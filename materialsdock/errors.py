@@ -69,6 +69,10 @@ class Saturated(DeviceFault):
     """A detector at its limit: what it shows is less than what there was."""
 
 
+class NoLight(DeviceFault):
+    """Nothing on the monitor or the first chamber, with the shutter open."""
+
+
 class ModelFault(MaterialsDockError):
     """A computation that cannot go on (non-finite data, a matrix beyond repair)."""
 

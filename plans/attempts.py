@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import bluesky.plan_stubs as bps
 from bluesky.utils import FailedStatus, Msg
 
-from materialsdock.errors import DeviceFault, Saturated
+from materialsdock.errors import DeviceFault, NoLight, Saturated
 from materialsdock.model import Proposal
 from materialsdock.protocols import Instrument, Measure
 from plans.guards import POLL_S, Gate
@@ -30,7 +30,7 @@ WATCH_S = 0.2  # between looks while something is under way
 SETTLE_S = 6.0  # for what was stopped to end
 PLACE_TOLERANCE = 0.05
 STARTS = ("set", "prepare", "kickoff", "trigger")
-POSITIVE = ("i0", "it")  # zero with beam on is no reading
+BEFORE, BEHIND = ("i0", "monitor"), "it"  # the sample; zero with beam on is no reading
 SHORTER, SHORTEST = 1 / 4, 1 / 16  # counting times after a saturated one; the least of all
 
 
@@ -65,12 +65,14 @@ class Attempts:
         self.proof: Callable[[], Plan[None]] = bps.null
         self._proven = 0  # of the gate's holds
         self._flagged = False
+        self._dark = 0  # looks without light, one after another
 
     def of(self, measure: Measure, *, proven: bool = True) -> Measure:
         """A Measure that saves a point only when every condition held while it was counted.
 
-        What saturates a detector is counted for a shorter time.  Raises DeviceFault when the
-        instrument fails at one point again and again, and whatever `proof` raises.
+        What saturates a detector is counted for a shorter time; without light before the sample
+        everything waits, and looks again after each hold.  Raises DeviceFault when the instrument
+        fails at one point again and again, and whatever `proof` raises.
 
         proven : whether it waits for a proof after a hold; not what proves
         """
@@ -84,7 +86,9 @@ class Attempts:
                 attempt = Attempt(self.gate.losses)
                 try:
                     yield from self._prepared(attempt)
-                    return (yield from self._watched(measure(proposal, instrument), attempt))
+                    yield from self._watched(measure(proposal, instrument), attempt)
+                    self._dark = 0
+                    return
                 except VoidPoint as error:
                     why = str(error)
                     yield from self._abandoned(attempt)
@@ -95,6 +99,8 @@ class Attempts:
                     yield from self._abandoned(attempt)
                     if isinstance(root := _root(error), Saturated):
                         proposal, why = self._shorter(root, proposal, asked), ""
+                    elif isinstance(root, NoLight):
+                        why = self._told_dark(root)
                     else:
                         why = yield from self._judged(error, attempt, tries, proposal)
                 if why:
@@ -199,8 +205,10 @@ class Attempts:
             key: value
             for key, value in values.items()
             if isinstance(value, int | float)
-            and (not math.isfinite(value) or (key in POSITIVE and value <= 0))
+            and (not math.isfinite(value) or (key == BEHIND and value <= 0))
         }
+        if dark := [key for key in BEFORE if values.get(key) == 0]:
+            raise NoLight(f"no light on {dark[0]}", remedy="check the beam")
         if bad:
             raise DeviceFault(f"impossible readings {bad}", remedy="check beam and detectors")
 
@@ -255,6 +263,13 @@ class Attempts:
         words = f"{error.what}; counted again for {seconds:.3g} s"
         self.conditions.report(kind, f"point at {proposal.start:g}: {words}")
         return replace(proposal, count_time_s=seconds)
+
+    def _told_dark(self, error: NoLight) -> str:
+        """Why to hold; when a hold did not help, people are told, once until there is light."""
+        self._dark += 1
+        if self._dark == 2:
+            self.conditions.report("critical", f"{error.what}, although the beam should be there")
+        return error.what
 
     def _lost(self, attempt: Attempt) -> Plan[bool]:
         """Whether the IOC was away; only a heartbeat that is new proves that it is there."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import threading
 import time
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from bluesky.utils import RunEngineInterrupted
 
@@ -317,9 +319,32 @@ def test_impossible_readings_are_read_again_twice_and_no_more(rig):
     assert rig.instrument.shutter.position == "closed"
 
 
-def test_no_light_on_the_first_chamber_is_no_reading(rig):
+@pytest.mark.parametrize("technique", ["xas", "xrd"])
+def test_without_light_everything_waits_until_it_is_back(rig, technique):
+    campaign, plan = rig.start(technique)
+    rig.at(3, lambda: rig.faults("beam_dump", 1))  # the ring is full all the time
+    back = lambda: (_until(lambda: "critical" in kinds(rig)), rig.faults("beam_dump", 0))  # noqa: E731
+    watcher = threading.Thread(target=back)
+    watcher.start()
+    rig.RE(plan)
+    watcher.join()
+    assert campaign.finished
+    assert kinds(rig).count("critical") == 1
+    assert kinds(rig).count("hold") >= 2
+    assert any("no light on" in words for _, kind, words in rig.told if kind == "void")
+    key = {"xas": "i0", "xrd": "monitor"}[technique]
+    events = rig.ledger.rows("SELECT body FROM documents WHERE name LIKE 'event%'")
+    monitored = [json.loads(body)["data"].get(key) for (body,) in events]
+    assert any(monitored)
+    assert 0.0 not in np.hstack([value for value in monitored if value is not None])
+
+
+def test_a_sample_that_lets_no_light_through_is_no_reading(rig, monkeypatch):
     _, plan = rig.start()
-    rig.at(3, lambda: rig.faults("beam_dump", 1))
+    chambers = rig.instrument.ion_chambers
+    read = chambers.read
+    opaque = lambda: {**(found := read()), "it": {**found["it"], "value": 0.0}}  # noqa: E731
+    rig.at(3, lambda: monkeypatch.setattr(chambers, "read", opaque))
     with pytest.raises(DeviceFault, match="impossible readings"):
         rig.RE(plan)
     assert len(rig.ledger.observations("job")) == 4

@@ -137,7 +137,7 @@ def test_a_job_of_an_earlier_version_says_so():
 
 
 @pytest.mark.parametrize(
-    "fault", [InputError("no"), ModelFault("no"), np.linalg.LinAlgError("no"), ZeroDivisionError()]
+    "fault", [InputError("no", where="χ(k)"), ModelFault("no"), np.linalg.LinAlgError("no"), ZeroDivisionError()]
 )
 def test_what_fails_is_named_and_the_rest_stays(monkeypatch, fault):
     def broken(*_, **__):
@@ -149,6 +149,7 @@ def test_what_fails_is_named_and_the_rest_stays(monkeypatch, fault):
     found = beyond_edge(spectrum, samples, spectrum, edge, standards())
     assert found.oscillations is None
     assert found.missing[0].startswith("no χ(k): ")
+    assert found.missing[0].count("χ(k)") == 1
     assert len(found.missing[0]) > len("no χ(k): ")
     assert found.combination is not None
 

@@ -17,6 +17,14 @@ COMPLETED = (("measuring", "measured"), ("analysing", "done"), ("analysing", "do
              ("analysing", "failed"))  # fmt: skip
 
 
+# of every sample: instrument seconds of its last decision; the maximum is of the index alone
+COUNTED = """
+SELECT samples.sample_id, samples.body, json_extract(decisions.body, '$.seconds_measured')
+FROM samples
+LEFT JOIN (SELECT job_id, MAX(step) AS step FROM decisions GROUP BY job_id) USING (job_id)
+LEFT JOIN decisions USING (job_id, step)"""
+
+
 @dataclass(frozen=True)
 class Spent:
     """Where the time of one sample went; seconds of wall clock without its jumps.
@@ -139,22 +147,22 @@ def spent(ledger: Ledger, now: float, after_seq: int = 0) -> list[Spent]:
     for line, at in told:
         if line.kind == "sample" and line.sample_id is not None:
             accounts.setdefault(line.sample_id, _Account()).enter(line.body["to"], at)
-    return [_spent(ledger, name, account, now - jumped) for name, account in accounts.items()]
+    known = {name: (key_of(json.loads(body)), counted or 0.0)
+             for name, body, counted in ledger.rows(COUNTED)}  # fmt: skip
+    return [_spent(name, account, now - jumped, *known[name]) for name, account in accounts.items()]
 
 
-def _spent(ledger: Ledger, sample_id: str, account: _Account, now: float) -> Spent:
+def _spent(sample_id: str, account: _Account, now: float, recipe: str, counted_s: float) -> Spent:
     state, since = account.state, account.since
     account.enter(state, now)
     account.left.discard(state)
-    job_id, body = ledger.rows("SELECT job_id, body FROM samples WHERE sample_id = ?", sample_id)[0]
-    counted = last_decision(ledger, job_id)
     return Spent(
         sample_id,
-        key_of(json.loads(body)),
+        recipe,
         state,
         account.seconds.get("measuring", 0.0),
         account.seconds.get("analysing", 0.0),
-        float(counted["seconds_measured"]) if counted else 0.0,
+        counted_s,
         "measuring" in account.left,
         "analysing" in account.left,
         since,

@@ -36,7 +36,6 @@ SWITCHED = [
     pytest.param("F08 detector NaN", "detector_nan", 1, 3.0, "impossible", marks=pytest.mark.core),
     ("F08 detector -1", "detector_nan", 2, 3.0, "impossible"),
     ("F08 detector Inf", "detector_nan", 3, 3.0, "impossible"),
-    ("F10 detector dead", "detector_dead", 1, 3.0, "impossible readings"),
     ("F11 detector hangs", "detector_hang", 1, 20.0, "Timeout"),
 ]
 
@@ -120,6 +119,27 @@ def test_beam_dump(night, seconds):
     night.put("ring:current", 100.0)
     again = night.again_after(time.monotonic(), 60)
     record(f"F12 beam dump {seconds:g} s", detect_s=seen, safe_s=safe, again_s=again)
+
+
+@pytest.mark.parametrize(
+    ("row", "name"),
+    [
+        ("F10 detectors dead", "detector_dead"),
+        pytest.param("F12 no light, ring full", "beam_dump", marks=pytest.mark.core),
+    ],
+)
+def test_without_light_everything_waits(night, row, name):
+    sample = night.amid()
+    seq, began = night.last_note(), time.monotonic()
+    with fault(night, name):
+        seen = night.told_after(seq, began, "no light on i0", within(3))
+        safe = night.safe_after(began, 5)
+        points = night.points()
+        told = night.told_after(seq, began, "although the beam should be there", within(20))
+        assert night.points() == points
+    again = night.again_after(time.monotonic(), 20)
+    assert night.sample(sample).state not in ("held", "failed")
+    record(row, detect_s=seen, safe_s=safe, told_s=told, again_s=again)
 
 
 def test_shutter_closed_by_others(night):
