@@ -137,7 +137,13 @@ def test_a_job_of_an_earlier_version_says_so():
 
 
 @pytest.mark.parametrize(
-    "fault", [InputError("no", where="χ(k)"), ModelFault("no"), np.linalg.LinAlgError("no"), ZeroDivisionError()]
+    "fault",
+    [
+        InputError("no", where="χ(k)"),
+        ModelFault("no"),
+        np.linalg.LinAlgError("no"),
+        ZeroDivisionError(),
+    ],
 )
 def test_what_fails_is_named_and_the_rest_stays(monkeypatch, fault):
     def broken(*_, **__):
