@@ -15,7 +15,7 @@ from materialsdock.campaign import Campaign, target_alone
 from materialsdock.diffraction import refined
 from materialsdock.errors import InputError
 from materialsdock.formats import Measured, read_measured
-from materialsdock.learning.certificate import certify
+from materialsdock.learning.certificate import Certificate, certify
 from materialsdock.learning.learner import SpectrumLearner
 from materialsdock.learning.multipass import DETECTED, NEARLY, MultiPassLearner
 from materialsdock.learning.steered import SteeredLearner
@@ -32,6 +32,7 @@ from materialsdock.refinement.warm_start import PastSearch
 from materialsdock.refinement.xas.edge import fit_edge
 
 POSTERIOR_SAMPLES = 200
+BOUND_SIGMAS = 1.96  # a bound of 95 % in standard deviations
 CERTIFIED = ("e0", "edge_step", "white_line_height")
 
 
@@ -108,8 +109,7 @@ def _absorption(
     promised = certify(learner.present, campaign.evidence, quantities, seed=job.seed)
     edge, missing = _edge(energy, mean, samples)
     if edge is not None and promised.missing is not None:
-        early = f"stopped early ({promised.missing}): these sd are the model's own, not tested"
-        edge = replace(edge, warnings=(*edge.warnings, early))
+        edge = _of_early_stop(edge, promised)
     summary["certificate"] = {
         **promised.as_dict(),
         "sentences": [*promised.sentences(), *missing],
@@ -141,6 +141,20 @@ def _edge(
         return fit_edge(energy, mean, samples), []
     except InputError as fault:
         return None, [f"no edge was found: {fault}"]
+
+
+def _of_early_stop(edge: EdgeFit, promised: Certificate) -> EdgeFit:
+    """The edge with sd as wide as its untested bounds ask for: the posterior's own are too sure
+    of themselves where points lie far apart.
+    """
+    bounds = {said.name: said.bound / BOUND_SIGMAS for said in promised.statements}
+    early = f"stopped early ({promised.missing}): sd are widened for the gaps, and not tested"
+    return replace(
+        edge,
+        e0_sd_ev=max(edge.e0_sd_ev, bounds["e0"]),
+        edge_step_sd=max(edge.edge_step_sd, bounds["edge_step"]),
+        warnings=(*edge.warnings, early),
+    )
 
 
 def plan(learner: SpectrumLearner) -> str:

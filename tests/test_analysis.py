@@ -51,11 +51,15 @@ def test_a_measurement_too_short_for_an_edge_is_reported_with_the_reason(tmp_pat
     assert not any("95 %" in line for line in found["certificate"]["sentences"])
 
 
-def test_the_edge_of_an_early_stop_says_that_its_sd_is_not_tested(tmp_path):
+def test_the_edge_of_an_early_stop_says_that_its_sd_is_widened_and_not_tested(tmp_path):
     outcome = measured(tmp_path, ["maximum_points=24"])
     assert outcome.edge is not None
     assert "stopped early" in outcome.edge.warnings[-1]
     assert "not tested" in overview(outcome)
+    said = {each["name"]: each for each in outcome.summary["certificate"]["statements"]}
+    assert outcome.edge.e0_sd_ev == pytest.approx(said["e0"]["bound"] / 1.96)
+    assert outcome.edge.e0_sd_ev > said["e0"]["sd"]
+    assert outcome.edge.edge_step_sd > said["edge_step"]["sd"]
 
 
 def test_what_the_user_wanted_is_certified(tmp_path):

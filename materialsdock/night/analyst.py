@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 
 from materialsdock import analysis
@@ -74,6 +75,7 @@ def serve(line: Line, heart: Heart, ledger: Ledger, data: DataDirectory, limit_s
         else:
             warnings = [*flags_of(ledger, sample), *warnings_of(outcome)]
             line.say("analysed", sample=sample, job=job_id, warnings=warnings)
+        gc.collect()  # what a fit leaves behind comes in heaps that would add up between rounds
 
 
 def main() -> None:

@@ -2,8 +2,8 @@
 
     python tests/benchmarks/night.py [--quick] [--json] [--samples 1000] [--only clean faults ...]
 
-clean: a queue of absorption edges, one sample in 40 a powder pattern, from sheet to report;
-nothing broken.
+clean: a queue of absorption edges, one sample in 40 a powder pattern, from sheet to report, each
+measured until its own stop; nothing broken.
 faults: the same with about one fault in a hundred samples: SIGKILL of worker, daemon, guard,
 analyst or IOC, a beam dump, NaN from the detector, a motor that stalls.  Both nights run side by
 side.

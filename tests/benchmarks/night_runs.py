@@ -23,7 +23,8 @@ from materialsdock.night import eta, history, queue
 from materialsdock.night.process import die_with
 
 SPEED = 2000.0
-POINTS = 20
+POINTS = 20  # of the edges of `duty`
+AROUND_EV = (22.0, 28.0)  # of an edge: few points, and enough for its own stop
 XRD_EVERY = 40
 CELL_A = 9.3733  # of the demo's fluorapatite, all of its pattern refined [Å]
 BATCH = 80  # positions of the changer that are used
@@ -54,7 +55,8 @@ def edge(folder: Path, number: int) -> dict[str, Any]:
     return {
         "technique": "xas",
         "replay": str(source),
-        "maximum_points": POINTS,
+        "energy_start_ev": e0 - AROUND_EV[0],
+        "energy_stop_ev": e0 + AROUND_EV[1],
         "threshold": 0.2,
         "comment": f"{e0:.2f}",
     }
@@ -126,12 +128,13 @@ def break_something(made: Rig, what: str) -> None:
 def night(samples: int, faults: float, seed: int, limit_s: float) -> dict[str, Any]:
     """One night: batches of samples until all are settled or the time is over."""
     dice = random.Random(seed)
+    kinds = dice.sample(BROKEN, len(BROKEN))  # in turn, so that a long night has all of them
     memory: list[tuple[int, dict[str, float]]] = []
     broken: list[str] = []
     began = time.monotonic()
     with (
         tempfile.TemporaryDirectory(prefix="materialsdock-night-") as folder,
-        rig(Path(folder), speed=SPEED, changes=CHANGES) as made,
+        rig(Path(folder), speed=SPEED, changes=CHANGES, seed=seed) as made,
     ):
         rehearse(made)
         submitted = 0
@@ -145,7 +148,7 @@ def night(samples: int, faults: float, seed: int, limit_s: float) -> dict[str, A
                 submitted += more
                 print(f"{settled} settled, {len(broken)} faults", file=sys.stderr, flush=True)
             if settled >= next_fault and settled < samples:
-                what = dice.choice(BROKEN)
+                what = kinds[len(broken) % len(kinds)]
                 broken.append(what)
                 break_something(made, what)
                 next_fault = settled + dice.expovariate(faults)
