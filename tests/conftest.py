@@ -17,6 +17,7 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 
 import numpy as np
 import pytest
+from made_site import edge_mu
 
 from devices import channel_access
 from materialsdock import simulation, siteroot
@@ -42,12 +43,6 @@ def pytest_collection_modifyitems(items):
 def diffraction_rate(two_theta):
     """Expected counts per second at `two_theta` [deg]: five Gaussians on a flat background."""
     return 20 + sum(h * np.exp(-0.5 * ((two_theta - c) / 0.05) ** 2) for c, h in PEAKS)
-
-
-def absorption(energy_ev):
-    """µ of an arctan edge at 7112 eV with a white line."""
-    step = 0.5 + np.arctan((energy_ev - 7112.0) / 1.5) / np.pi
-    return 0.2 + step + 0.4 * np.exp(-0.5 * ((energy_ev - 7116.0) / 2.0) ** 2)
 
 
 @pytest.fixture(autouse=True)
@@ -78,7 +73,7 @@ def beamline(tmp_path_factory):
             folder / "xas.npz",
             technique="xas",
             energy_ev=energy,
-            mu=absorption(energy),
+            mu=edge_mu(energy),
             i0_rate_hz=1e6,
         ),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import beamline_jobs
 import numpy as np
 
 from materialsdock.config import Motion
@@ -10,14 +11,7 @@ from materialsdock.sections import Conditions as Section
 
 INITIAL = [*range(7080, 7100, 4), *range(7100, 7130, 3), *range(7132, 7160, 5)]
 XAS = {
-    "axis": {
-        "name": "energy",
-        "unit": "eV",
-        "start": 7080.0,
-        "step": 0.25,
-        "points": 321,
-        "resolution": 1.2,
-    },
+    "axis": {**beamline_jobs.XAS["axis"], "start": 7080.0, "step": 0.25, "points": 321},
     "learner": {
         "count_time_s": 0.2,
         "velocity": 200.0,
@@ -26,26 +20,9 @@ XAS = {
     },
     "stop": {"mode": "robust", "threshold": 1e-6, "maximum_points": 60},
 }
-XRD = {
-    "axis": {
-        "name": "two_theta",
-        "unit": "deg",
-        "start": 20.0,
-        "step": 0.02,
-        "points": 400,
-        "resolution": 0.1,
-    },
-    "learner": {"full_time_s": 1.0, "fwhm_deg": 0.1, "velocity_deg_s": 5.0, "settle_s": 0.1},
-    "stop": {"mode": "robust", "threshold": 0.05},
-}
+XRD = {**beamline_jobs.XRD, "axis": {**beamline_jobs.XRD["axis"], "points": 400}}
 MOTION = Motion(velocity=200.0, settle_s=0.1)
 OFTEN = Section(hold_proof_s=0.2, hysteresis_s=0.0, reference_share=0.2)
-
-
-def absorption(energy_ev):
-    """The edge in conftest's simulated beamline."""
-    step = 0.5 + np.arctan((energy_ev - 7112.0) / 1.5) / np.pi
-    return 0.2 + step + 0.4 * np.exp(-0.5 * ((energy_ev - 7116.0) / 2.0) ** 2)
 
 
 def diffraction_rate(two_theta):

@@ -6,7 +6,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from sentry_jobs import INITIAL, MOTION, OFTEN, absorption, diffraction_rate, job
+from made_site import edge_mu
+from sentry_jobs import INITIAL, MOTION, OFTEN, diffraction_rate, job
 
 from materialsdock import config, siteroot
 from materialsdock.campaign import Campaign
@@ -46,7 +47,7 @@ class Twin:
         self.world = World(
             {
                 0: DiffractionScene(x, counts, 1.0, zeros, zeros),
-                1: AbsorptionScene(energy, absorption(energy), 1e6),
+                1: AbsorptionScene(energy, edge_mu(energy), 1e6),
             },
             seed,
         )
@@ -187,7 +188,7 @@ def test_false_alarms_behind_peaks_without_background():
 
 def test_places_lie_on_the_edge_its_top_and_its_foot():
     energy = np.array(sorted({*INITIAL, *np.arange(7108.0, 7120.0, 0.5)}), float)
-    known = Readings(energy, 1e6 * np.exp(-absorption(energy)), np.full(energy.size, 1e6),
+    known = Readings(energy, 1e6 * np.exp(-edge_mu(energy)), np.full(energy.size, 1e6),
                      np.ones(energy.size))  # fmt: skip
     found = places(known, 1.2)
     assert abs(found.edge.energy_ev - 7112.0) <= 2.0

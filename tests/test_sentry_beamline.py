@@ -7,7 +7,8 @@ import time
 from types import SimpleNamespace
 
 import pytest
-from sentry_jobs import MOTION, OFTEN, absorption, job
+from made_site import edge_mu
+from sentry_jobs import MOTION, OFTEN, job
 
 from materialsdock import config, siteroot
 from materialsdock.campaign import Campaign
@@ -239,7 +240,7 @@ def test_what_saturates_is_counted_for_a_shorter_time(rig, limited):
     assert len(told) == len(campaign.decisions) == 8
     assert {o.count_time_s for o in told} == {0.5}
     for o in told:
-        assert abs(o.y - absorption(o.x)) < 6 * o.sigma
+        assert abs(o.y - edge_mu(o.x)) < 6 * o.sigma
     assert len(said(rig, "flag")) == 1
     assert len(said(rig, "retry")) == 7
 
