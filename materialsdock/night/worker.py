@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import zlib
 from collections.abc import Iterator, Mapping
@@ -70,6 +71,7 @@ class Worker:
         going_on = True
         while going_on and (order := self.orders.following())["do"] != "end":
             going_on = self._measured(order["sample"])
+            gc.collect()  # else cycles of a thousand exposures pile up between two rounds
         self._ended = True
         self._turning.result(END_S)  # the file of the beats must not be closed under it
 
