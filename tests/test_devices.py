@@ -213,7 +213,7 @@ def test_a_segment_gives_one_reading_per_step(instrument):
 
 def test_a_segment_in_the_dark_is_refused(instrument):
     done(instrument.shutter.set("closed"))
-    with pytest.raises(DeviceFault, match="no beam"):
+    with pytest.raises(DeviceFault, match="no light"):
         scan(instrument.segment_scanner, SEGMENT)
 
 
