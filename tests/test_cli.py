@@ -92,10 +92,12 @@ def interrupted(folder, end, *words):
         text=True,
         env={k: v for k, v in os.environ.items() if not k.startswith("EPICS_")},
     )
+    heard = []
     for line in child.stderr:
+        heard.append(line)
         if "step" in line:
             break
-    assert simulators(folder)
+    assert simulators(folder), (child.poll(), "".join(heard))
     child.send_signal(end)
     out, err = child.communicate(timeout=60)
     assert child.returncode == 130, err

@@ -98,7 +98,7 @@ def main() -> None:
     parser.add_argument("--limit-min", type=float, help="wall clock after which nights end early")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
     given = parser.parse_args()
-    samples = given.samples or (24 if given.quick else 1000)
+    samples = given.samples or (12 if given.quick else 1000)
     rigs = given.rigs or (1 if given.quick else 2)
     limit_s = 60.0 * given.limit_min if given.limit_min else (170.0 if given.quick else 10_800.0)
     results = run(samples, rigs, limit_s, given.quick, tuple(given.only))

@@ -25,7 +25,7 @@ from materialsdock.night.process import die_with
 SPEED = 2000.0
 POINTS = 20  # of the edges of `duty`
 AROUND_EV = (22.0, 28.0)  # of an edge: few points, and enough for its own stop
-XRD_EVERY = 40
+XRD_EVERY, FIRST_XRD = 40, 3
 CELL_A = 9.3733  # of the demo's fluorapatite, all of its pattern refined [Å]
 BATCH = 80  # positions of the changer that are used
 ROLES = ("daemon", "worker", "analyst", "guard", "librarian")
@@ -80,7 +80,7 @@ def rows(folder: Path, first: int, count: int) -> list[dict[str, Any]]:
             "sample_id": f"S{number:05d}",
             "name": f"sample {number}",
             "position": number % BATCH,
-            **(pattern() if number % XRD_EVERY == XRD_EVERY // 2 else edge(folder, number)),
+            **(pattern() if number % XRD_EVERY == FIRST_XRD else edge(folder, number)),
         }
         for number in range(first, first + count)
     ]
@@ -101,7 +101,7 @@ def resident_mb(made: Rig) -> dict[str, float]:
 
 def rehearse(made: Rig) -> None:
     """`materialsdock simulate` with one edge and one pattern, as operators do before a night."""
-    sheet = made.sheet([*rows(made.folder, 0, 1), *rows(made.folder, XRD_EVERY // 2, 1)])
+    sheet = made.sheet([*rows(made.folder, 0, 1), *rows(made.folder, FIRST_XRD, 1)])
     words = ["simulate", str(sheet), "--seeds", "1", "--no-analyse", "--out", str(made.data)]
     said = made.command(*words, "--site", str(made.site), limit_s=300.0)
     assert said.returncode == 0, said.stderr
