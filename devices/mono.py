@@ -63,6 +63,12 @@ class Monochromator(PseudoPositioner):
         self._energy_target = float(position.energy)
         return super().move(position, **kwargs)
 
+    def stop(self, success: bool = False) -> None:
+        """Stop; the status of a move in flight ends at once, as `success` has it."""
+        if success:
+            self._energy_target = None
+        super().stop(success=success)
+
     def _done_moving(self, success: bool = True, **kwargs: Any) -> None:
         if success and self._energy_target is not None:
             angle = self.bragg.user_readback.get(use_monitor=False)

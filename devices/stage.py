@@ -67,6 +67,17 @@ class VerifiedMotor(EpicsMotor):
         # the status itself ends late: whoever watches knows more
         return super().move(position, wait=wait, timeout=timeout + LATE_S, **kwargs)
 
+    def stop(self, *, success: bool = False) -> None:
+        """Stop; the status of a move in flight ends at once, as `success` has it.
+
+        A RunEngine that pauses says success and makes the move again: a status that failed later
+        would have ophyd stop that one.
+        """
+        self._ended.set()  # nobody is to judge where it comes to rest
+        self.motor_stop.put(1, wait=False)
+        super()._done_moving(success=success)
+        self._target = None
+
     def _watch(self, ended: threading.Event, limit_s: float) -> None:
         """Stop a motion whose readback stands still short of its target, or that never ends."""
         began = since = time.monotonic()
@@ -84,22 +95,24 @@ class VerifiedMotor(EpicsMotor):
     def _give_up(self, why: str) -> None:
         self.fault = why
         self.log.error("%s; stopped", why)
+        self._ended.set()
         if self.connected:
             self.motor_stop.put(1, wait=False)
-        self._target = None
         super()._done_moving(success=False)
+        self._target = None
 
     def _done_moving(self, success: bool = True, **kwargs: Any) -> None:
-        if success and self._target is not None:
-            found = self._arrived(self._target)
+        target, ended = self._target, self._ended
+        if success and target is not None:
+            found = self._arrived(target, ended)
             if found is None:
                 return
-            success, self._sent = found, self._target if found else None
-        self._ended.set()
+            success, self._sent = found, target if found else None
+        ended.set()
         self._target = None  # motion that somebody else starts is not ours to judge
         super()._done_moving(success=success, **kwargs)
 
-    def _arrived(self, target: float) -> bool | None:
+    def _arrived(self, target: float, ended: threading.Event) -> bool | None:
         """Whether the record rests at `target`; None when it moves: its "done" is yet to come.
 
         The "done" of a motion that was stopped just before may arrive after the next one began.
@@ -107,7 +120,7 @@ class VerifiedMotor(EpicsMotor):
         began, since = time.monotonic(), None
         while True:
             moving = self.motor_done_move.get(use_monitor=False) == 0
-            if moving or self._target != target:  # or a next move has begun meanwhile
+            if moving or ended.is_set():  # or it was stopped, or a next move has begun meanwhile
                 return None
             readback = self.user_readback.get(use_monitor=False)
             if abs(readback - target) <= self.tolerance:

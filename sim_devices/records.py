@@ -84,13 +84,16 @@ class MotorRecord(PVGroup):
         wall = beamline.wall_s(abs(target - start) / speed + self.settle_s)
         clock = asyncio.get_running_loop().time
         began = clock()
-        while (elapsed := clock() - began) < wall or beamline.fault("motor_stall"):
-            if self.halt.is_set() or self.wake.is_set():
-                return
+        while not (self.halt.is_set() or self.wake.is_set()):
+            elapsed, stalled = clock() - began, beamline.fault("motor_stall")
+            if elapsed >= wall and not stalled:
+                break
             await asyncio.sleep(max(SHORTEST_SLEEP_S, min(TICK_S, wall - elapsed)))
             if wall > TICK_S and not beamline.fault("motor_stall"):
                 done = min(1.0, (clock() - began) / wall)
                 await self.arrive(start + done * (target - start))
+        else:
+            return  # where it is
         slip = 0.05 * (target - start) if beamline.fault("motor_slip") else 0.0
         await self.arrive(target - slip)
         while beamline.fault("put_hang") and not (self.halt.is_set() or self.wake.is_set()):

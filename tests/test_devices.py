@@ -111,6 +111,28 @@ def test_a_stopped_move_is_not_a_finished_one(instrument, faults):
     assert fails(status)
 
 
+@pytest.mark.parametrize("role", ["two_theta", "mono"])
+def test_a_pause_leaves_the_move_after_it_alone(instrument, faults, role, caplog):
+    device = instrument.devices[role]
+    near, far = {"two_theta": (20.0, 60.0), "mono": (7000.0, 9000.0)}[role]
+
+    def stopped_in_flight(success):
+        faults("motor_stall", 1)  # it moves for as long as this test takes to stop it
+        status = device.set(far)
+        device.stop(success=success)
+        faults("motor_stall", 0)
+        return status
+
+    done(device.set(near))
+    for _ in range(3):
+        assert done(stopped_in_flight(success=True), 1.0)
+        assert device.fault == ""
+        assert done(device.set(far))
+        assert done(device.set(near))
+    assert "instead of" not in caplog.text
+    assert fails(stopped_in_flight(success=False))
+
+
 def test_a_stall_ends_in_time(instrument, faults):
     faults("motor_stall", 1)
     began = time.monotonic()
