@@ -185,6 +185,21 @@ def test_a_slip_is_a_failed_move(instrument, faults, role):
     assert fails(device.set(7100.0 if role == "mono" else away + 3.0))
 
 
+def test_moves_and_counts_that_have_ended_leave_nothing_behind(instrument):
+    device = instrument.devices
+    done(device["shutter"].set("open"))
+
+    def kept():
+        for energy in (7000.0, 7001.0, 7002.0):
+            done(device["mono"].set(energy))
+            done(device["two_theta"].set(energy / 300))
+            done(device["ion_chambers"].trigger())
+        parts = [device["mono"].bragg, *device.values()]
+        return sum(len(part._cid_to_event_mapping) for part in parts)
+
+    assert kept() == kept()
+
+
 def test_impossible_counts_fail_the_trigger(instrument, faults):
     faults("detector_nan", 1)
     status = instrument.ion_chambers.trigger()

@@ -15,8 +15,6 @@ ALARMS: tuple[Severity, ...] = ("warn", "critical")
 # what ends a part; whatever else leaves it (a fault, an abort) tells nothing of how long it takes
 COMPLETED = (("measuring", "measured"), ("analysing", "done"), ("analysing", "done_with_warnings"),
              ("analysing", "failed"))  # fmt: skip
-
-
 # of every sample: instrument seconds of its last decision; the maximum is of the index alone
 COUNTED = """
 SELECT samples.sample_id, samples.body, json_extract(decisions.body, '$.seconds_measured')

@@ -15,7 +15,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "faults"))
 import numpy as np
-import psutil
+from night_memory import ROLES, courses, resident_mb, slopes
 from rig import Rig, rig, until, write_edge
 
 from materialsdock import demo
@@ -28,8 +28,6 @@ AROUND_EV = (22.0, 28.0)  # of an edge: few points, and enough for its own stop
 XRD_EVERY, FIRST_XRD = 40, 3
 CELL_A = 9.3733  # of the demo's fluorapatite, all of its pattern refined [Å]
 BATCH = 80  # positions of the changer that are used
-ROLES = ("daemon", "worker", "analyst", "guard", "librarian")
-NIGHT_H, NIGHT_SAMPLES = 10.0, 1000  # for slopes
 BROKEN = ("worker", "daemon", "guard", "analyst", "ioc", "beam", "nan", "stall")
 SETTLED = ("done", "done_with_warnings", "held", "failed")
 CHANGES = {
@@ -84,19 +82,6 @@ def rows(folder: Path, first: int, count: int) -> list[dict[str, Any]]:
         }
         for number in range(first, first + count)
     ]
-
-
-def resident_mb(made: Rig) -> dict[str, float]:
-    """Resident memory [MB] of every role that lives."""
-    found = {}
-    for role in ROLES:
-        pid = made.pid(role)
-        if pid is not None:
-            try:
-                found[role] = psutil.Process(pid).memory_info().rss / 1e6
-            except psutil.NoSuchProcess:
-                continue
-    return found
 
 
 def rehearse(made: Rig) -> None:
@@ -160,7 +145,7 @@ def night(samples: int, faults: float, seed: int, limit_s: float) -> dict[str, A
             time.sleep(0.5)
         wall_s = time.monotonic() - began
         return {**judged(made, samples, wall_s), "broken": broken,
-                "memory_mb_per_h": slopes(memory)}  # fmt: skip
+                "memory_mb_per_h": slopes(memory), "memory_mb": courses(memory)}  # fmt: skip
 
 
 def together(nights: list[dict[str, Any]]) -> dict[str, Any]:
@@ -169,6 +154,7 @@ def together(nights: list[dict[str, Any]]) -> dict[str, Any]:
     found |= {key: [x for one in nights for x in one[key]] for key in ("wrong", "broken")}
     found["took"] = [each for one in nights for each in one["took"]]
     found["forecast"] = nights[0]["forecast"]
+    found["memory_mb"] = [one["memory_mb"] for one in nights]
     grown = [one["memory_mb_per_h"] for one in nights]
     return {
         **found,
@@ -251,18 +237,6 @@ def duty(samples: int, speed: float, points: int) -> dict[str, Any]:
         "counting": counting_s / wall_s, "limit": counting_s / instrument_s,
         "overhead_s_per_point": (wall_s - instrument_s) / speed / (points * samples),
     }  # fmt: skip
-
-
-def slopes(memory: list[tuple[int, dict[str, float]]]) -> dict[str, float]:
-    """Growth [MB/h] by role, as if so many samples filled a night; a fifth is warm-up."""
-    found = {}
-    last = memory[-1][0] if memory else 0
-    for role in ROLES:
-        series = np.array([(n, m[role]) for n, m in memory if role in m and n > last * 0.2])
-        if len(series) > 10 and np.ptp(series[:, 0]) > 0:
-            per_sample = np.polyfit(series[:, 0], series[:, 1], 1)[0]
-            found[role] = float(per_sample * NIGHT_SAMPLES / NIGHT_H)
-    return found
 
 
 def estimates(clean: dict[str, Any], seed: int, nights: int = 300) -> dict[str, Any]:
