@@ -85,7 +85,7 @@ def test_an_absorption_demo_ends_in_one_json_object_and_a_report(tmp_path, said)
 def interrupted(folder, end, *words):
     """The error of a command that gets the signal `end` while it measures."""
     child = subprocess.Popen(
-        [*COMMAND, *words, "--json", "--speed", "20"],
+        [*COMMAND, *words, "--json", "--speed", "5"],
         cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -8,7 +8,7 @@ faults: the same with about one fault in a hundred samples: SIGKILL of worker, d
 analyst or IOC, a beam dump, NaN from the detector, a motor that stalls.  Both nights run side by
 side.
 Wrong results, although the sample is said to be done: an E0 more than 5 of its sd and 0.5 eV from
-the truth, a cell more than 5 esd and 0.005 Å from the demo's.  Memory: slope of the resident sets
+the truth, a cell more than 5 esd and 0.005 Å from the demo's.  Memory: slope of the anonymous pages
 over the samples, for a night of 10 h.
 duty: a few samples on a hardly accelerated instrument; seconds of counting over wall clock (times
 speed), against the limit: counting over counting and travel, without any overhead.

@@ -11,13 +11,17 @@ NIGHT_H, NIGHT_SAMPLES = 10.0, 1000  # for slopes
 
 
 def resident_mb(made: Rig) -> dict[str, float]:
-    """Resident memory [MB] of every role that lives."""
+    """Resident anonymous memory [MB] of every role that lives.
+
+    Pages of files (libraries) are left out: the kernel takes and gives them as it likes.
+    """
     found = {}
     for role in ROLES:
         pid = made.pid(role)
         if pid is not None:
             try:
-                found[role] = psutil.Process(pid).memory_info().rss / 1e6
+                memory = psutil.Process(pid).memory_info()
+                found[role] = (memory.rss - memory.shared) / 1e6
             except psutil.NoSuchProcess:
                 continue
     return found
@@ -36,6 +40,6 @@ def slopes(memory: list[tuple[int, dict[str, float]]]) -> dict[str, float]:
 
 
 def courses(memory: list[tuple[int, dict[str, float]]]) -> dict[str, list[list[float]]]:
-    """[samples settled, resident memory [MB]] by role, about forty of each night."""
+    """[samples settled, anonymous memory [MB]] by role, about forty of each night."""
     kept = memory[:: max(1, len(memory) // 40)]
     return {role: [[n, round(m[role], 2)] for n, m in kept if role in m] for role in ROLES}
