@@ -32,6 +32,11 @@ PORT = simulation.free_port()
 os.environ.update(simulation.channel_access(PORT))
 
 
+def pytest_xdist_auto_num_workers(config):
+    """Tests wait for other processes a third of their time."""
+    return len(os.sched_getaffinity(0)) * 3 // 2
+
+
 def pytest_collection_modifyitems(items):
     """What is marked slow has a shorter sibling, which runs always; see tests/faults too."""
     for item in items:

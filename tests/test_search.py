@@ -228,7 +228,7 @@ def test_one_wavelength_and_a_capillary_narrow_the_space(pattern):
 
 def test_a_small_search_with_the_real_engine():
     pattern = simulated(((LAB6, 30), (FLUORITE, 70)))
-    result = search(pattern, (LAB6, FLUORITE), CU, trials=2, workers=1, range=(20.0, 75.0))
+    result = search(pattern, (LAB6, FLUORITE), CU, trials=2, workers=1, range=(20.0, 60.0))
     first, *others = result.trials
     assert first.state == "complete"
     assert others
