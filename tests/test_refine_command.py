@@ -16,7 +16,7 @@ from materialsdock.report.crystal import write_cif
 from materialsdock.report.diffraction import search as search_figure
 from tests.structures import LAB6, simulated
 
-RANGE = (20.0, 80.0)
+RANGE = (20.0, 70.0)
 
 
 @pytest.fixture(scope="module")

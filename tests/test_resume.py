@@ -16,7 +16,7 @@ import pytest
 from materialsdock.ledger import Ledger
 
 CHILD = Path(__file__).with_name("measure_child.py")
-KILLS = 5
+KILLS = 3
 
 
 @pytest.fixture(scope="module")

@@ -22,6 +22,7 @@ from materialsdock.refinement.rietx_engine import RietxEngine
 from materialsdock.refinement.search import objective, search
 from materialsdock.refinement.storage import opened
 from tests.structures import FLUORITE, LAB6, Pretender, simulated
+from tests.test_texture import Here
 
 CU = Diffractometer()
 
@@ -228,7 +229,7 @@ def test_one_wavelength_and_a_capillary_narrow_the_space(pattern):
 
 def test_a_small_search_with_the_real_engine():
     pattern = simulated(((LAB6, 30), (FLUORITE, 70)))
-    result = search(pattern, (LAB6, FLUORITE), CU, trials=2, workers=1, range=(20.0, 60.0))
+    result = search(pattern, (LAB6, FLUORITE), CU, trials=2, range=(20.0, 60.0), executor=Here())
     first, *others = result.trials
     assert first.state == "complete"
     assert others

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,7 +11,9 @@ import pytest
 from materialsdock import cli, diffraction
 from materialsdock.ledger import Ledger
 from materialsdock.model import Fit
+from materialsdock.refinement.search import search
 from tests.structures import CORUNDUM, FLUORITE, ZINCITE, simulated
+from tests.test_texture import Here
 
 TRIALS = 12
 WITHIN = 0.005
@@ -39,6 +42,7 @@ class Particular:
 def refine(tmp_path, monkeypatch, capsys):
     """The command with Rwp from a formula: what it says, and its objectives trial by trial."""
     monkeypatch.setattr(diffraction, "_engine", lambda options: Particular())
+    monkeypatch.setattr(diffraction, "search", partial(search, executor=Here()))
     for structure in SERIES:
         pattern = simulated([(structure, 1.0)])
         table = np.c_[pattern.two_theta, pattern.intensity, pattern.sigma]
