@@ -34,7 +34,7 @@ os.environ.update(simulation.channel_access(PORT))
 
 def pytest_xdist_auto_num_workers(config):
     """Tests wait for other processes a third of their time."""
-    return len(os.sched_getaffinity(0)) * 3 // 2
+    return len(os.sched_getaffinity(0)) + 2
 
 
 def pytest_collection_modifyitems(items):
