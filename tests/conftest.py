@@ -17,6 +17,7 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 from made_site import edge_mu
 
 from devices import channel_access
@@ -27,6 +28,10 @@ SPEED = 500.0
 HERE = Path(__file__).parent
 SLOW = "MATERIALSDOCK_SLOW"
 
+# no test fails because the machine is busy
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
+
 # libca reads its environment once, when it is loaded: before any test imports it
 PORT = simulation.free_port()
 os.environ.update(simulation.channel_access(PORT))
@@ -34,7 +39,7 @@ os.environ.update(simulation.channel_access(PORT))
 
 def pytest_xdist_auto_num_workers(config):
     """Tests wait for other processes a third of their time."""
-    return len(os.sched_getaffinity(0)) + 2
+    return len(os.sched_getaffinity(0)) * 3 // 2
 
 
 def pytest_collection_modifyitems(items):

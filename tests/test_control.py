@@ -262,4 +262,4 @@ class Control(RuleBasedStateMachine):
 
 
 TestControl = Control.TestCase
-TestControl.settings = settings(max_examples=25, stateful_step_count=20, deadline=None)
+TestControl.settings = settings(max_examples=25, stateful_step_count=20)

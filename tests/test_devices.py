@@ -72,9 +72,7 @@ def test_plain_ophyd_motor_and_scaler_connect_to_the_simulation(beamline):
         scaler.destroy()
 
 
-@settings(
-    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(energy=st.floats(2300.0, 29000.0))
 def test_energy_and_bragg_angle_are_inverse(instrument, energy):
     angle = instrument.mono.forward(energy=energy)

@@ -31,7 +31,7 @@ def test_it_is_an_engine(name):
 
 
 @names
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(kernel=kernels, seed=seeds)
 def test_the_posterior_is_that_of_dense_algebra(name, kernel, seed):
     case = problem(seed)
@@ -44,7 +44,7 @@ def test_the_posterior_is_that_of_dense_algebra(name, kernel, seed):
 
 
 @names
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(kernel=kernels, seed=seeds)
 def test_the_posterior_between_grid_positions(name, kernel, seed):
     case = problem(seed)
@@ -59,7 +59,7 @@ def test_the_posterior_between_grid_positions(name, kernel, seed):
 
 
 @names
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(kernel=kernels, seed=seeds)
 def test_innovations_are_those_of_one_cholesky_in_acquisition_order(name, kernel, seed):
     grid, at, y, noise = problem(seed)
@@ -84,7 +84,7 @@ def test_an_innovation_is_known_before_the_point_is_taken_in(name):
 
 
 @names
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(kernel=kernels, seed=seeds, split=st.integers(0, 25))
 def test_a_replay_is_the_updates_in_turn(name, kernel, seed, split):
     grid, at, y, noise = problem(seed)
@@ -210,7 +210,7 @@ def test_samples_have_the_posterior_as_their_law(name, shape):
 
 
 @names
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(kernel=kernels, seed=seeds, n=st.integers(0, 25))
 def test_imse_scores_are_those_of_the_dense_covariance(name, kernel, seed, n):
     case = problem(seed, n=n)
@@ -223,7 +223,7 @@ def test_imse_scores_are_those_of_the_dense_covariance(name, kernel, seed, n):
 
 
 @names
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(kernel=kernels, seed=seeds)
 def test_a_sweep_is_the_greedy_one_and_changes_nothing(name, kernel, seed):
     case = problem(seed, n=8, m=40)

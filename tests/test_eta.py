@@ -115,7 +115,7 @@ def test_the_last_analysis_counts():
     assert eta.finish([eta.Left("xanes")] * 2, known).p50_s == pytest.approx(2100.0, rel=0.1)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     st.lists(st.floats(1.0, 1e5), min_size=1, max_size=8),
     st.lists(st.floats(0.0, 1e6), min_size=1, max_size=5),

@@ -145,7 +145,7 @@ def test_binary_is_refused(tmp_path):
         read_measured(path)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.binary(max_size=300) | st.text(max_size=300).map(str.encode))
 def test_anything_else_is_measured_or_refused(tmp_path_factory, data):
     path = tmp_path_factory.getbasetemp() / "fuzz.dat"
@@ -154,7 +154,7 @@ def test_anything_else_is_measured_or_refused(tmp_path_factory, data):
         assert isinstance(read_measured(path), Measured)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(cut=st.integers(0, 700), insert=st.sampled_from(["\x00", "nan", "BANK", "-", "1e999", "\n"]))
 def test_a_damaged_file_is_measured_or_refused(tmp_path_factory, cut, insert):
     text = f"20.0 0.02 20.98\n{blocks(Y, 8)}"

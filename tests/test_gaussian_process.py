@@ -57,7 +57,7 @@ kernels = st.builds(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(kernel=kernels, seed=st.integers(0, 10**6))
 def test_growing_by_one_equals_dense_algebra(kernel, seed):
     grid, at, y, noise = problem(seed)
@@ -73,7 +73,7 @@ def test_growing_by_one_equals_dense_algebra(kernel, seed):
     assert hyperparameters.log_likelihood(kernel, grid[at], y - 0.3, noise) == pytest.approx(exact)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(kernel=kernels, seed=st.integers(0, 10**6))
 def test_posterior_between_grid_positions(kernel, seed):
     grid, at, y, noise = problem(seed)
@@ -182,7 +182,7 @@ def test_a_singular_covariance_gets_as_little_jitter_as_it_needs():
 # -- acquisition --------------------------------------------------------------------------------
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(kernel=kernels, seed=st.integers(0, 10**6))
 def test_imse_scores_are_what_one_more_observation_brings(kernel, seed):
     grid, at, y, noise = problem(seed, n=8, m=25)
@@ -195,7 +195,7 @@ def test_imse_scores_are_what_one_more_observation_brings(kernel, seed):
         assert scores[j] == pytest.approx(gained, abs=1e-7)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(kernel=kernels, seed=st.integers(0, 10**6))
 def test_a_sweep_is_chosen_as_if_each_pick_had_been_measured(kernel, seed):
     grid, at, y, noise = problem(seed, n=8, m=40)
@@ -246,7 +246,7 @@ def test_a_sweep_travels_one_way_from_the_nearer_end(positions, start):
 # -- hyperparameters ----------------------------------------------------------------------------
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 10**6), shape=st.sampled_from(SHAPES))
 def test_the_gradient_is_the_slope_of_the_likelihood_by_either_way(seed, shape):
     grid, at, y, noise = problem(seed)
@@ -273,7 +273,7 @@ def test_the_fit_finds_the_hyperparameters_that_made_the_data():
     assert likelihood >= hyperparameters.log_likelihood(truth, x, y, noise) - 0.5
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(unit=st.floats(1e-3, 1e5), offset=st.floats(-1e3, 1e3))
 def test_the_fit_does_not_depend_on_the_unit_of_y_nor_on_where_the_axis_begins(unit, offset):
     grid, at, y, noise = problem(3)

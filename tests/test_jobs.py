@@ -64,7 +64,7 @@ class Sample(RuleBasedStateMachine):
 
 
 TestSample = Sample.TestCase
-TestSample.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+TestSample.settings = settings(max_examples=100, stateful_step_count=30)
 
 
 def test_the_table_speaks_of_states_and_events_there_are():

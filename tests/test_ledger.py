@@ -58,7 +58,7 @@ def an_observation(n):
     return Observation(f"run/{n}", n, 1.0 + n, 2.0, 0.1, 1.0, "run")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(made=st.lists(observations, max_size=4, unique_by=lambda o: o.uid), decision=decisions)
 def test_everything_comes_back_exactly(made, decision):
     with tempfile.TemporaryDirectory() as folder, Ledger(Path(folder) / "l.sqlite") as ledger:

@@ -166,7 +166,7 @@ def test_four_processes_never_claim_one_sample_twice(ledger):
 waiting = st.lists(st.integers(-1, 1), min_size=1, max_size=6)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     priorities=waiting,
     moves=st.lists(st.tuples(st.integers(0, 5), st.integers(-1, 9)), max_size=12),
@@ -274,7 +274,7 @@ class Night(RuleBasedStateMachine):
 
 
 TestNight = Night.TestCase
-TestNight.settings = settings(max_examples=15, stateful_step_count=20, deadline=None)
+TestNight.settings = settings(max_examples=15, stateful_step_count=20)
 
 
 def test_facts_are_replaced(ledger):

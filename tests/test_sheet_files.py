@@ -62,7 +62,7 @@ def sheets(draw):
 
 
 @given(sheets())
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 def test_what_is_written_as_csv_is_read_back(tmp_path_factory, entries):
     path = tmp_path_factory.mktemp("sheet") / "s.csv"
     write_sheet(path, entries)

@@ -19,7 +19,7 @@ from materialsdock import sheet_bounds, sheet_files
 
 
 @given(st.binary(max_size=400), st.sampled_from([b"", HEADER.encode(), b"\xef\xbb\xbf"]))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_bytes_as_csv_end_in_entries_or_one_refusal(tmp_path_factory, tail, head):
     path = tmp_path_factory.mktemp("sheet") / "s.csv"
     path.write_bytes(head + tail)

@@ -101,7 +101,7 @@ def test_repeat_visits_merge_by_precision():
     assert merged.sigma.tolist() == pytest.approx([125.0**-0.5, 0.3])
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(value=st.floats(-1e6, 1e6), sigma=st.floats(1e-6, 1e3))
 def test_a_flat_signal_is_measured_and_known(value, sigma):
     learner = SpectrumLearner(ENERGY, count_time_s=1.0)

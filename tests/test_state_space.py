@@ -87,7 +87,7 @@ def dense_likelihood(kernel, x, y, noise):
     return value, [0.5 * kernel.variance * np.sum(inner * each) for each in (slope, rho)]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(kernel=kernels, seed=seeds, n=st.integers(1, 40))
 def test_the_likelihood_and_its_slopes_are_exact(kernel, seed, n):
     grid, at, y, noise = problem(seed, n=n)
@@ -105,7 +105,7 @@ def test_the_likelihood_and_its_slopes_are_exact(kernel, seed, n):
     np.testing.assert_allclose(found, slopes, rtol=1e-7, atol=1e-7)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(kernel=kernels, seed=seeds, n=st.integers(1, 40))
 def test_predicting_in_one_go_is_that_of_dense_algebra(kernel, seed, n):
     case = problem(seed, n=n)

@@ -153,7 +153,7 @@ def carry_out(job, script, ledger, killed):
 
 
 @pytest.mark.parametrize("name", JOBS)
-@settings(max_examples=7, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=7, suppress_health_check=[HealthCheck.too_slow])
 @given(script=scripts)
 def test_resumed_at_any_moment_is_as_if_never_interrupted(name, script):
     with tempfile.TemporaryDirectory() as folder:

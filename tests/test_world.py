@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from materialsdock import simulation, siteroot
@@ -30,6 +30,7 @@ def world(seed=0, **used):
     return World({0: scene}, seed)
 
 
+@settings(max_examples=40)
 @given(st.lists(st.floats(0.01, 1.0), min_size=1, max_size=6), st.integers(0, 99))
 def test_visits_add_up_to_exactly_what_was_measured(shares, seed):
     visits = 2.0 * np.array(shares) / sum(shares)

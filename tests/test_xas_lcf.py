@@ -28,7 +28,7 @@ def values(found, names=NAMES):
     return [found.fractions[name].value for name in names]
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(st.lists(st.floats(0.0, 1.0), min_size=3, max_size=3).filter(lambda f: sum(f) > 0.1))
 def test_fractions_of_any_mixture_are_found_within_a_percent(parts):
     parts = np.array(parts) / sum(parts)
