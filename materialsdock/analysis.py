@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -148,7 +149,10 @@ def _of_early_stop(edge: EdgeFit, promised: Certificate) -> EdgeFit:
     of themselves where points lie far apart.
     """
     bounds = {said.name: said.bound / BOUND_SIGMAS for said in promised.statements}
-    early = f"stopped early ({promised.missing}): sd are widened for the gaps, and not tested"
+    sure = "sd are widened for the gaps, and not tested"
+    if math.isinf(bounds["e0"]):
+        sure = "how far off E0 may be cannot be said"
+    early = f"stopped early ({promised.missing}): {sure}"
     return replace(
         edge,
         e0_sd_ev=max(edge.e0_sd_ev, bounds["e0"]),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -60,6 +62,18 @@ def test_the_edge_of_an_early_stop_says_that_its_sd_is_widened_and_not_tested(tm
     assert outcome.edge.e0_sd_ev == pytest.approx(said["e0"]["bound"] / 1.96)
     assert outcome.edge.e0_sd_ev > said["e0"]["sd"]
     assert outcome.edge.edge_step_sd > said["edge_step"]["sd"]
+
+
+def test_an_edge_that_may_be_anywhere_has_no_sd_and_still_a_page(tmp_path):
+    outcome = measured(tmp_path, ["maximum_points=24"])
+    bounds = [SimpleNamespace(name=name, bound=float("inf")) for name in analysis.CERTIFIED]
+    promised = SimpleNamespace(statements=bounds, missing="24 of at least 30 points")
+    edge = analysis._of_early_stop(outcome.edge, promised)
+    assert "cannot be said" in edge.warnings[-1]
+    unknown = replace(outcome, edge=edge)
+    assert json.loads(json.dumps(summary_json(unknown), allow_nan=False))["e0_sd_ev"] is None
+    assert "cannot be said" in overview(unknown)
+    assert "Edge and normalisation" in render_report(unknown)
 
 
 def test_what_the_user_wanted_is_certified(tmp_path):

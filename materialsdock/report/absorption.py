@@ -70,7 +70,7 @@ def edge_position(measured: Spectrum, edge: EdgeFit) -> Drawing:
         "Edge and normalisation",
         "Left: the spectrum with the pre-edge and post-edge lines it is normalised by. Right: "
         "the normalised curve near the edge; the vertical line and its band mark E₀ ± 2 "
-        "standard deviations.",
+        "standard deviations, where they are known.",
         partial(_draw_edge, measured, edge),
         3.1,
     )
@@ -88,7 +88,8 @@ def _draw_edge(measured: Spectrum, edge: EdgeFit, figure: Figure) -> None:
     near = (energy > edge.e0_ev - 40) & (energy < edge.e0_ev + 80)
     right.plot(energy[near], edge.flat[near], BLUE, lw=1.1)
     sd = 2 * edge.e0_sd_ev
-    right.axvspan(edge.e0_ev - sd, edge.e0_ev + sd, color=ORANGE, alpha=0.3, lw=0)
+    if np.isfinite(sd):  # of a stop before its time nothing may be known
+        right.axvspan(edge.e0_ev - sd, edge.e0_ev + sd, color=ORANGE, alpha=0.3, lw=0)
     right.axvline(edge.e0_ev, color=ORANGE, lw=0.8)
     for level in (0.0, 1.0):
         right.axhline(level, color=RULE, lw=0.6, zorder=0)
