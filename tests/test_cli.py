@@ -7,13 +7,11 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
-from types import SimpleNamespace
 
 import pytest
 
-from materialsdock import cli, runner
+from materialsdock import cli
 
 COMMAND = (sys.executable, "-c", "from materialsdock.cli import main; main()")
 
@@ -58,8 +56,8 @@ def simulators(folder):
     return set(found.stdout.split())
 
 
-def interrupted(folder, *words):
-    """The error of a command that gets Ctrl-C while it measures."""
+def interrupted(folder, end, *words):
+    """The error of a command that gets the signal `end` while it measures."""
     child = subprocess.Popen(
         [*COMMAND, *words, "--json", "--speed", "5"],
         cwd=folder,
@@ -74,7 +72,7 @@ def interrupted(folder, *words):
         if "step" in line:
             break
     assert simulators(folder), (child.poll(), "".join(heard))
-    child.send_signal(signal.SIGINT)
+    child.send_signal(end)
     out, err = child.communicate(timeout=100)
     assert child.returncode == 130, err
     deadline = time.monotonic() + 5
@@ -89,8 +87,9 @@ def interrupted(folder, *words):
 
 def test_interrupted_it_cleans_up_and_ends_in_one_json_object_and_a_report(tmp_path, said):
     stop = ("--stop", "maximum_points=60")
-    job_id = interrupted(tmp_path, "demo", "--technique", "xas", *stop)["where"]
+    job_id = interrupted(tmp_path, signal.SIGINT, "demo", "--technique", "xas", *stop)["where"]
     resume = ("measure", "--resume", job_id, "--out", "materialsdock-demo")
+    assert interrupted(tmp_path, signal.SIGTERM, *resume)["where"] == job_id
     done = run(*resume, "--json", "--speed", "500", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
@@ -105,17 +104,6 @@ def test_interrupted_it_cleans_up_and_ends_in_one_json_object_and_a_report(tmp_p
     code, again, _ = said(*resume, "--json")  # nothing is left to measure
     assert code == 0
     assert json.loads(again)["e0_ev"] == found["e0_ev"]
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_operator_and_the_system_end_a_measurement_alike(number):
-    before, ended = signal.getsignal(number), threading.Event()
-    engine = SimpleNamespace(abort=lambda why: ended.set() if why == "operator" else None)
-    with runner._signals_abort(engine) as asked:
-        os.kill(os.getpid(), number)
-        assert ended.wait(5)
-        assert asked.is_set()
-    assert signal.getsignal(number) is before
 
 
 @pytest.mark.parametrize(

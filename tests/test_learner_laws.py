@@ -78,7 +78,7 @@ def test_telling_in_parts_is_telling_at_once(case):
     assert state(piecemeal, case.axis) == state(learner, case.axis)
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", range(3))
 def test_the_order_of_telling_does_not_matter(case, seed):
     learner, _, told = case.run()
     order = np.random.default_rng(seed).permutation(len(told))

@@ -57,7 +57,7 @@ def test_planted_widths_are_found_and_pay():
     assert price["own"] < 0.9 * price["shared"]
 
 
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0, 1, 2])
 def test_equal_widths_are_not_worth_a_parameter(seed):
     price, _ = prices(mixed(0.06, 0.06, seed=seed))
     assert price["shared"] < price["own"]

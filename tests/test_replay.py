@@ -95,9 +95,9 @@ def test_rebuilt_at_any_step_it_decides_the_same(tmp_path, case):
     with Ledger(tmp_path / "killed.sqlite") as ledger:
         ledger.add_job(job)
         go_on(Campaign(job, ledger), truth, 3)
-        for _ in range(2):
+        for _ in range(4):
             campaign = Campaign.resume(job.job_id, ledger)
-            go_on(campaign, truth, 1 + len(whole.decisions) // 3)
+            go_on(campaign, truth, 1 + len(whole.decisions) // 5)
         again = go_on(Campaign.resume(job.job_id, ledger), truth)
     assert len(again.decisions) == len(whole.decisions)
     for one, other in zip(whole.decisions, again.decisions, strict=True):

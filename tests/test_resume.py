@@ -16,7 +16,7 @@ import pytest
 from materialsdock.ledger import Ledger
 
 CHILD = Path(__file__).with_name("measure_child.py")
-KILLS = 3
+KILLS = 5
 
 
 @pytest.fixture(scope="module")
