@@ -7,11 +7,11 @@ from typing import Any
 
 __version__ = "0.1.0"
 # by name: what imports the package must not thereby depend on what its extension needs
-_EXTENSION = "materialsdock.magic"
+_EXTENSION = "materialsdock.shell.magic"
 
 
 def load_ipython_extension(shell: Any) -> None:
-    """`%load_ext materialsdock`: the running night as `md`; see materialsdock.magic."""
+    """`%load_ext materialsdock`: the running night as `md`; see materialsdock.shell.magic."""
     import_module(_EXTENSION).load(shell)
 
 

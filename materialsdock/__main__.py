@@ -1,5 +1,5 @@
 """`python -m materialsdock`: the same as `materialsdock`."""
 
-from materialsdock.cli import main
+from materialsdock.cli.app import main
 
 main()

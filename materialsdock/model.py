@@ -14,23 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from materialsdock.errors import InputError
-from materialsdock.fits import Assessment as Assessment
-from materialsdock.fits import Check as Check
-from materialsdock.fits import Correlation as Correlation
-from materialsdock.fits import Fit as Fit
-from materialsdock.fits import HeldOut as HeldOut
-from materialsdock.fits import HybridResult as HybridResult
-from materialsdock.fits import Parameter as Parameter
-from materialsdock.fits import PhaseFit as PhaseFit
-from materialsdock.fits import Point as Point
-from materialsdock.fits import Solution as Solution
-from materialsdock.fits import Trial as Trial
-from materialsdock.spectra import AbsorptionFit as AbsorptionFit
-from materialsdock.spectra import Combination as Combination
-from materialsdock.spectra import Oscillations as Oscillations
 
 FloatArray = NDArray[np.float64]
-Technique = Literal["xrd", "xas"]
 
 
 @dataclass(frozen=True)
@@ -51,7 +36,7 @@ class Sample:
     """What lies at one position of the sample changer."""
 
     name: str
-    technique: Technique
+    technique: str
     position: int = 0
     structures: tuple[Structure, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
@@ -69,14 +54,14 @@ class Job:
 
 @dataclass(frozen=True, eq=False)
 class Axis:
-    """The scanned axis: `name` is "two_theta" (deg) or "energy" (eV).
+    """The scanned axis, e.g. "two_theta" in "deg" or "energy" in "eV".
 
     grid : (m,) strictly increasing candidate positions [unit]
     resolution : intrinsic width [unit] (instrument or core hole); no gap may stay wider than it
     """
 
-    name: Literal["two_theta", "energy"]
-    unit: Literal["deg", "eV"]
+    name: str
+    unit: str
     grid: FloatArray
     resolution: float
 
@@ -91,12 +76,55 @@ class Axis:
         grid.setflags(write=False)
         object.__setattr__(self, "grid", grid)
 
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> Axis:
+        """The axis of a job: `grid` as a list, or evenly spaced `start`, `step`, `points`."""
+        s = dict(settings)
+        grid = s.get("grid")
+        if grid is None:
+            grid = s["start"] + s["step"] * np.arange(s["points"])
+        return cls(s["name"], s["unit"], np.asarray(grid, dtype=float), s["resolution"])
+
     def index(self, x: float | FloatArray) -> NDArray[np.int64]:
         """Indices of the grid positions nearest to `x` (any shape)."""
         x = np.asarray(x, dtype=float)
         right = np.clip(np.searchsorted(self.grid, x), 1, self.grid.size - 1)
         left_is_nearer = x - self.grid[right - 1] <= self.grid[right] - x
         return (right - left_is_nearer).astype(np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """A scan: x (n,) is 2θ [deg] or energy [eV], y (n,) counts or µ, sigma (n,) if there is one.
+
+    count_time_s : seconds per step, when the file says so; kind : the format it was read as
+    notes : what the reader had to decide
+    """
+
+    technique: str
+    x: FloatArray
+    y: FloatArray
+    sigma: FloatArray | None = None
+    count_time_s: float | None = None
+    wavelengths_angstrom: tuple[float, ...] | None = None
+    kind: str = ""
+    notes: tuple[str, ...] = ()
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Scan:
+    """What a full scan would measure; a job never leaves its range.
+
+    x : (n,) positions [unit of the axis]
+    count_time_s : per position, None: as the profile says
+    about : what the technique knows of it besides, e.g. the edge, or the wavelengths [Å]
+    """
+
+    technique: str
+    x: FloatArray
+    count_time_s: float | None = None
+    about: Any = None
 
 
 @dataclass(frozen=True)
@@ -196,76 +224,30 @@ class Decision:
 
 
 @dataclass(frozen=True)
-class Diffractometer:
-    """What a refinement must know of the instrument.
+class Parameter:
+    """A refined number with its estimated standard deviation (None: not refined)."""
 
-    wavelengths_angstrom, weights : emission lines; polarization : K, 0.5 = unpolarised
-    fwhm_deg : instrument width at mid-range; radius_mm : goniometer radius
+    name: str
+    value: float
+    esd: float | None = None
+    unit: str = ""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One Optuna trial: its number, the seed of its study, Rwp [%], and how it ended.
+
+    objective : what the search makes small; violations : physical constraints broken
+    values : name -> (value, esd) of what solutions are compared by: cells, weights, coordinates...
     """
 
-    wavelengths_angstrom: tuple[float, ...] = (1.540593, 1.544427)
-    weights: tuple[float, ...] = (1.0, 0.5)
-    polarization: float = 0.5
-    geometry: Literal["bragg_brentano", "debye_scherrer"] = "bragg_brentano"
-    radius_mm: float = 217.5
-    fwhm_deg: float = 0.1
-
-
-@dataclass(frozen=True, eq=False)
-class Pattern:
-    """A powder pattern: (n,) 2θ [deg], intensity [counts/s], sigma [counts/s], count time [s]."""
-
-    two_theta: FloatArray
-    intensity: FloatArray
-    sigma: FloatArray
-    count_time_s: FloatArray
-
-
-@dataclass(frozen=True, eq=False)
-class Spectrum:
-    """An absorption spectrum: (n,) energy [eV], µ, and its standard deviation."""
-
-    energy_ev: FloatArray
-    mu: FloatArray
-    sigma: FloatArray
-
-
-@dataclass(frozen=True, eq=False)
-class EdgeFit:
-    """Normalisation and edge position of a spectrum, with uncertainties from the posterior.
-
-    e0_ev : half height on the main edge; edge_step : jump in µ; energy_ev, flat : (m,) the
-    normalised curve; pre_edge, post_edge : (m,) its lines
-    """
-
-    e0_ev: float
-    e0_sd_ev: float
-    edge_step: float
-    edge_step_sd: float
-    energy_ev: FloatArray
-    flat: FloatArray
-    pre_edge: FloatArray
-    post_edge: FloatArray
-    warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, eq=False)
-class Outcome:
-    """What the morning finds; `measured` the merged points, `curve` the posterior on the axis.
-
-    solutions : the fit and its rivals, best first; assessment : the verdict on the fit
-    hybrid : fit against energy, where a calculator is configured; absorption : beyond the edge
-    """
-
-    job: Job
-    decisions: tuple[Decision, ...]
-    summary: Mapping[str, Any]
-    measured: Pattern | Spectrum
-    fit: Fit | None = None
-    edge: EdgeFit | None = None
-    trials: tuple[Trial, ...] = ()
-    curve: Pattern | Spectrum | None = None
-    solutions: tuple[Solution, ...] = ()
-    assessment: Assessment | None = None
-    hybrid: HybridResult | None = None
-    absorption: AbsorptionFit | None = None
+    number: int
+    seed: int
+    rwp: float | None
+    recipe: Mapping[str, Any]
+    state: Literal["complete", "fail"]
+    reason: str = ""
+    seconds: float = 0.0
+    objective: float | None = None
+    violations: tuple[str, ...] = ()
+    values: Mapping[str, tuple[float, float | None]] = field(default_factory=dict)

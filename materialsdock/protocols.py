@@ -2,23 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from materialsdock.model import (
     Decision,
-    Diffractometer,
     Evidence,
-    Fit,
     FloatArray,
     Job,
     Observation,
-    Pattern,
     Proposal,
     Structure,
+    Trial,
     Verdict,
 )
+from materialsdock.techniques.xrd.model import Diffractometer, Fit, Pattern
+
+Reading = Mapping[str, Any]  # the data of one recorded event, by key
+Stage = Callable[[str], None]  # hears of a stage of the analysis, in words
+
+
+class Counted(NamedTuple):
+    """What one event says: position [unit of the axis], value, its sd, and the count time [s]."""
+
+    x: float
+    y: float
+    sigma: float
+    count_time_s: float
+
+
+def _ignore(_: Any) -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Who wants to hear of progress: stages in words, decisions, trials."""
+
+    stage: Callable[[str], None] = _ignore
+    decision: Callable[[Decision], None] = _ignore
+    trial: Callable[[Trial], None] = _ignore
 
 
 @dataclass(frozen=True)
@@ -42,9 +66,9 @@ class Instrument:
 class Learner(Protocol):
     """Chooses where to count next.
 
-    Laws (tests/test_learner_laws.py): `ask` is pure and deterministic for given data and seed;
-    `tell` is idempotent per uid, and the posterior does not depend on the order of telling;
-    every proposal lies inside the axis.
+    Laws (materialsdock/testing/learner_laws.py): `ask` is pure and deterministic for given data
+    and seed; `tell` is idempotent per uid, and the posterior does not depend on the order of
+    telling; every proposal lies inside the axis.
     """
 
     def ask(self) -> Proposal | None:

@@ -1,6 +1,6 @@
 """One simulated beamline per pytest process, on a port of its own.
 
-`beamline` : the running IOC (materialsdock.simulation.Simulation); position 0 holds five
+`beamline` : the running IOC (materialsdock.profile.simulation.Simulation); position 0 holds five
 diffraction peaks on 1500 steps, position 1 an absorption edge at 7112 eV.
 `RE` : a fresh RunEngine.  `faults("motor_stall", 1)` : switch a fault of the IOC.
 """
@@ -18,10 +18,10 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
-from made_site import edge_mu
+from support.made_site import edge_mu
 
 from devices import channel_access
-from materialsdock import simulation, siteroot
+from materialsdock.profile import simulation, siteroot
 
 PEAKS = ((24.0, 900.0), (30.0, 400.0), (37.0, 1500.0), (44.0, 200.0), (47.0, 60.0))
 SPEED = 500.0

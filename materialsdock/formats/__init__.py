@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from materialsdock.formats.measured import Measured, read_measured
+from materialsdock.formats.measured import read_measured
 
-__all__ = ["Measured", "read_measured"]
+__all__ = ["read_measured"]

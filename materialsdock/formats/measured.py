@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from materialsdock.errors import InputError
-from materialsdock.formats import powder, spectra
 from materialsdock.formats.lines import Lines
-from materialsdock.model import FloatArray, Technique
+from materialsdock.model import Measured
+from materialsdock.techniques.xas import formats as spectra
+from materialsdock.techniques.xrd import formats as powder
 
 LARGEST_BYTES = 50_000_000
 FEWEST_POINTS = 20
@@ -21,26 +21,7 @@ LARGEST_ANGLE_DEG = 180.0
 LARGEST_MU = 20.0
 
 
-@dataclass(frozen=True, eq=False)
-class Measured:
-    """A scan: x (n,) is 2θ [deg] or energy [eV], y (n,) counts or µ, sigma (n,) if there is one.
-
-    count_time_s : seconds per step, when the file says so; kind : the format it was read as
-    notes : what the reader had to decide
-    """
-
-    technique: Technique
-    x: FloatArray
-    y: FloatArray
-    sigma: FloatArray | None = None
-    count_time_s: float | None = None
-    wavelengths_angstrom: tuple[float, ...] | None = None
-    kind: str = ""
-    notes: tuple[str, ...] = ()
-    metadata: Mapping[str, str] = field(default_factory=dict)
-
-
-def read_measured(path: Path, technique: Technique | None = None) -> Measured:
+def read_measured(path: Path, technique: str | None = None) -> Measured:
     """Read a powder pattern or an absorption spectrum.
 
     Raises InputError naming file, line, the offending text and a remedy.
@@ -84,7 +65,7 @@ def _text(path: Path) -> str:
     return raw.decode("utf-8", errors="replace").lstrip("\ufeff")
 
 
-def _guess(found: powder.Scan, lines: Lines) -> Technique:
+def _guess(found: powder.Scan, lines: Lines) -> str:
     if found.kind in spectra.KINDS or found.x.max() > LARGEST_ANGLE_DEG:
         return "xas"
     if found.x.min() > -LARGEST_ANGLE_DEG:
@@ -102,7 +83,7 @@ def _as_spectrum(found: powder.Scan, lines: Lines) -> powder.Scan:
     return replace(found, kind="columns: energy, µ")
 
 
-def _checked(found: powder.Scan, lines: Lines, technique: Technique) -> Measured:
+def _checked(found: powder.Scan, lines: Lines, technique: str) -> Measured:
     bad = np.flatnonzero(~(np.isfinite(found.x) & np.isfinite(found.y)))
     if bad.size:
         i = int(bad[0])

@@ -23,15 +23,15 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
 from distributed import LocalCluster
-from structures import FLUORITE, ZINCITE, simulated
+from support.structures import FLUORITE, ZINCITE, simulated
 
 from materialsdock.errors import MaterialsDockError
-from materialsdock.model import Diffractometer
-from materialsdock.refinement.dask_executor import DaskExecutor
-from materialsdock.refinement.executor import Executor
-from materialsdock.refinement.recipe import SearchSpace
-from materialsdock.refinement.rietx_engine import RietxEngine
-from materialsdock.refinement.search import search
+from materialsdock.optimisation.dask_executor import DaskExecutor
+from materialsdock.optimisation.processes import Executor
+from materialsdock.techniques.xrd.model import Diffractometer
+from materialsdock.techniques.xrd.rietveld.recipe import SearchSpace
+from materialsdock.techniques.xrd.rietveld.rietx_engine import RietxEngine
+from materialsdock.techniques.xrd.search.search import search
 
 CU = Diffractometer()
 MIXTURE = (FLUORITE, ZINCITE)

@@ -27,16 +27,16 @@ from identification_relatives import RIVALS, among_rivals, searches
 from identification_targets import targets
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from measured_data import SHARED
-from structures import CORUNDUM, FLUORITE, LAB6, YTTRIA, ZINCITE, simulated
+from support.measured_data import SHARED
+from support.structures import CORUNDUM, FLUORITE, LAB6, YTTRIA, ZINCITE, simulated
 
 from materialsdock.formats import read_measured
-from materialsdock.model import Diffractometer, Pattern
-from materialsdock.structures.identify import Identification, identify
-from materialsdock.structures.match import match
-from materialsdock.structures.reading import Entry
-from materialsdock.structures.screen import observe, screen, tabulate
-from materialsdock.structures.store import StructureStore
+from materialsdock.techniques.xrd.model import Diffractometer, Pattern
+from materialsdock.techniques.xrd.phases.cif_files import Entry
+from materialsdock.techniques.xrd.phases.identify import Identification, identify
+from materialsdock.techniques.xrd.phases.match import match
+from materialsdock.techniques.xrd.phases.screen import observe, screen, tabulate
+from materialsdock.techniques.xrd.phases.store import StructureStore
 
 SCALED = 400
 SIZES = (1000, 10_000)

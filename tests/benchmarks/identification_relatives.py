@@ -17,15 +17,15 @@ import gemmi
 import numpy as np
 from identification_library import library, scaled
 
-from materialsdock.model import Diffractometer, Pattern
-from materialsdock.store_command import Query, search
-from materialsdock.structures import reading
-from materialsdock.structures.crystal import plain_cif
-from materialsdock.structures.identify import identify
-from materialsdock.structures.match import match
-from materialsdock.structures.reading import Entry
-from materialsdock.structures.screen import observe
-from materialsdock.structures.store import StructureStore
+from materialsdock.techniques.xrd.commands.structure_store import Query, search
+from materialsdock.techniques.xrd.model import Diffractometer, Pattern
+from materialsdock.techniques.xrd.phases import cif_files
+from materialsdock.techniques.xrd.phases.cif_files import Entry
+from materialsdock.techniques.xrd.phases.crystal import plain_cif
+from materialsdock.techniques.xrd.phases.identify import identify
+from materialsdock.techniques.xrd.phases.match import match
+from materialsdock.techniques.xrd.phases.screen import observe
+from materialsdock.techniques.xrd.phases.store import StructureStore
 
 # the element replaced, by what
 RIVALS: Mapping[str, tuple[str, tuple[str, ...]]] = {
@@ -54,7 +54,7 @@ def rivals_of(true: Entry, file: str, strain: float, folder: Path) -> list[Entry
     for name, text in [*texts, (f"{true.name}_{others[0]}_solution", mixed)]:
         path = folder / f"{name}.cif"
         path.write_text(text)
-        found += reading.read_file(str(path), path.name).entries
+        found += cif_files.read_file(str(path), path.name).entries
     return found
 
 

@@ -28,7 +28,7 @@ from checker import breaks
 from night_runs import pool_of
 from rig import Rig, TooLate, profile, rig, until
 
-from materialsdock.night import queue
+from materialsdock.night.queue import queue
 
 ROLES = ("worker", "worker", "worker", "guard", "daemon", "analyst", "librarian", "up", "ioc")
 POINTS = 40

@@ -15,7 +15,7 @@ from learner_runs import SETTLE_S, counted, shipped
 from peers import FAST, Had, same_gp
 from spectra import FIRST, SIMULATED, Problem, Setting, problem
 
-from materialsdock.learning.sweeps import Costs
+from materialsdock.learning.curve.sweeps import Costs
 from materialsdock.model import FloatArray
 
 COUNTS_S = (0.5, 2.0)

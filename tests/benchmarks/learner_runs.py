@@ -10,8 +10,8 @@ import numpy as np
 from peers import Had, Run
 from spectra import Problem
 
-from materialsdock.learning.learner import SpectrumLearner
-from materialsdock.learning.stopping import rule_from_settings
+from materialsdock.learning.curve.spectrum_learner import SpectrumLearner
+from materialsdock.learning.stopping.rules import rule_from_settings
 from materialsdock.model import FloatArray, Observation
 
 COUNT_S, SETTLE_S = 1.0, 0.1

@@ -18,9 +18,9 @@ import numpy as np
 from night_memory import ROLES, courses, resident_mb, slopes
 from rig import Rig, rig, until, write_edge
 
-from materialsdock import demo
-from materialsdock.night import eta, history, queue
-from materialsdock.night.process import die_with
+from materialsdock.campaign import demo
+from materialsdock.night.queue import estimate, history, queue
+from materialsdock.night.system.process import die_with
 
 SPEED = 2000.0
 POINTS = 20  # of the edges of `duty`
@@ -191,7 +191,7 @@ def judged(made: Rig, samples: int, wall_s: float) -> dict[str, Any]:
         "wrong": wrong,
         "wall_s": wall_s,
         "took": [(each.recipe, each.measuring_s, each.counted_s) for each in took],
-        "forecast": queue.fact(made.ledger, eta.FORECAST),
+        "forecast": queue.fact(made.ledger, estimate.FORECAST),
         "points": made.points(),
     }
 
@@ -249,15 +249,15 @@ def estimates(clean: dict[str, Any], seed: int, nights: int = 300) -> dict[str, 
     dice = np.random.default_rng(seed)
     took = [history.Spent("S", recipe, "done", wall_s, 1.0, counted_s, True, True)
             for recipe, wall_s, counted_s in clean["took"]]  # fmt: skip
-    forecast = {recipe: [eta.Foretold(*each) for each in rows]
+    forecast = {recipe: [estimate.Foretold(*each) for each in rows]
                 for recipe, rows in clean["forecast"].items()}  # fmt: skip
     covered, half, naive = [], [], []
     for _ in range(nights):
         drawn = [took[n] for n in dice.integers(0, len(took), dice.integers(20, 61))]
         seen = int(dice.integers(3, 11))
         done, rest = drawn[:seen], drawn[seen:]
-        known = eta.known_from(done, forecast, SPEED)
-        found = eta.finish([eta.Left(each.recipe) for each in rest], known, nights=300)
+        known = estimate.known_from(done, forecast, SPEED)
+        found = estimate.finish([estimate.Left(each.recipe) for each in rest], known, nights=300)
         needed = sum(each.measuring_s for each in rest)
         covered.append(needed + 1.0 <= (found.p90_s or 0.0))
         half.append(needed + 1.0 <= (found.p50_s or 0.0))

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from spectra import Problem
 
-from materialsdock.learning.hyperparameters import best_warped, predict
+from materialsdock.learning.gp.hyperparameters import best_warped, predict
 from materialsdock.model import FloatArray
 
 REFIT_GROWTH = 1.1  # of the points, between fits of a peer's hyperparameters

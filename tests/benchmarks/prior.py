@@ -23,17 +23,17 @@ from typing import Any
 import numpy as np
 
 from materialsdock.formats import read_measured
-from materialsdock.learning.gaussian_process import GridPosterior
-from materialsdock.learning.hyperparameters import best_warped, log_likelihood, predict
-from materialsdock.learning.learner import SpectrumLearner
-from materialsdock.learning.library import LibraryPrior, Standard
-from materialsdock.learning.placement import agreement, place, posterior, unplaced
+from materialsdock.learning.curve.spectrum_learner import SpectrumLearner
+from materialsdock.learning.gp.cholesky import GridPosterior
+from materialsdock.learning.gp.hyperparameters import best_warped, log_likelihood, predict
+from materialsdock.learning.prior.library import LibraryPrior, Standard
+from materialsdock.learning.prior.placement import agreement, place, posterior, unplaced
 from materialsdock.model import Axis, FloatArray, Observation
-from materialsdock.refinement.xas.edge import K_EDGES, locate
+from materialsdock.techniques.xas.edge import K_EDGES, locate
 
 with warnings.catch_warnings():
     warnings.filterwarnings("ignore", category=DeprecationWarning)
-    from materialsdock.learning.prior import learn
+    from materialsdock.learning.prior.learning import learn
 
 LIBRARY = Path(__file__).parents[3] / "shared/data/xas/xasdatalibrary"
 RANGES_EV = {"105 eV": (7076.2, 7181.2), "200 eV": (7050.0, 7250.0)}

@@ -35,11 +35,11 @@ from refinement_inputs import commanded, refused
 from refinement_mixtures import WEIGHED, unseen, weighed
 from refinement_targets import targets
 
-from materialsdock.model import Fit
-from materialsdock.refinement.executors import trial_executor
-from materialsdock.refinement.recipe import PHASE_WIDTHS, SearchSpace
-from materialsdock.refinement.rietx_engine import RietxEngine
-from materialsdock.refinement.search import (
+from materialsdock.optimisation.executors import trial_executor
+from materialsdock.techniques.xrd.model import Fit
+from materialsdock.techniques.xrd.rietveld.recipe import PHASE_WIDTHS, SearchSpace
+from materialsdock.techniques.xrd.rietveld.rietx_engine import RietxEngine
+from materialsdock.techniques.xrd.search.search import (
     SearchResult,
     independent_residuals,
     objective,

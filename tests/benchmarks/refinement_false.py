@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from structures import cif
+from support.structures import cif
 
 from materialsdock.model import Structure
 

@@ -18,11 +18,12 @@ from typing import Any
 
 import numpy as np
 import refinement_cases as cases
-from structures import FLUORITE, simulated
+from support.structures import FLUORITE, simulated
 
 from materialsdock.errors import MaterialsDockError
-from materialsdock.model import Diffractometer, Structure
-from materialsdock.refinement.search import search
+from materialsdock.model import Structure
+from materialsdock.techniques.xrd.model import Diffractometer
+from materialsdock.techniques.xrd.search.search import search
 
 
 def bad_inputs() -> Iterator[tuple[str, Any, tuple[Structure, ...], Diffractometer]]:

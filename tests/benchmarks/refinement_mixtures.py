@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import forward_model as model
 import gemmi
 import numpy as np
 import refinement_cases as cases
-from structures import CORUNDUM, FLUORITE, LAB6, YTTRIA, ZINCITE
+from support import forward_model as model
+from support.structures import CORUNDUM, FLUORITE, LAB6, YTTRIA, ZINCITE
 
-from materialsdock.model import Diffractometer, Pattern, Structure
-from materialsdock.refinement.search import SearchResult, search
+from materialsdock.model import Structure
+from materialsdock.techniques.xrd.model import Diffractometer, Pattern
+from materialsdock.techniques.xrd.search.search import SearchResult, search
 
 # The goniometer of the round robin, as its organisers describe it: radius 173 mm and a graphite
 # monochromator behind the sample (2θ 26.6°), so that K = 1/(1 + cos² 26.6°).

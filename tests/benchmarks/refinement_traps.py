@@ -24,10 +24,11 @@ from refinement_false import (
     TETRAGONAL,
     WRONG_LAB6,
 )
-from structures import CORUNDUM, FLUORITE, LAB6, YTTRIA, ZINCITE, simulated
+from support.structures import CORUNDUM, FLUORITE, LAB6, YTTRIA, ZINCITE, simulated
 
 from materialsdock.errors import MaterialsDockError
-from materialsdock.model import Pattern, Structure
+from materialsdock.model import Structure
+from materialsdock.techniques.xrd.model import Pattern
 
 CELL_TOLERANCE = 5e-4
 LAB6_A = 4.156826

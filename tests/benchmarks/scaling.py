@@ -22,9 +22,9 @@ import numpy as np
 from scipy.linalg import solve_triangular
 from threadpoolctl import threadpool_limits
 
-from materialsdock.learning import markov
-from materialsdock.learning.engines import Engine, engine
-from materialsdock.learning.kernels import Kernel, Warp, correlation_and_slope
+from materialsdock.learning.gp import kalman
+from materialsdock.learning.gp.kernels import Kernel, Warp, correlation_and_slope
+from materialsdock.learning.gp.posterior import Engine, engine
 from materialsdock.model import FloatArray
 
 NOISE, LENGTHSCALE = 1e-3, 0.5
@@ -175,7 +175,7 @@ def likelihoods(seeds: int) -> dict[str, dict[str, float]]:
         x, y, theta = grid[at][order], y[order], np.log([LENGTHSCALE, 1.0])
         return {
             "state_space": median_ms(
-                lambda: markov.likelihood_and_gradient(*theta, x, y, noise, 5), 21
+                lambda: kalman.likelihood_and_gradient(*theta, x, y, noise, 5), 21
             ),
             "dense": median_ms(lambda: dense_likelihood(theta, x, y), 5),
         }
@@ -186,7 +186,7 @@ def likelihoods(seeds: int) -> dict[str, dict[str, float]]:
 def measure(quick: bool) -> dict[str, Any]:
     """All results."""
     began = time.perf_counter()
-    markov.warm_up()
+    kalman.warm_up()
     warm_up_s, seeds = time.perf_counter() - began, 1 if quick else 3
     table: dict[str, dict[str, dict[str, float]]] = {}
     for m in SIZES:

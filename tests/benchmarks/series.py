@@ -20,10 +20,11 @@ from sklearn.decomposition import NMF
 
 sys.path[:0] = [str(Path(__file__).parents[2])]  # the tests' own forward model
 
-from materialsdock.refinement.decomposition import decompose  # noqa: E402
-from materialsdock.refinement.series import Curve, prepared  # noqa: E402
-from tests.forward_model import Scene, crystal_of, phase_curve  # noqa: E402
-from tests.structures import CORUNDUM, FLUORITE, ZINCITE  # noqa: E402
+from support.forward_model import Scene, crystal_of, phase_curve  # noqa: E402
+from support.structures import CORUNDUM, FLUORITE, ZINCITE  # noqa: E402
+
+from materialsdock.fusion.series.curves import Curve, prepared  # noqa: E402
+from materialsdock.fusion.series.decomposition import decompose  # noqa: E402
 
 TWO_THETA = np.arange(20.0, 90.0, 0.04)
 CURVES = 15

@@ -24,7 +24,7 @@ from stopping_runs import NOISES, Run, flat, measure, share
 from stopping_sizes import ratio, sizes, targeted
 from stopping_spectra import CALIBRATION, FAMILIES, Family
 
-from materialsdock.learning import certificate
+from materialsdock.learning.stopping import certificate
 
 
 def runs(families: Mapping[str, Family], seeds: range, **how: Any) -> dict[str, list[Run]]:

@@ -8,7 +8,7 @@ import numpy as np
 from stopping_runs import BUDGET, NOISES, ROBUST, Run, measure, share
 from stopping_spectra import FAMILIES, PEAK_FWHM_EV, Planted
 
-from materialsdock.learning.stopping import rule_from_settings
+from materialsdock.learning.stopping.rules import rule_from_settings
 from materialsdock.protocols import StoppingRule
 
 PLANTED = "pre-edge 0.6 eV"

@@ -11,9 +11,9 @@ import numpy as np
 from stopping_runs import measure
 from stopping_spectra import FAMILIES, Family
 
-from materialsdock.learning.gaussian_process import GridPosterior
-from materialsdock.learning.hyperparameters import best_warped
-from materialsdock.learning.stopping import (
+from materialsdock.learning.gp.cholesky import GridPosterior
+from materialsdock.learning.gp.hyperparameters import best_warped
+from materialsdock.learning.stopping.rules import (
     PaperRule,
     RobustRule,
     lambda_history,
@@ -22,7 +22,7 @@ from materialsdock.learning.stopping import (
 from materialsdock.model import Evidence
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-import test_stopping_published as published
+from learning import test_stopping_published as published
 
 
 def refit_every_step(seeds: range) -> dict[str, Any]:

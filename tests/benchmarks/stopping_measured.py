@@ -10,12 +10,13 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from measured_data import SHARED
+from support.measured_data import SHARED
 
-from materialsdock import building, config, prepare, siteroot
+from materialsdock.campaign import build, prepare
 from materialsdock.formats import read_measured
-from materialsdock.learning.quantities import cell_widths
+from materialsdock.learning.stopping.quantities import cell_widths
 from materialsdock.model import Job, Observation, Sample
+from materialsdock.profile import config, siteroot
 
 LIBRARY = SHARED / "xas" / "xasdatalibrary"
 LARGEST = 700  # points, should the rule not stop
@@ -38,7 +39,7 @@ def on_measured(seeds: range) -> dict[str, Any]:
 
 
 def _run(job: Job, energy: Any, mu: Any, i0_rate_hz: float, seed: int) -> tuple[float, ...]:
-    learner, rule, rng = building.learner(job), building.rule(job), np.random.default_rng(seed)
+    learner, rule, rng = build.learner(job), build.rule(job), np.random.default_rng(seed)
     seconds = float(job.settings["learner"]["count_time_s"])
     evidence = learner.evidence()
     for step in range(LARGEST):

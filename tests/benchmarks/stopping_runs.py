@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from stopping_spectra import Family
 
-from materialsdock import wanted
-from materialsdock.learning.certificate import Certificate, certify
-from materialsdock.learning.learner import SpectrumLearner
-from materialsdock.learning.quantities import Linear, Quantity, Sampled, area, cell_widths
-from materialsdock.learning.stopping import rule_from_settings
+from materialsdock.learning.curve.spectrum_learner import SpectrumLearner
+from materialsdock.learning.stopping.certificate import Certificate, certify
+from materialsdock.learning.stopping.quantities import Linear, Quantity, Sampled, area, cell_widths
+from materialsdock.learning.stopping.rules import rule_from_settings
 from materialsdock.model import FloatArray, Observation
 from materialsdock.protocols import StoppingRule
+from materialsdock.techniques.xas import wanted_quantities
 
 MOST_POINTS = 200
 BUDGET = {"maximum_points": MOST_POINTS}
@@ -93,7 +93,14 @@ def quantities(family: Family) -> tuple[Quantity, ...]:
     """What is certified of a family: four numbers of the edge and the area around it."""
     lo, hi = family.narrow_ev
     around = area(family.grid, lo, hi)
-    return (*(wanted.quantities(wanted.NAMED, family.grid) if family.analysed else ()), around)
+    return (
+        *(
+            wanted_quantities.quantities(wanted_quantities.NAMED, family.grid)
+            if family.analysed
+            else ()
+        ),
+        around,
+    )
 
 
 def measure(

@@ -9,9 +9,9 @@ import numpy as np
 from stopping_runs import BUDGET, MOST_POINTS, NOISES, Run, measure, share
 from stopping_spectra import Family
 
-from materialsdock.learning import certificate
-from materialsdock.learning.quantities import cell_widths
-from materialsdock.learning.stopping import rule_from_settings
+from materialsdock.learning.stopping import certificate
+from materialsdock.learning.stopping.quantities import cell_widths
+from materialsdock.learning.stopping.rules import rule_from_settings
 from materialsdock.protocols import StoppingRule
 
 TARGETS_RMSE = (1.0, 1.5, 2.5)  # of the noise, for rules that stop on a target

@@ -23,17 +23,17 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import gemmi
 import numpy as np
-from measured_data import SHARED
-from structures import CORUNDUM, FLUORITE, LAB6, ZINCITE, _lines
+from support.measured_data import SHARED
+from support.structures import CORUNDUM, FLUORITE, LAB6, ZINCITE, _lines
 
 from materialsdock.errors import MaterialsDockError
 from materialsdock.formats import read_measured
-from materialsdock.model import Diffractometer, Pattern
-from materialsdock.refinement.executor import in_order
-from materialsdock.refinement.recipe import SearchSpace
-from materialsdock.refinement.rietx_engine import RietxEngine
-from materialsdock.refinement.search import search
-from materialsdock.refinement.warm_start import first_parameters, recalled, remembered
+from materialsdock.optimisation.processes import in_order
+from materialsdock.techniques.xrd.model import Diffractometer, Pattern
+from materialsdock.techniques.xrd.rietveld.recipe import SearchSpace
+from materialsdock.techniques.xrd.rietveld.rietx_engine import RietxEngine
+from materialsdock.techniques.xrd.search.search import search
+from materialsdock.techniques.xrd.search.warm_start import first_parameters, recalled, remembered
 
 CU = Diffractometer()
 WITHIN = 0.005

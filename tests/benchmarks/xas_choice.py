@@ -12,8 +12,8 @@ import numpy as np
 from xas_mixtures import FE2O3, FE3O4, FEO, FOIL, NOISES, mix, plain
 
 from materialsdock.formats import read_measured
-from materialsdock.refinement.xas.lcf import Curve
-from materialsdock.refinement.xas.lcf_choice import explain
+from materialsdock.techniques.xas.mixture.choice import explain
+from materialsdock.techniques.xas.mixture.combination import Curve
 
 OTHER_FOIL, PYRITE = "Fe_Foil_rt_2016Foils", "FeS2_rt_01"
 IRON = (FOIL, FEO, FE3O4, FE2O3, PYRITE)

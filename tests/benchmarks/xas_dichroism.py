@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from materialsdock.model import FloatArray
-from materialsdock.refinement.xas.xmcd import Atom, Moments, magnetic_moments
-from materialsdock.refinement.xas.xmcd_background import Background
+from materialsdock.techniques.xas.dichroism.background import Background
+from materialsdock.techniques.xas.dichroism.moments import Atom, Moments, magnetic_moments
 
 IRON = Atom(holes=3.39)
 # of bulk iron: Chen et al., PRL 75, 152 (1995)

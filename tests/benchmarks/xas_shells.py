@@ -13,9 +13,9 @@ import numpy as np
 
 from materialsdock.errors import InputError
 from materialsdock.formats import read_measured
-from materialsdock.refinement.xas.feff import read_path
-from materialsdock.refinement.xas.shell_problem import ShellProblem
-from materialsdock.refinement.xas.shell_search import ShellAnswer, search_shell
+from materialsdock.techniques.xas.exafs.feff import read_path
+from materialsdock.techniques.xas.exafs.shell_problem import ShellProblem
+from materialsdock.techniques.xas.exafs.shell_search import ShellAnswer, search_shell
 
 # R(Fe-O) [Å] of a fit of two paths, Fe-O and Fe-Fe, to this very spectrum by xraylarch:
 # examples/feffit/doc_feffit4.out, 2.107 ± 0.010 (Fe-Fe 3.071 ± 0.008).  The sample is wüstite,

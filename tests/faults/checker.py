@@ -16,13 +16,13 @@ import numpy as np
 from history import History
 from judged import Night
 
-from materialsdock.campaign import Campaign
+from materialsdock.campaign.campaign import Campaign
 from materialsdock.errors import MaterialsDockError
-from materialsdock.exports.bundle import export_all
-from materialsdock.jobs import STATES, TERMINAL, TRANSITIONS
-from materialsdock.ledger import Ledger
+from materialsdock.ledger.ledger import Ledger
 from materialsdock.model import Job, Observation
-from materialsdock.night import audit
+from materialsdock.night.control import audit
+from materialsdock.night.queue.states import STATES, TERMINAL, TRANSITIONS
+from materialsdock.views.exports.bundle import export_all
 
 SIGMAS = 6.0
 SETTLED = TERMINAL | {"held"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from tests.structures import Pretender
+from support.structures import Pretender
 
 
 class Garbage(Pretender):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from materialsdock.ledger import Ledger
+from materialsdock.ledger.ledger import Ledger
 
 Line = Mapping[str, Any]
 

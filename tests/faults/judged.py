@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from history import History
 
-from materialsdock.ledger import Ledger
-from materialsdock.night import queue
+from materialsdock.ledger.ledger import Ledger
+from materialsdock.night.queue import queue
 
 
 @dataclass

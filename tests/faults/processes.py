@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from history import History
-from made_site import ROOT, copied, profile
+from support.made_site import ROOT, copied, profile
 
-from materialsdock import simulation
-from materialsdock.ledger import Ledger
-from materialsdock.night import beats
-from materialsdock.night.beats import alive
+from materialsdock.ledger.ledger import Ledger
+from materialsdock.night.system import heartbeats
+from materialsdock.night.system.heartbeats import alive
+from materialsdock.profile import simulation
 
 PREFIX = "SIM:"
 END_S = 30.0
@@ -80,7 +80,12 @@ class Processes:
 
     def start_up(self) -> None:
         """Start the supervisor, as systemd would after a reboot."""
-        command = [sys.executable, "-m", "materialsdock.night.up", "--no-beamline"]
+        command = [
+            sys.executable,
+            "-m",
+            "materialsdock.night.processes.supervisor",
+            "--no-beamline",
+        ]
         command += ["--parent", str(os.getpid()), "--profile", "sim"]
         command += ["--data", str(self.data), "--site", str(self.site)]
         with (self.folder / "up.log").open("ab") as kept:
@@ -98,9 +103,9 @@ class Processes:
         beat = self.beat(role)
         return beat.pid if beat is not None and beat.alive else None
 
-    def beat(self, role: str) -> beats.Beat | None:
+    def beat(self, role: str) -> heartbeats.Beat | None:
         """What a role last said of itself."""
-        return beats.read(self.data / "run" / f"{role}.beat")
+        return heartbeats.read(self.data / "run" / f"{role}.beat")
 
     def signal(self, role: str, number: int = signal.SIGKILL) -> bool:
         """Send a signal to a role's process; whether there was one."""

@@ -19,12 +19,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from made_site import ROOT, edge_mu, profile, write_edge
 from processes import PREFIX, Processes
+from support.made_site import ROOT, edge_mu, profile, write_edge
 from waiting import TooLate, record, until, within
 
-from materialsdock import sheet_files
-from materialsdock.night import control, queue
+from materialsdock.night.control import intents
+from materialsdock.night.queue import queue
+from materialsdock.sheets import sheet_files
 
 __all__ = [
     "POINTS", "ROOT", "Rig", "TooLate", "calm", "edge_mu", "profile", "record", "rig", "until",
@@ -63,12 +64,12 @@ class Rig(Processes):
             capture_output=True, text=True, timeout=limit_s, check=False,
         )  # fmt: skip
 
-    def ask(self, verb: str, **details: Any) -> control.Intent | None:
+    def ask(self, verb: str, **details: Any) -> intents.Intent | None:
         """Ask the daemon for something and wait for its answer."""
-        from materialsdock.night.audit import Actor
+        from materialsdock.night.control.audit import Actor
 
         who = Actor("tester", "here")
-        found = control.wait(self.ledger, control.ask(self.ledger, verb, who, details), 10.0)
+        found = intents.wait(self.ledger, intents.ask(self.ledger, verb, who, details), 10.0)
         if found is not None:
             self.history.answered[found.seq] = (found.state, time.monotonic())
         return found

@@ -16,11 +16,11 @@ POINTS = 70  # analysed about as fast as they are measured
 INJECTED = """
 import sys
 
-if "materialsdock.night.analyst" in sys.orig_argv:
+if "materialsdock.night.processes.analyst" in sys.orig_argv:
     import ctypes, os, signal
     from dataclasses import replace
     from pathlib import Path
-    import materialsdock.analysis as analysis
+    import materialsdock.campaign.analysis as analysis
 
     folder, whole = Path(__file__).parents[1], analysis.analyse
 

@@ -14,12 +14,14 @@ from checker import breaks
 from history import History
 from rig import edge_mu, write_edge
 
-from materialsdock import config, options, prepare
-from materialsdock.campaign import Campaign
+from materialsdock.campaign import option_words, prepare
+from materialsdock.campaign.campaign import Campaign
 from materialsdock.formats import read_measured
-from materialsdock.ledger import Ledger
+from materialsdock.ledger.ledger import Ledger
 from materialsdock.model import Sample
-from materialsdock.night import audit, control, queue
+from materialsdock.night.control import audit, intents
+from materialsdock.night.queue import queue
+from materialsdock.profile import config
 
 PROFILE = config.load("sim", Path(__file__).parents[2])
 I0 = 1e6
@@ -54,14 +56,14 @@ def measured(ledger, folder):
     """A sample of the queue, measured without a beamline to 12 points and held by an abort."""
     source = write_edge(folder / "edge.dat")
     spectrum = read_measured(source, technique="xas")
-    stop = options.stop_options(["maximum_points=12"])
+    stop = option_words.stop_options(["maximum_points=12"])
     job = prepare.job_for(spectrum, Sample("a", "xas", 3), PROFILE, stop=stop, seed=1)
     queue.submit(ledger, [("a", 0, {"technique": "xas", "replay": str(source)})])
     queue.claim(ledger)
     queue.assign(ledger, "a", job)
     count(ledger, job)
-    seq = control.ask(ledger, "abort", TESTER)
-    control.answer(ledger, control.pending(ledger)[0], "done", "")
+    seq = intents.ask(ledger, "abort", TESTER)
+    intents.answer(ledger, intents.pending(ledger)[0], "done", "")
     queue.advance(ledger, "a", "aborted")
     return seq
 

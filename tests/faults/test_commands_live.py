@@ -12,10 +12,11 @@ import typer
 from rig import rig, until
 from typer.testing import CliRunner
 
-from materialsdock import cli_night
+from materialsdock.cli import night as cli_night
 from materialsdock.errors import Refused
-from materialsdock.night import audit, queue
-from materialsdock.simulation import free_port
+from materialsdock.night.control import audit
+from materialsdock.night.queue import queue
+from materialsdock.profile.simulation import free_port
 
 APP = typer.Typer()
 cli_night.mount(APP)

@@ -10,8 +10,9 @@ import time
 from checker import breaks
 from rig import calm, record, until, within
 
-from materialsdock.night import control, queue
-from materialsdock.night.audit import Actor
+from materialsdock.night.control import intents
+from materialsdock.night.control.audit import Actor
+from materialsdock.night.queue import queue
 
 
 def paused(night):
@@ -38,12 +39,12 @@ def test_a_paused_sample_whose_worker_is_killed_does_not_go_on_by_itself(night):
 def test_an_abort_comes_true_when_the_daemon_is_killed_right_after_it_was_asked(night):
     for pause_s in (0.0, 0.05, 0.15):
         sample, began = night.amid(), time.monotonic()
-        seq = control.ask(night.ledger, "abort", Actor("tester", "here"))
+        seq = intents.ask(night.ledger, "abort", Actor("tester", "here"))
         time.sleep(pause_s)
         night.signal("daemon", signal.SIGKILL)
         safe = night.safe_after(began, 3.5)
         until(lambda one=sample: night.sample(one).state == "held", within(10), "held")
-        assert control.wait(night.ledger, seq, within(5)).state == "done"
+        assert intents.wait(night.ledger, seq, within(5)).state == "done"
         record(f"abort, daemon SIGKILL {pause_s:g} s later", safe_s=safe)
 
 
@@ -56,8 +57,8 @@ def test_an_abort_before_the_first_point_counts(night):
         following = lambda one=before: night.measured_now() not in (None, one)  # noqa: E731
         until(following, within(20), "the next sample")
         sample = night.measured_now()
-        seq = control.ask(night.ledger, "abort", Actor("tester", "here"))
-        if control.wait(night.ledger, seq, within(5)).state == "done":
+        seq = intents.ask(night.ledger, "abort", Actor("tester", "here"))
+        if intents.wait(night.ledger, seq, within(5)).state == "done":
             asked += 1
             until(lambda one=sample: night.sample(one).state == "held", within(5), "held")
     assert asked >= 3
@@ -87,7 +88,7 @@ def test_another_night_does_not_take_the_instrument_from_one_that_measures(night
 
 
 def _kinds(folder):
-    from materialsdock.ledger import Ledger
+    from materialsdock.ledger.ledger import Ledger
 
     if not (folder / "ledger.sqlite").is_file():
         return set()

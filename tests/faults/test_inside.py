@@ -12,23 +12,23 @@ import numpy as np
 import pytest
 from garbage import Garbage
 from rig import ROOT, edge_mu, record, until, within
+from support.structures import FLUORITE, simulated
 
-from materialsdock import sentinels
-from materialsdock.config import Motion
 from materialsdock.errors import ModelFault
-from materialsdock.ledger import Ledger
-from materialsdock.model import Diffractometer, PhaseFit
-from materialsdock.night import queue
-from materialsdock.night.beats import alive
-from materialsdock.night.process import holder
-from materialsdock.night.proofs import still_weak
-from materialsdock.night.readings import Readings
-from materialsdock.night.revisits import Revisits
-from materialsdock.night.watch import Watch
-from materialsdock.refinement import guards
-from materialsdock.refinement.search import search
-from materialsdock.sections import Night
-from tests.structures import FLUORITE, simulated
+from materialsdock.ledger.ledger import Ledger
+from materialsdock.night.queue import queue
+from materialsdock.night.sentinels import judges
+from materialsdock.night.sentinels.proofs import still_weak
+from materialsdock.night.sentinels.recorded import Readings
+from materialsdock.night.sentinels.revisits import Revisits
+from materialsdock.night.system.clock_and_disk import Watch
+from materialsdock.night.system.heartbeats import alive
+from materialsdock.night.system.process import holder
+from materialsdock.profile.config import Motion
+from materialsdock.profile.sections import Night
+from materialsdock.techniques.xrd.model import Diffractometer, PhaseFit
+from materialsdock.techniques.xrd.rietveld import limits
+from materialsdock.techniques.xrd.search.search import search
 
 REQUESTS = 1_000_000 if os.environ.get("MATERIALSDOCK_SLOW") == "1" else 20_000
 
@@ -130,7 +130,7 @@ def test_a_dead_detector_is_no_damage():
 def test_a_beam_that_is_back_is_proven_though_it_went_soon_after_another_hold():
     rates = np.r_[np.full(3, 1e5), np.full(3, 3e4)]
     recorded = Readings(ENERGY[:6], rates, rates, np.ones(6))
-    alarm = sentinels.intensity_drift(recorded.monitor_hz, recorded.seconds)
+    alarm = judges.intensity_drift(recorded.monitor_hz, recorded.seconds)
     for rate, found in ((1e5, None), (3e4, "intensity")):
         new = Readings(ENERGY[:1], *(np.array([rate]),) * 2, np.ones(1))
         said = still_weak(alarm, recorded, new, 0.2)
@@ -141,22 +141,25 @@ def test_a_beam_that_is_back_is_proven_though_it_went_soon_after_another_hold():
 
 LABELS = {
     # where the wall clock is read, and what for: to say when something was, never how long
-    "materialsdock/ledger.py",
-    "materialsdock/night/audit.py",
-    "materialsdock/night/control.py",
-    "materialsdock/night/digest.py",
-    "materialsdock/night/notices.py",
-    "materialsdock/night/queue.py",
-    "materialsdock/night/state.py",  # how long ago a daemon began, in words
-    "materialsdock/night/status.py",
-    "materialsdock/night/watch.py",  # compares it with the monotonic one
+    "materialsdock/ledger/ledger.py",
+    "materialsdock/night/control/audit.py",
+    "materialsdock/night/control/intents.py",
+    "materialsdock/night/status/digest.py",
+    "materialsdock/night/status/notices.py",
+    "materialsdock/night/queue/queue.py",
+    "materialsdock/night/status/state.py",  # how long ago a daemon began, in words
+    "materialsdock/night/status/snapshot.py",
+    "materialsdock/night/people.py",
+    "materialsdock/night/status/terminal.py",
+    "materialsdock/night/system/clock_and_disk.py",  # compares it with the monotonic one
     "devices/channel_access.py",  # in place of the one that pyepics measures time limits with
     "devices/segment.py",
     "plans/stubs.py",
 }
-DRIVING = ("materialsdock/night", "plans", "devices", "materialsdock/ledger.py",
-           "materialsdock/database.py", "materialsdock/campaign.py", "materialsdock/runner.py",
-           "materialsdock/simulation.py")  # fmt: skip
+DRIVING = ("materialsdock/night", "plans", "devices", "materialsdock/ledger/ledger.py",
+           "materialsdock/ledger/database.py", "materialsdock/campaign/campaign.py",
+           "materialsdock/campaign/run.py",
+           "materialsdock/profile/simulation.py")  # fmt: skip
 CLOCKS = {("time", "time"), ("time", "time_ns"), ("datetime", "now"), ("datetime", "utcnow"),
           ("date", "today"), ("time", "localtime")}  # fmt: skip
 
@@ -173,7 +176,7 @@ def test_the_wall_clock_is_a_label_only():
     paths = [p for name in DRIVING for p in ([ROOT / name] if name.endswith(".py")
                                              else (ROOT / name).rglob("*.py"))]  # fmt: skip
     found = {str(path.relative_to(ROOT)) for path in paths if reads_the_wall_clock(path)}
-    assert "materialsdock/night/queue.py" in found
+    assert "materialsdock/night/queue/queue.py" in found
     assert found <= LABELS, "use time.monotonic() for durations; add here what is a label"
 
 
@@ -268,7 +271,7 @@ def test_a_final_refinement_without_a_number_is_not_the_answer(pattern):
 )
 def test_fractions_that_cannot_be_are_no_acceptable_answer(shares, words):
     phases = [PhaseFit(name, "P 1", {}, share) for name, share in zip("ab", shares, strict=True)]
-    found = guards.violations(np.linspace(20.0, 60.0, 50), (), phases, {"a": {}, "b": {}})
+    found = limits.violations(np.linspace(20.0, 60.0, 50), (), phases, {"a": {}, "b": {}})
     assert words in found if words else found == ()
 
 
@@ -276,7 +279,8 @@ def test_fractions_that_cannot_be_are_no_acceptable_answer(shares, words):
 
 PARENT = """
 import os, subprocess, sys, time
-command = [sys.executable, "-m", "materialsdock.night.up", "--parent", str(os.getpid())]
+name = "materialsdock.night.processes.supervisor"
+command = [sys.executable, "-m", name, "--parent", str(os.getpid())]
 command += ["--profile", "sim", "--no-beamline", "--data", sys.argv[1], "--site", sys.argv[2]]
 print(subprocess.Popen(command, start_new_session=True).pid, flush=True)
 time.sleep(600)

@@ -11,8 +11,8 @@ from checker import FEW, breaks
 from rig import profile, record, until, within
 
 from materialsdock.errors import Refused
-from materialsdock.night import control
-from materialsdock.night.audit import Actor
+from materialsdock.night.control import intents
+from materialsdock.night.control.audit import Actor
 
 # the wall clock of all processes of the night, as far off as a file says
 CLOCK = """
@@ -198,20 +198,20 @@ def test_the_wall_clock_jumps(night, jump_s):
 
 def test_two_operators(night):
     one, other = Actor("one", "here"), Actor("other", "there")
-    lease = control.take_lease(night.ledger, one)
+    lease = intents.take_lease(night.ledger, one)
     with pytest.raises(Refused, match="one@here has control"):
-        control.ask(night.ledger, "release_queue", other)
-    paused = control.ask(night.ledger, "pause", other)  # whoever halts needs nothing
-    assert control.wait(night.ledger, paused, 10.0).state == "done"
+        intents.ask(night.ledger, "release_queue", other)
+    paused = intents.ask(night.ledger, "pause", other)  # whoever halts needs nothing
+    assert intents.wait(night.ledger, paused, 10.0).state == "done"
     began = time.monotonic()
     safe = night.safe_after(began, 2)
-    resumed = control.ask(night.ledger, "resume", one)
-    assert control.wait(night.ledger, resumed, 10.0).state == "done"
+    resumed = intents.ask(night.ledger, "resume", one)
+    assert intents.wait(night.ledger, resumed, 10.0).state == "done"
     again = night.again_after(time.monotonic(), 10)
-    assert control.take_lease(night.ledger, other, force=True).epoch == lease.epoch + 1
+    assert intents.take_lease(night.ledger, other, force=True).epoch == lease.epoch + 1
     with pytest.raises(Refused, match="other@there has control"):
-        control.ask(night.ledger, "resume", one)
-    control.give_lease(night.ledger, other)
+        intents.ask(night.ledger, "resume", one)
+    intents.give_lease(night.ledger, other)
     record("F43 two operators", safe_s=safe, again_s=again)
 
 

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from rig import ROOT, edge_mu, record, within, write_edge
 
-from materialsdock import config, options, prepare
-from materialsdock.campaign import Campaign
+from materialsdock.campaign import option_words, prepare
+from materialsdock.campaign.campaign import Campaign
 from materialsdock.formats import read_measured
-from materialsdock.learning.learner import SpectrumLearner
-from materialsdock.ledger import Ledger
+from materialsdock.learning.curve.spectrum_learner import SpectrumLearner
+from materialsdock.ledger.ledger import Ledger
 from materialsdock.model import Axis, Observation, Sample
+from materialsdock.profile import config
 
 PROFILE = config.load("sim", ROOT)
 ENERGY = Axis("energy", "eV", np.linspace(7080.0, 7180.0, 161), 1.5)
@@ -67,7 +68,7 @@ def measured(folder, stop, *, noise=0.0, **more):
     """A campaign run to its end without a beamline; its decisions."""
     spectrum = read_measured(write_edge(folder / "edge.dat"), technique="xas")
     job = prepare.job_for(spectrum, Sample("a", "xas", 3), PROFILE,
-                          stop={**options.stop_options(stop), **more}, seed=1)  # fmt: skip
+                          stop={**option_words.stop_options(stop), **more}, seed=1)  # fmt: skip
     rng = np.random.default_rng(0)
     with Ledger(folder / "ledger.sqlite") as ledger:
         ledger.add_job(job)

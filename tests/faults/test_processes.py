@@ -11,8 +11,9 @@ import pytest
 from checker import FEW, breaks
 from rig import calm, record, until, within
 
-from materialsdock.night import control, queue
-from materialsdock.night.audit import Actor
+from materialsdock.night.control import intents
+from materialsdock.night.control.audit import Actor
+from materialsdock.night.queue import queue
 
 BLOCKS = """
 
@@ -211,10 +212,10 @@ def aborted(night, count):
         slow = bool(number % 2)
         night.put("speed", 1.0 if slow else night.speed)
         time.sleep(dice.uniform(0.0, 1.5 if slow else 0.5))
-        asked = control.ask(night.ledger, "abort", TESTER)
+        asked = intents.ask(night.ledger, "abort", TESTER)
         began = time.monotonic()
         took.append(night.safe_after(began, ABORTED_S))
-        found = control.wait(night.ledger, asked, 10.0)
+        found = intents.wait(night.ledger, asked, 10.0)
         night.put("speed", night.speed)
         night.history.answered[found.seq] = (found.state, time.monotonic())
         assert found.state == "done"

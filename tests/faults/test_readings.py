@@ -8,7 +8,7 @@ import pytest
 from checker import FEW, breaks
 from rig import calm, profile, record, rig, until, within, write_edge
 
-from materialsdock.night import queue
+from materialsdock.night.queue import queue
 
 LIMIT = 5e5  # counts; the first chamber counts 1e5 in a second
 CHAMBERS = (

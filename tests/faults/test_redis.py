@@ -10,8 +10,8 @@ import time
 import pytest
 from rig import ROOT, record, until, within
 
-from materialsdock.ledger import Ledger
-from tests.test_queueserver import ITEM, Manager
+from materialsdock.ledger.ledger import Ledger
+from tests.profiles.test_queueserver import ITEM, Manager
 
 pytestmark = [
     pytest.mark.skipif(

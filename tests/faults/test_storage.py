@@ -14,8 +14,8 @@ import pytest
 from checker import FEW, breaks
 from rig import profile, record, rig, until, within
 
-from materialsdock.ledger import Ledger
-from materialsdock.night import queue
+from materialsdock.ledger.ledger import Ledger
+from materialsdock.night.queue import queue
 
 EVERY = 997
 

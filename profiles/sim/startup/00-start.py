@@ -1,6 +1,6 @@
 """Startup of the simulated beamline, for IPython and for a stock RE Manager alike."""
 
-from materialsdock.session import start
+from materialsdock.shell.session import start
 
 session = start(globals(), "sim")
 

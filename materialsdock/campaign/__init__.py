@@ -1,0 +1,1 @@
+"""One job from sample to outcome: made, built, measured, analysed."""

@@ -1,0 +1,80 @@
+"""A RunEngine, and the adaptive plan of one job with what every exposure has to pass."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from materialsdock.campaign.campaign import Campaign
+from materialsdock.profile.config import Beam, Profile, resolve
+from materialsdock.protocols import Instrument
+
+VISITED_BY = {"xas": "plans.stubs:measure_point", "xrd": "plans.stubs:measure_step"}
+
+
+def run_engine(beam: Beam | None, instrument: Instrument) -> Any:
+    """A RunEngine that leaves signals alone and suspends while there is no beam."""
+    from bluesky import RunEngine
+
+    engine = RunEngine({}, context_managers=[])
+    if beam:
+        engine.install_suspender(beam_suspender(beam, instrument))
+    return engine
+
+
+def beam_suspender(beam: Beam, instrument: Instrument) -> Any:
+    """Hold, shutter closed, while the ring current is low; go on when beam is back a while."""
+    from bluesky.suspenders import SuspendFloor
+
+    shutter = instrument.shutter
+    return SuspendFloor(
+        getattr(instrument, beam.role).current,
+        beam.minimum_ma,
+        resume_thresh=beam.resume_ma,
+        sleep=beam.wait_s,
+        pre_plan=partial(resolve("plans.stubs:set_shutter"), shutter, "closed"),
+        post_plan=partial(resolve("plans.stubs:set_shutter"), shutter, "open"),
+    )
+
+
+def gate_for(
+    campaign: Campaign, instrument: Instrument, profile: Profile, **night: Any
+) -> Any | None:
+    """What every exposure of this job has to pass, where the profile has conditions.
+
+    night : what a daemon adds to them, see plans.guards.Conditions
+    """
+    if profile.conditions is None:
+        return None
+    beam = profile.beam and (profile.beam.role, profile.beam.minimum_ma, profile.beam.resume_ma)
+    terms = {"beam": beam, "place": campaign.job.sample.position, **night}
+    conditions = resolve("plans.guards:Conditions")(**profile.conditions.holding(), **terms)
+    return resolve("plans.guards:Gate")(instrument, conditions)
+
+
+def plan_for(
+    campaign: Campaign,
+    instrument: Instrument,
+    profile: Profile,
+    gate: Any | None = None,
+    sentry: Any | None = None,
+) -> Any:
+    """The adaptive plan of this job on this instrument.
+
+    gate : made by `gate_for`, which is the default; sentry : of the night, see plans.reference
+    """
+    technique = campaign.job.sample.technique
+    measure = resolve(getattr(profile, technique).measure)
+    ready: dict[str, Any] = {}
+    gate = gate or gate_for(campaign, instrument, profile)
+    if gate is not None:
+        attempts = resolve("plans.attempts:Attempts")(gate)
+        measure, ready = attempts.of(measure), {"ready": gate.ready}
+        if sentry is not None:
+            point = resolve(VISITED_BY[technique])
+            visits = resolve("plans.reference:Visits")(attempts, sentry, point)
+            ready = {"ready": visits.ready}
+    elif (beam := profile.beam) is not None:
+        limits = beam.role, beam.minimum_ma, beam.resume_ma
+        ready = {"ready": partial(resolve("plans.stubs:hold_for_beam"), instrument, *limits)}
+    return resolve(profile.learn)(campaign, instrument, measure, **ready)

@@ -1,0 +1,229 @@
+"""One process that owns RunEngine, devices and one campaign, and analyses what it measured."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+from materialsdock.campaign import analysis
+from materialsdock.campaign.campaign import Campaign
+from materialsdock.campaign.plan import beam_suspender as beam_suspender
+from materialsdock.campaign.plan import gate_for as gate_for
+from materialsdock.campaign.plan import plan_for as plan_for
+from materialsdock.campaign.plan import run_engine as run_engine
+from materialsdock.errors import MaterialsDockError
+from materialsdock.ledger.folder import DataDirectory as DataDirectory
+from materialsdock.ledger.ledger import Ledger
+from materialsdock.ledger.outcomes import packed
+from materialsdock.model import Job
+from materialsdock.outcome import Outcome
+from materialsdock.profile.config import Profile, build_instrument, release
+from materialsdock.protocols import Instrument, Watch
+from materialsdock.techniques.xrd.analysis import search_of, with_analysis
+from materialsdock.techniques.xrd.search.warm_start import PastSearch, recalled
+from materialsdock.views.catalog import CatalogFeeder, close_torn_runs, open_catalog
+from materialsdock.views.report import summary_json
+
+log = logging.getLogger(__name__)
+CATALOG_DRAIN_S = 60.0
+
+
+class Interrupted(MaterialsDockError):
+    """The operator ended the measurement; what was measured is in the ledger."""
+
+    code, exit_code = "interrupted", 130
+
+
+def interrupted(job_id: str) -> Interrupted:
+    """The error that tells an operator how to go on."""
+    return Interrupted(
+        "stopped by the operator",
+        where=job_id,
+        remedy=f"go on with `materialsdock measure --resume {job_id}`",
+    )
+
+
+class AnalysisOnStop:
+    """A subscriber that starts the analysis when a stop document says that a run succeeded.
+
+    It runs in a daemon thread (the search in processes of its own), so that Ctrl-C ends it too.
+    """
+
+    def __init__(self, start: Callable[[], Outcome]) -> None:
+        self._start = start
+        self.outcome: Future[Outcome] | None = None
+
+    def __call__(self, name: str, document: Mapping[str, Any]) -> None:
+        if name == "stop" and document["exit_status"] == "success":
+            self.outcome = Future()
+            threading.Thread(target=self._run, args=(self.outcome,), daemon=True).start()
+
+    def _run(self, outcome: Future[Outcome]) -> None:
+        try:
+            outcome.set_result(self._start())
+        except BaseException as error:  # noqa: BLE001 - raised where it is waited for
+            outcome.set_exception(error)
+
+
+def measure(
+    job: Job | str,
+    profile: Profile,
+    data: DataDirectory,
+    watch: Watch | None = None,
+    analysis_changes: Mapping[str, Any] | None = None,
+) -> Outcome:
+    """Measure and analyse one job; a job id resumes it from the ledger.
+
+    analysis_changes : settings of the analysis that differ from those the job began with
+
+    Raises Interrupted after Ctrl-C or SIGTERM, and whatever a device or the analysis raises; the
+    shutter is closed and all that was recorded is in the ledger then too.
+    """
+    watch = watch or Watch()
+    with contextlib.ExitStack() as stack:
+        ledger = stack.enter_context(Ledger(data.ledger))
+        campaign = _campaign(job, ledger)
+        campaign.job = with_analysis(campaign.job, analysis_changes or {})
+        campaign.listeners.append(watch.decision)
+        feeding = stack.enter_context(_catalog_fed_from(ledger, data, profile))
+        if not campaign.finished:
+            outcome = _measure(campaign, profile, watch, searches(ledger))
+        else:
+            outcome = analysis.analyse(campaign, watch.stage, watch.trial, searches(ledger))
+        keep_outcome(ledger, outcome)
+        watch.stage("filling the catalog")
+        feeding()
+        return outcome
+
+
+def keep_outcome(ledger: Ledger, outcome: Outcome) -> None:
+    """Keep what the analysis found, whole: every output can be rebuilt from it."""
+    found = {**summary_json(outcome), **search_of(outcome), **packed(outcome)}
+    ledger.add_outcome(outcome.job.job_id, found)
+
+
+def _campaign(job: Job | str, ledger: Ledger) -> Campaign:
+    if isinstance(job, str):
+        close_torn_runs(ledger, job)
+        return Campaign.resume(job, ledger)
+    ledger.add_job(job)
+    return Campaign(job, ledger)
+
+
+def searches(ledger: Ledger) -> tuple[PastSearch, ...]:
+    """The refinement searches of earlier jobs."""
+    outcomes = ((job.job_id, ledger.outcome(job.job_id)) for job in ledger.jobs())
+    return tuple(
+        recalled({**o["search"], "origin": job_id}) for job_id, o in outcomes if o and "search" in o
+    )
+
+
+def _measure(
+    campaign: Campaign, profile: Profile, watch: Watch, past: tuple[PastSearch, ...]
+) -> Outcome:
+    analyst = AnalysisOnStop(partial(analysis.analyse, campaign, watch.stage, watch.trial, past))
+    acquire(campaign, profile, watch, analyst)
+    if analyst.outcome is None:
+        raise Interrupted("the run ended before it was finished", where=campaign.job.job_id)
+    try:
+        return analyst.outcome.result()
+    except KeyboardInterrupt:
+        raise interrupted(campaign.job.job_id) from None
+
+
+def acquire(
+    campaign: Campaign,
+    profile: Profile,
+    watch: Watch,
+    *subscribers: Callable[[str, dict[str, Any]], Any],
+) -> None:
+    """Measure until the campaign's rule stops it; the ledger hears of each document first.
+
+    Raises Interrupted after SIGINT or SIGTERM, with the shutter closed.
+    """
+    watch.stage("connecting devices")
+    instrument = build_instrument(profile)
+    try:
+        engine = run_engine(None if profile.conditions else profile.beam, instrument)
+        for subscriber in (campaign.receive, *subscribers):
+            engine.subscribe(subscriber)
+        watch.stage("measuring")
+        _run(engine, campaign, instrument, profile)
+    finally:
+        release(instrument)
+
+
+def _run(engine: Any, campaign: Campaign, instrument: Instrument, profile: Profile) -> None:
+    with contextlib.redirect_stdout(sys.stderr), _signals_abort(engine) as asked:
+        try:
+            engine(plan_for(campaign, instrument, profile))
+        finally:
+            if asked.is_set():
+                raise interrupted(campaign.job.job_id)
+
+
+@contextlib.contextmanager
+def _signals_abort(engine: Any) -> Iterator[threading.Event]:
+    """Turn SIGINT and SIGTERM into an abort: the plan's finalizer closes the shutter."""
+    asked = threading.Event()
+
+    def abort(*_: Any) -> None:
+        if not asked.is_set():
+            asked.set()
+            # a signal handler must not wait for the loop that it interrupts
+            threading.Thread(target=engine.abort, args=("operator",), daemon=True).start()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
+    before = {number: signal.signal(number, abort) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def catalog_of(profile: Profile, data: DataDirectory) -> contextlib.AbstractContextManager[Any]:
+    """The profile's catalog: embedded in the data folder, or of a Tiled server."""
+    key_file = profile.catalog.api_key_file
+    key = key_file.read_text().strip() if key_file else None
+    return open_catalog(data.catalog, profile.catalog.uri, key)
+
+
+@contextlib.contextmanager
+def _catalog_fed_from(
+    ledger: Ledger, data: DataDirectory, profile: Profile
+) -> Iterator[Callable[[], None]]:
+    """Feed the catalog from the ledger beside the measurement; yields what waits for the rest.
+
+    The catalog is a view that can be rebuilt: when it cannot be had, that is said and no more.
+    """
+    with ThreadPoolExecutor(1, "catalog") as pool, contextlib.ExitStack() as stack:
+
+        def open_feeder() -> CatalogFeeder:
+            client = stack.enter_context(catalog_of(profile, data))
+            return stack.enter_context(CatalogFeeder(ledger, client, data.path))
+
+        opening = pool.submit(open_feeder)
+
+        def finish() -> None:
+            try:
+                complete = opening.result().drain(CATALOG_DRAIN_S)
+            except MaterialsDockError as error:
+                log.warning("the catalog was not filled: %s", error)
+                return
+            if not complete:
+                log.warning("the catalog is still behind the ledger; the next start goes on")
+
+        try:
+            yield finish
+        finally:
+            opening.exception()  # what is still opening must not outlive what closes it

@@ -1,0 +1,273 @@
+"""The command line `materialsdock`: demo, measure, refine, sim up, shell, jobs, explain."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Collection
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.exceptions import TyperException
+
+from materialsdock.cli import night, serve
+from materialsdock.cli.export import export
+from materialsdock.cli.refine import refine
+from materialsdock.errors import InputError, MaterialsDockError
+from materialsdock.fusion.hybrid.cli import hybrid
+from materialsdock.fusion.series.cli import series
+from materialsdock.rendering.options import (
+    Cif,
+    CountTime,
+    Elements,
+    Esd,
+    Json,
+    Objective,
+    Out,
+    Prior,
+    ProfileName,
+    Regions,
+    Replay,
+    Resume,
+    Seed,
+    Site,
+    Speed,
+    Standards,
+    Stop,
+    Store,
+    TechniqueName,
+    Texture,
+    Trials,
+    Wanted,
+    Workers,
+)
+from materialsdock.techniques.xas.cli import xas
+from materialsdock.techniques.xrd.cli import store as structures
+
+# how a job is analysed and shown may change when it goes on; what it measures may not
+ANEW = {"trials", "workers", "store", "elements", "speed"}
+RESUMED_WITH = {"resume", "out", "site", "as_json", *ANEW}
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=True,
+    help="Autonomous X-ray measurement. Exit codes: 0 done, 2 bad input, 3 refused, "
+    "4 not reachable, 5 fault, 130 interrupted.",
+)
+simulator = typer.Typer(no_args_is_help=True, help="The simulated beamline.")
+app.add_typer(simulator, name="sim")
+priors = typer.Typer(no_args_is_help=True, help="Library priors of absorption edges.")
+app.add_typer(priors, name="prior")
+app.add_typer(structures, name="store")
+app.add_typer(xas, name="xas")
+app.add_typer(serve.service, name="service")
+app.add_typer(serve.sheets, name="sheet")
+app.command()(serve.simulate)
+for _command in (serve.submit, serve.up, serve.serve, serve.guard):
+    app.command()(_command)
+app.command("safe-state")(serve.safe_state)
+night.mount(app)
+app.command()(export)
+
+
+def technique_of(name: str | None) -> Any:
+    """ "xrd", "xas" or None; InputError for anything else."""
+    if name not in (None, "xrd", "xas"):
+        raise InputError(f"no technique {name!r}", where="--technique", remedy="say xrd or xas")
+    return name
+
+
+def words_given(context: typer.Context, besides: Collection[str]) -> list[str]:
+    """The options that stand on the command line, without those `besides`."""
+    found = []
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if source is not None and source.name == "COMMANDLINE" and parameter.name not in besides:
+            found.append(max(parameter.opts, key=len))
+    return found
+
+
+@app.command()
+def demo(
+    technique: TechniqueName = "xrd",
+    out: Out = Path("materialsdock-demo"),
+    stop: Stop = [],  # noqa: B006 - typer reads the default, nobody changes it
+    trials: Trials = None,
+    workers: Workers = None,
+    speed: Speed = None,
+    seed: Seed = 0,
+    site: Site = None,
+    as_json: Json = False,
+) -> None:
+    """Measure one sample on the simulated beamline, from first count to refined structure."""
+    from materialsdock.campaign import demo
+    from materialsdock.cli import measure_command
+
+    measured, sample = demo.sample(technique_of(technique) or "xrd")
+    request = measure_command.Request(
+        site=site, out=out, stop=stop, trials=trials, workers=workers, speed=speed, seed=seed
+    )
+    measure_command.show(measure_command.replay(request, measured, sample), as_json)
+
+
+@app.command()
+def measure(
+    context: typer.Context,
+    replay: Replay = None,
+    cif: Cif = [],  # noqa: B006
+    store: Store = None,
+    elements: Elements = None,
+    preferred_orientation: Texture = [],  # noqa: B006
+    profile: ProfileName = "sim",
+    technique: TechniqueName = None,
+    count_time: CountTime = None,
+    objective: Objective = None,
+    wanted: Wanted = [],  # noqa: B006
+    esd: Esd = None,
+    prior: Prior = None,
+    standard: Standards = [],  # noqa: B006
+    region: Regions = [],  # noqa: B006
+    resume: Resume = None,
+    out: Out = Path("materialsdock-data"),
+    stop: Stop = [],  # noqa: B006
+    trials: Trials = None,
+    workers: Workers = None,
+    speed: Speed = None,
+    seed: Seed = 0,
+    site: Site = None,
+    as_json: Json = False,
+) -> None:
+    """Measure a sample autonomously, replaying a measured file on the simulated beamline."""
+    from materialsdock.campaign import option_words
+    from materialsdock.cli import measure_command
+
+    request = measure_command.Request(
+        profile=profile,
+        site=site,
+        out=out,
+        stop=stop,
+        trials=trials,
+        workers=workers,
+        speed=speed,
+        seed=seed,
+        count_time_s=count_time,
+        objective=objective,
+        wanted=tuple(wanted),
+        esd=esd,
+        prior=prior,
+        standards=tuple(standard),
+        regions=tuple(region),
+        store=store,
+        elements=elements,
+    )
+    if (resume is None) == (replay is None):
+        raise InputError("name either a file or a job", remedy="use --replay FILE or --resume ID")
+    if resume is not None:
+        kept = words_given(context, besides=RESUMED_WITH)
+        option_words.unchangeable(kept)
+        measure_command.show(measure_command.resume(request, resume), as_json)
+        return
+    assert replay is not None
+    measured, sample = measure_command.read_sample(
+        replay, cif, preferred_orientation, technique_of(technique)
+    )
+    measure_command.show(measure_command.replay(request, measured, sample, replay), as_json)
+
+
+for command in (refine, series, hybrid):
+    app.command()(command)
+
+
+@app.command()
+def jobs(out: Out = Path("materialsdock-data"), as_json: Json = False) -> None:
+    """List the jobs in a data folder, the newest last."""
+    from materialsdock.cli import measure_command
+
+    rows = measure_command.list_jobs(out)
+    if as_json:
+        print(json.dumps(rows))
+        return
+    for row in rows:
+        print(f"{row['job_id']}  {row['technique']}  {row['state']:<12}  {row['sample']}")
+
+
+@app.command()
+def explain(
+    job: Annotated[str, typer.Argument(help="Job id, as `jobs` lists them.")],
+    out: Out = Path("materialsdock-data"),
+    as_json: Json = False,
+) -> None:
+    """Say for each decision of a job why here, why now, and why stop."""
+    from materialsdock.cli import measure_command
+
+    lines = measure_command.explain(out, job)
+    print(json.dumps({"job_id": job, "decisions": lines}) if as_json else "\n".join(lines))
+
+
+@app.command()
+def shell(
+    profile: Annotated[str, typer.Argument(help="Profile of the instrument.")] = "sim",
+    out: Out = Path("materialsdock-data"),
+    site: Site = None,
+) -> None:
+    """An IPython session with RE, instrument, plans and catalog."""
+    from materialsdock.shell import session
+
+    session.shell(profile, out, site)
+
+
+@simulator.command("up")
+def sim_up(
+    profile: Annotated[str, typer.Option(help="A profile with a [simulation] section.")] = "sim",
+    port: Annotated[int, typer.Option(help="Channel Access port.")] = 5064,
+    speed: Speed = None,
+    seed: Seed = 0,
+    site: Site = None,
+    as_json: Json = False,
+) -> None:
+    """Run the simulated beamline alone, until Ctrl-C."""
+    from materialsdock.cli import measure_command
+
+    measure_command.sim_up(
+        measure_command.Request(profile=profile, site=site, speed=speed, seed=seed), port, as_json
+    )
+
+
+@priors.command("learn")
+def prior_learn(
+    files: Annotated[list[Path], typer.Argument(help="Measured standards of one edge.")],
+    edge: Annotated[str, typer.Option(help="Which edge, e.g. Fe-K.")],
+    out: Annotated[Path | None, typer.Option(help="File to write.")] = None,
+    profile: Annotated[str | None, typer.Option(help="Profile that may name it.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Learn from measured standards what to expect of a spectrum of that edge."""
+    from materialsdock.techniques.xas.commands import learn_prior
+
+    said = learn_prior.learn_prior(files, edge, out, profile)
+    print(json.dumps(said) if as_json else learn_prior.overview(said))
+
+
+def main() -> None:
+    """Run the command line; every refusal is one sentence (or one JSON object) and an exit code."""
+    try:
+        if exit_code := app(standalone_mode=False):  # of a command that has said all itself
+            sys.exit(exit_code)
+    except MaterialsDockError as error:
+        _refuse(error.as_dict(), str(error), error.exit_code)
+    except typer.Abort:
+        _refuse({"code": "interrupted", "message": "interrupted"}, "interrupted", 130)
+    except TyperException as error:
+        if not (said := error.format_message()):  # a group without a command has shown its help
+            sys.exit(error.exit_code)
+        _refuse({"code": "usage", "message": said}, said, 2)
+    except KeyboardInterrupt:
+        _refuse({"code": "interrupted", "message": "interrupted"}, "interrupted", 130)
+
+
+def _refuse(envelope: dict[str, str], sentence: str, exit_code: int) -> None:
+    if "--json" in sys.argv:
+        print(json.dumps({"error": envelope}))
+    print(f"materialsdock: {sentence}", file=sys.stderr)
+    sys.exit(exit_code)

@@ -1,0 +1,212 @@
+"""What each command does, between the words of the command line and the runner."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from materialsdock.campaign import build, option_words, prepare
+from materialsdock.campaign.run import DataDirectory
+from materialsdock.campaign.run import measure as run_measure
+from materialsdock.cli.progress import display
+from materialsdock.cli.request import Request as Request
+from materialsdock.errors import InputError, Refused
+from materialsdock.formats import read_measured
+from materialsdock.ledger.ledger import Ledger
+from materialsdock.model import Job, Measured, Sample
+from materialsdock.outcome import Outcome
+from materialsdock.profile import config
+from materialsdock.profile.simulation import running, save_scene
+from materialsdock.techniques.xrd import analysis
+from materialsdock.views.explain import sentences
+from materialsdock.views.report import overview, summary_json, write_report
+
+ENDING = (signal.SIGINT, signal.SIGTERM)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a command hands to the user: the outcome, and the page that shows it."""
+
+    outcome: Outcome
+    report: Path
+    data: DataDirectory = field(repr=False)
+
+
+def read_sample(
+    path: Path, cifs: Sequence[Path], orientations: Sequence[str], technique: str | None
+) -> tuple[Measured, Sample]:
+    """The measured file and the sample it stands for, named after the file."""
+    measured = read_measured(path, technique)
+    structures = option_words.structures(cifs, orientations)
+    return measured, Sample(path.stem, measured.technique, 0, structures)
+
+
+def replay(
+    request: Request, measured: Measured, sample: Sample, source: Path | None = None
+) -> Shown:
+    """Measure `sample` on the simulated beamline, which replays `measured`."""
+    request.check(measured, sample)
+    profile, site = request.load()
+    job = prepare.job_for(
+        measured,
+        sample,
+        profile,
+        stop=option_words.stop_options(request.stop),
+        seed=request.seed,
+        count_time_s=request.count_time_s,
+    )
+    build.check(job)
+    analysis.check(job)
+    data = DataDirectory(request.out)
+    scene = data.scenes / f"{job.job_id}.npz"
+    save_scene(scene, technique=sample.technique, **prepare.scene(measured, job, profile))
+    job = replace(job, settings={**job.settings, "scene": str(scene.resolve())})
+    if source is not None:
+        job = replace(job, settings={**job.settings, "replay": str(source.resolve())})
+    return _carry_out(job, job, profile, site, data, request)
+
+
+def resume(request: Request, job_id: str) -> Shown:
+    """Go on with a job of the ledger where it stopped.
+
+    Sample, structures and what was to be measured are those it began with; how it is analysed may
+    be asked for anew.  Raises InputError for what cannot be changed, and for a job that measured
+    nothing.
+    """
+    option_words.unchangeable(request.given)
+    with _existing_ledger(request.out) as ledger:
+        job = ledger.job(job_id)
+        counted = ledger.observations(job_id)
+    if "scene" not in job.settings:
+        raise InputError(
+            "nothing is measured in this job, a file was refined",
+            where=job_id,
+            remedy="go on with `materialsdock refine FILE --resume`",
+        )
+    request.check_store(job.sample)
+    data = DataDirectory(request.out)
+    job = analysis.with_analysis(job, request.of_analysis)
+    analysis.check(job)
+    profile, site = replace(request, profile=job.settings["profile"], seed=job.seed).load()
+    scene = Path(job.settings["scene"])
+    if not scene.is_file():
+        raise InputError(f"the scene {scene} is gone", where=job_id, remedy="measure it anew")
+    prepare.mark_counted(scene, job, counted)
+    return _carry_out(job, job_id, profile, site, data, request)
+
+
+def _carry_out(
+    job: Job,
+    what: Job | str,
+    profile: config.Profile,
+    site: Path,
+    data: DataDirectory,
+    request: Request,
+) -> Shown:
+    with _beamline(job, profile, site, request), display(job) as watch:
+        print(f"job {job.job_id}", file=sys.stderr, flush=True)
+        outcome = run_measure(what, profile, data, watch, request.of_analysis)
+    report = write_report(outcome, data.reports / f"{job.job_id}.html")
+    return Shown(outcome, report, data)
+
+
+@contextmanager
+def _beamline(job: Job, profile: config.Profile, site: Path, request: Request) -> Iterator[None]:
+    simulation = profile.simulated_by
+    if simulation is None:
+        raise Refused(
+            f"profile {profile.name!r} is a real instrument and cannot replay a file",
+            where="--replay",
+            remedy="choose a profile with simulated = true",
+        )
+    with running(
+        simulation.module,
+        site,
+        {job.sample.position: Path(job.settings["scene"])},
+        prefix=simulation.prefix,
+        speed=request.speed or simulation.speed,
+        seed=job.seed,
+    ):
+        yield
+
+
+def _existing_ledger(out: Path) -> Ledger:
+    if not (out / "ledger.sqlite").is_file():
+        raise InputError(f"no ledger in {out}", where="--out", remedy="name a data folder")
+    return Ledger(out / "ledger.sqlite")
+
+
+def explain(out: Path, job_id: str) -> list[str]:
+    """One sentence for each decision of a job of the ledger."""
+    with _existing_ledger(out) as ledger:
+        job, decisions = ledger.job(job_id), ledger.decisions(job_id)
+    if not decisions:
+        raise InputError("nothing has been decided yet", where=job_id, remedy="resume the job")
+    objective = job.settings.get("learner", {}).get("objective", "peaks")
+    return sentences(decisions, job.settings["axis"]["unit"], objective)
+
+
+def list_jobs(out: Path) -> list[dict[str, Any]]:
+    """Every job of a data folder and how far it came."""
+    with _existing_ledger(out) as ledger:
+        return [
+            {
+                "job_id": job.job_id,
+                "sample": job.sample.name,
+                "technique": job.sample.technique,
+                "steps": len(ledger.decisions(job.job_id)),
+                "state": "done" if ledger.outcome(job.job_id) else "unfinished",
+            }
+            for job in ledger.jobs()
+        ]
+
+
+def sim_up(request: Request, port: int, as_json: bool) -> None:
+    """Serve the simulated beamline with the demonstration's two samples until interrupted."""
+    from materialsdock.campaign.demo import scenes
+
+    profile, site = request.load()
+    simulation = profile.simulation
+    if simulation is None:
+        raise Refused(f"profile {profile.name!r} has no [simulation] section")
+    with (
+        scenes(profile) as files,
+        running(
+            simulation.module,
+            site,
+            files,
+            prefix=simulation.prefix,
+            speed=request.speed or simulation.speed,
+            seed=request.seed,
+            port=port,
+        ) as beamline,
+    ):
+        # whoever reads that it is up may end it at once
+        signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+        facts = {"port": beamline.port, "prefix": simulation.prefix, "pid": beamline.pid}
+        print(
+            json.dumps(facts)
+            if as_json
+            else f"simulated beamline {simulation.prefix}* on port {beamline.port}; for a client:\n"
+            f"  export EPICS_CA_ADDR_LIST=127.0.0.1 EPICS_CA_AUTO_ADDR_LIST=NO "
+            f"EPICS_CA_SERVER_PORT={beamline.port}\nCtrl-C ends it",
+            flush=True,
+        )
+        signal.sigwait(ENDING)
+
+
+def show(shown: Shown, as_json: bool) -> None:
+    """Print the outcome: one JSON object, or what a person wants to read first."""
+    summary = summary_json(shown.outcome)
+    if as_json:
+        print(json.dumps({**summary, "report": str(shown.report)}, allow_nan=False))
+        return
+    print(overview(shown.outcome))
+    print(f"report: {shown.report}")

@@ -1,0 +1,88 @@
+"""What a person sees while a job runs: a live display on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from materialsdock.model import Decision, Job, Trial
+from materialsdock.protocols import Watch
+
+LINE_EVERY_S = 2.0
+
+
+@contextmanager
+def display(job: Job) -> Iterator[Watch]:
+    """A Watch that shows stages, measured share of the full scan, λ against its threshold, Rwp."""
+    console = Console(stderr=True)
+    full = float(job.settings["full_scan"]["seconds"])
+    search = job.settings.get("analysis", {})
+    trials = int(search.get("trials", 0)) * len(search.get("seeds", (0,)))
+    if not console.is_terminal:
+        yield _plain(full, trials)
+        return
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[note]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console) as progress:
+        yield _live(progress, full, trials)
+
+
+def _measured_note(decision: Decision, full: float) -> str:
+    share = decision.seconds_measured / full
+    if decision.lambda_t is None:
+        stop = "λ –"
+    else:
+        stop = f"λ {decision.lambda_t:.3f} → {decision.verdict.threshold or float('nan'):.3f}"
+    return f"step {decision.step + 1}, {share:.0%} of the full scan's time, {stop}"
+
+
+def _live(progress: Progress, full: float, trials: int) -> Watch:
+    task = progress.add_task("starting", total=None, note="")
+    best = [float("inf")]
+
+    def stage(words: str) -> None:
+        nonlocal task
+        progress.update(task, total=1.0, completed=1.0)
+        total = {"measuring": full, "refining": float(trials)}.get(words)
+        task = progress.add_task(words, total=total, note="")
+
+    def decision(d: Decision) -> None:
+        note = _measured_note(d, full)
+        progress.update(task, completed=d.seconds_measured, note=note)
+
+    def trial(t: Trial) -> None:
+        best[0] = min(best[0], t.rwp if t.rwp is not None else float("inf"))
+        progress.update(task, advance=1.0, note=f"best Rwp {best[0]:.2f} %")
+
+    return Watch(stage, decision, trial)
+
+
+def _plain(full: float, trials: int) -> Watch:
+    last, best, ended = [0.0], [float("inf")], [0]
+
+    def say(words: str) -> None:
+        print(words, file=sys.stderr, flush=True)
+
+    def decision(d: Decision) -> None:
+        if d.verdict.stop or time.monotonic() - last[0] > LINE_EVERY_S:
+            last[0] = time.monotonic()
+            say(f"  {_measured_note(d, full)}")
+
+    def trial(t: Trial) -> None:
+        best[0] = min(best[0], t.rwp if t.rwp is not None else float("inf"))
+        ended[0] += 1
+        if time.monotonic() - last[0] > LINE_EVERY_S or ended[0] == trials:
+            last[0] = time.monotonic()
+            say(f"  trial {ended[0]} of {trials}: best Rwp {best[0]:.2f} %")
+
+    return Watch(say, decision, trial)

@@ -1,0 +1,1 @@
+"""Several measurements of one thing, answered together."""

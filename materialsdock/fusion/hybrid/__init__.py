@@ -1,0 +1,1 @@
+"""Fit against energy: structures that both judge."""

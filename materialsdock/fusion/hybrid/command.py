@@ -1,0 +1,120 @@
+"""`materialsdock hybrid`: structures that fit the pattern, against their energies."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from materialsdock.campaign import build, option_words, prepare
+from materialsdock.errors import InputError
+from materialsdock.formats import read_measured
+from materialsdock.fusion.hybrid.page import render_hybrid
+from materialsdock.fusion.hybrid.pareto import HybridResult, Point
+from materialsdock.fusion.hybrid.search import hybrid_search
+from materialsdock.model import Sample
+from materialsdock.profile import config, siteroot
+from materialsdock.rendering.plain_page import write_page
+from materialsdock.techniques.xrd.model import Pattern
+from materialsdock.theory.energy import Calculator
+from materialsdock.views.report.summary import hybrid_json
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for; arguments : of the calculator, as JSON text."""
+
+    pattern: Path
+    cifs: Sequence[Path]
+    calculator: str
+    arguments: str = "{}"
+    others: Sequence[Path] = ()
+    trials: int = 40
+    seeds: int = 1
+    workers: int = 2
+    profile: str = "sim"
+    site: Path | None = None
+    out: Path = Path("materialsdock-hybrid")
+
+
+def calculator_of(name: str, arguments: str) -> Calculator:
+    """The calculator of a dotted name and a JSON object; InputError for anything else."""
+    try:
+        given = json.loads(arguments)
+    except json.JSONDecodeError as error:
+        raise InputError(f"{arguments!r} is no JSON: {error}", where="--arguments") from error
+    if not isinstance(given, dict):
+        raise InputError(
+            f"{arguments!r} is no JSON object",
+            where="--arguments",
+            remedy='e.g. {"sigma": 2.3, "epsilon": 0.4}',
+        )
+    return Calculator(name, given)
+
+
+def run(
+    request: Request, on_trial: Callable[[Point], None] | None = None
+) -> tuple[HybridResult, dict[str, Any]]:
+    """Search, write hybrid.html and the structures of the Pareto set, and say what was found.
+
+    Raises InputError for what cannot be read, refined or given an energy.
+    """
+    calculator = calculator_of(request.calculator, request.arguments)
+    calculator.make()
+    _folder(request.out)
+    measured = read_measured(request.pattern, "xrd")
+    candidates = option_words.structures(request.cifs, ())
+    others = option_words.structures(request.others, ())
+    profile = config.load(request.profile, siteroot.activate(request.site))
+    sample = Sample(request.pattern.stem, "xrd", 0, (*candidates, *others))
+    job = prepare.diffraction_job(measured, sample, profile, stop={})
+    seconds = float(job.settings["full_scan"]["full_time_s"])
+    sigma = np.sqrt(np.maximum(measured.y, 1.0)) if measured.sigma is None else measured.sigma
+    counted = np.full(measured.x.size, seconds)
+    found = hybrid_search(
+        Pattern(measured.x, measured.y / seconds, sigma / seconds, counted),
+        candidates,
+        build.diffractometer(job.settings["diffractometer"]),
+        calculator,
+        others=others,
+        trials=request.trials,
+        seeds=tuple(range(request.seeds)),
+        workers=request.workers,
+        time_limit_s=float(job.settings["analysis"]["trial_time_limit_s"]),
+        on_trial=on_trial,
+    )
+    for number, point in enumerate(found.front, 1):
+        (request.out / f"pareto_{number:02d}.cif").write_text(point.cif, encoding="utf-8")
+    report = write_page(render_hybrid(found, sample.name), request.out / "hybrid.html")
+    return found, summary(found, report)
+
+
+def _folder(out: Path) -> None:
+    """Make the folder before anything is searched; InputError when that cannot be."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"cannot write into it: {error.strerror}",
+            where=str(out),
+            remedy="name a folder that may be written to with --out",
+        ) from error
+
+
+def summary(found: HybridResult, report: Path) -> dict[str, Any]:
+    """What `--json` prints."""
+    return {**hybrid_json(found), "report": str(report)}
+
+
+def overview(said: dict[str, Any]) -> str:
+    """What a person wants to read first."""
+    rows = [
+        f"  {row['structure']}: Rwp {row['rwp']:.3f} %, {row['energy_ev_per_atom']:.5f} eV/atom"
+        for row in said["pareto"]
+    ]
+    head = f"{said['trials']} trials, {said['trials_failed']} do not count"
+    return "\n".join([head, *rows, *said["sentences"], f"report: {said['report']}"])

@@ -1,0 +1,1 @@
+"""Many curves of a series taken apart into components."""

@@ -1,0 +1,1 @@
+"""The learner of counting time: passes over a pattern, steered by refinement."""

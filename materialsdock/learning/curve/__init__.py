@@ -1,0 +1,1 @@
+"""The learner of a curve: sweeps over an axis."""

@@ -1,0 +1,79 @@
+"""Observations as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from materialsdock.model import Axis, FloatArray, Observation
+from materialsdock.techniques.xas.model import Spectrum
+
+LARGEST = 1e100  # of any number told: its square is one too
+
+
+def usable(o: Observation) -> bool:
+    """Whether all its numbers are finite, also when squared, and its sd positive."""
+    size = np.abs([o.x, o.y, o.sigma]).max()
+    return bool(size < LARGEST and o.sigma > 1 / LARGEST)
+
+
+def columns(observations: Sequence[Observation]) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Positions, values and noise variances, each (n,)."""
+    found = np.array([(o.x, o.y, o.sigma**2) for o in observations]).reshape(-1, 3).T
+    return found[0], found[1], found[2]
+
+
+def merged(axis: Axis, observations: Sequence[Observation]) -> Spectrum:
+    """What was measured, by energy; repeat visits merged by their precision."""
+    x, y, variance = columns(observations)
+    places, inverse = np.unique(axis.index(x), return_inverse=True)
+    total = np.bincount(inverse, 1.0 / variance)
+    mean = np.bincount(inverse, y / variance) / total
+    return Spectrum(axis.grid[places], mean, np.asarray(total**-0.5))
+
+
+def largest_gap(x: FloatArray, region: tuple[float, float]) -> float:
+    """Widest stretch of `region` without one of `x` (n,) [its unit]."""
+    lo, hi = region
+    inside = x[(x >= lo) & (x <= hi)]
+    return float(np.diff(np.sort([lo, *inside, hi])).max())
+
+
+def open_gap(x: FloatArray, axis: Axis, region: tuple[float, float]) -> float:
+    """Widest stretch of `region` between any of x (n,) with a grid position not counted yet.
+
+    0 once all of the grid there is counted: on a coarse axis some stretches stay wide for ever.
+    """
+    lo, hi = region
+    free = np.ones(axis.grid.size, dtype=bool)
+    free[axis.index(x)] = False
+    left = axis.grid[free & (axis.grid > lo) & (axis.grid < hi)]
+    ends = np.concatenate([[lo], np.sort(x[(x > lo) & (x < hi)]), [hi]])
+    divisible = np.searchsorted(left, ends[1:]) > np.searchsorted(left, ends[:-1], "right")
+    return float(np.diff(ends)[divisible].max(initial=0.0))
+
+
+def far_gap(x: FloatArray, grid: FloatArray, widest: FloatArray) -> tuple[float, float]:
+    """(ratio, place) of the stretch without one of `x` (n,) that is widest for where it lies.
+
+    widest : (m,) how wide one may be about each position of `grid`; ratio 1 is just that
+    """
+    ends = np.concatenate([[grid[0]], np.sort(x), [grid[-1]]])
+    middle = 0.5 * (ends[1:] + ends[:-1])
+    ratio = np.diff(ends) / np.interp(middle, grid, widest)
+    worst = int(ratio.argmax())
+    return float(ratio[worst]), float(middle[worst])
+
+
+def gaps(
+    x: FloatArray, axis: Axis, narrow: tuple[float, float], widest: FloatArray | None
+) -> dict[str, float]:
+    """largest_gap of `narrow` and resolution [unit of the axis]; far_gap if `widest` is given.
+
+    open_gap, on an axis coarser than its resolution, is the widest that it could still divide.
+    """
+    found = {"largest_gap": largest_gap(x, narrow), "resolution": axis.resolution}
+    if found["largest_gap"] > axis.resolution and np.diff(axis.grid).max() > axis.resolution:
+        found["open_gap"] = open_gap(x, axis, narrow)
+    return found if widest is None else found | {"far_gap": far_gap(x, axis.grid, widest)[0]}

@@ -1,0 +1,1 @@
+"""The exact Gaussian process: kernels, Cholesky, state space, likelihood."""

@@ -1,0 +1,1 @@
+"""Curves of standards as prior knowledge."""

@@ -1,0 +1,1 @@
+"""When to stop: λ, gates, certificate, quantities."""

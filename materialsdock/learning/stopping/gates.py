@@ -1,0 +1,164 @@
+"""Gates: what has to be so before any stop, each by itself; and the alarm on the noise model.
+
+λ is relative and cannot see what no point has touched.  A gate looks at one such thing; it is
+open, or it says with numbers why it is not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from scipy.stats import chi2
+
+from materialsdock.learning.stopping.divergence import judged
+from materialsdock.model import Evidence
+
+SAME = 1 + 1e-9  # a gap of the resolution is not wider than it
+LATELY, JUST_NOW = 15, 5  # observations
+FALSE_ALARMS = 0.02  # share of looks at data with noise as stated that sound the alarm all the same
+LEAST_DOF = 1.0  # below, a curve goes through its points whatever the noise
+
+
+class Gate(Protocol):
+    """One condition of a stop: pure."""
+
+    def closed(self, evidence: Evidence) -> str | None:
+        """Why it is closed, or None when it is open."""
+
+
+@dataclass(frozen=True)
+class MinimumGate:
+    """At least so many points."""
+
+    points: int
+
+    def closed(self, evidence: Evidence) -> str | None:
+        """Closed below the minimum."""
+        have = int(evidence.quantities["points"])
+        return f"{have} of at least {self.points} points" if have < self.points else None
+
+
+@dataclass(frozen=True)
+class SdGate:
+    """The largest posterior sd at most so many times the noise of one point."""
+
+    over_noise: float
+
+    def closed(self, evidence: Evidence) -> str | None:
+        """Closed while anywhere on the axis the curve is known worse."""
+        limit = self.over_noise * evidence.quantities["noise_sd"]
+        sd = evidence.quantities["max_sd"]
+        return f"largest sd {sd:.3g} > {limit:.3g}" if sd > limit else None
+
+
+@dataclass(frozen=True)
+class GapGate:
+    """No unmeasured stretch wider than the resolution, where narrow features may hide.
+
+    `open_gap` among the quantities is the widest that can still be divided, on an axis coarser than
+    its resolution; what stays wider is left to the certificate.
+    """
+
+    def closed(self, evidence: Evidence) -> str | None:
+        """Closed while a feature of the resolution's width could lie between two points."""
+        q = evidence.quantities
+        gap, width = q.get("open_gap", q["largest_gap"]), q["resolution"]
+        if gap > width * SAME:
+            return f"largest gap {gap:.3g} > {width:.3g}"
+        far = evidence.quantities.get("far_gap", 0.0)
+        return f"a stretch is {far:.3g} times too wide for oscillations" if far > SAME else None
+
+
+@dataclass(frozen=True)
+class CalmGate:
+    """Innovations as large as the noise model says: mean z² of the last 15 within limits."""
+
+    low: float
+    high: float
+
+    def closed(self, evidence: Evidence) -> str | None:
+        """Closed when the data scatter more, or less, about the predictions than they should."""
+        mean = float(judged(evidence).z2[-LATELY:].mean())
+        if self.low < mean < self.high:
+            return None
+        return f"mean z² {mean:.2f} outside {self.low:g} to {self.high:g}: check the noise model"
+
+
+@dataclass(frozen=True)
+class SurpriseGate:
+    """None of the last 5 observations a surprise of z² `wild` or more."""
+
+    wild: float
+
+    def closed(self, evidence: Evidence) -> str | None:
+        """Closed right after a surprise."""
+        largest = float(judged(evidence).z2[-JUST_NOW:].max())
+        return f"a surprise of z² {largest:.1f} just now" if largest >= self.wild else None
+
+
+@dataclass(frozen=True)
+class ProbeGate:
+    """The last look into the largest gap found nothing surprising.
+
+    `probe_z2` among the quantities is its z²: NaN before the first probe, missing where the
+    learner does not probe (then the gate is open).
+    """
+
+    wild: float
+
+    def closed(self, evidence: Evidence) -> str | None:
+        """Closed until a probe was as expected."""
+        z2 = evidence.quantities.get("probe_z2", 0.0)
+        if np.isnan(z2):
+            return "no probe into the largest gap yet"
+        return f"the last probe was a surprise of z² {z2:.1f}" if z2 >= self.wild else None
+
+
+@dataclass(frozen=True)
+class ResidualGate:
+    """No points so far off the curve that the curve must be wrong there, or the points.
+
+    `max_residual` at `max_residual_at` among the quantities is residuals.strongest_run; missing
+    where the learner does not report it (then the gate is open).
+    """
+
+    limit: float
+
+    def closed(self, evidence: Evidence) -> str | None:
+        """Closed while a narrow feature is smoothed over."""
+        off = evidence.quantities.get("max_residual", 0.0)
+        if off <= self.limit:
+            return None
+        at = evidence.quantities.get("max_residual_at")
+        place = "" if at is None else f", at {at:.6g}"
+        return f"points lie {off:.1f} sd off the curve{place}"
+
+
+def alarm(evidence: Evidence) -> str | None:
+    """What is wrong with the noise model, if the data say that something is.
+
+    Two sums are χ² distributed when the noise is as stated: z² over all innovations, and the
+    squared standardised residuals about the final curve, over as many degrees of freedom as it
+    leaves (`residual_chi2`, `residual_dof` among the quantities).  The second sees what the first
+    cannot: noise that hyperparameters learned since took for structure.  It sounds by chance once
+    in 1 / FALSE_ALARMS looks; fewer than 15 innovations say nothing.
+    """
+    z2 = judged(evidence).z2
+    if z2.size < LATELY:
+        return None
+    sums = [("innovations", float(z2.sum()), float(z2.size))]
+    if evidence.quantities.get("residual_dof", 0.0) >= LEAST_DOF:
+        about = (evidence.quantities["residual_chi2"], evidence.quantities["residual_dof"])
+        sums.append(("residuals", *about))
+    tail = FALSE_ALARMS / (2 * len(sums))
+    for what, total, freedom in sums:
+        low, high = chi2.isf([1.0 - tail, tail], freedom)
+        if not low <= total <= high:
+            size = "larger" if total > high else "smaller"
+            return (
+                f"mean square {total / freedom:.2f} of the {what} outside "
+                f"{low / freedom:.2f} to {high / freedom:.2f}: the noise is {size} than stated"
+            )
+    return None

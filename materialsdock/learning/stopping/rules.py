@@ -1,0 +1,284 @@
+"""When to stop: the ratio λ of expected generalisation error, gates, and budgets.
+
+Rules are pure: equal evidence, equal verdict.  A reason is a sentence with the numbers in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from materialsdock.learning.stopping import divergence
+from materialsdock.learning.stopping.divergence import judged, lambda_history
+from materialsdock.learning.stopping.gates import (
+    CalmGate,
+    GapGate,
+    Gate,
+    MinimumGate,
+    ProbeGate,
+    ResidualGate,
+    SdGate,
+    SurpriseGate,
+)
+from materialsdock.learning.stopping.settings import BUDGETS, check
+from materialsdock.model import Evidence, FloatArray, Verdict
+from materialsdock.protocols import StoppingRule
+
+PATIENT = 20  # times the patience, with a low λ, until an open gate is not waited for any longer
+
+
+@dataclass(frozen=True)
+class PaperRule:
+    """λ_t ≤ threshold, as published (npj Comput. Mater. 7, 139): no stop in the first `warmup`.
+
+    minimum_points : hold back until then; the paper itself has no such limit
+    """
+
+    threshold: float = 0.05
+    minimum_points: int = 0
+    reference: divergence.Reference = "min"
+    warmup: int = 10
+    per_observation: bool = False
+
+    def judge(self, evidence: Evidence) -> Verdict:
+        """Stop at the first λ at or below the threshold."""
+        history = lambda_history(
+            evidence, self.reference, self.warmup, per_observation=self.per_observation
+        )
+        if history.size <= self.warmup:
+            return Verdict(
+                False,
+                f"{history.size} of {self.warmup + 1} steps to begin with",
+                None,
+                self.threshold,
+            )
+        value, points = float(history[-1]), _points(evidence)
+        sign = "≤" if value <= self.threshold else ">"
+        reason = f"λ {value:.3f} {sign} {self.threshold:.3f} after {points} points"
+        if points < self.minimum_points:
+            reason = f"{points} of at least {self.minimum_points} points; {reason}"
+            return Verdict(False, reason, value, self.threshold)
+        return Verdict(value <= self.threshold, reason, value, self.threshold)
+
+
+@dataclass(frozen=True)
+class RobustRule:
+    """λ that cannot be lucky, and gates that λ cannot see through.
+
+    z² is floored at 1; R_ref is what a point tells when nothing is known (a sorted first sweep
+    has no typical beginning); the largest λ of the last `window` counts.  Before any stop:
+    `minimum_points`; the posterior sd below `sd_over_noise` times the noise (absolute="target": a
+    TargetRule beside it takes its place); no gap wider than the resolution; mean z² of the last
+    15 in `calm`, the last 5 and the last probe below `wild`; no point `outlier` sd off the curve.
+    `gates` switches all but the minimum.  After `patience` groups (or half of all) without a
+    lower λ it gives up and says so, 0 never; `per_observation` is for groups of thousands (see
+    divergence.bound_changes).
+    """
+
+    threshold: float = 0.05
+    minimum_points: int = 20
+    window: int = 5
+    reference: divergence.Reference = "prior"
+    warmup: int = 10
+    sd_over_noise: float = 2.0
+    calm: tuple[float, float] = (0.2, 2.5)
+    wild: float = 9.0
+    gates: bool = True
+    per_observation: bool = False
+    absolute: Literal["sd", "target"] = "sd"
+    patience: int = 120
+    outlier: float = 4.0
+
+    def judge(self, evidence: Evidence) -> Verdict:
+        """Stop when λ is low and every gate is open; else say what is missing."""
+        history = lambda_history(evidence, self.reference, self.warmup, 1.0, self.per_observation)
+        if history.size <= self.warmup:
+            words = f"too few points to judge: {_points(evidence)}"
+            return Verdict(False, words, None, self.threshold)
+        value = float(history[-self.window :].max())
+        closed = [] if value <= self.threshold else [f"λ {value:.3f} > {self.threshold:.3f}"]
+        closed += _closed(self._gates(), evidence)
+        if not closed:
+            reason = f"λ {value:.3f} ≤ {self.threshold:.3f} after {_points(evidence)} points"
+            return Verdict(True, reason, value, self.threshold)
+        missing = "; ".join(closed)
+        stuck = self._stuck(evidence, history)
+        if stuck is None:
+            return Verdict(False, missing, value, self.threshold)
+        return Verdict(True, f"{stuck}; missing: {missing}", value, self.threshold)
+
+    def stuck(self, evidence: Evidence) -> str | None:
+        """Why more points will not help, or None."""
+        history = lambda_history(evidence, self.reference, self.warmup, 1.0, self.per_observation)
+        return self._stuck(evidence, history)
+
+    def _stuck(self, evidence: Evidence, history: FloatArray) -> str | None:
+        helped = (MinimumGate, SdGate, GapGate)
+        counting = [gate for gate in self._gates() if isinstance(gate, helped)]
+        low = divergence.low_for(history, self.threshold)
+        if low >= self.window and _closed(counting, evidence):
+            if 0 < PATIENT * self.patience <= low:
+                return f"given up: λ has been low for {low} steps and counting does not help"
+            return None  # λ need not fall while these still open
+        span = divergence.stalled(history, self.warmup, self.window, self.patience)
+        return None if span is None else f"given up: λ has not fallen for {span} steps"
+
+    def _gates(self) -> list[Gate]:
+        gates: list[Gate] = [MinimumGate(self.minimum_points)]
+        if not self.gates:
+            return gates
+        if self.absolute == "sd":
+            gates.append(SdGate(self.sd_over_noise))
+        return [*gates, GapGate(), *_safe(self)]
+
+
+@dataclass(frozen=True)
+class SafeRule:
+    """Nothing speaks against a stop: RobustRule's gates without λ and without its sd.
+
+    For whoever stops on a target alone (mode "target"); gap=False takes the risk that a feature
+    as narrow as the resolution lies between two points.
+    """
+
+    minimum_points: int = 20
+    calm: tuple[float, float] = (0.2, 2.5)
+    wild: float = 9.0
+    gap: bool = True
+    patience: int = 120
+    outlier: float = 4.0
+
+    def judge(self, evidence: Evidence) -> Verdict:
+        """Stop when every gate is open."""
+        gates: list[Gate] = [MinimumGate(self.minimum_points)]
+        gates += [GapGate(), *_safe(self)] if self.gap else _safe(self)
+        if not judged(evidence).z2.size:
+            return Verdict(False, "nothing to judge yet")
+        closed = _closed(gates, evidence)
+        return Verdict(not closed, "; ".join(closed) or "every gate is open")
+
+    def stuck(self, evidence: Evidence) -> str | None:
+        """Why more points will not help, or None."""
+        return RobustRule(patience=self.patience).stuck(evidence)
+
+
+def _safe(rule: RobustRule | SafeRule) -> list[Gate]:
+    """The data are as the model says."""
+    surprises = (SurpriseGate(rule.wild), ProbeGate(rule.wild), ResidualGate(rule.outlier))
+    return [CalmGate(*rule.calm), *surprises]
+
+
+def _closed(gates: Sequence[Gate], evidence: Evidence) -> list[str]:
+    return [why for gate in gates if (why := gate.closed(evidence)) is not None]
+
+
+@dataclass(frozen=True)
+class TargetRule:
+    """A named quantity at or below its target, in the user's unit."""
+
+    quantity: str
+    target: float
+
+    def judge(self, evidence: Evidence) -> Verdict:
+        """Stop when the quantity is known well enough; a quantity nobody reports never is."""
+        value = evidence.quantities.get(self.quantity)
+        if value is None or not np.isfinite(value):
+            return Verdict(False, f"{self.quantity} is not known yet", None, self.target)
+        stop = value <= self.target
+        sign = "≤" if stop else ">"
+        return Verdict(
+            stop, f"{self.quantity} {value:.3g} {sign} {self.target:.3g}", value, self.target
+        )
+
+
+@dataclass(frozen=True)
+class BudgetRule:
+    """No more than so many points, seconds of instrument time or of counting (the dose)."""
+
+    maximum_points: int | None = None
+    maximum_seconds: float | None = None
+    maximum_count_seconds: float | None = None
+
+    def judge(self, evidence: Evidence) -> Verdict:
+        """Stop when a budget is used up."""
+        q = evidence.quantities
+        spent = (
+            ("points", q.get("points", 0.0), self.maximum_points),
+            ("seconds", q.get("seconds", 0.0), self.maximum_seconds),
+            ("seconds of counting", q.get("count_seconds", 0.0), self.maximum_count_seconds),
+        )
+        used_up = [f"{limit:g} {what}" for what, n, limit in spent if limit and n >= limit]
+        if used_up:
+            return Verdict(True, f"budget of {' and '.join(used_up)} used up")
+        return Verdict(False, "within budget")
+
+
+@dataclass(frozen=True)
+class AnyOf:
+    """Stops as soon as one rule does; the first rule's numbers are shown."""
+
+    rules: tuple[StoppingRule, ...]
+
+    def judge(self, evidence: Evidence) -> Verdict:
+        """The reasons of those that stop, then what the first one misses; or only the latter."""
+        verdicts = [rule.judge(evidence) for rule in self.rules]
+        reasons = [v.reason for v in verdicts if v.stop]
+        if not reasons:
+            return verdicts[0]
+        missing = [] if verdicts[0].stop else [f"missing: {verdicts[0].reason}"]
+        return replace(verdicts[0], stop=True, reason="; ".join([*reasons, *missing]))
+
+
+@dataclass(frozen=True)
+class AllOf:
+    """Stops when every rule does, or one sees no progress; the first rule's numbers are shown."""
+
+    rules: tuple[StoppingRule, ...]
+
+    def judge(self, evidence: Evidence) -> Verdict:
+        """All reasons, or those of the rules that hold back."""
+        verdicts = [rule.judge(evidence) for rule in self.rules]
+        stop = all(v.stop for v in verdicts)
+        reasons = [v.reason for v in verdicts if stop or not v.stop]
+        if stop:
+            return replace(verdicts[0], stop=True, reason="; ".join(reasons))
+        patient = [rule for rule in self.rules if isinstance(rule, RobustRule | SafeRule)]
+        stuck = next((why for rule in patient if (why := rule.stuck(evidence))), None)
+        missing = "; ".join(reasons)
+        if stuck is None:
+            return replace(verdicts[0], stop=False, reason=missing)
+        return replace(verdicts[0], stop=True, reason=f"{stuck}; missing: {missing}")
+
+
+def _points(evidence: Evidence) -> int:
+    return int(evidence.quantities.get("points", evidence.s.size))
+
+
+RULES: Mapping[str, type[PaperRule] | type[RobustRule] | type[SafeRule]] = {
+    "paper": PaperRule,
+    "robust": RobustRule,
+    "target": SafeRule,
+}
+FIELDS = {mode: tuple(rule.__dataclass_fields__) for mode, rule in RULES.items()}
+
+
+def rule_from_settings(settings: Mapping[str, Any]) -> StoppingRule:
+    """The rule that a profile or job describes; a key that is None is as one left out.
+
+    Keys: mode ("robust", "paper", or "target" for the targets and safety alone) and that rule's
+    own fields, maximum_points, maximum_seconds, maximum_count_seconds, targets {quantity: sd}.
+    Raises InputError naming every fault at once.
+    """
+    given = {key: value for key, value in settings.items() if value is not None}
+    mode, targets = given.pop("mode", "robust"), given.pop("targets", {})
+    check(mode, targets, given, FIELDS)
+    budget = {key: given.pop(key) for key in BUDGETS if key in given}
+    if "calm" in given:
+        given["calm"] = tuple(given["calm"])
+    rules: list[StoppingRule] = [RULES[mode](**given)]
+    wanted = [TargetRule(name, float(value)) for name, value in targets.items()]
+    rules = [*wanted, *rules] if mode == "target" else [*rules, *wanted]
+    whole: StoppingRule = AllOf(tuple(rules)) if len(rules) > 1 else rules[0]
+    return AnyOf((whole, BudgetRule(**budget))) if budget else whole

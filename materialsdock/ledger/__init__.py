@@ -1,0 +1,1 @@
+"""The only truth and the only SQL: jobs, documents, decisions, outcomes."""

@@ -1,0 +1,147 @@
+"""What the exports of one job are made of, read from the ledger once, with where it came from."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+import materialsdock
+from materialsdock.campaign.observing import events
+from materialsdock.ledger.ledger import Ledger, text
+from materialsdock.ledger.outcomes import outcome_of
+from materialsdock.model import Axis, FloatArray, Observation
+from materialsdock.outcome import Outcome
+from materialsdock.protocols import Reading
+from materialsdock.views.report.page import PACKAGES
+
+WRITERS = ("h5py", "gemmi")
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a result comes from.
+
+    begun : ISO 8601 in UTC, a label only; observations, decisions : how many the job has
+    ledger_sha256 : over their rows as the ledger keeps them, observations in the order they were
+    made, then decisions by step, each followed by a line feed; of nothing where a file was refined
+    outcome_sha256 : over the row of the outcome, which is all that such a job has
+    settings_sha256 : over the settings of the job as it was analysed: JSON, keys sorted
+    software : versions of what wrote this
+    """
+
+    job_id: str
+    seed: int
+    begun: str
+    observations: int
+    decisions: int
+    ledger_sha256: str
+    outcome_sha256: str
+    settings_sha256: str
+    software: Mapping[str, str]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A finished job: its outcome, each observation with its raw reading, and the provenance.
+
+    readings : uid of an observation -> data of its event (counts, or i0 and it)
+    """
+
+    outcome: Outcome
+    observations: tuple[Observation, ...]
+    readings: Mapping[str, Reading]
+    provenance: Provenance
+
+    def raw(self, name: str) -> FloatArray | None:
+        """(n,) what was read as `name` for each observation; None where the ledger has it not."""
+        data = [self.readings.get(o.uid, {}).get(name) for o in self.observations]
+        if not data or any(value is None for value in data):
+            return None
+        return np.array(data, dtype=float)
+
+    def column(self, name: str) -> FloatArray:
+        """(n,) one field of the observations: x, y, sigma, count_time_s or step."""
+        return np.array([getattr(o, name) for o in self.observations], dtype=float)
+
+    def summed(self, values: FloatArray) -> FloatArray:
+        """(k,) the sums of (n,) values of the observations by position, as they were merged."""
+        at = Axis.of(self.outcome.job.settings["axis"]).index(self.column("x"))
+        return np.bincount(np.unique(at, return_inverse=True)[1], values).astype(float)
+
+
+def source_of(ledger: Ledger, job_id: str) -> Source:
+    """Read a finished job; what `outcome_of` raises where there is nothing to export."""
+    outcome = outcome_of(ledger, job_id)
+    observations = ledger.observations(job_id)
+    readings, started = _readings(ledger, job_id)
+    provenance = Provenance(
+        job_id,
+        outcome.job.seed,
+        _iso(_created(ledger, job_id) if started is None else started),
+        len(observations),
+        len(outcome.decisions),
+        _sha256(ledger, job_id, ("observations", "seq"), ("decisions", "step")),
+        _sha256(ledger, job_id, ("outcomes", "created")),
+        hashlib.sha256(_canonical(outcome.job.settings)).hexdigest(),
+        software(),
+    )
+    return Source(outcome, observations, readings, provenance)
+
+
+def software() -> dict[str, str]:
+    """Versions of this software and of what its results rest on."""
+    found = {"materialsdock": materialsdock.__version__, "Python": platform.python_version()}
+    return found | {name: importlib.metadata.version(name) for name in (*PACKAGES, *WRITERS)}
+
+
+def _canonical(settings: Mapping[str, Any]) -> bytes:
+    return json.dumps(json.loads(text(settings)), sort_keys=True).encode()
+
+
+def _created(ledger: Ledger, job_id: str) -> float:
+    return float(ledger.rows("SELECT created FROM jobs WHERE job_id = ?", job_id)[0][0])
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+
+
+def _sha256(ledger: Ledger, job_id: str, *tables: tuple[str, str]) -> str:
+    """Over the rows of a job in (table, column to order by)."""
+    digest = hashlib.sha256()
+    for table, order in tables:
+        query = f"SELECT body FROM {table} WHERE job_id = ? ORDER BY {order}"
+        for (body,) in ledger.rows(query, job_id):
+            digest.update(f"{body}\n".encode())
+    return digest.hexdigest()
+
+
+def _readings(ledger: Ledger, job_id: str) -> tuple[dict[str, Reading], float | None]:
+    """Uid -> reading of stream `primary`, the first of each; and when the first run began."""
+    rows = ledger.rows("SELECT name, body FROM documents WHERE job_id = ? ORDER BY seq", job_id)
+    found: dict[str, Reading] = {}
+    runs: dict[str, str] = {}
+    started: float | None = None
+    for name, body in rows:
+        document = json.loads(body)
+        if name == "start" and started is None:
+            started = float(document["time"])
+        elif name == "descriptor" and document["name"] == "primary":
+            runs[document["uid"]] = document["run_start"]
+        elif document.get("descriptor") in runs:
+            run_uid = runs[document["descriptor"]]
+            for seq_num, data in events(name, document):
+                found.setdefault(f"{run_uid}/{seq_num}", data)
+    return found, started

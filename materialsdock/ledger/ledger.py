@@ -1,0 +1,209 @@
+"""The only truth: one SQLite file, written before anything is done about what it says.
+
+WAL with synchronous=FULL: what a call has committed survives SIGKILL and power loss.  Everything
+else (catalog, report, JSON) is a view that can be rebuilt from here.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import TypeAdapter
+
+from materialsdock.errors import InputError, LedgerFault, ModelFault
+from materialsdock.ledger.database import Database
+from materialsdock.model import Decision, Job, Observation
+
+TABLES = """
+CREATE TABLE jobs (job_id TEXT PRIMARY KEY, created REAL NOT NULL, body TEXT NOT NULL);
+CREATE TABLE documents (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, job_id TEXT NOT NULL REFERENCES jobs,
+    run_uid TEXT NOT NULL, name TEXT NOT NULL, body TEXT NOT NULL);
+CREATE INDEX documents_by_job ON documents (job_id, seq);
+CREATE INDEX ends_of_runs ON documents (name, run_uid) WHERE name IN ('start', 'stop');
+CREATE TABLE observations (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, uid TEXT UNIQUE NOT NULL,
+    job_id TEXT NOT NULL REFERENCES jobs, body TEXT NOT NULL);
+CREATE INDEX observations_by_job ON observations (job_id, seq);
+CREATE TABLE decisions (
+    job_id TEXT NOT NULL REFERENCES jobs, step INTEGER NOT NULL, body TEXT NOT NULL,
+    PRIMARY KEY (job_id, step));
+CREATE TABLE outcomes (
+    job_id TEXT PRIMARY KEY REFERENCES jobs, created REAL NOT NULL, body TEXT NOT NULL);
+"""
+NIGHT = """
+CREATE TABLE samples (
+    sample_id TEXT PRIMARY KEY, rank REAL NOT NULL, priority INTEGER NOT NULL, state TEXT NOT NULL,
+    attempt INTEGER NOT NULL, failures INTEGER NOT NULL, job_id TEXT REFERENCES jobs,
+    reason TEXT NOT NULL, body TEXT NOT NULL);
+CREATE INDEX samples_by_state ON samples (state, priority, rank);
+CREATE TABLE events (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, kind TEXT NOT NULL,
+    severity TEXT NOT NULL, sample_id TEXT, body TEXT NOT NULL);
+CREATE INDEX events_by_sample ON events (sample_id, seq);
+CREATE TABLE intents (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, verb TEXT NOT NULL,
+    state TEXT NOT NULL, answer TEXT NOT NULL, body TEXT NOT NULL);
+CREATE INDEX intents_waiting ON intents (state, seq);
+CREATE TABLE audit (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, hash TEXT NOT NULL, body TEXT NOT NULL);
+CREATE TABLE facts (name TEXT PRIMARY KEY, body TEXT NOT NULL);
+CREATE TABLE steering (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, job_id TEXT NOT NULL REFERENCES jobs,
+    step INTEGER NOT NULL, body TEXT NOT NULL);
+CREATE INDEX steering_by_job ON steering (job_id, seq)
+"""
+_job = TypeAdapter(Job)
+_observation = TypeAdapter(Observation)
+_decision = TypeAdapter(Decision)
+
+
+def plain(value: Any) -> Any:
+    """What json cannot write by itself, as it should be written: numpy arrays and scalars."""
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} cannot be kept in the ledger")
+
+
+def text(value: Any) -> str:
+    """JSON with floats that read back exactly; NaN and infinities as Python's json writes them.
+
+    Raises LedgerFault for what JSON has no form for.
+    """
+    try:
+        return json.dumps(value, default=plain)
+    except (TypeError, ValueError) as error:
+        raise LedgerFault(
+            f"{error}: {value!r:.200}", remedy="use numbers, text, lists and mappings only"
+        ) from error
+
+
+class Ledger(Database):
+    """Jobs, documents, observations, decisions and outcomes; safe for threads and readers.
+
+    Every `add_...` is durable when it returns.  A job, observation or decision may be added again
+    with the same content; LedgerFault is raised when it contradicts what is there, and when the
+    disk refuses.  Documents are a log: they are kept as often as they are added.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, (TABLES, NIGHT))
+
+    def add_job(self, job: Job) -> None:
+        """Keep a job under its id."""
+        with self.transaction():
+            body = text(asdict(job))
+            self.keep("jobs", {"job_id": job.job_id}, body, created=time.time())
+
+    def add_documents(
+        self,
+        job_id: str,
+        documents: Sequence[tuple[str, dict[str, Any]]],
+        observations: Sequence[Observation] = (),
+    ) -> None:
+        """Event-model documents and the observations read from them, in one transaction.
+
+        Raises ModelFault for an observation that is not finite.
+        """
+        for o in observations:
+            if not np.isfinite([o.x, o.y, o.sigma, o.count_time_s]).all():
+                raise ModelFault(f"{o} is not finite", where=o.uid)
+        with self.transaction() as db:
+            for name, document in documents:
+                run_uid = document["uid"] if name == "start" else document.get("run_start", "")
+                db.execute(
+                    "INSERT INTO documents (job_id, run_uid, name, body) VALUES (?, ?, ?, ?)",
+                    (job_id, run_uid, name, text(document)),
+                )
+            for o in observations:
+                body = text(asdict(o))
+                self.keep("observations", {"uid": o.uid}, body, job_id=job_id)
+
+    def add_decision(self, job_id: str, decision: Decision) -> None:
+        """Keep the decision of one step."""
+        words = asdict(decision)
+        if not decision.steered:  # as it was before there was steering
+            del words["steered"]
+        with self.transaction():
+            body = text(words)
+            self.keep("decisions", {"job_id": job_id, "step": decision.step}, body)
+
+    def add_steering(self, job_id: str, step: int, body: Mapping[str, Any]) -> None:
+        """Keep what a person asked of a running job, or what it came to, at a step: a log."""
+        with self.transaction():
+            self.insert("steering", {"job_id": job_id, "step": step, "body": text(body)})
+
+    def add_outcome(self, job_id: str, outcome: Mapping[str, Any]) -> None:
+        """Keep what the analysis found; a later analysis replaces an earlier one."""
+        with self.transaction() as db:
+            db.execute(
+                "INSERT OR REPLACE INTO outcomes (job_id, created, body) VALUES (?, ?, ?)",
+                (job_id, time.time(), text(outcome)),
+            )
+
+    def job(self, job_id: str) -> Job:
+        """The job of this id; InputError names the latest ones when there is none."""
+        rows = self.rows("SELECT body FROM jobs WHERE job_id = ?", job_id)
+        if not rows:
+            known = self.rows("SELECT job_id FROM jobs ORDER BY rowid DESC LIMIT 5")
+            raise InputError(
+                f"no job {job_id!r}",
+                where=str(self.path),
+                remedy=f"latest: {', '.join(row[0] for row in known) or 'none'}",
+            )
+        return _job.validate_json(rows[0][0])
+
+    def jobs(self) -> list[Job]:
+        """All jobs, oldest first."""
+        rows = self.rows("SELECT body FROM jobs ORDER BY rowid")
+        return [_job.validate_json(body) for (body,) in rows]
+
+    def observations(self, job_id: str) -> tuple[Observation, ...]:
+        """All observations of a job in the order they were made."""
+        rows = self.rows("SELECT body FROM observations WHERE job_id = ? ORDER BY seq", job_id)
+        return tuple(_observation.validate_json(body) for (body,) in rows)
+
+    def decisions(self, job_id: str) -> tuple[Decision, ...]:
+        """All decisions of a job by step."""
+        rows = self.rows("SELECT body FROM decisions WHERE job_id = ? ORDER BY step", job_id)
+        return tuple(_decision.validate_json(body) for (body,) in rows)
+
+    def steering(self, job_id: str) -> tuple[tuple[int, dict[str, Any]], ...]:
+        """(step, body) of all steering of a job in the order it was recorded."""
+        rows = self.rows("SELECT step, body FROM steering WHERE job_id = ? ORDER BY seq", job_id)
+        return tuple((step, json.loads(body)) for step, body in rows)
+
+    def outcome(self, job_id: str) -> dict[str, Any] | None:
+        """What the analysis found, or None before it has."""
+        rows = self.rows("SELECT body FROM outcomes WHERE job_id = ?", job_id)
+        return dict(json.loads(rows[0][0])) if rows else None
+
+    def documents(
+        self, after_seq: int = 0, limit: int = 1000
+    ) -> list[tuple[int, str, str, dict[str, Any]]]:
+        """(seq, job id, name, document) of up to `limit` documents after `after_seq`."""
+        rows = self.rows(
+            "SELECT seq, job_id, name, body FROM documents WHERE seq > ? ORDER BY seq LIMIT ?",
+            after_seq,
+            limit,
+        )
+        return [(seq, job_id, name, json.loads(body)) for seq, job_id, name, body in rows]
+
+    def last_document(self) -> int:
+        """The seq of the latest document, 0 when there is none."""
+        return int(self.rows("SELECT COALESCE(MAX(seq), 0) FROM documents")[0][0])
+
+    def torn_runs(self) -> list[tuple[str, str]]:
+        """(job id, run uid) with a start but no stop document: a process died, or they go on."""
+        return self.rows(
+            "SELECT job_id, run_uid FROM documents WHERE name = 'start' AND run_uid NOT IN "
+            "(SELECT run_uid FROM documents WHERE name = 'stop') ORDER BY seq"
+        )

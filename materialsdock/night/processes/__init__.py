@@ -1,0 +1,1 @@
+"""Daemon, worker, analyst, librarian, guard, supervisor, simulated beamline."""

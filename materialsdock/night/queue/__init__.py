@@ -1,0 +1,1 @@
+"""Samples and their states, faults and what follows them, history, estimate."""

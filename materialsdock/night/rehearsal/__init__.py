@@ -1,0 +1,1 @@
+"""A sheet of samples tried on the simulated instrument."""

@@ -1,0 +1,157 @@
+"""A process that measures entries of a sheet on a simulated beamline of its own, nothing else.
+
+It speaks Channel Access on loopback only, whatever the profile says of the real instrument.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from materialsdock.campaign import analysis, demo, prepare
+from materialsdock.campaign.campaign import Campaign
+from materialsdock.campaign.run import gate_for, plan_for, run_engine
+from materialsdock.errors import InputError, MaterialsDockError
+from materialsdock.ledger.ledger import Ledger
+from materialsdock.model import Axis, Job, Measured
+from materialsdock.night.processes import simulated_changer
+from materialsdock.night.sentinels.of_sample import sentry_of
+from materialsdock.night.system.process import die_with
+from materialsdock.profile import config, siteroot
+from materialsdock.profile.config import Profile
+from materialsdock.profile.simulation import running
+from materialsdock.protocols import Instrument
+from materialsdock.sheets import jobs
+from materialsdock.sheets.entry import Entry
+from materialsdock.techniques.xas.simulate import simulate_xanes
+
+PLACES = 90  # of the simulated changer; the place of a seed decides what is drawn there
+FASTEST = 2000.0  # instrument seconds per second
+
+
+def stand_in(job: Job, profile: Profile) -> dict[str, Any]:
+    """A scene for a sample that is not measured yet: the demonstration's, over the job's range.
+
+    Lines of fluorapatite stretched to the range, or an oxide's spectrum at the tabulated edge.
+    """
+    grid = Axis.of(job.settings["axis"]).grid
+    if job.sample.technique == "xas":
+        mu = simulate_xanes(grid, e0_ev=float(job.settings["learner"]["edge_ev"]))
+        return prepare.scene(Measured("xas", grid, mu, kind="simulated"), job, profile)
+    known, _ = demo.fluorapatite()
+    counts = np.interp(np.linspace(0, 1, grid.size), np.linspace(0, 1, known.y.size), known.y)
+    return prepare.scene(Measured("xrd", grid, counts, kind="simulated"), job, profile)
+
+
+def on_loopback(profile: Profile) -> Profile:
+    """The profile without the addresses of its instrument, as fast as the simulation goes."""
+    if profile.simulation is None:
+        raise InputError(
+            f"profile {profile.name!r} has no [simulation] section",
+            where="profile.toml",
+            remedy='name what simulates it: [simulation] module = "sim_devices", prefix = its own',
+        )
+    epics = profile.epics.model_copy(update={"environment": {}})
+    speed = max(FASTEST, profile.simulation.speed)
+    simulation = profile.simulation.model_copy(update={"speed": speed})
+    return profile.model_copy(update={"epics": epics, "simulation": simulation})
+
+
+def rehearsed(
+    entry: Entry, seed: int, profile: Profile, folder: Path, place: int, instrument: Instrument,
+    work: Path, analyse: bool,
+) -> dict[str, Any]:  # fmt: skip
+    """Measure an entry once; what it took: instrument and wall clock seconds, and how it ended."""
+    job = jobs.job_of(entry, profile, folder, seed)
+    sample = replace(job.sample, position=place)
+    job = replace(job, job_id=f"rehearsal-{place}-{seed}-{time.monotonic_ns()}", sample=sample)
+    scene = jobs.scene_of(entry, job, profile)
+    simulated_changer.put(work, job, scene or stand_in(job, profile), ())
+    with Ledger(work / f"{job.job_id}.sqlite") as ledger:
+        ledger.add_job(job)
+        campaign = Campaign(job, ledger)
+        wall_s, visits_s = _measured(campaign, profile, instrument, ledger)
+        last, steps = campaign.decisions[-1], len(campaign.decisions)
+        counted_s = last.seconds_measured + visits_s
+        assert profile.simulation is not None
+        overhead_s = max(0.0, wall_s - counted_s / profile.simulation.speed) / steps
+        found = {"instrument_s": counted_s, "steps": steps, "overhead_s": overhead_s,
+                 "reason": last.verdict.reason, "stand_in": scene is None}  # fmt: skip
+        return {**found, **(_analysed(campaign) if analyse else {})}
+
+
+def _measured(
+    campaign: Campaign, profile: Profile, instrument: Instrument, ledger: Ledger
+) -> tuple[float, float]:
+    """Wall clock of the measurement, and instrument seconds of visits that no decision knows."""
+    sentry = sentry_of(profile, campaign, instrument, ledger, _ignored, _ignored)
+    engine = run_engine(None if profile.conditions else profile.beam, instrument)
+    for receive in (campaign.receive, *([sentry.receive] if sentry else [])):
+        engine.subscribe(receive)
+    gate = gate_for(campaign, instrument, profile, **({"held": sentry.held} if sentry else {}))
+    began = time.monotonic()
+    engine(plan_for(campaign, instrument, profile, gate, sentry))
+    visits = sentry.revisits.seconds if sentry and sentry.revisits else 0.0
+    return time.monotonic() - began, visits
+
+
+def _ignored(*_: object) -> None:
+    return None
+
+
+def _analysed(campaign: Campaign) -> dict[str, Any]:
+    began = time.monotonic()
+    try:
+        analysis.analyse(campaign, _ignored, _ignored)
+    except MaterialsDockError as error:  # of a stand-in it need not succeed
+        return {"analysis_fault": str(error)}
+    return {"analysis_s": time.monotonic() - began}
+
+
+def rehearse(profile: Profile, root: Path, order: Mapping[str, Any], work: Path) -> None:
+    """Measure what the order says; one JSON line on standard output for each measurement."""
+    simulation = profile.simulation
+    assert simulation is not None
+    (work / simulated_changer.FOLDER).mkdir()
+    with running(
+        simulation.module, root, {}, prefix=simulation.prefix, speed=simulation.speed,
+        seed=int(order["seed"]), folder=work / simulated_changer.FOLDER,
+    ):  # fmt: skip
+        instrument = config.build_instrument(profile)
+        for each in order["entries"]:
+            entry = Entry.model_validate(each)
+            for number, seed in enumerate(order["seeds"]):
+                folder = root / "profiles" / profile.name
+                found = rehearsed(entry, seed, profile, folder, seed % PLACES, instrument, work,
+                                  number == 0 and order["analyse"])  # fmt: skip
+                line = {"sample_id": entry.sample_id, "seed": seed, **found}
+                print(json.dumps(line), flush=True)
+        config.release(instrument)
+
+
+def main() -> None:
+    """`python -m` this module: started by `materialsdock simulate` only."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--parent", type=int, required=True)
+    parser.add_argument("--profile", required=True)
+    parser.add_argument("--site", type=Path, required=True)
+    parser.add_argument("--work", type=Path, required=True)
+    given = parser.parse_args()
+    die_with(given.parent)
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
+    root = siteroot.activate(given.site)
+    profile = on_loopback(config.load(given.profile, root))
+    rehearse(profile, root, json.loads(sys.stdin.readline()), given.work)
+
+
+if __name__ == "__main__":
+    main()

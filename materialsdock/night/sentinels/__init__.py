@@ -1,0 +1,1 @@
+"""Judges of what is recorded: stale, dead, saturated, drifting, damaged."""

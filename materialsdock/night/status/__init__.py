@@ -1,0 +1,1 @@
+"""The state of a night for terminals, notices, metrics and digest."""

@@ -1,0 +1,1 @@
+"""Processes, locks, heartbeats, logs, systemd, clock and disk."""

@@ -1,0 +1,77 @@
+"""What a service manager is told of the daemon and the guard: systemd's notify protocol.
+
+See sd_notify(3).  Without NOTIFY_SOCKET in the environment nobody is told anything.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from materialsdock.errors import LedgerFault
+from materialsdock.ledger.folder import DataDirectory
+from materialsdock.ledger.ledger import Ledger
+from materialsdock.night.status.snapshot import brief
+from materialsdock.night.system.heartbeats import Heart
+
+log = logging.getLogger(__name__)
+ALIVE_S = 1.0
+
+
+class ManagedHeart(Heart):
+    """A heart whose beats the service manager feels, too.
+
+    No thread sends anything: a loop that stands still is silent there as it is in the file.
+    READY=1 goes with the second beat, when the loop has done all it does once.
+
+    words : what the process does now, for `systemctl status`
+    """
+
+    def __init__(self, path: Path, words: Callable[[], str]) -> None:
+        super().__init__(path)
+        # children must not speak for this process
+        self._address = os.environ.pop("NOTIFY_SOCKET", "").replace("@", "\0", 1)
+        self._words = words
+        self._turned = self._ready = False
+        self._told = 0.0
+
+    def beat(self) -> None:
+        """The loop turns."""
+        super().beat()
+        if not self._address:
+            return
+        now = time.monotonic()
+        if self._turned and now - self._told >= ALIVE_S:
+            first = "" if self._ready else "READY=1\n"
+            self._ready, self._told = True, now
+            self._tell(f"{first}WATCHDOG=1\nSTATUS={' '.join(self._words().split())}")
+        self._turned = True
+
+    def stopping(self) -> None:
+        """The process ends in order, which takes a while."""
+        if self._address:
+            self._tell("STOPPING=1\nSTATUS=ends in order")
+
+    def _tell(self, lines: str) -> None:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as way:
+            way.setblocking(False)  # a manager that does not listen must hold up nobody
+            try:
+                way.sendto(lines.encode(), self._address)
+            except OSError as error:
+                log.warning("the service manager is not told: %s", error)
+
+
+def daemon_heart(data: DataDirectory, ledger: Ledger) -> ManagedHeart:
+    """The heart of the daemon; its words are those of `materialsdock status`."""
+
+    def words() -> str:
+        try:
+            return brief(data, ledger)
+        except LedgerFault as fault:
+            return f"fault: {fault}"
+
+    return ManagedHeart(data.path / "run" / "daemon.beat", words)

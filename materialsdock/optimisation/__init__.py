@@ -1,0 +1,1 @@
+"""Black-box search without a subject: processes, Dask, storages."""

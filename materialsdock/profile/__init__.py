@@ -1,0 +1,1 @@
+"""One instrument as its staff describe it: sections, recipes, simulation."""

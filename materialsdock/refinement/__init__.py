@@ -1,1 +1,0 @@
-"""Refinement: recipes, black-box search, engines behind one protocol."""

@@ -1,1 +1,0 @@
-"""Absorption analysis: normalisation and edge position."""

@@ -1,0 +1,1 @@
+"""Numbers, figures, pages, files and options, the same everywhere."""

@@ -1,0 +1,1 @@
+"""Sample sheets: from a row to a job."""

@@ -1,0 +1,200 @@
+"""From an entry of a sample sheet to its job, and to what a simulated beamline shows of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from materialsdock.campaign import build, prepare
+from materialsdock.errors import InputError, MaterialsDockError
+from materialsdock.formats import scans
+from materialsdock.model import Axis, Job, Sample, Scan, Structure
+from materialsdock.profile.config import Profile
+from materialsdock.sheets import planning, sheet_files
+from materialsdock.sheets.entry import Entry, Fault, refusal
+from materialsdock.sheets.sheet_files import is_file
+from materialsdock.techniques.xrd import analysis
+from materialsdock.techniques.xrd.phases.answer import existing_store
+from materialsdock.techniques.xrd.phases.cif_files import content
+from materialsdock.techniques.xrd.rietveld.limits import check_structures
+
+
+def phases_of(entry: Entry, profile: Profile) -> tuple[Structure, ...]:
+    """The phases that an entry names, from CIF files and from the profile's store.
+
+    Raises InputError naming every one that cannot be had or is no crystal.
+    """
+    found, faults = [], []
+    for name in entry.phases:
+        try:
+            found.append(_phase(name, profile))
+        except InputError as fault:
+            faults.append(str(fault))
+    if faults:
+        raise InputError("; ".join(faults))
+    if found:
+        check_structures(found)
+    return tuple(found)
+
+
+def _phase(name: str, profile: Profile) -> Structure:
+    if is_file(name):
+        content(Path(name))  # bounds it before it is read as text
+        return prepare.read_structure(Path(name))
+    if profile.analysis.store is None:
+        raise InputError(
+            f"{name!r} is no CIF file, and the profile has no store of structures",
+            remedy="name a .cif file, or a store under [analysis]",
+        )
+    folder = Path(profile.analysis.store)
+    known = existing_store(folder).entries(aliases=True)
+    matching = [each for each in known if name in (each.entry_id, each.name)]
+    if len(matching) != 1:
+        ids = ", ".join(each.entry_id for each in matching[:5])
+        raise InputError(
+            f"{name!r} names {len(matching)} structures of the store",
+            where=str(folder),
+            remedy=f"give one of the ids {ids}" if ids else "see `materialsdock store list`",
+        )
+    return matching[0].structure()
+
+
+def job_of(entry: Entry, profile: Profile, profile_folder: Path, seed: int = 0) -> Job:
+    """The job that measures and analyses an entry.
+
+    Raises InputError when recipe, files or ranges of the entry do not make one.
+    """
+    plan = planning.planned(entry, profile, profile_folder)
+    facts = ("sample_id", "composition", "owner", "hazard", "comment")
+    metadata = {key: value for key in facts if (value := getattr(entry, key))}
+    structures = phases_of(entry, plan.profile)
+    sample = Sample(entry.known_as, plan.technique, entry.position, structures, metadata)
+    count_time_s = plan.said("count_time_s")
+    job = prepare.job_for(
+        planning.scan_of(plan),
+        sample,
+        plan.profile,
+        stop=plan.stop,
+        seed=seed,
+        count_time_s=count_time_s,
+    )
+    more: dict[str, Any] = {"approval": profile.night.approval, "recipe": entry.recipe}
+    if entry.replay is not None:
+        more["replay"] = str(Path(entry.replay).resolve())
+    return replace(job, settings={**job.settings, **more})
+
+
+def scene_of(entry: Entry, job: Job, profile: Profile) -> dict[str, Any] | None:
+    """What the simulated beamline replays for an entry; None where nothing lies there.
+
+    Raises InputError for a file that is no longer the one that the job began with.
+    """
+    if entry.replay is None or profile.simulated_by is None:
+        return None
+    measured = planning.read(entry.replay, job.sample.technique)
+    grid = Axis.of(job.settings["axis"]).grid
+    if job.sample.technique == "xrd":
+        measured = scans.cut(measured, float(grid[0]), float(grid[-1]))
+        if measured.x.size != grid.size:
+            raise InputError(
+                f"holds {measured.x.size} steps where the job began with {grid.size}",
+                where=entry.replay,
+                remedy="put the old file back, or measure anew",
+            )
+    found = prepare.scene(measured, job, profile)
+    if measured.count_time_s is not None and job.sample.technique == "xrd":
+        found["count_time_s"] = measured.count_time_s  # the job may count for another time
+    return found
+
+
+def faults(entries: Sequence[Entry], profile: Profile, profile_folder: Path) -> list[Fault]:
+    """What is wrong with any of them, found by making every job once."""
+    sound: set[str] = set()
+    return [f for e in entries for f in _faults(e, profile, profile_folder, sound)]
+
+
+def check(entries: Sequence[Entry], profile: Profile, profile_folder: Path) -> None:
+    """Make every job once, before anything is queued; InputError lists the faults of all."""
+    if found := faults(entries, profile, profile_folder):
+        raise refusal(found, f"profile {profile.name}")
+
+
+def read_sheet(
+    path: Path,
+    profile: Profile,
+    profile_folder: Path,
+    faults_of: Callable[[Sequence[Entry], Profile, Path], Sequence[Fault]] = faults,
+) -> tuple[Entry, ...]:
+    """The entries of a sheet that this instrument can measure.
+
+    faults_of : judges the rows that are clean by themselves
+    Raises InputError with every fault: of cells, and of what cannot be measured.
+    """
+    entries, found = sheet_files.examine(path)
+    if found := (*found, *faults_of(entries, profile, profile_folder)):
+        raise refusal(found, str(path))
+    return entries
+
+
+def _faults(entry: Entry, profile: Profile, profile_folder: Path, sound: set[str]) -> list[Fault]:
+    """All faults of one entry; `sound` remembers settings that others had already."""
+    at = f"sample {entry.sample_id}"
+    faults = [Fault(at, column, None, words) for column, words in _place_faults(entry, profile)]
+
+    def tried(column: str, make: Callable[[], Any]) -> Any:
+        try:
+            return make()
+        except MaterialsDockError as error:
+            faults.append(Fault(at, column, None, str(error)))
+            return None
+
+    plan = tried("recipe", lambda: planning.planned(entry, profile, profile_folder))
+    if plan is None:
+        return faults
+    tried("phases", lambda: phases_of(entry, plan.profile))
+    scan = None
+    if entry.replay or profile.simulated_by is None:
+        scan = tried("replay" if entry.replay else "range", lambda: planning.scan_of(plan))
+    if scan is not None and (words := _limit_fault(scan, plan)):
+        faults.append(Fault(at, "range", None, words))
+    if not faults:
+        job = tried("", lambda: job_of(entry, profile, profile_folder))
+        if job is not None:
+            tried("", lambda: _check_job(job, sound))
+    return faults
+
+
+def _place_faults(entry: Entry, profile: Profile) -> Iterator[tuple[str, str]]:
+    if profile.positions is not None and entry.position >= profile.positions:
+        yield "position", f"{entry.position}: the changer has 0 to {profile.positions - 1}"
+    if profile.simulated_by is None and entry.replay is not None:
+        yield "replay", f"profile {profile.name!r} is a real instrument and replays nothing"
+    if profile.simulated_by is not None and entry.replay is None:
+        yield "replay", "is missing: the simulated beamline replays a measured file"
+
+
+def _limit_fault(scan: Scan, plan: planning.Plan) -> str:
+    limits = getattr(plan.profile, plan.technique).limits
+    if limits is None or (limits[0] <= scan.x[0] and scan.x[-1] <= limits[1]):
+        return ""
+    return (
+        f"{scan.x[0]:g} to {scan.x[-1]:g} is beyond the limits of the axis, "
+        f"{limits[0]:g} to {limits[1]:g}"
+    )
+
+
+def _check_job(job: Job, sound: set[str]) -> None:
+    """Build learner, rule and analysis once for all jobs that differ in nothing they look at."""
+    names = [structure.name for structure in job.sample.structures]
+    looked_at: Mapping[str, Any] = {k: v for k, v in job.settings.items() if k != "replay"}
+    said = json.dumps([looked_at, names, job.sample.metadata.get("composition")], sort_keys=True)
+    key = hashlib.sha256(said.encode()).hexdigest()
+    if key in sound:
+        return
+    build.check(job)
+    analysis.check(job)
+    sound.add(key)

@@ -1,0 +1,1 @@
+"""IPython: the session at the instrument and the magic `md`."""

@@ -1,0 +1,147 @@
+"""The seam: a technique of measuring as plain facts, and its parts, loaded when first asked for.
+
+A technique is one folder, found through the entry-point group `materialsdock.techniques`; nobody
+outside it asks which one it is.  Whoever needs a part asks here, `technique.named(job.sample
+.technique).learner()(job)`, and every part keeps the laws of materialsdock.testing.technique_laws.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import pkgutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from materialsdock.errors import InputError
+
+GROUP = "materialsdock.techniques"
+
+
+@dataclass(frozen=True)
+class Part:
+    """The dotted name "package.module" or "package.module:object"; called, it gives the object."""
+
+    dotted: str
+
+    def __call__(self) -> Any:
+        return resolved(self.dotted)
+
+
+@dataclass(frozen=True)
+class ReadingKeys:
+    """Data keys of a recorded event: position, counts behind the sample, counts before it."""
+
+    position: str
+    signal: str
+    monitor: str
+
+
+@dataclass(frozen=True)
+class Technique:
+    """One technique; `Part`s marked "module" are modules that hold the names listed.
+
+    name : as samples, sheets, recipes and profiles say it, e.g. "xrd"
+    title : as people read it; unit, symbol : of the scanned axis, in data ("deg") and in text ("°")
+    keys : what events call position and counts
+    counter : role of the device that counts at a single place
+
+    section : pydantic class of the profile's section [name] (a profile.sections.Measuring)
+    sheet : module; Columns and RecipeKeys (pydantic classes: columns of a sheet, keys of
+        [measure] of a recipe), contradictions(row), scan_of(plan) -> Scan, applied(plan) -> section
+    options : module; Options (dataclass of command-line options), check(options, measured, sample,
+        profile), changes(options, section) -> changes of the section, structures(options)
+    formats : module; read(lines) -> Columns | None, is_mine(columns) -> bool,
+        checked(columns, lines) -> Measured
+    job : module; scan_of(measured) -> Scan, job(scan, sample, profile, *, stop, seed,
+        count_time_s) -> Job
+    learner : function (job) -> Learner
+    observe : function (data of an event) -> protocols.Counted
+    scene : module; scene(measured, job, profile) -> arrays, counted(job, observations) -> arrays,
+        stand_in(job) -> Measured, replayed(measured, job) -> Measured
+    demo : function () -> (Measured, Sample)
+    analysis : module; Found (frozen dataclass, the technique's part of an Outcome), check(job),
+        analyse(campaign, summary, watch, past) -> Outcome, remembered(outcome) -> JSON
+    report : module; drawings(outcome), summary(outcome) -> JSON, lines(outcome) -> text,
+        context(outcome) -> values of the template TEMPLATE (a path, blocks of the page)
+    export : module; FORMATS (name -> Format), nexus(source) -> items of the entry
+    sentinels : module; visits(campaign, motion, share), dead(...), after_sweep(...), stuck(...)
+    cli : function (app) that mounts the technique's own commands; None: it has none
+    """
+
+    name: str
+    title: str
+    unit: str
+    symbol: str
+    keys: ReadingKeys
+    counter: str
+    section: Part
+    sheet: Part
+    options: Part
+    formats: Part
+    job: Part
+    learner: Part
+    observe: Part
+    scene: Part
+    demo: Part
+    analysis: Part
+    report: Part
+    export: Part
+    sentinels: Part
+    cli: Part | None = None
+
+
+@cache
+def known() -> Mapping[str, Technique]:
+    """Every installed technique by name, the project's own first.
+
+    Raises InputError for an entry point that does not give a Technique of its own name.
+    """
+    found = importlib.metadata.entry_points(group=GROUP)
+    ours = [point for point in found if point.value.startswith("materialsdock.")]
+    return {point.name: _loaded(point) for point in (*ours, *(p for p in found if p not in ours))}
+
+
+def named(name: str) -> Technique:
+    """The technique of that name; InputError lists those there are."""
+    try:
+        return known()[name]
+    except KeyError:
+        raise InputError(
+            f"no technique {name!r}", where="technique", remedy=f"there is: {', '.join(known())}"
+        ) from None
+
+
+@cache
+def resolved(dotted: str) -> Any:
+    """The module or object that "package.module" or "package.module:object" names.
+
+    Raises InputError when there is none.
+    """
+    try:
+        return pkgutil.resolve_name(dotted)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise InputError(
+            f"cannot load {dotted!r}: {error}",
+            where="dotted name",
+            remedy="name package.module:object that can be imported",
+        ) from error
+
+
+def _loaded(point: importlib.metadata.EntryPoint) -> Technique:
+    try:
+        found = point.load()
+    except (ImportError, AttributeError) as error:
+        raise InputError(
+            f"cannot load technique {point.name!r} from {point.value}: {error}",
+            where=f"entry point of {point.dist.name if point.dist else 'an unknown package'}",
+            remedy="mend or uninstall that package",
+        ) from error
+    if not isinstance(found, Technique) or found.name != point.name:
+        raise InputError(
+            f"{point.value} gives {found!r:.60}, no Technique named {point.name!r}",
+            where=f"entry point {point.name}",
+            remedy="name a materialsdock.technique.Technique",
+        )
+    return found

@@ -1,0 +1,1 @@
+"""One folder per technique; nobody else asks which one it is."""

@@ -1,0 +1,75 @@
+"""`materialsdock prior learn`: measured standards of one edge into a library prior."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from materialsdock.errors import InputError
+from materialsdock.learning.prior.library import LibraryPrior
+from materialsdock.profile import siteroot
+from materialsdock.profile.config import PRIOR_ENDING, load
+from materialsdock.techniques.xas.edge import TABLE, Edge
+from materialsdock.techniques.xas.standards import read_standards
+
+
+def named_edge(name: str) -> Edge:
+    """The tabulated edge that "Fe-K", "Fe K" or "Pt-L3" names; InputError for any other word."""
+    wanted = name.replace("-", " ").replace("_", " ").casefold()
+    for edge in TABLE:
+        if edge.name.casefold() == wanted:
+            return edge
+    raise InputError(f"no edge {name!r}", where="--edge", remedy="say e.g. Fe-K or Pt-L3")
+
+
+def learn_prior(
+    files: Sequence[Path], edge_name: str, out: Path | None, profile: str | None = None
+) -> dict[str, Any]:
+    """Learn from `files`, write the prior, and say what was learned.
+
+    out : file to write; default Fe-K.prior.npz, in the folder priors/ of `profile`, else here
+
+    Raises InputError for every file that is no such standard, all in one sentence.
+    """
+    from materialsdock.learning.prior import learning  # imports torch, which takes seconds
+
+    edge = named_edge(edge_name)
+    _place(profile)
+    standards = read_standards(files, edge, "prior learn")
+    learned = learning.learn(standards, edge.name)
+    path = out or _place(profile) / (edge.name.replace(" ", "-") + PRIOR_ENDING)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    learned.save(path)
+    return summary(learned, path)
+
+
+def _place(profile: str | None) -> Path:
+    """Where a profile looks for its priors; without a profile, here."""
+    if profile is None:
+        return Path()
+    site = siteroot.find()
+    load(profile, site)  # refuses a profile that is none
+    return site / "profiles" / profile / "priors"
+
+
+def summary(learned: LibraryPrior, path: Path) -> dict[str, Any]:
+    """What `--json` prints."""
+    return {
+        "prior": str(path),
+        "edge": learned.edge,
+        "standards": list(learned.sources),
+        "different": int(learned.edges_ev.size),
+        "edges_ev": [round(float(e0), 2) for e0 in learned.edges_ev],
+        "range_ev": [round(float(end), 1) for end in learned.energy_ev[[0, -1]]],
+        "learned": {name: round(value, 4) for name, value in learned.learned.items()},
+    }
+
+
+def overview(said: dict[str, Any]) -> str:
+    """What a person wants to read first."""
+    lo, hi = said["range_ev"]
+    return (
+        f"{said['prior']}: {said['edge']}, {said['different']} different standards in "
+        f"{len(said['standards'])} files, from {lo:+g} to {hi:+g} eV of the edge"
+    )

@@ -1,0 +1,1 @@
+"""X-ray magnetic circular dichroism: moments by the sum rules."""

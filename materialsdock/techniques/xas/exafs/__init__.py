@@ -1,0 +1,1 @@
+"""EXAFS: background, χ(k), its transform, the first shell."""

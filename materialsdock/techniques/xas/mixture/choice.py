@@ -1,0 +1,141 @@
+"""Which of many candidates a spectrum is made of, by the Bayesian information criterion.
+
+BIC = n ln(Σ squares) + p ln n, with n the independent points: neighbouring residuals that share
+one fault count less, n = N (1 − ρ)/(1 + ρ) with their lag-1 correlation ρ (Bayley and Hammersley,
+J. R. Stat. Soc. Suppl. 8, 184, 1946).  Counted one by one they would ask for ever more standards.
+Sets within 6 of the best are rivals (Kass and Raftery, J. Am. Stat. Assoc. 90, 773, 1995).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, combinations
+
+import numpy as np
+
+from materialsdock.errors import InputError
+from materialsdock.model import FloatArray, Parameter
+from materialsdock.techniques.xas.mixture.combination import (
+    FIT_EV,
+    SHIFT_LIMIT_EV,
+    Curve,
+    Prepared,
+    common_edge,
+    normalisations,
+    over_normalisations,
+    prepare,
+)
+from materialsdock.techniques.xas.mixture.linear import alike, best_shift, solve
+from materialsdock.techniques.xas.model import Combination
+
+MOST_TOGETHER = 4
+MOST_CANDIDATES = 12
+ROUGHLY = 8  # one choice of normalisation in so many, for shares of what is left out
+STRONG = 6.0  # difference in BIC
+RIVALS_NAMED = 3
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A set of candidates (their numbers), its BIC, and the rms of what it leaves."""
+
+    members: tuple[int, ...]
+    bic: float
+    rms: float
+
+
+def explain(
+    sample: Curve,
+    candidates: Sequence[Curve],
+    *,
+    edge: str | None = None,
+    e0_ev: float | None = None,
+    fit_ev: tuple[float, float] = FIT_EV,
+    shift_limit_ev: float = SHIFT_LIMIT_EV,
+) -> Combination:
+    """Fractions, adding up to 1, of those candidates that the spectrum asks for.
+
+    left_out : the share each of the others would take if it were added, with its esd
+    rivals : other sets that fit about as well, in words
+
+    Raises InputError as `combine` does, and for more than 12 candidates.
+    """
+    names = [each.name for each in candidates]
+    if not 2 <= len(set(names)) == len(names) <= MOST_CANDIDATES:
+        raise InputError(
+            f"candidates {names}",
+            where="linear combination",
+            remedy=f"give 2 to {MOST_CANDIDATES}, of different names",
+        )
+    e0 = common_edge(sample, candidates, edge, e0_ev)
+    reference = normalisations(e0, [sample, *candidates])[0]
+    prepared = prepare(sample, candidates, e0, reference, fit_ev)
+    ranked = contenders(prepared, shift_limit_ev)
+    chosen, rivals = ranked[0], rivals_of(ranked)
+
+    kept = [candidates[i] for i in chosen.members]
+    found = over_normalisations(sample, kept, e0, fit_ev, True, shift_limit_ev)
+    shares = {}
+    for i in sorted(set(range(len(names))) - set(chosen.members)):
+        if alike(prepared.basis(0.0)[:, [*chosen.members, i]]):
+            shares[names[i]] = Parameter(names[i], 0.0)  # no esd: not to be told apart
+            continue
+        added = over_normalisations(
+            sample, [*kept, candidates[i]], e0, fit_ev, True, shift_limit_ev, ROUGHLY
+        )
+        shares[names[i]] = added.fractions[names[i]]
+    said = tuple(_said(names, chosen, rival) for rival in rivals)
+    return replace(found, left_out=shares, rivals=said)
+
+
+def contenders(prepared: Prepared, shift_limit_ev: float = SHIFT_LIMIT_EV) -> list[Contender]:
+    """All sets of up to four candidates that can be told apart, the best BIC first."""
+    weight = prepared.weight[:, None]
+    target = prepared.data * prepared.weight
+
+    def cost(shift: float) -> float:
+        return solve(prepared.basis(shift) * weight, target, True)[1]
+
+    basis = prepared.basis(best_shift(cost, shift_limit_ev, target.size))
+    matrix = basis * weight
+    everything, _ = solve(matrix, target, True)
+    points = independent(target - matrix @ everything)
+    count = range(1, min(matrix.shape[1], MOST_TOGETHER) + 1)
+    sets = chain.from_iterable(combinations(range(matrix.shape[1]), size) for size in count)
+    found = []
+    for members in sets:
+        part = matrix[:, members]
+        if alike(part):
+            continue
+        fractions, squares = solve(part, target, True)
+        bic = points * np.log(max(squares, 1e-300)) + (len(members) - 1) * np.log(points)
+        rms = float(np.sqrt(np.mean((prepared.data - basis[:, members] @ fractions) ** 2)))
+        found.append(Contender(members, float(bic), rms))
+    return sorted(found, key=lambda each: each.bic)
+
+
+def independent(residual: FloatArray) -> float:
+    """How many independent ones (m,) residuals are worth, 3 at least."""
+    inner = residual - residual.mean()
+    correlation = float(inner[1:] @ inner[:-1]) / max(float(inner @ inner), 1e-300)
+    correlation = min(max(correlation, 0.0), 1.0)
+    return max(residual.size * (1 - correlation) / (1 + correlation), 3.0)
+
+
+def rivals_of(ranked: Sequence[Contender]) -> list[Contender]:
+    """Sets within 6 of the first one's BIC that do not just add to it, best first."""
+    best = ranked[0]
+    return [
+        each
+        for each in ranked[1:]
+        if each.bic - best.bic < STRONG and not set(best.members) < set(each.members)
+    ][:RIVALS_NAMED]
+
+
+def _said(names: Sequence[str], chosen: Contender, rival: Contender) -> str:
+    together = " + ".join(names[i] for i in rival.members)
+    return (
+        f"{together} fits nearly as well: rms {rival.rms:.2g} in place of {chosen.rms:.2g} of the "
+        f"edge step, BIC {rival.bic - chosen.bic:.1f} higher"
+    )

@@ -1,0 +1,255 @@
+"""Linear combination fitting: which standards a spectrum is made of, and how well that is known.
+
+Sample and standards are normalised by the same ranges about the same energy.  Normalising is then
+linear, so that a mixture's normalised spectrum is exactly the mixture of the standards' ones, and
+what the choice of ranges still moves are the standards' own edge steps.  The fit is repeated for
+many choices; their spread joins the esd of noise and misfit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+
+from materialsdock.errors import InputError
+from materialsdock.model import FloatArray, Parameter
+from materialsdock.techniques.xas.checks import check_curve, check_element, checked_edge
+from materialsdock.techniques.xas.edge import TABLE, TABULATED_WITHIN_EV
+from materialsdock.techniques.xas.mixture.linear import best_shift, esds, refuse_alike, solve
+from materialsdock.techniques.xas.model import Combination
+from materialsdock.techniques.xas.normalise import FEWEST_POINTS as FEWEST_OF_A_LINE
+from materialsdock.techniques.xas.normalise import Ranges, normalise
+
+FIT_EV = (-20.0, 80.0)
+SHIFT_LIMIT_EV = 1.0
+FEWEST_POINTS = 10
+STILL_EV = 0.1  # shifts below count as aligned
+PRE_FAR_EV, PRE_NEAR_EV = (120.0, 150.0, 200.0), (30.0, 50.0)
+POST_NEAR_EV, POST_FAR_EV = (40.0, 75.0, 120.0), (400.0, 600.0, 900.0)
+ORDERS = (1, 2)
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """A spectrum by name: (n,) energies [eV], µ, and the sd of µ if it is known."""
+
+    name: str
+    energy_ev: FloatArray
+    mu: FloatArray
+    sigma: FloatArray | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A sample (m,) and its standards, normalised by the same ranges; weight : 1/sd or 1."""
+
+    energy_ev: FloatArray
+    data: FloatArray
+    weight: FloatArray
+    curves: tuple[tuple[FloatArray, FloatArray], ...]
+
+    def basis(self, shift: float) -> FloatArray:
+        """(m, p) the standards at the sample's energies, the sample shifted by `shift` [eV]."""
+        return np.column_stack([np.interp(self.energy_ev - shift, x, y) for x, y in self.curves])
+
+
+@dataclass(frozen=True, eq=False)
+class _Fit:
+    fractions: FloatArray
+    esd: FloatArray
+    shift_ev: float
+    energy_ev: FloatArray
+    data: FloatArray
+    model: FloatArray
+
+    @property
+    def r_factor(self) -> float:
+        return float(np.sum((self.data - self.model) ** 2) / np.sum(self.data**2))
+
+
+def combine(
+    sample: Curve,
+    standards: Sequence[Curve],
+    *,
+    edge: str | None = None,
+    e0_ev: float | None = None,
+    fit_ev: tuple[float, float] = FIT_EV,
+    sum_to_one: bool = True,
+    shift_limit_ev: float = SHIFT_LIMIT_EV,
+) -> Combination:
+    """Non-negative fractions of `standards` in `sample`, with noise and normalisation in the esd.
+
+    e0_ev : the sample's edge where it is known already [eV]
+    fit_ev : range of the fit about the sample's edge [eV]
+    sum_to_one : fractions add up to 1; otherwise each is from 0 to 1, and `total` their sum
+    shift_limit_ev : how far the sample's energies may be shifted against the standards'; 0: not
+
+    Raises InputError for bad curves, another element's edge, ranges that do not overlap, and
+    standards that cannot be told apart.
+    """
+    if len(standards) < 2 or len({s.name for s in standards}) < len(standards):
+        raise InputError(
+            f"standards {[s.name for s in standards]}",
+            where="linear combination",
+            remedy="give two or more, of different names",
+        )
+    e0 = common_edge(sample, standards, edge, e0_ev)
+    return over_normalisations(sample, standards, e0, fit_ev, sum_to_one, shift_limit_ev)
+
+
+def over_normalisations(
+    sample: Curve,
+    standards: Sequence[Curve],
+    e0: float,
+    fit_ev: tuple[float, float] = FIT_EV,
+    sum_to_one: bool = True,
+    shift_limit_ev: float = SHIFT_LIMIT_EV,
+    every: int = 1,
+) -> Combination:
+    """As `combine`, about a known edge e0 [eV], and of one standard if need be.
+
+    every : take one of so many choices of normalisation, where a rough spread will do
+    """
+    fits = []
+    for ranges in normalisations(e0, [sample, *standards])[::every]:
+        prepared = prepare(sample, standards, e0, ranges, fit_ev)
+        fits.append(_fit(prepared, [s.name for s in standards], sum_to_one, shift_limit_ev))
+    return _summary(fits, [s.name for s in standards], shift_limit_ev, sum_to_one)
+
+
+def normalisations(e0_ev: float, curves: Sequence[Curve]) -> list[Ranges]:
+    """Every sensible choice that all curves cover; the first is the reference.
+
+    Raises InputError when the curves have no common pre- and post-edge.
+    """
+    first = e0_ev - max(float(c.energy_ev[0]) for c in curves)
+    last = min(float(c.energy_ev[-1]) for c in curves) - e0_ev
+    if first < min(PRE_NEAR_EV) or last < max(FIT_EV):
+        raise InputError(
+            f"all curves together cover {-first:+.0f} to {last:+.0f} eV of the edge",
+            where="linear combination",
+            remedy=f"at least {-min(PRE_NEAR_EV):+g} to {max(FIT_EV):+g} eV are needed",
+        )
+    found = {
+        Ranges((-min(far, first), -near), (start, min(end, last)), order)
+        for far, near, start, end, order in product(
+            PRE_FAR_EV, PRE_NEAR_EV, POST_NEAR_EV, POST_FAR_EV, ORDERS
+        )
+        if min(far, first) > near + 20.0 and min(end, last) > start + (200.0 if order > 1 else 50.0)
+    }
+    found = {r for r in found if all(_covered(c.energy_ev - e0_ev, r) for c in curves)}
+    if not found:
+        middle = min(FIT_EV[1], last) / 2
+        return [Ranges((-first, -min(PRE_NEAR_EV) / 2), (middle, last), 1)]
+    reach = min(last, POST_FAR_EV[-1])
+    return sorted(
+        found, key=lambda r: (-r.order, abs(r.post_ev[1] - reach), r.post_ev[0], r.pre_ev)
+    )
+
+
+def _covered(relative_ev: FloatArray, ranges: Ranges) -> bool:
+    """Whether both lines have points enough; adaptive spectra are sparse far from the edge."""
+    inside = [
+        (relative_ev >= lo) & (relative_ev <= hi) for lo, hi in (ranges.pre_ev, ranges.post_ev)
+    ]
+    needed = (FEWEST_OF_A_LINE, FEWEST_OF_A_LINE + ranges.order)
+    return all(int(each.sum()) >= least for each, least in zip(inside, needed, strict=True))
+
+
+def common_edge(
+    sample: Curve, standards: Sequence[Curve], edge: str | None, e0_ev: float | None = None
+) -> float:
+    """The edge [eV] of the sample, given or found; InputError when a standard has another."""
+    if e0_ev is None:
+        own = checked_edge(sample.energy_ev, sample.mu, edge, sample.name).e0_ev
+    else:
+        check_curve(sample.energy_ev, sample.mu, sample.name)
+        own = e0_ev
+    nearest = min(TABLE, key=lambda each: abs(each.energy_ev - own))
+    known = abs(nearest.energy_ev - own) <= TABULATED_WITHIN_EV
+    for each in standards:
+        found = checked_edge(each.energy_ev, each.mu, None, each.name).e0_ev
+        if known:
+            check_element(found, nearest.name, each.name)
+        elif abs(found - own) > TABULATED_WITHIN_EV:
+            raise InputError(
+                f"its edge is at {found:.1f} eV, the sample's at {own:.1f} eV", where=each.name,
+                remedy="give standards of the sample's edge",
+            )  # fmt: skip
+    return own
+
+
+def prepare(
+    sample: Curve,
+    standards: Sequence[Curve],
+    e0: float,
+    ranges: Ranges,
+    fit_ev: tuple[float, float] = FIT_EV,
+) -> Prepared:
+    """Sample and standards normalised alike; InputError for too few points in fit_ev [eV]."""
+    norm = normalise(sample.energy_ev, sample.mu, e0, ranges)
+    inside = (sample.energy_ev >= e0 + fit_ev[0]) & (sample.energy_ev <= e0 + fit_ev[1])
+    energy, data = sample.energy_ev[inside], norm.flat[inside]
+    if energy.size < FEWEST_POINTS:
+        raise InputError(
+            f"{energy.size} points between {fit_ev[0]:+g} and {fit_ev[1]:+g} eV",
+            where=sample.name,
+            remedy="widen the range of the fit",
+        )
+    if sample.sigma is None:
+        weight = np.ones(energy.size)
+    else:
+        weight = norm.edge_step / np.maximum(sample.sigma[inside], 1e-12)
+    curves = [(s.energy_ev, normalise(s.energy_ev, s.mu, e0, ranges).flat) for s in standards]
+    return Prepared(energy, data, weight, tuple(curves))
+
+
+def _fit(prepared: Prepared, names: Sequence[str], sum_to_one: bool, shift_limit_ev: float) -> _Fit:
+    energy, data, weight = prepared.energy_ev, prepared.data, prepared.weight
+
+    def cost(shift: float) -> float:
+        return solve(prepared.basis(shift) * weight[:, None], data * weight, sum_to_one)[1]
+
+    shift = best_shift(cost, shift_limit_ev, energy.size)
+    matrix = prepared.basis(shift)
+    found, _ = solve(matrix * weight[:, None], data * weight, sum_to_one)
+    refuse_alike(matrix, names)
+    slope = -np.gradient(matrix @ found, energy) if shift else None
+    sd = esds(matrix, slope, weight, data - matrix @ found, found, sum_to_one)
+    return _Fit(found, sd, shift, energy, data, matrix @ found)
+
+
+def _summary(
+    fits: Sequence[_Fit], names: Sequence[str], shift_limit_ev: float, sum_to_one: bool
+) -> Combination:
+    values = np.array([fit.fractions for fit in fits])
+    middle = np.median(values, axis=0)
+    middle = middle / middle.sum() if sum_to_one else middle
+    spread = np.std(values, axis=0, ddof=1) if len(fits) > 1 else np.full(len(names), np.inf)
+    noise = np.median([fit.esd for fit in fits], axis=0)
+    total = np.hypot(noise, spread)
+    shift = float(np.median([fit.shift_ev for fit in fits]))
+    warnings = []
+    if shift_limit_ev > 0 and abs(shift) > 0.95 * shift_limit_ev:
+        warnings.append(f"energy shift {shift:+.2f} eV is at its limit: calibrate the energies")
+    elif abs(shift) > STILL_EV:
+        warnings.append(f"the sample's energies are shifted by {shift:+.2f} eV")
+    if len(fits) == 1:
+        warnings.append("too short for other normalisations: their spread is not known")
+    best = fits[0]
+    return Combination(
+        {n: Parameter(n, float(v), float(s)) for n, v, s in zip(names, middle, total, strict=True)},
+        dict(zip(names, noise.tolist(), strict=True)),
+        dict(zip(names, spread.tolist(), strict=True)),
+        float(middle.sum()),
+        shift,
+        best.r_factor,
+        best.energy_ev,
+        best.data,
+        best.model,
+        len(fits),
+        tuple(warnings),
+    )

@@ -1,0 +1,1 @@
+"""Figures, numbers and sentences of an absorption report."""

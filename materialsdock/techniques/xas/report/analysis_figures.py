@@ -1,0 +1,159 @@
+"""Figures of an absorption analysis: mixture, oscillations, first shell, and its search."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from materialsdock.model import FloatArray
+from materialsdock.rendering.drawing import Drawing, drawing, label_dots, legend, two_panels
+from materialsdock.rendering.svg import BLUE, INK, MUTED, ORANGE, RULE, WASH, dots, plain_log
+from materialsdock.techniques.xas.exafs.fourier import r_grid
+from materialsdock.techniques.xas.exafs.oscillations import LONGEST_R, magnitude, plain_range
+from materialsdock.techniques.xas.exafs.shell import FourierRange
+from materialsdock.techniques.xas.exafs.shell_search import ShellAnswer
+from materialsdock.techniques.xas.model import AbsorptionFit, Combination, Oscillations
+
+POWERS = {1: "", 2: "²", 3: "³", 4: "⁴"}
+
+
+def beyond_edge(found: AbsorptionFit) -> list[Drawing]:
+    """Of a measurement: its mixture and its oscillations, as far as there are any."""
+    drawn = [mixture(found.combination)] if found.combination is not None else []
+    return [*drawn, oscillation(found.oscillations)] if found.oscillations is not None else drawn
+
+
+def mixture(found: Combination) -> Drawing:
+    """The normalised sample, the sum of the standards, and their difference."""
+    return drawing(
+        "Fractions of standards",
+        "Points: the normalised sample. Line: the sum of the standards. Below: their difference. "
+        "Esds hold the noise and the spread over "
+        f"{found.normalisations} choices of normalisation.",
+        partial(_draw_mixture, found),
+        3.8,
+    )
+
+
+def _draw_mixture(found: Combination, figure: Figure) -> None:
+    upper, lower = two_panels(figure, 3.0)
+    dots(upper, found.energy_ev, found.data, color=MUTED, size=2.0)
+    label_dots(upper, "sample", MUTED)
+    upper.plot(found.energy_ev, found.model, BLUE, label="sum of standards")
+    upper.set_ylabel("Normalised absorption")
+    legend(upper)
+    lower.axhline(0.0, color=RULE, lw=0.6)
+    lower.plot(found.energy_ev, found.data - found.model, INK)
+    lower.set_ylabel("Difference")
+    lower.set_xlabel("Energy (eV)")
+
+
+def oscillation(data: Oscillations) -> Drawing:
+    """k²χ(k) and the size of its Fourier transform."""
+    within = plain_range(data)
+    bands = "" if data.samples is None else "Bands: ± 2 standard deviations of the measurement. "
+    return drawing(
+        "Oscillations behind the edge",
+        f"{bands}Left: k²χ(k). Right: the size of its Fourier transform from k = "
+        f"{within.k[0]:.1f} to {within.k[1]:.1f} 1/Å; distances are not corrected for the phase, "
+        "so that peaks lie 0.3 to 0.5 Å below the distance of the atoms.",
+        partial(_draw_waves, data, None, within),
+        3.1,
+    )
+
+
+def shell_fit(found: ShellAnswer) -> Drawing:
+    """The best acceptable fit in k and in R, in the fixed window."""
+    assert found.best is not None
+    assert found.best.result is not None
+    analysed, within = found.best.result, found.fixed
+    return drawing(
+        "First shell",
+        f"Left: k{POWERS[within.k_weight]}χ(k) and the fitted "
+        "path. Right: the size of their Fourier transforms; the shaded window of R is the one "
+        "that all trials are compared in.",
+        partial(_draw_waves, analysed.data, analysed.fit.chi, within),
+        3.1,
+    )
+
+
+def _draw_waves(
+    data: Oscillations, model: FloatArray | None, within: FourierRange, figure: Figure
+) -> None:
+    left, right = figure.subplots(1, 2)
+    _bands(left, right, data, within)
+    _waves(left, right, data.k, data.chi, within, INK, "data")
+    if model is not None:
+        _waves(left, right, data.k, model, within, ORANGE, "path")
+        right.axvspan(*within.r, color=WASH, lw=0, zorder=0)
+    if model is not None or data.samples is not None:
+        legend(left)
+    left.set_xlim(0.0, min(float(data.k[-1]), within.k[1] + 2))
+    left.set_xlabel("k (1/Å)")
+    power = POWERS[within.k_weight]
+    left.set_ylabel(f"k{power}χ(k) (Å⁻{power or '¹'})")
+    right.set_xlabel("R, not corrected for the phase (Å)")
+    right.set_ylabel(f"|χ(R)| (Å⁻{POWERS[within.k_weight + 1]})")
+
+
+def _waves(
+    left: Axes,
+    right: Axes,
+    k: FloatArray,
+    chi: FloatArray,
+    within: FourierRange,
+    color: str,
+    label: str,
+) -> None:
+    inside = k <= within.k[1] + 2
+    left.plot(k[inside], (chi * k**within.k_weight)[inside], color=color, label=label)
+    right.plot(r_grid(LONGEST_R), magnitude(k, chi, within), color=color)
+
+
+def _bands(left: Axes, right: Axes, data: Oscillations, within: FourierRange) -> None:
+    """± 2 sd of posterior samples about their mean."""
+    if data.samples is None:
+        return
+    inside = data.k <= within.k[1] + 2
+    weighted = (data.samples * data.k**within.k_weight)[:, inside]
+    for axes, x, drawn in (
+        (left, data.k[inside], weighted),
+        (right, r_grid(LONGEST_R), magnitude(data.k, data.samples, within)),
+    ):
+        middle, sd = drawn.mean(axis=0), drawn.std(axis=0, ddof=1)
+        axes.fill_between(
+            x, middle - 2 * sd, middle + 2 * sd, color=BLUE, alpha=0.3, linewidth=0, label="± 2 sd"
+        )
+
+
+def search(found: ShellAnswer) -> Drawing:
+    """Distance against misfit of all trials: how far equally good settings agree."""
+    return drawing(
+        "Search over settings",
+        f"Each point is one of {len(found.trials)} trials: its distance, and its misfit in the "
+        f"fixed window. Dark: the {len(found.near)} acceptable ones that fit as well as the best; "
+        "they make the median and the spread.",
+        partial(_draw_search, found),
+        3.1,
+    )
+
+
+def _draw_search(found: ShellAnswer, figure: Figure) -> None:
+    axes = figure.subplots()
+    near = {id(trial) for trial in found.near}
+    for chosen, color, label in ((False, MUTED, "other trials"), (True, BLUE, "near-optimal")):
+        at = np.array(
+            [
+                (t.result.fit.distance, t.misfit)
+                for t in found.trials
+                if t.result is not None and (id(t) in near) == chosen
+            ]
+        ).reshape(-1, 2)
+        axes.plot(at[:, 0], at[:, 1], ".", color=color, label=label)
+    plain_log(axes)
+    axes.set_xlabel("R (Å)")
+    axes.set_ylabel("Misfit in the fixed window")
+    legend(axes)

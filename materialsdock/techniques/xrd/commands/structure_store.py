@@ -1,0 +1,181 @@
+"""`materialsdock store`: what its three commands do, and how they say it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from materialsdock.errors import InputError
+from materialsdock.formats import read_measured
+from materialsdock.model import Measured
+from materialsdock.profile import config, siteroot
+from materialsdock.techniques.xrd.model import Diffractometer, Pattern
+from materialsdock.techniques.xrd.phases import identify as identifying
+from materialsdock.techniques.xrd.phases.answer import (
+    answer,
+    elements_of,
+    existing_store,
+    facts,
+    families_of,
+)
+from materialsdock.techniques.xrd.phases.match import Match
+from materialsdock.techniques.xrd.phases.store import StructureStore
+
+
+@dataclass(frozen=True)
+class Query:
+    """What `search` was asked: the pattern, allowed elements, candidates shown, how to refine."""
+
+    pattern: Path
+    elements: str | None = None
+    top: int = 5
+    refine: bool = True
+    workers: int = 2
+    profile: str = "sim"
+    wavelengths_angstrom: Sequence[float] = ()
+
+
+def add(paths: Sequence[Path], folder: Path, workers: int) -> dict[str, Any]:
+    """Add files and folder trees; InputError when none of them gave or had a structure."""
+    store = StructureStore(folder, workers=workers)
+    try:
+        done = store.add(paths)
+    except OSError as error:
+        raise InputError(
+            f"cannot be written: {error.strerror}",
+            where=str(folder),
+            remedy="name a folder that may be written to with --store",
+        ) from error
+    if not done.added and not done.known:
+        raise InputError(
+            "; ".join(done.refused) or "nothing to add",
+            where="store add",
+            remedy="name CIF files, or folders with such files",
+        )
+    return {
+        "store": str(folder),
+        "added": list(done.added),
+        "known": list(done.known),
+        "refused": list(done.refused),
+        "entries_added": done.entries,
+        "structures": len(store.entries()),
+        "entries": len(store.entries(aliases=True)),
+    }
+
+
+def listing(folder: Path, elements: str | None) -> dict[str, Any]:
+    """Every structure of the store, with the names of other CIFs of the same."""
+    store = existing_store(folder)
+    refused = store.refresh()
+    everything = store.entries(elements_of(elements), aliases=True)
+    families = families_of(everything)
+    return {
+        "store": str(folder),
+        "structures": [facts(e, families) for e in everything if e.same_as is None],
+        "refused": list(refused),
+    }
+
+
+def search(
+    query: Query, folder: Path, on_round: Callable[[int, Sequence[Match]], None] | None = None
+) -> dict[str, Any]:
+    """Identify the phases of a measured pattern among the structures of the store."""
+    measured = read_measured(query.pattern, "xrd")
+    diffractometer = _diffractometer(query, measured)
+    pattern = _pattern(measured)
+    chosen = elements_of(query.elements)
+    store = existing_store(folder)
+    refused = store.refresh()
+    entries = store.entries(chosen, aliases=True)
+    found = identifying.identify(
+        pattern,
+        diffractometer,
+        entries,
+        top=query.top,
+        workers=query.workers,
+        refine=query.refine,
+        on_round=on_round,
+    )
+    return {
+        "pattern": str(query.pattern),
+        "store": str(folder),
+        "elements": sorted(chosen) if chosen else None,
+        **answer(found, entries),
+        "refused": list(refused),
+    }
+
+
+def tell(number: int, found: Sequence[Match]) -> None:
+    """Say on standard error what is being refined, for a person who waits."""
+    names = ", ".join(m.entry.name for m in found[:3])
+    print(f"phase {number + 1}: {names or 'no candidate'}", file=sys.stderr, flush=True)
+
+
+def _diffractometer(query: Query, measured: Measured) -> Diffractometer:
+    """The profile's, with the radiation of the option, else that of the file."""
+    profile = config.load(query.profile, siteroot.activate(None))
+    known = Diffractometer() if profile.xrd is None else profile.xrd.diffractometer
+    lines = tuple(query.wavelengths_angstrom) or measured.wavelengths_angstrom
+    if not lines:
+        return known
+    if not all(0.1 <= x <= 3.0 for x in lines) or len(lines) > 2:
+        raise InputError(
+            f"{lines} are not one or two wavelengths [Å]",
+            where="--wavelength",
+            remedy="e.g. --wavelength 1.540593 --wavelength 1.544427",
+        )
+    return replace(known, wavelengths_angstrom=lines, weights=(1.0, 0.5)[: len(lines)])
+
+
+def _pattern(measured: Measured) -> Pattern:
+    sigma = np.sqrt(np.maximum(measured.y, 1.0)) if measured.sigma is None else measured.sigma
+    return Pattern(measured.x, measured.y, sigma, np.ones(measured.x.size))
+
+
+def overview(said: dict[str, Any]) -> str:
+    """The answer of `search` for a person: verdict, phases, rivals, what was compared."""
+    lines = [f"{said['verdict']}: {'; '.join(said['reasons'])}"]
+    for phase in said["phases"]:
+        same = f", as {len(phase['aliases'])} other CIFs" if phase["aliases"] else ""
+        lines.append(
+            f"  {phase['weight_percent']:6.1f} wt%  {phase['formula']}  {phase['name']}  "
+            f"{phase['space_group']}  {phase['collection']}{same}"
+        )
+    for rival in said["rivals"]:
+        lines.append(f"  rival: {' + '.join(rival['phases'])} (Rwp {rival['rwp']:.2f} %)")
+    if said["rwp"] is not None:
+        lines.append(f"  Rwp {said['rwp']:.2f} %, GoF {said['gof']:.2f}")
+    for number, ranked in enumerate(said["candidates"], 1):
+        names = ", ".join(f"{c['name']} {c['score']:.2f}" for c in ranked)
+        lines.append(f"  candidates for phase {number}: {names or 'none'}")
+    lines.append(
+        f"{said['compared']} entries compared in {said['seconds_matching']:.1f} s, "
+        f"{said['refined']} hypotheses refined in {said['seconds_refining']:.1f} s"
+    )
+    return "\n".join([*lines, *(f"refused: {why}" for why in said["refused"])])
+
+
+def table(said: dict[str, Any]) -> str:
+    """The answer of `list` for a person, one structure per line."""
+    rows = [
+        f"{e['formula']:<16} {e['space_group']:<14} {e['density_g_cm3']:6.2f}  {e['name']}  "
+        f"{e['collection']}" + (f"  (+{len(e['aliases'])})" if e["aliases"] else "")
+        for e in said["structures"]
+    ]
+    count = f"{len(rows)} structures in {said['store']}"
+    return "\n".join([*rows, count, *(f"refused: {why}" for why in said["refused"])])
+
+
+def added(said: dict[str, Any]) -> str:
+    """The answer of `add` for a person."""
+    first = (
+        f"{len(said['added'])} files with {said['entries_added']} entries added, "
+        f"{len(said['known'])} were there, {len(said['refused'])} refusals; "
+        f"{said['store']} holds {said['structures']} different structures"
+    )
+    return "\n".join([first, *(f"refused: {why}" for why in said["refused"])])

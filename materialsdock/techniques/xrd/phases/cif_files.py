@@ -1,0 +1,255 @@
+"""CIF files of any origin into entries of the store; a fault is a sentence, never a crash.
+
+Sizes are bounded before a parser sees them; the parser runs in a process that can be killed
+(`store`), so that a file which defeats the bounds costs itself only.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import re
+import stat
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import gemmi
+import numpy as np
+
+from materialsdock.errors import InputError
+from materialsdock.model import FloatArray, Structure
+from materialsdock.techniques.xrd.phases.crystal import (
+    Description,
+    describe,
+    plain_cif,
+    read_crystal,
+)
+from materialsdock.techniques.xrd.phases.powder_lines import powder_lines
+from materialsdock.techniques.xrd.phases.symmetry import with_symmetry
+
+LARGEST_BYTES = 20_000_000
+MOST_BLOCKS = 2000
+MOST_FAULTS = 20
+ENDINGS = (".cif", ".cif.gz")
+ARCHIVES = (b"PK\x03\x04", b"BZh", b"\xfd7zXZ", b"7z\xbc\xaf", b"Rar!")
+LONGEST_NAME = 60
+HASH = re.compile(r"-[0-9a-f]{8}$")  # what the store adds to the names of files
+COLLECTIONS = (
+    ("ICSD", "_database_code_ICSD"),
+    ("COD", "_cod_database_code"),
+    ("COD", "_database_code_COD"),
+    ("AMCSD", "_database_code_amcsd"),
+    ("CSD", "_database_code_CSD"),
+)
+NAMES = ("_chemical_name_mineral", "_chemical_name_common", "_pd_phase_name",
+         "_chemical_name_structure_type", "_chemical_name_systematic")  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """One structure of the store.
+
+    entry_id : hash of its source and crystal; source : "file" or "file: block" in the store
+    collection : the code a database gave it, e.g. "ICSD 12345", or empty
+    d : (k,) [Å], longest first; intensity : (k,) m·|F|²/(ZM·V) [e²/(u·Å³)]
+    cif : plain text that holds nothing but this crystal
+    same_as : entry_id of the entry that stands for it, when another CIF has the same structure
+    """
+
+    entry_id: str
+    name: str
+    collection: str
+    source: str
+    described: Description
+    d: FloatArray
+    intensity: FloatArray
+    cif: str
+    same_as: str | None = None
+
+    @property
+    def family(self) -> str:
+        """entry_id of the entry that stands for this one and its likes."""
+        return self.same_as or self.entry_id
+
+    def structure(self, name: str | None = None) -> Structure:
+        """The structure as a candidate phase for refinement."""
+        return Structure(name or self.name, self.cif)
+
+
+@dataclass(frozen=True, eq=False)
+class FileRead:
+    """What one file gave: entries, and a sentence for each block that was refused."""
+
+    path: str
+    content_hash: str
+    entries: tuple[Entry, ...] = ()
+    refused: tuple[str, ...] = ()
+
+
+def find_files(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
+    """The CIF files of files and folder trees, sorted, and a sentence for each path that is none.
+
+    Links to folders are not followed.
+    """
+    found: list[Path] = []
+    refused: list[str] = []
+    for path in paths:
+        if path.is_dir():
+            inside = [
+                Path(root) / name
+                for root, _, names in os.walk(path)
+                for name in names
+                if name.lower().endswith(ENDINGS)
+            ]
+            found += sorted(p for p in inside if _speakable(p))
+            refused += [f"{shown(p)}: its name is not UTF-8" for p in inside if not _speakable(p)]
+            refused += [] if inside else [f"{shown(path)}: no file ends in .cif or .cif.gz"]
+        elif path.exists():
+            found.append(path)
+        else:
+            refused.append(f"{shown(path)}: no such file or folder")
+    return list(dict.fromkeys(found)), refused
+
+
+def shown(path: Path) -> str:
+    """A path for a sentence: whatever cannot be printed, or steers a terminal, is escaped."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode()
+                   for c in str(path))  # fmt: skip
+
+
+def _speakable(path: Path) -> bool:
+    """Whether the index can hold the name, which no byte but UTF-8 makes up."""
+    return not any("\ud800" <= c <= "\udfff" for c in str(path))
+
+
+def content(path: Path) -> bytes:
+    """The bytes of a CIF, unpacked if gzip; InputError for what is no bounded regular text file."""
+    try:
+        with open(path, "rb", opener=_no_waiting) as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise InputError("is not a regular file", where=str(path))
+            raw = file.read(LARGEST_BYTES + 1)
+        if raw[:2] == b"\x1f\x8b":
+            with gzip.open(path) as unpacked:
+                raw = unpacked.read(LARGEST_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"cannot be read: {error}", where=str(path)) from error
+    if len(raw) > LARGEST_BYTES:
+        raise InputError(f"is larger than {LARGEST_BYTES // 10**6} MB", where=str(path))
+    if raw.startswith(ARCHIVES):
+        raise InputError("is an archive", where=str(path), remedy="unpack it first")
+    if not raw.strip():
+        raise InputError("is empty", where=str(path))
+    if b"\0" in raw:
+        raise InputError("is binary, not a CIF", where=str(path))
+    return raw
+
+
+def _no_waiting(path: str, flags: int) -> int:
+    """Open without waiting for the writer of a pipe."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
+def content_hash(path: Path) -> str:
+    """SHA-256 of what `content` gives."""
+    return hashlib.sha256(content(path)).hexdigest()
+
+
+def stem(file_name: str) -> str:
+    """The name of a CIF file without folder and endings."""
+    return Path(file_name).name.removesuffix(".gz").removesuffix(".cif")
+
+
+def read_file(path: str, called: str) -> FileRead:
+    """Every crystal of a CIF file; `called` is its name in the store.
+
+    Raises InputError when the file as a whole cannot be read.  Made for a killable process.
+    """
+    raw = content(Path(path))
+    digest = hashlib.sha256(raw).hexdigest()
+    # what is not ASCII stands in authors' names and comments only
+    blocks = list(_blocks(raw.decode("ascii", errors="replace").replace("\ufffd", "_"), called))
+    entries: list[Entry] = []
+    refused: list[str] = []
+    for block in blocks:
+        if len(blocks) > 1 and not _is_crystal(block):
+            continue  # publication and journal blocks of a multi-block file
+        try:
+            entries.append(_entry(block, called, many=len(blocks) > 1))
+        except InputError as fault:
+            place = f"{called}: {safe_name(block.name)}" if len(blocks) > 1 else called
+            refused.append(f"{place}: {fault.what}")
+    if not entries and not refused:
+        refused = [f"{called}: has no atoms in any of its {len(blocks)} blocks"]
+    if len(refused) > MOST_FAULTS:
+        rest = len(refused) - MOST_FAULTS
+        refused = [*refused[:MOST_FAULTS], f"{called}: {rest} more blocks refused"]
+    return FileRead(called, digest, tuple(entries), tuple(refused))
+
+
+def _blocks(text: str, called: str) -> Iterator[gemmi.cif.Block]:
+    try:
+        document = gemmi.cif.read_string(text)
+    except (ValueError, RuntimeError) as error:
+        what = str(error).removeprefix("string:").strip().splitlines()[0][:200]
+        raise InputError(f"is not a CIF: {what}", where=called) from error
+    if not len(document):
+        raise InputError("has no data block", where=called)
+    if len(document) > MOST_BLOCKS:
+        raise InputError(f"{len(document)} blocks are more than {MOST_BLOCKS}", where=called)
+    yield from document
+
+
+def _is_crystal(block: gemmi.cif.Block) -> bool:
+    tags = ("_atom_site_fract_x", "_atom_site.fract_x")
+    return any(len(block.find_values(tag)) for tag in tags)
+
+
+def _entry(block: gemmi.cif.Block, called: str, many: bool) -> Entry:
+    crystal, notes = read_crystal(block)
+    crystal = with_symmetry(crystal)
+    described = describe(crystal, notes)
+    label = safe_name(_named(block) or HASH.sub("", stem(called)))
+    cif = plain_cif(crystal, "structure")
+    crystal.change_occupancies_to_crystallographic()
+    d, intensity = powder_lines(crystal, described.weight_u)
+    if not d.size or not np.isfinite(intensity).all():
+        raise InputError("scatters no line that can be calculated")
+    source = f"{called}: {safe_name(block.name)}" if many else called
+    return Entry(
+        entry_id=hashlib.sha256(f"{source}\n{cif}".encode()).hexdigest()[:12],
+        name=label,
+        collection=_collection(block),
+        source=source,
+        described=described,
+        d=d,
+        intensity=intensity,
+        cif=cif,
+    )
+
+
+def _value(block: gemmi.cif.Block, tag: str) -> str:
+    found = block.find_value(tag)
+    text = gemmi.cif.as_string(found) if found else ""
+    return " ".join(text.split())
+
+
+def _named(block: gemmi.cif.Block) -> str:
+    return next((text for tag in NAMES if (text := _value(block, tag)) not in ("", "?", ".")), "")
+
+
+def _collection(block: gemmi.cif.Block) -> str:
+    for collection, tag in COLLECTIONS:
+        if (code := safe_name(_value(block, tag))) != "unnamed":
+            return f"{collection} {code.removeprefix(collection).lstrip('_-')}"
+    return ""
+
+
+def safe_name(text: str) -> str:
+    """A name that is harmless in files, terminals and parameter paths."""
+    plain = re.sub(r"[^A-Za-z0-9+-]+", "_", text).strip("_-")[:LONGEST_NAME]
+    return plain or "unnamed"

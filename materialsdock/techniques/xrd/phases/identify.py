@@ -1,0 +1,259 @@
+"""What a pattern shows: phases found one after another, each refined before the next is sought."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from materialsdock.errors import InputError, ModelFault
+from materialsdock.model import FloatArray, Structure
+from materialsdock.optimisation.processes import Executor
+from materialsdock.protocols import RefinementEngine
+from materialsdock.techniques.xrd.model import Diffractometer, Fit, Pattern
+from materialsdock.techniques.xrd.phases import hypotheses
+from materialsdock.techniques.xrd.phases.cif_files import Entry
+from materialsdock.techniques.xrd.phases.crystal import strained
+from materialsdock.techniques.xrd.phases.hypotheses import Hypothesis, Judgement
+from materialsdock.techniques.xrd.phases.match import Match, lines_of_its_own, match
+from materialsdock.techniques.xrd.phases.screen import Observed, binned, observe
+from materialsdock.techniques.xrd.rietveld.limits import check_pattern
+from materialsdock.techniques.xrd.rietveld.rietx_engine import RietxEngine
+
+Watcher = Callable[[int, Sequence[Match]], None]
+MOST_PHASES = 6
+TRIED = 3
+MOST_TRIED = 6
+LEVEL = 0.97
+LOWEST_SCORE = 0.15
+LOWEST_SCORE_MORE = 0.2
+NEAR_BEST = 0.6
+LEAST_OWN = 0.45
+# a structure is taken as it is: what may adapt its atoms may adapt a wrong one
+RECIPE: Mapping[str, Any] = {"coordinates": False}
+UNLIKE_WIDTHS = 2.0
+
+
+@dataclass(frozen=True, eq=False)
+class Identification:
+    """The answer.
+
+    hypothesis : the best set of phases, None when nothing agrees
+    rounds : for each phase sought the candidates, best first; the last round found none worth it
+    rivals : other hypotheses that refine about as well
+    seconds_matching, seconds_refining : wall clock
+    """
+
+    hypothesis: Hypothesis | None
+    judgement: Judgement
+    rounds: tuple[tuple[Match, ...], ...]
+    rivals: tuple[Hypothesis, ...]
+    tried: int
+    compared: int
+    seconds_matching: float
+    seconds_refining: float
+
+
+def identify(
+    pattern: Pattern,
+    diffractometer: Diffractometer,
+    entries: Sequence[Entry],
+    *,
+    top: int = 10,
+    refine: bool = True,
+    workers: int = 1,
+    most_phases: int = MOST_PHASES,
+    time_limit_s: float = 60.0,
+    engine: RefinementEngine | None = None,
+    on_round: Watcher | None = None,
+) -> Identification:
+    """Name the phases of `pattern` among `entries`, aliases included.
+
+    refine : or only rank the candidates for the first phase, in a fraction of a second
+    top : candidates kept per round; on_round : called with the number of phases known so far and
+    the candidates for the next.  Raises InputError for a pattern that cannot be refined.
+    """
+    check_pattern(pattern, diffractometer.fwhm_deg)
+    if not entries:
+        raise InputError(
+            "no structure to compare with",
+            where="structure store",
+            remedy="add CIFs with `materialsdock store add`, or allow more elements",
+        )
+    say = on_round or (lambda number, found: None)
+    if not refine:
+        return _ranked(pattern, diffractometer, entries, top, say)
+    refiner: RefinementEngine = RietxEngine() if engine is None else engine
+    warm_up = refiner.warm_up if isinstance(refiner, RietxEngine) else None
+    with Executor(workers=workers, time_limit_s=time_limit_s, warm_up=warm_up) as executor:
+        course = _Course(pattern, diffractometer, entries, executor, refiner)
+        course.run(top, most_phases, say)
+        rivals = course.rivals()
+    judgement = hypotheses.judge(course.best, rivals, course.rounds, pattern)
+    return Identification(
+        course.best, judgement, tuple(course.rounds), rivals, course.tried, len(entries),
+        course.seconds_matching, course.seconds_refining,
+    )  # fmt: skip
+
+
+def _ranked(
+    pattern: Pattern,
+    diffractometer: Diffractometer,
+    entries: Sequence[Entry],
+    top: int,
+    say: Watcher,
+) -> Identification:
+    """The candidates for one phase; what no refinement has seen is no confident match."""
+    began = time.perf_counter()
+    found = tuple(match(entries, observe(pattern, diffractometer))[:top])
+    seconds = time.perf_counter() - began
+    say(0, found)
+    judgement = Judgement("no confident match", ("ranked only, nothing was refined",), 0.0)
+    return Identification(None, judgement, (found,), (), 0, len(entries), seconds, 0.0)
+
+
+class _Course:
+    """The state of an identification: the best hypothesis so far, and what competed with it."""
+
+    def __init__(
+        self,
+        pattern: Pattern,
+        diffractometer: Diffractometer,
+        entries: Sequence[Entry],
+        executor: Executor,
+        engine: RefinementEngine,
+    ) -> None:
+        self.pattern, self.diffractometer, self.entries = pattern, diffractometer, entries
+        self.executor, self.engine = executor, engine
+        self.observed: Observed = observe(pattern, diffractometer)
+        self.best: Hypothesis | None = None
+        self.rounds: list[tuple[Match, ...]] = []
+        self.rejected: list[Hypothesis] = []
+        self.competing: list[list[Match]] = []
+        self.tried = 0
+        self.seconds_matching = self.seconds_refining = 0.0
+
+    def run(self, top: int, most: int, on_round: Watcher) -> None:
+        """Seek phases until none improves the fit enough."""
+        while self.best is None or len(self.best.phases) < most:
+            found = self._candidates()
+            self.rounds.append(tuple(found[:top]))
+            on_round(len(self.rounds) - 1, found[:top])
+            known = () if self.best is None else self.best.phases
+            likely = _likely(found, LOWEST_SCORE_MORE if known else LOWEST_SCORE)
+            tried = self.refined([(*known, m) for m in likely])
+            better = next((h for h in tried if self._believed(h)), None)
+            self.rejected += [h for h in tried if h is not better]
+            if better is None:
+                return
+            self.best = better
+            self.competing.append(likely)
+
+    def _believed(self, new: Hypothesis) -> bool:
+        """Whether its last phase improves the fit, and is none that the fit moved under another."""
+        *known, last = _as_refined(new)
+        own = lines_of_its_own(last, known, self.observed)
+        widths = self.observed.independent
+        return own >= LEAST_OWN and hypotheses.worth_it(new, self.best, self.pattern, widths)
+
+    def _candidates(self) -> list[Match]:
+        began = time.perf_counter()
+        known = () if self.best is None else self.best.phases
+        families = {m.entry.family for m in known}
+        explained = None if self.best is None else self._explained(self.best.fit)
+        found = match(self.entries, self.observed, explained)
+        self.seconds_matching += time.perf_counter() - began
+        return [
+            m
+            for m in found
+            if m.entry.family not in families
+            and lines_of_its_own(m, known, self.observed) >= LEAST_OWN
+        ]
+
+    def _explained(self, fit: Fit) -> FloatArray:
+        y = binned(self.observed.two_theta, self.pattern.two_theta, fit.y_calc - fit.y_background)
+        return self.observed.smoothed(y)
+
+    def refined(self, sets: Sequence[tuple[Match, ...]]) -> list[Hypothesis]:
+        """Those of the sets of phases that can be refined, best first."""
+        began = time.perf_counter()
+        calls = (
+            (self.pattern, structures_of(phases), self.diffractometer, recipe_of(phases))
+            for phases in sets
+        )
+        results: list[Hypothesis] = []
+        for index, outcome in self.executor.run(self.engine.refine, calls):
+            if isinstance(outcome, Fit):
+                figure = hypotheses.figure(sets[index], outcome, self.pattern)
+                results.append(Hypothesis(sets[index], outcome, figure))
+            elif not isinstance(outcome, InputError | ModelFault):
+                raise outcome
+        self.tried += len(sets)
+        self.seconds_refining += time.perf_counter() - began
+        return sorted(results, key=lambda h: h.figure)
+
+    def rivals(self) -> tuple[Hypothesis, ...]:
+        """Hypotheses about as good as the best: each phase replaced by what competed with it."""
+        if self.best is None:
+            return ()
+        swaps = []
+        known = {m.entry.family for m in self.best.phases}
+        for index, (phase, found) in enumerate(zip(self.best.phases, self.competing, strict=True)):
+            for other in found:
+                if other.entry.family not in known and other.score > NEAR_BEST * phase.score:
+                    swaps.append(_replaced(self.best.phases, index, other))
+        several = len(self.best.phases) > 1
+        tried = self.refined(swaps) if several else self.rejected
+        limit = hypotheses.RIVAL * self.best.figure
+        same_size = [h for h in tried if len(h.phases) == len(self.best.phases)]
+        return tuple(sorted((h for h in same_size if h.figure < limit), key=lambda h: h.figure))
+
+
+def _as_refined(hypothesis: Hypothesis) -> list[Match]:
+    """Its matches with refined cells and weights; shifts of the sample concern all alike."""
+    fit = hypothesis.fit
+    return [
+        replace(m, strain=hypotheses.strain(m, fit, i), scale=share.weight_fraction, zero_deg=0.0)
+        for i, (m, share) in enumerate(zip(hypothesis.phases, fit.phases, strict=True))
+    ]
+
+
+def _likely(found: Sequence[Match], lowest: float) -> list[Match]:
+    """The candidates worth a refinement: the first, and more of those that are level with it."""
+    if not found:
+        return []
+    best = found[0].score
+    least = max(lowest, NEAR_BEST * best)
+    return [
+        m
+        for i, m in enumerate(found[:MOST_TRIED])
+        if m.score >= (least if i < TRIED else max(least, LEVEL * best))
+    ]
+
+
+def _replaced(phases: tuple[Match, ...], index: int, other: Match) -> tuple[Match, ...]:
+    return (*phases[:index], other, *phases[index + 1 :])
+
+
+def recipe_of(phases: Sequence[Match]) -> dict[str, Any]:
+    """How to refine a set: widths for each phase only where the match found them unlike.
+
+    Two more parameters per phase would count against the phases of which little is seen.
+    """
+    widths = [m.width for m in phases]
+    unlike = max(widths) >= UNLIKE_WIDTHS * min(widths)
+    return {**RECIPE, "phase_widths": "own" if unlike else "shared"}
+
+
+def structures_of(phases: Sequence[Match]) -> tuple[Structure, ...]:
+    """Candidate phases for the engine, their cells as the match found them; names are unique."""
+    names = [m.entry.name for m in phases]
+    unique = [
+        name if names.count(name) == 1 else f"{name}_{m.entry.entry_id}"
+        for name, m in zip(names, phases, strict=True)
+    ]
+    return tuple(
+        replace(m.entry.structure(name), cif=strained(m.entry.cif, m.strain))
+        for name, m in zip(unique, phases, strict=True)
+    )

@@ -1,0 +1,1 @@
+"""Figures, numbers, words and CIF of a refinement."""

@@ -1,0 +1,200 @@
+"""The figures of a powder diffraction report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from materialsdock.model import Trial
+from materialsdock.rendering.drawing import Drawing, drawing, label_dots, legend, two_panels
+from materialsdock.rendering.numbers import fixed
+from materialsdock.rendering.svg import (
+    BLUE,
+    GREEN,
+    INK,
+    MUTED,
+    ORANGE,
+    SERIES,
+    dots,
+    plain_log,
+    sqrt_scale,
+    strokes,
+)
+from materialsdock.techniques.xrd.model import Fit, Pattern
+
+
+def pattern(measured: Pattern, curve: Any, summary: Mapping[str, Any]) -> Drawing:
+    """The measured intensities under the model, and the time counted at each angle."""
+    model = "" if curve is None else "Line and band: the model's mean ± 2 standard deviations. "
+    return drawing(
+        "Measured pattern and counting time",
+        f"Points: measured intensity. {model}"
+        "The intensity axis is a square root, on which noise has one height for one counting time "
+        "and weak reflections show. Below: the time counted at each angle, against a uniform "
+        "full scan.",
+        partial(_draw_pattern, measured, curve, summary.get("full_time_s")),
+        4.6,
+    )
+
+
+def _draw_pattern(
+    measured: Pattern, curve: Pattern | None, full_time_s: float | None, figure: Figure
+) -> None:
+    upper, lower = two_panels(figure, 2.6)
+    x = measured.two_theta
+    sqrt_scale(upper, 1.06 * float(np.max(measured.intensity)))
+    dots(upper, x, measured.intensity, color=MUTED, size=1.4)
+    label_dots(upper, "measured", MUTED)
+    if curve is not None:
+        low = np.clip(curve.intensity - 2 * curve.sigma, 0, None)
+        high = curve.intensity + 2 * curve.sigma
+        upper.fill_between(
+            curve.two_theta, low, high, color=BLUE, alpha=0.25, linewidth=0, label="± 2 sd"
+        )
+        upper.plot(
+            curve.two_theta,
+            np.clip(curve.intensity, 0, None),
+            BLUE,
+            lw=0.7,
+            label="model",
+            zorder=4,
+        )
+    upper.set_ylabel("Intensity (counts s⁻¹)")
+    legend(upper)
+    time = measured.count_time_s
+    lower.fill_between(x, time, step="mid", color=BLUE, alpha=0.15, linewidth=0)
+    lower.step(x, time, BLUE, where="mid", lw=0.7)
+    if full_time_s:
+        lower.axhline(full_time_s, color=ORANGE, ls="--", label=f"full scan, {full_time_s:g} s")
+        legend(lower)
+    lower.set_ylim(0, 1.15 * max(float(np.max(time)), full_time_s or 0.0))
+    lower.set_ylabel("Time per point (s)")
+    lower.set_xlabel("2θ (°)")
+    lower.set_xlim(float(x[0]), float(x[-1]))
+
+
+def rietveld(measured: Pattern, fit: Fit) -> Drawing:
+    """Observed, calculated and background, reflections by phase, weighted difference."""
+    rows = {f"@phase{i}": name for i, name in enumerate(fit.ticks)}
+    return drawing(
+        "Rietveld refinement",
+        "Points: observed. Line: calculated. Dashed: background. Ticks: reflections of each "
+        "phase. Below: the difference in units of its standard deviation, because the counting "
+        "time varies along the pattern; dotted lines at ± 3.",
+        partial(_draw_rietveld, measured, fit),
+        4.6 + 0.3 * len(rows),
+        rows,
+    )
+
+
+def _draw_rietveld(measured: Pattern, fit: Fit, figure: Figure) -> None:
+    rows = 0.3 * max(len(fit.ticks), 1)
+    upper, ticks, lower = figure.subplots(3, 1, sharex=True, height_ratios=[3.1, rows, 1.0])
+    x, y = measured.two_theta, measured.intensity
+    sqrt_scale(upper, 1.06 * float(max(np.max(y), np.max(fit.y_calc))))
+    dots(upper, x, y, color=MUTED, size=1.4)
+    label_dots(upper, "observed", MUTED)
+    upper.plot(x, np.clip(fit.y_calc, 0, None), ORANGE, lw=0.8, label="calculated", zorder=4)
+    upper.plot(x, np.clip(fit.y_background, 0, None), GREEN, lw=0.8, ls="--", label="background")
+    upper.set_ylabel("Intensity (counts s⁻¹)")
+    legend(upper)
+    _draw_ticks(ticks, fit.ticks)
+    _draw_difference(lower, measured, fit)
+    figure.align_ylabels([upper, lower])
+
+
+def _draw_difference(axes: Axes, measured: Pattern, fit: Fit) -> None:
+    weighed = measured.sigma > 0
+    difference = (measured.intensity - fit.y_calc)[weighed] / measured.sigma[weighed]
+    axes.plot(measured.two_theta[weighed], difference, BLUE, lw=0.5)
+    axes.axhline(0.0, color=INK, lw=0.5)
+    for level in (-3.0, 3.0):
+        axes.axhline(level, color=MUTED, lw=0.5, ls=":")
+    bound = 1.08 * float(np.max(np.abs(difference), initial=4.0))
+    axes.set_ylim(-bound, bound)
+    if bound < 10:
+        axes.set_yticks([-3, 0, 3])
+    axes.set_ylabel("(obs − calc)/σ")
+    axes.set_xlabel("2θ (°)")
+    axes.set_xlim(float(measured.two_theta[0]), float(measured.two_theta[-1]))
+
+
+def _draw_ticks(axes: Axes, ticks: Mapping[str, Any]) -> None:
+    """One row per phase: its name above its reflections, so that neither covers the other."""
+    for row, positions in enumerate(ticks.values()):
+        color = SERIES[row % len(SERIES)]
+        at = np.asarray(positions, dtype=float)
+        strokes(
+            axes,
+            at,
+            np.full(at.size, -row - 0.45),
+            np.full(at.size, -row - 0.05),
+            color=color,
+            width=0.7,
+        )
+        axes.text(
+            0.004,
+            -row + 0.02,
+            f"@phase{row}",
+            color=color,
+            fontsize=7.5,
+            va="bottom",
+            transform=axes.get_yaxis_transform(),
+        )
+    axes.set_ylim(-len(ticks) + 0.45, 0.55)
+    axes.axis("off")
+
+
+def search(trials: tuple[Trial, ...]) -> Drawing:
+    """Rwp of every trial, the best so far of each seed, and the failures."""
+    failed = sum(trial.state == "fail" for trial in trials)
+    broken = sum(bool(trial.violations) for trial in trials)
+    return drawing(
+        "Search of refinement recipes",
+        f"Points: Rwp of each of {len(trials)} trials. Lines: the best physical one so far, for "
+        f"each seed. Crosses on the upper edge: {failed} failed trials; open points: {broken} that "
+        "break a physical constraint.",
+        partial(_draw_search, trials),
+        2.8,
+    )
+
+
+def _draw_search(trials: tuple[Trial, ...], figure: Figure) -> None:
+    axes = figure.subplots()
+    for i, seed in enumerate(sorted({trial.seed for trial in trials})):
+        _draw_seed(
+            axes, [t for t in trials if t.seed == seed], f"seed {seed}", SERIES[i % len(SERIES)]
+        )
+    failed = [trial.number + 1 for trial in trials if trial.rwp is None]
+    if failed:
+        across = axes.get_xaxis_transform()
+        axes.plot(failed, [0.97] * len(failed), "x", color=ORANGE, mew=0.8, label="failed",
+                  transform=across, clip_on=False)  # fmt: skip
+    rwp = [trial.rwp for trial in trials if trial.rwp is not None]
+    if rwp and max(rwp) > 3 * min(rwp):
+        plain_log(axes)
+    axes.set_xlim(0.5, max(trial.number for trial in trials) + 1.5)
+    axes.margins(y=0.12)
+    axes.set_xlabel("Trial of its seed")
+    axes.set_ylabel("Rwp (%)")
+    legend(axes)
+
+
+def _draw_seed(axes: Axes, trials: Sequence[Trial], name: str, color: str) -> None:
+    ended = [trial for trial in trials if trial.rwp is not None]
+    number = np.array([trial.number + 1 for trial in ended])
+    rwp = np.array([trial.rwp for trial in ended], dtype=float)
+    physical = np.array([not trial.violations for trial in ended], dtype=bool)
+    axes.plot(number[physical], rwp[physical], ".", color=color, ms=3)
+    none = None if physical.any() else f"{name}, none physical"
+    axes.plot(number[~physical], rwp[~physical], "o", color=color, ms=2.5, mfc="none", mew=0.6,
+              label=none)  # fmt: skip
+    if physical.any():
+        best = np.fmin.accumulate(np.where(physical, rwp, np.nan))
+        label = f"{name}, best {fixed(float(best[-1]))} %"
+        axes.step(number, best, color, where="post", lw=1.1, label=label)

@@ -1,0 +1,1 @@
+"""Rietveld engines behind one protocol, recipes and their limits."""

@@ -1,0 +1,1 @@
+"""Search for the best recipe, its rivals, the verdict, quantities."""

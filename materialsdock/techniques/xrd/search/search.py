@@ -1,0 +1,301 @@
+"""Search for the best refinement recipe (Ozaki et al. 2020), and for what fits as well.
+
+One study per seed (TPE); the default recipe is its first trial.  Trials are told in the order in
+which they were asked: equal seeds and workers give equal trials (unless the clock stops one).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+from materialsdock.errors import InputError, ModelFault
+from materialsdock.model import Structure, Trial
+from materialsdock.optimisation.executors import trial_executor
+from materialsdock.optimisation.processes import TrialExecutor
+from materialsdock.optimisation.storage import opened
+from materialsdock.protocols import RefinementEngine
+from materialsdock.techniques.xrd.model import Assessment, Diffractometer, Fit, Pattern, Solution
+from materialsdock.techniques.xrd.rietveld.limits import check_pattern, check_structures
+from materialsdock.techniques.xrd.rietveld.recipe import SearchSpace
+from materialsdock.techniques.xrd.rietveld.rietx_engine import RietxEngine
+from materialsdock.techniques.xrd.search.clusters import Cluster, clusters, compared
+from materialsdock.techniques.xrd.search.final_fits import Refiner, scored, solutions, varied
+from materialsdock.techniques.xrd.search.second_look import reconsidered
+from materialsdock.techniques.xrd.search.studies import STARTUP_TRIALS, Study, fingerprint
+from materialsdock.techniques.xrd.search.texture import Texture
+from materialsdock.techniques.xrd.search.verdict import judge
+
+FINALISTS = 2
+MOST_FINALISTS = 4
+FINAL_PATIENCE = 5.0
+PATIENCE = 30
+
+Asked = tuple[int, Any, dict[str, Any]]
+
+
+@runtime_checkable
+class Warmable(Protocol):
+    """An engine with slow imports, which a new process does before its first trial."""
+
+    def warm_up(self) -> None: ...
+
+
+@dataclass(frozen=True, eq=False)
+class SearchResult:
+    """The chosen fit, all trials, the solutions they fall into, and the verdict.
+
+    fit : of the best solution: acceptable ones (no violations) first, then the objective
+    trials : in the order they ended, those of an earlier search first
+    solutions : best first, each refined with full effort; others are rivals to look at
+    pattern : the pattern the arrays of the fits belong to (cut to the range)
+    ended : why no more trials were made
+    texture : axes of preferred orientation that were tried, an accepted one first
+    """
+
+    fit: Fit
+    trials: tuple[Trial, ...]
+    solutions: tuple[Solution, ...]
+    assessment: Assessment
+    pattern: Pattern
+    ended: str
+    texture: tuple[Texture, ...] = ()
+
+    @property
+    def finalists(self) -> tuple[Fit, ...]:
+        """The fits of the solutions, best first."""
+        return tuple(solution.fit for solution in self.solutions)
+
+
+def search(
+    pattern: Pattern,
+    structures: Sequence[Structure],
+    diffractometer: Diffractometer,
+    *,
+    trials: int = 20,
+    seeds: Sequence[int] = (0,),
+    workers: int = 2,
+    time_limit_s: float = 60.0,
+    range: tuple[float, float] | None = None,
+    patience: int | None = PATIENCE,
+    storage: str | None = None,
+    resume: bool = True,
+    first: Sequence[Mapping[str, Any]] = (),
+    on_trial: Callable[[Trial], None] | None = None,
+    engine: RefinementEngine | None = None,
+    executor: TrialExecutor | None = None,
+    scheduler_address: str | None = None,
+    hold_out: bool = True,
+    texture: bool = False,
+) -> SearchResult:
+    """Find a recipe whose fit of `pattern` is best, then refine the best few with full effort.
+
+    trials : per seed, those of a stored search counted; time_limit_s : of one trial (final fits get
+    FINAL_PATIENCE times as long)
+    range : 2θ limits [deg] to which the pattern is cut first, the same for every trial
+    patience : trials of every seed without improvement after which the search ends; None: never
+    storage : URL of an Optuna storage; resume : go on with the same data's search kept there
+    first : sampler parameters to try after the default ones (past successes)
+    on_trial : called here, in order, after each trial
+    executor : used instead of own processes, or of the Dask cluster at scheduler_address
+    hold_out : score the solutions on left-out blocks of 2θ, and vary the choices made
+    texture : accept a preferred orientation where the evidence is good
+
+    Raises InputError for data or structures that cannot be refined, ModelFault when every trial
+    failed (with the most common reason).
+    """
+    refiner: RefinementEngine = RietxEngine() if engine is None else engine
+    pattern = pattern if range is None else cut(pattern, *range)
+    check_structures(structures)
+    check_pattern(pattern, diffractometer.fwhm_deg)
+    space = SearchSpace.of(pattern, structures, diffractometer)
+    belongs = fingerprint(pattern, structures, diffractometer, space)
+    own = _pool(refiner, workers, time_limit_s, scheduler_address)
+    with opened(storage) as kept, own if executor is None else nullcontext(executor) as pool:
+        studies = _studies(seeds, trials, space, belongs, kept, first, resume)
+        course = _Course(space, independent_residuals(space), studies, patience)
+        drawn = ((pattern, structures, diffractometer, r) for r in course.recipes(trials))
+        for _, outcome in pool.run(refiner.refine, drawn, ahead=1):
+            trial = course.tell(outcome)
+            if on_trial is not None:
+                on_trial(trial)
+        again = Refiner(pool, refiner, structures, diffractometer, FINAL_PATIENCE * time_limit_s)
+        chosen = course.best(max(FINALISTS, min(workers, MOST_FINALISTS)))
+        found, looks = _finished(again, pattern, chosen, course, space, (texture, hold_out))
+    verdict, tried = judge(pattern, found, diffractometer), tuple(course.trials)
+    return SearchResult(found[0].fit, tried, found, verdict, pattern, course.ended, looks)
+
+
+def _pool(
+    refiner: RefinementEngine, workers: int, time_limit_s: float, scheduler_address: str | None
+) -> TrialExecutor:
+    return trial_executor(
+        workers=workers,
+        time_limit_s=time_limit_s,
+        warm_up=refiner.warm_up if isinstance(refiner, Warmable) else None,
+        scheduler_address=scheduler_address,
+    )
+
+
+def _studies(
+    seeds: Sequence[int],
+    trials: int,
+    space: SearchSpace,
+    belongs: str,
+    kept: Any,
+    first: Sequence[Mapping[str, Any]],
+    resume: bool,
+) -> dict[int, Study]:
+    """One study per seed, which tries the default recipe, then past successes, then an expert's."""
+    startup = min(STARTUP_TRIALS, max(1, trials // 3))
+    default, *expert = space.first_parameters()
+    tried = (default, *first, *expert)
+    return {
+        seed: Study(seed, space, belongs, kept, first=tried, startup=startup, resume=resume)
+        for seed in seeds
+    }
+
+
+def _finished(
+    again: Refiner,
+    pattern: Pattern,
+    chosen: Sequence[tuple[Trial, Cluster]],
+    course: _Course,
+    space: SearchSpace,
+    wanted: tuple[bool, bool],
+) -> tuple[tuple[Solution, ...], tuple[Texture, ...]]:
+    """The solutions at full effort, and the axes of texture that were tried.
+
+    wanted : look for texture; score on left-out blocks and vary the choices made
+    """
+    texture, hold_out = wanted
+    found = solutions(again, pattern, chosen, course.described)
+    final = reconsidered(again, pattern, chosen, found, course.described, texture=texture)
+    again, found, looks = final
+    if hold_out:
+        found = scored(again, pattern, found, space.fwhm_deg)
+        found = varied(again, pattern, found, course.trials)
+    return found, looks
+
+
+def objective(fit: Fit, independent_residuals: float) -> float:
+    """Rwp [%] times a price per free parameter: the Akaike information criterion.
+
+    AIC = N ln χ² + 2k, so equal AIC means equal Rwp·exp(k/N).  Neighbouring residuals of a profile
+    are correlated, so N counts peak widths in the range, not points.  Without the price every
+    search runs to the largest number of background terms; AIC ranks backgrounds of measured
+    patterns as left-out blocks do (as it should: Stone 1977, J. R. Stat. Soc. B 39, 44), BIC's
+    price is four times too high for it.
+    """
+    return fit.rwp * math.exp(fit.n_free / independent_residuals)
+
+
+def cut(pattern: Pattern, low: float, high: float) -> Pattern:
+    """The part of a pattern between two 2θ limits [deg]; InputError when there is none."""
+    inside = (pattern.two_theta >= low) & (pattern.two_theta <= high)
+    if not low < high or not inside.any():
+        raise InputError(
+            f"no points between {low:g} and {high:g} deg",
+            where="range",
+            remedy=f"choose within {pattern.two_theta[0]:g} to {pattern.two_theta[-1]:g}",
+        )
+    return Pattern(
+        pattern.two_theta[inside],
+        pattern.intensity[inside],
+        pattern.sigma[inside],
+        pattern.count_time_s[inside],
+    )
+
+
+@dataclass
+class _Course:
+    """The state of a search: what was asked and not yet told, what was told, what it gave."""
+
+    space: SearchSpace
+    residuals: float
+    studies: dict[int, Study]
+    patience: int | None
+    trials: list[Trial] = field(default_factory=list)
+    ended: str = ""
+    _asked: list[Asked] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.trials = [trial for study in self.studies.values() for trial in study.trials]
+
+    def recipes(self, trials: int) -> Iterator[dict[str, Any]]:
+        """Ask the studies in turn, so that each is told as much as possible before it is asked."""
+        counted = {seed: len(study.trials) for seed, study in self.studies.items()}
+        while any(count < trials for count in counted.values()):
+            for seed, study in self.studies.items():
+                if counted[seed] >= trials:
+                    continue
+                if self._settled():
+                    self.ended = f"no seed improved in {self.patience} trials"
+                    return
+                counted[seed] += 1
+                asked, recipe = study.ask()
+                self._asked.append((seed, asked, recipe))
+                yield recipe
+        self.ended = f"{trials} trials per seed were made, seeds: {len(self.studies)}"
+
+    def _settled(self) -> bool:
+        if self.patience is None:
+            return False
+        return all(s.since_improvement() >= self.patience for s in self.studies.values())
+
+    def tell(self, outcome: Fit | BaseException) -> Trial:
+        """Take in the result of the oldest recipe that was asked for."""
+        seed, asked, recipe = self._asked.pop(0)
+        if isinstance(outcome, InputError):
+            raise outcome  # the data's fault, not the recipe's: no other trial can do better
+        if isinstance(outcome, BaseException) or not math.isfinite(outcome.rwp):
+            reason = str(outcome) if isinstance(outcome, BaseException) else "Rwp is not finite"
+            trial = Trial(asked.number, seed, None, recipe, "fail", reason)
+        else:
+            trial = self.described(outcome, asked.number, seed, recipe)
+        self.studies[seed].tell(asked, trial)
+        self.trials.append(trial)
+        return trial
+
+    def described(self, fit: Fit, number: int, seed: int, recipe: Mapping[str, Any]) -> Trial:
+        """What is kept of a fit."""
+        return Trial(
+            number,
+            seed,
+            fit.rwp,
+            recipe,
+            "complete",
+            "; ".join(fit.violations),
+            fit.seconds,
+            objective(fit, self.residuals),
+            fit.violations,
+            compared(fit),
+        )
+
+    def best(self, count: int) -> list[tuple[Trial, Cluster]]:
+        """The best trial of each cluster, then of other recipes; ModelFault when there is none."""
+        groups = clusters(self.trials)
+        if not groups:
+            reason, times = Counter(t.reason for t in self.trials).most_common(1)[0]
+            raise ModelFault(
+                f"all {len(self.trials)} trials failed; {times} of them: {reason}",
+                where="search of refinement recipes",
+                remedy="check structures and wavelength, or allow more time per trial",
+            )
+        chosen = [(group.trials[0], group) for group in groups[:MOST_FINALISTS]]
+        rest = [(trial, group) for group in groups for trial in group.trials[1:]]
+        recipes = [trial.recipe for trial, _ in chosen]
+        for trial, group in sorted(rest, key=lambda pair: pair[0].objective or 0.0):
+            if len(chosen) < count and trial.recipe not in recipes:
+                chosen.append((trial, group))
+                recipes.append(trial.recipe)
+        return chosen
+
+
+def independent_residuals(space: SearchSpace) -> float:
+    """How many residuals of a profile are independent: peak widths in the range."""
+    return max((space.limits_deg[1] - space.limits_deg[0]) / space.fwhm_deg, math.e)

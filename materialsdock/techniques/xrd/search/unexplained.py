@@ -1,0 +1,111 @@
+"""What a fit leaves over: peaks that nothing explains, peaks that are not there, runs, windows.
+
+Everything is judged against what a good profile leaves near its own peaks, so that imperfect line
+shapes of the right structure are not mistaken for a wrong one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.ndimage import maximum_filter1d, median_filter, uniform_filter1d
+from scipy.signal import find_peaks
+
+from materialsdock.techniques.xrd.model import Fit, Pattern
+
+PEAK_SIGMAS = 6.0
+PROFILE_SHARE = 0.2  # of a neighbouring peak, that its line shape may leave unexplained
+PROFILE_REACH = 1.5  # FWHM from a calculated point, within which its profile is blamed
+TAIL_SHARE, TAIL_REACH = 0.02, 8.0  # likewise for the wings
+WINDOWS = 20
+STRONG_SHARE = 0.03  # of the strongest calculated peak: must be seen when it is there
+ABSENT_RATIO = 0.4
+SLOW_WIDTHS = 30
+
+
+@dataclass(frozen=True)
+class Peak:
+    """A place in 2θ [deg] and a height as a share of the strongest calculated peak."""
+
+    two_theta: float
+    share: float
+
+
+def unexplained(pattern: Pattern, fit: Fit, fwhm_deg: float) -> tuple[Peak, ...]:
+    """Observed peaks for which the fit calculates no intensity, the strongest first.
+
+    A peak stands PEAK_SIGMAS above the residual around it, after averaging over a width, and above
+    PROFILE_SHARE of any calculated intensity within PROFILE_REACH widths (TAIL_SHARE within
+    TAIL_REACH), which imperfect line shapes leave.
+    """
+    points = _points(pattern, fwhm_deg)
+    bragg = np.maximum(fit.y_calc - fit.y_background, 0.0)
+    residual = uniform_filter1d(pattern.intensity - fit.y_calc, points)
+    residual -= median_filter(
+        residual, min(SLOW_WIDTHS * points + 1, residual.size), mode="nearest"
+    )
+    noise = np.sqrt(uniform_filter1d(pattern.sigma**2, points) / points)
+    blamed = np.maximum(
+        PROFILE_SHARE * maximum_filter1d(bragg, 2 * round(PROFILE_REACH * points) + 1),
+        TAIL_SHARE * maximum_filter1d(bragg, 2 * round(TAIL_REACH * points) + 1),
+    )
+    over = np.where(residual > PEAK_SIGMAS * noise + blamed, residual, 0.0)
+    at, _ = find_peaks(over, distance=2 * points)
+    top = max(float(uniform_filter1d(bragg, points).max()), float(residual.max()), 1e-300)
+    found = [Peak(float(pattern.two_theta[i]), float(residual[i] / top)) for i in at]
+    return tuple(sorted(found, key=lambda peak: -peak.share))
+
+
+def absent(pattern: Pattern, fit: Fit, fwhm_deg: float) -> tuple[Peak, ...]:
+    """Strong calculated peaks of which less than ABSENT_RATIO is observed, the strongest first."""
+    points = _points(pattern, fwhm_deg)
+    bragg = uniform_filter1d(np.maximum(fit.y_calc - fit.y_background, 0.0), points)
+    observed = uniform_filter1d(pattern.intensity - fit.y_background, points)
+    seen = maximum_filter1d(observed, points)
+    noise = np.sqrt(uniform_filter1d(pattern.sigma**2, points) / points)
+    top = float(bragg.max())
+    at, _ = find_peaks(np.where(bragg > STRONG_SHARE * top, bragg, 0.0), distance=2 * points)
+    found = [
+        Peak(float(pattern.two_theta[i]), float(bragg[i] / top))
+        for i in at
+        if bragg[i] > PEAK_SIGMAS * noise[i] and seen[i] < ABSENT_RATIO * bragg[i]
+    ]
+    return tuple(sorted(found, key=lambda peak: -peak.share))
+
+
+def durbin_watson(pattern: Pattern, fit: Fit) -> float:
+    """d of weighted residuals: 2 if independent, towards 0 for runs (Hill & Flack 1987)."""
+    z = (pattern.intensity - fit.y_calc) / pattern.sigma
+    total = float(np.sum(z**2))
+    return float(np.sum(np.diff(z) ** 2) / total) if total > 0 else 2.0
+
+
+def worst_window(pattern: Pattern, fit: Fit) -> tuple[float, float, float]:
+    """Limits [deg] and share of Σ z² of the worst of WINDOWS equal windows."""
+    z2 = ((pattern.intensity - fit.y_calc) / pattern.sigma) ** 2
+    edges = np.linspace(pattern.two_theta[0], pattern.two_theta[-1], WINDOWS + 1)
+    where = np.clip(np.searchsorted(edges, pattern.two_theta, "right") - 1, 0, WINDOWS - 1)
+    sums = np.bincount(where, z2, WINDOWS)
+    worst = int(sums.argmax())
+    return float(edges[worst]), float(edges[worst + 1]), float(sums[worst] / sums.sum())
+
+
+def bragg_weighted(pattern: Pattern, fit: Fit) -> float:
+    """Rwp [%] of the weighted intensity above the background, which no background can flatter.
+
+    √[Σ((y − y_calc)/σ)² / Σ((y − y_background)/σ)²]; Toby (2006) Powder Diffr. 21, 67.
+    """
+    sigma = pattern.sigma
+    left = np.sum(((pattern.intensity - fit.y_calc) / sigma) ** 2)
+    above = np.sum(((pattern.intensity - fit.y_background) / sigma) ** 2)
+    return float(100 * np.sqrt(left / above)) if above > 0 else 100.0
+
+
+def _points(pattern: Pattern, fwhm_deg: float) -> int:
+    return max(3, round(fwhm_deg / float(np.median(np.diff(pattern.two_theta)))))
+
+
+def bragg_scale(pattern: Pattern, fit: Fit) -> float:
+    """Factor from Rwp with background to Rwp of the intensity above it."""
+    return bragg_weighted(pattern, fit) / fit.rwp if fit.rwp > 0 else 1.0

@@ -1,0 +1,1 @@
+"""Report, exports, catalog and explanations, rebuilt from the ledger at any time."""

@@ -1,0 +1,7 @@
+"""What a job's results are handed out as, each a pure function of the ledger and of this code."""
+
+from __future__ import annotations
+
+from materialsdock.ledger.outcomes import outcome_of, packed
+
+__all__ = ["outcome_of", "packed"]

@@ -1,0 +1,124 @@
+"""The figures of a report in reading order, and the one on stopping that all share."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from materialsdock.model import Decision
+from materialsdock.outcome import Outcome
+from materialsdock.rendering.drawing import Drawing, drawing, legend, two_panels
+from materialsdock.rendering.numbers import fixed
+from materialsdock.rendering.svg import BLUE, MUTED, ORANGE, WASH, plain_log
+from materialsdock.techniques.xas.report import analysis_figures
+from materialsdock.techniques.xas.report import figures as absorption
+from materialsdock.techniques.xrd.model import Pattern
+from materialsdock.techniques.xrd.report import figures as diffraction
+
+Z2_CALIBRATED = (0.3, 2.5)  # outside it the noise model is wrong
+RUNNING = 15  # steps in the running mean of z²
+MAX_SHADED_PASSES = 8
+
+
+def drawings(outcome: Outcome) -> list[Drawing]:
+    """The figures that an outcome has data for, in reading order."""
+    found: list[Drawing] = []
+    if isinstance(outcome.measured, Pattern):
+        if outcome.decisions or not outcome.fit:  # else the refinement's figure shows all of it
+            found.append(diffraction.pattern(outcome.measured, outcome.curve, outcome.summary))
+        if outcome.fit:
+            found.append(diffraction.rietveld(outcome.measured, outcome.fit))
+    else:
+        found.append(absorption.spectrum(outcome.measured, outcome.curve, outcome.summary))
+        if outcome.edge:
+            found.append(absorption.edge_position(outcome.measured, outcome.edge))
+        if outcome.absorption:
+            found += analysis_figures.beyond_edge(outcome.absorption)
+    if outcome.decisions:
+        found.append(stopping(outcome.decisions))
+    if any(trial.state == "complete" for trial in outcome.trials):
+        found.append(diffraction.search(outcome.trials))
+    return found
+
+
+def stopping(decisions: tuple[Decision, ...]) -> Drawing:
+    """λ against its threshold, and the surprise of each step against its noise model."""
+    return drawing(
+        "When it was enough",
+        "Above: the expected-generalisation-error ratio λ at each step, against the threshold "
+        "it stops at. Below: the squared surprise z² of each step's points; its running mean "
+        f"over {RUNNING} steps stays near 1, inside the shaded band, while the noise model holds. "
+        "Values below 0.001 are drawn at 0.001.",
+        partial(_draw_stopping, decisions),
+        3.9,
+    )
+
+
+def _draw_stopping(decisions: tuple[Decision, ...], figure: Figure) -> None:
+    upper, lower = two_panels(figure, 1.4)
+    step = np.array([d.step for d in decisions])
+    _shade_passes(upper, decisions)
+    _draw_lambda(upper, step, decisions)
+    z2 = np.array([np.nan if d.z2 is None else d.z2 for d in decisions], dtype=float)
+    lower.axhspan(*Z2_CALIBRATED, color=WASH, lw=0, zorder=0)
+    lower.axhline(1.0, color=MUTED, lw=0.6, zorder=1)
+    known = np.isfinite(z2)
+    lower.plot(step[known], np.maximum(z2[known], 1e-3), ".", color=MUTED, ms=2.6, label="step")
+    if known.sum() >= RUNNING:
+        mean = np.convolve(z2[known], np.full(RUNNING, 1 / RUNNING), mode="valid")
+        lower.plot(step[known][RUNNING - 1 :], mean, BLUE, lw=1.1, label="running mean")
+    plain_log(lower)
+    lower.set_ylabel("z²")
+    lower.set_xlabel("Step")
+    lower.set_xlim(step[0] - 0.5, step[-1] + 0.5)
+    legend(lower)
+
+
+def _draw_lambda(axes: Axes, step: Any, decisions: tuple[Decision, ...]) -> None:
+    value = np.array([np.nan if d.lambda_t is None else d.lambda_t for d in decisions], dtype=float)
+    known = np.isfinite(value) & (value > 0)
+    axes.set_ylabel("λ")
+    if not known.any():
+        axes.text(
+            0.5, 0.5, "λ was not formed: too few steps", transform=axes.transAxes, ha="center"
+        )
+        return
+    axes.plot(
+        step[known],
+        value[known],
+        BLUE,
+        marker=".",
+        ms=2.6,
+        label=f"λ, final {fixed(value[known][-1])}",
+    )
+    threshold = decisions[-1].verdict.threshold
+    if threshold:
+        axes.axhline(threshold, color=ORANGE, ls="--", label=f"threshold {threshold:g}")
+    axes.margins(y=0.1)
+    plain_log(axes)
+    legend(axes)
+
+
+def _shade_passes(axes: Axes, decisions: tuple[Decision, ...]) -> None:
+    """Tell passes apart by shading every other one, where there are few enough to number."""
+    sweep = np.array([d.proposal.sweep for d in decisions])
+    starts = np.flatnonzero(np.diff(sweep, prepend=sweep[0] - 1))
+    if not 1 < starts.size <= MAX_SHADED_PASSES:
+        return
+    for number, (start, stop) in enumerate(zip(starts, [*starts[1:], sweep.size], strict=True)):
+        low, high = decisions[start].step - 0.5, decisions[stop - 1].step + 0.5
+        if number % 2:
+            axes.axvspan(low, high, color=WASH, lw=0, zorder=0)
+        axes.text(
+            (low + high) / 2,
+            0.02,
+            f"pass {number + 1}",
+            color=MUTED,
+            ha="center",
+            va="bottom",
+            transform=axes.get_xaxis_transform(),
+        )

@@ -1,0 +1,105 @@
+"""A campaign rebuilt from its ledger goes on as the one that was lost, whatever its options."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support import structures
+
+from materialsdock.campaign import option_words, prepare
+from materialsdock.campaign.campaign import Campaign, same_place
+from materialsdock.learning.prior.library import LibraryPrior
+from materialsdock.ledger.ledger import Ledger
+from materialsdock.model import Measured, Observation, Sample
+from materialsdock.profile import config
+from materialsdock.techniques.xas.simulate import simulate_xanes
+
+PROFILE = config.load("sim", Path(__file__).parents[2])
+ENERGY = np.linspace(6950.0, 7400.0, 901)
+SPECTRUM = Measured(technique="xas", x=ENERGY, y=simulate_xanes(ENERGY))
+MIXTURE = (structures.CORUNDUM, structures.ZINCITE)
+
+
+def prior(path):
+    axis = np.linspace(-100.0, 150.0, 120)
+    shape = 0.5 + np.arctan(axis / 1.5) / np.pi
+    LibraryPrior(
+        "Fe K", axis, shape, 0.1 * np.vstack([shape, shape**2]), np.full(120, 0.05), axis / 8,
+        np.array([7112.0, 7116.0]), ("a", "b"),
+    ).save(path)  # fmt: skip
+    return path
+
+
+def absorption(folder, *, library=False, velocity=50.0):
+    motion = PROFILE.xas.motion.model_copy(update={"velocity": velocity})
+    section = PROFILE.xas.model_copy(
+        update={
+            "motion": motion,
+            "regions": ((7100.0, 7130.0, 5.0),),
+            "prior": prior(folder / "fe.npz") if library else None,
+        }
+    )
+    profile = PROFILE.model_copy(update={"xas": section})
+    stop = option_words.stop_options(["maximum_points=90", "e0_sd=0.02", "area:7100:7150_sd=0.001"])
+    return prepare.job_for(SPECTRUM, Sample("s", "xas"), profile, stop=stop, seed=1)
+
+
+def steered():
+    pattern = structures.simulated([(MIXTURE[0], 0.6), (MIXTURE[1], 0.4)])
+    few = slice(400, 1000)
+    measured = Measured("xrd", pattern.two_theta[few], pattern.intensity[few])
+    section = PROFILE.xrd.model_copy(update={"objective": "fractions", "wanted_esd": 0.5})
+    profile = PROFILE.model_copy(update={"xrd": section})
+    stop = option_words.stop_options(["maximum_points=1500"])
+    return measured, prepare.job_for(measured, Sample("s", "xrd", 0, MIXTURE), profile, stop=stop)
+
+
+def observed(job, truth, step, proposal):
+    rng = np.random.default_rng([4, step])
+    xas = job.sample.technique == "xas"
+    found = []
+    for i, x in enumerate(proposal.x + (0.05 * rng.standard_normal() if xas else 0.0)):
+        y, t = float(np.interp(x, truth.x, truth.y)), proposal.count_time_s
+        y = y + 0.005 * rng.standard_normal() if xas else float(rng.poisson(y * t)) / t
+        found.append(Observation(f"r/{step}-{i:03d}", step, float(x), y, 0.005, t, "r"))
+    return found
+
+
+def go_on(campaign, truth, steps=10**4):
+    proposal = campaign.ask()
+    while proposal is not None and steps:
+        campaign.look_ahead()
+        step, steps = len(campaign.decisions), steps - 1
+        told = observed(campaign.job, truth, step, proposal)
+        campaign._ledger.add_documents(campaign.job.job_id, [], told)
+        campaign._waiting = told
+        proposal = campaign.judge(proposal).next
+    return campaign
+
+
+@pytest.mark.parametrize("case", ["plain", "library", "expert", "steered"])
+def test_rebuilt_at_any_step_it_decides_the_same(tmp_path, case):
+    truth = SPECTRUM
+    if case == "steered":
+        truth, job = steered()
+    else:
+        slow = 2.0 if case == "expert" else 50.0
+        job = absorption(tmp_path, library=case == "library", velocity=slow)
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        ledger.add_job(job)
+        whole = go_on(Campaign(job, ledger), truth)
+        if case == "expert":
+            assert whole.learner.choice.expert
+    with Ledger(tmp_path / "killed.sqlite") as ledger:
+        ledger.add_job(job)
+        go_on(Campaign(job, ledger), truth, 3)
+        for _ in range(4):
+            campaign = Campaign.resume(job.job_id, ledger)
+            go_on(campaign, truth, 1 + len(whole.decisions) // 5)
+        again = go_on(Campaign.resume(job.job_id, ledger), truth)
+    assert len(again.decisions) == len(whole.decisions)
+    for one, other in zip(whole.decisions, again.decisions, strict=True):
+        assert one.verdict == other.verdict
+        assert same_place(one.next, other.next)

@@ -1,0 +1,116 @@
+"""The command `refine`: what it prints and writes, and going on after an interruption."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import gemmi
+import numpy as np
+import pytest
+from support.structures import LAB6, simulated
+
+from materialsdock.cli import measure_command, refine_command
+from materialsdock.errors import InputError
+from materialsdock.model import Trial
+from materialsdock.techniques.xrd.report.cif import write_cif
+from materialsdock.techniques.xrd.report.figures import search as search_figure
+
+RANGE = (20.0, 70.0)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("measured")
+    pattern = simulated(((LAB6, 1.0),))
+    np.savetxt(folder / "LaB6.xy", np.c_[pattern.two_theta, pattern.intensity], fmt="%.3f")
+    (folder / "LaB6.cif").write_text(LAB6.cif)
+    return folder
+
+
+def refine(files, out, trials, *, resume=False):
+    request = measure_command.Request(out=out, trials=trials, workers=1)
+    how = refine_command.How(seeds=1, range=RANGE, resume=resume)
+    measured, sample = measure_command.read_sample(
+        files / "LaB6.xy", [files / "LaB6.cif"], [], "xrd"
+    )
+    return refine_command.refine(request, how, measured, sample)
+
+
+@pytest.fixture(scope="module")
+def done(files, tmp_path_factory):
+    out = tmp_path_factory.mktemp("out")
+    return refine(files, out, 2), out
+
+
+def test_it_prints_one_json_object_with_the_answer(done, capsys):
+    (shown, cif), _ = done
+    refine_command.show(shown, cif, True)
+    said = json.loads(capsys.readouterr().out)
+    assert said["verdict"] == "accept"
+    assert said["rwp"] / said["r_exp"] == pytest.approx(said["gof"])
+    assert said["engine"].startswith("rietx")
+    assert (said["trials"], said["rivals"]) == (2, [])
+    assert said["seconds"] > 0
+    (phase,) = said["phases"]
+    assert phase["a"] == pytest.approx(4.157, abs=5e-4)
+    assert 0 < phase["a_esd"] < 1e-3
+    assert phase["a_systematic"] > 0
+    assert phase["weight_fraction"] == 100
+    assert 0.8 < said["held_out"]["ratio"] < 1.5
+
+
+def test_it_tells_a_person_the_verdict(done, capsys):
+    (shown, cif), _ = done
+    refine_command.show(shown, cif, False)
+    said = capsys.readouterr().out
+    assert "verdict: accept" in said
+    assert "left-out blocks" in said
+
+
+def test_the_report_has_the_verdict_and_the_course_of_the_search(done):
+    (shown, _), _ = done
+    page = shown.report.read_text()
+    assert "Verdict: accept" in page
+    assert "the best physical one so far" in page
+    assert "Left-out blocks" in page
+
+
+def test_the_cif_holds_structure_pattern_and_provenance(done):
+    (shown, cif), _ = done
+    document = gemmi.cif.read(str(cif))
+    phase, pattern = document[0], document[-1]
+    fit = shown.outcome.fit
+    crystal = gemmi.make_small_structure_from_block(phase)
+    assert crystal.spacegroup.number == 221
+    assert crystal.cell.a == pytest.approx(fit.phases[0].cell["a"].value, abs=1e-4)
+    assert len(crystal.get_all_unit_cell_sites()) == 7
+    assert "(" in phase.find_value("_cell_length_a")
+    two_theta = np.array([float(v) for v in pattern.find_values("_pd_meas_2theta_scan")])
+    y_calc = np.array([float(v) for v in pattern.find_values("_pd_calc_intensity_total")])
+    assert (two_theta[0], two_theta[-1]) == pytest.approx(RANGE, abs=0.03)
+    assert y_calc == pytest.approx(fit.y_calc, rel=1e-5)
+    assert float(pattern.find_value("_pd_proc_ls_prof_wR_factor")) == pytest.approx(
+        fit.rwp / 100, abs=1e-5
+    )
+    details = gemmi.cif.as_string(pattern.find_value("_pd_proc_ls_special_details"))
+    assert "verdict: accept" in details
+    assert "background_terms" in details
+
+
+def test_nothing_refined_nothing_written(done, tmp_path):
+    (shown, _), _ = done
+    with pytest.raises(InputError, match="nothing was refined"):
+        write_cif(replace(shown.outcome, fit=None), tmp_path / "x.cif")
+
+
+def test_an_interrupted_search_goes_on(files, done):
+    (first, _), out = done
+    more, _ = refine(files, out, 3, resume=True)
+    assert more.outcome.trials[:2] == first.outcome.trials
+    assert len(more.outcome.trials) == 3
+
+
+def test_a_search_without_a_physical_trial_still_reports():
+    trial = Trial(0, 0, 50.0, {}, "complete", violations=("O.biso = 0",), objective=55.0)
+    assert "none physical" in search_figure((trial,)).svg

@@ -1,0 +1,158 @@
+"""Structures of well-known substances as CIF texts, patterns simulated from them, and an engine
+that only pretends to refine."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator, Sequence
+
+import gemmi
+import numpy as np
+
+from materialsdock.model import Structure
+from materialsdock.techniques.xrd.model import Fit, Pattern
+
+HEADER = """\
+data_{name}
+_space_group_name_H-M_alt '{group}'
+_space_group_IT_number {number}
+_cell_length_a {a}
+_cell_length_b {b}
+_cell_length_c {c}
+_cell_angle_alpha 90
+_cell_angle_beta 90
+_cell_angle_gamma {gamma}
+loop_
+_atom_site_label
+_atom_site_type_symbol
+_atom_site_fract_x
+_atom_site_fract_y
+_atom_site_fract_z
+_atom_site_occupancy
+_atom_site_B_iso_or_equiv
+"""
+
+
+def cif(
+    name: str,
+    group: str,
+    number: int,
+    cell: tuple[float, float, float],
+    atoms: Sequence[tuple[str, str, float, float, float]],
+    gamma: float = 90,
+) -> Structure:
+    """A structure of fully occupied sites (label, element, x, y, z); lengths [Å], gamma [deg]."""
+    a, b, c = cell
+    text = HEADER.format(name=name, group=group, number=number, a=a, b=b, c=c, gamma=gamma)
+    rows = "".join(f"{' '.join(map(str, atom))} 1.0 0.4\n" for atom in atoms)
+    return Structure(name, text + rows)
+
+
+CORUNDUM = cif(
+    "corundum",
+    "R -3 c :H",
+    167,
+    (4.7592, 4.7592, 12.9920),
+    [("Al1", "Al", 0, 0, 0.3522), ("O1", "O", 0.3063, 0, 0.25)],
+    gamma=120,
+)
+ZINCITE = cif(
+    "zincite",
+    "P 63 m c",
+    186,
+    (3.2498, 3.2498, 5.2066),
+    [("Zn1", "Zn", 0.333333, 0.666667, 0), ("O1", "O", 0.333333, 0.666667, 0.382)],
+    gamma=120,
+)
+FLUORITE = cif(
+    "fluorite",
+    "F m -3 m",
+    225,
+    (5.4631, 5.4631, 5.4631),
+    [("Ca1", "Ca", 0, 0, 0), ("F1", "F", 0.25, 0.25, 0.25)],
+)
+LAB6 = cif(
+    "LaB6",
+    "P m -3 m",
+    221,
+    (4.157, 4.157, 4.157),
+    [("La1", "La", 0, 0, 0), ("B1", "B", 0.2, 0.5, 0.5)],
+)
+YTTRIA = cif(
+    "yttria",
+    "I a -3",
+    206,
+    (10.604, 10.604, 10.604),
+    [
+        ("Y1", "Y", 0.25, 0.25, 0.25),
+        ("Y2", "Y", -0.0325, 0, 0.25),
+        ("O1", "O", 0.391, 0.152, 0.380),
+    ],
+)
+
+
+def simulated(
+    mixture: Sequence[tuple[Structure, float]], *, seed: int = 0, counts: float = 4e3
+) -> Pattern:
+    """A kinematic Cu Kα pattern of a mixture (structure, weight), from gemmi alone.
+
+    Weight W = S·(ZM)·V, so a phase scatters S·m·|F|²·LP with S = W/(ZM·V); pseudo-Voigt lines,
+    a falling background, counting noise; the highest point has about `counts`.
+    """
+    two_theta = np.arange(15.0, 110.0, 0.03)
+    y = np.zeros(two_theta.size)
+    for structure, weight in mixture:
+        crystal = gemmi.make_small_structure_from_block(gemmi.cif.read_string(structure.cif)[0])
+        mass = sum(s.element.weight for s in crystal.get_all_unit_cell_sites())
+        scale = weight / (mass * crystal.cell.volume)
+        for angle, area in _lines(crystal, two_theta[-1]):
+            z = ((two_theta - angle) / 0.06) ** 2
+            y += scale * area * (0.5 / (1 + z) + 0.5 * np.exp(-np.log(2) * z))
+    rate = counts * y / y.max() + 60 + 40 * np.exp(-two_theta / 30)
+    drawn = np.random.default_rng(seed).poisson(rate).astype(float)
+    return Pattern(two_theta, drawn, np.sqrt(np.maximum(drawn, 1)), np.ones(two_theta.size))
+
+
+def _lines(crystal: gemmi.SmallStructure, highest: float) -> Iterator[tuple[float, float]]:
+    crystal.change_occupancies_to_crystallographic()
+    factors = gemmi.StructureFactorCalculatorX(crystal.cell)
+    factors.addends.add_cl_fprime(gemmi.hc / 1.5406)
+    shortest = 1.540593 / (2 * np.sin(np.radians(highest + 1) / 2))
+    group = crystal.spacegroup.operations()
+    for h in gemmi.make_miller_array(crystal.cell, crystal.spacegroup, shortest):
+        if group.is_systematically_absent(list(h)):
+            continue
+        f2 = abs(factors.calculate_sf_from_small_structure(crystal, list(h))) ** 2
+        images = [op.apply_to_hkl(list(h)) for op in group.sym_ops]
+        multiplicity = len({tuple(sign * i for i in k) for k in images for sign in (1, -1)})
+        for wavelength, share in ((1.540593, 1.0), (1.544427, 0.5)):
+            theta = np.arcsin(wavelength / (2 * crystal.cell.calculate_d(list(h))))
+            lp = (1 + np.cos(2 * theta) ** 2) / (np.sin(theta) ** 2 * np.cos(theta))
+            yield float(np.degrees(2 * theta)), share * multiplicity * f2 * lp
+
+
+class Pretender:
+    """An engine whose Rwp is a formula of the recipe, and which fails where it is told to."""
+
+    name = "pretender"
+
+    def __init__(self, **faults):
+        self.faults = faults
+
+    def refine(self, pattern, structures, diffractometer, recipe):
+        fault = self.faults.get(recipe["background"])
+        if fault == "hang":
+            time.sleep(60)
+        elif fault == "crash":
+            os.kill(os.getpid(), signal.SIGSEGV)
+        elif fault == "hog":
+            bytearray(2**40)
+        elif fault:
+            raise fault
+        rwp = 5 + 0.1 * abs(recipe["background_terms"] - 12) + (recipe["order"] != "widths_first")
+        odd = ("O.biso = 0",) if recipe["displacements"] == "per_site" else ()
+        empty = np.zeros(pattern.two_theta.size)
+        return Fit(rwp - 2 * len(odd), 4.0, rwp / 4, empty.size, 20, (), (), empty, empty, {},
+                   recipe, self.name, 0.1, (), odd)  # fmt: skip
