@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from support.places import ROOT
 
-ROOT = Path(__file__).parents[1]
 ROOMS = ("materialsdock", "devices", "plans", "sim_devices")
 SOURCES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 FOREIGN = {

@@ -24,7 +24,7 @@ from materialsdock.night.queue import queue
 from materialsdock.rendering import files
 from materialsdock.rendering.files import ExportFault, place, replace_whole
 from materialsdock.views.report import summary_json
-from tests.ledger.test_export_kept import kept_in
+from tests.ledger.test_outcomes import kept_in
 
 SETTINGS = {
     "profile": "sim",

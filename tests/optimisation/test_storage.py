@@ -13,12 +13,12 @@ from pathlib import Path
 
 import optuna
 import pytest
+from support.places import ROOT
 
 from materialsdock.errors import InputError, Unreachable
 from materialsdock.optimisation import storage
 from materialsdock.profile.simulation import free_port
 
-ROOT = Path(__file__).parents[2]
 KINDS = ("journal", "sqlite", "postgresql", "grpc")
 LONG_S = 3600.0
 FAIL, COMPLETE = optuna.trial.TrialState.FAIL, optuna.trial.TrialState.COMPLETE

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
+from support.places import ROOT
 
 from materialsdock.errors import InputError
 from materialsdock.profile import config, recipes
 
-SITE = Path(__file__).parents[2]
-PROFILE = config.load("sim", SITE)
-FOLDER = SITE / "profiles" / "sim"
+PROFILE = config.load("sim", ROOT)
+FOLDER = ROOT / "profiles" / "sim"
 SOUND = '[measure]\ntechnique = "xrd"\n'
 
 

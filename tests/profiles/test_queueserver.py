@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 import zmq
+from support.places import ROOT
 
 from materialsdock.errors import InputError
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.profile.simulation import free_port
 
-ROOT = Path(__file__).parents[2]
 STARTUP = ROOT / "profiles" / "sim" / "startup"
 SAMPLE = "Fe K edge (simulated)"
 WORDS = ["maximum_points=20"]

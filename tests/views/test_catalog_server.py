@@ -9,9 +9,9 @@ import shutil
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
+from support.places import ROOT
 from tiled.config import parse_configs
 
 from materialsdock.ledger.ledger import Ledger
@@ -22,7 +22,7 @@ from materialsdock.views.catalog import open_catalog, server_config
 from tests.optimisation.test_storage import postgresql, wait_for  # noqa: F401 - a fixture
 from tests.views.test_catalog import _wait_for, measure
 
-SETTINGS = Path(__file__).parents[2] / "profiles" / "sim" / "tiled.yaml"
+SETTINGS = ROOT / "profiles" / "sim" / "tiled.yaml"
 SITE = ("devices", "plans", "sim_devices", "profiles")
 KEY = secrets.token_hex(16)
 LIMIT_S = 60.0
@@ -87,7 +87,7 @@ def librarian(folder, uri):
     """The daemon's own child for a site whose profile names the server."""
     site, data, key = folder / "site", folder / "data", folder / "tiled.key"
     for room in SITE:
-        shutil.copytree(SETTINGS.parents[2] / room, site / room)
+        shutil.copytree(ROOT / room, site / room)
     key.write_text(f"{KEY}\n")
     with (site / "profiles" / "sim" / "profile.toml").open("a") as profile:
         profile.write(f'\n[catalog]\nuri = "{uri}"\napi_key_file = "{key}"\n')
