@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from support.places import ROOT
+from support.refining import Here
 from support.structures import LAB6, simulated
 
 from materialsdock.campaign import analysis, option_words, prepare
@@ -16,7 +17,6 @@ from materialsdock.techniques.xas.simulate import simulate_xanes
 from materialsdock.techniques.xrd.model import Diffractometer, Pattern
 from materialsdock.techniques.xrd.search.search import search
 from materialsdock.views.report import summary_json
-from tests.techniques.xrd.search.test_texture import Here
 
 PROFILE = config.load("sim", ROOT)
 ENERGY = np.linspace(6950.0, 7400.0, 901)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import socket
 from dataclasses import replace
 
-import numpy as np
 import optuna
 import pytest
+from support.refining import Dice, Here
 from support.structures import FLUORITE, LAB6, Pretender, simulated
 
 from materialsdock.errors import InputError, ModelFault
@@ -22,7 +22,6 @@ from materialsdock.techniques.xrd.rietveld.recipe import (
 )
 from materialsdock.techniques.xrd.rietveld.rietx_engine import RietxEngine
 from materialsdock.techniques.xrd.search.search import objective, search
-from tests.techniques.xrd.search.test_texture import Here
 
 CU = Diffractometer()
 
@@ -182,26 +181,6 @@ def test_every_parameter_costs(pattern):
     fit = RietxEngine().refine(pattern, (FLUORITE,), CU, {"coordinates": False})
     assert objective(fit, 600) > fit.rwp
     assert objective(replace(fit, n_free=fit.n_free + 1), 600) > objective(fit, 600)
-
-
-class Dice:
-    """A trial that draws at random, as a sampler does."""
-
-    def __init__(self, seed):
-        self.random = np.random.default_rng(seed)
-        self.drawn = {}
-
-    def keep(self, name, value):
-        return self.drawn.setdefault(name, value)
-
-    def suggest_categorical(self, name, choices):
-        return self.keep(name, choices[self.random.integers(len(choices))])
-
-    def suggest_float(self, name, low, high):
-        return self.keep(name, self.random.uniform(low, high))
-
-    def suggest_int(self, name, low, high):
-        return self.keep(name, int(self.random.integers(low, high + 1)))
 
 
 @pytest.mark.parametrize("seed", range(20))

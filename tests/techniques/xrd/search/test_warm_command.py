@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from support.refining import Here
 from support.structures import CORUNDUM, FLUORITE, ZINCITE, simulated
 
 from materialsdock.cli import app
@@ -14,7 +15,6 @@ from materialsdock.ledger.ledger import Ledger
 from materialsdock.techniques.xrd import analysis
 from materialsdock.techniques.xrd.model import Fit
 from materialsdock.techniques.xrd.search.search import search
-from tests.techniques.xrd.search.test_texture import Here
 
 TRIALS = 12
 WITHIN = 0.005

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from support.refining import Dice
 from support.structures import FLUORITE, simulated
 
 from materialsdock.campaign import run
@@ -26,7 +27,6 @@ from materialsdock.techniques.xrd.search.warm_start import (
     remembered,
     same_instrument,
 )
-from tests.techniques.xrd.search.test_search import Dice
 
 CU = Diffractometer()
 SPACE = SearchSpace((15.0, 110.0), 0.1)
