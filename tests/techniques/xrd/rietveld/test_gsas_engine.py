@@ -243,11 +243,7 @@ arrays()
 
 def test_nobody_here_imports_gsas():
     program = (
-<<<<<<< HEAD:tests/techniques/xrd/test_gsas_engine.py
         "import sys; from materialsdock.techniques.xrd.rietveld import engines; "
-=======
-        "import sys; from materialsdock.techniques.xrd.rietveld import engines;"
->>>>>>> tests:tests/techniques/xrd/rietveld/test_gsas_engine.py
         "engines.available();"
         "sys.exit(any('GSAS' in name for name in sys.modules))"
     )
