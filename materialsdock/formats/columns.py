@@ -1,4 +1,4 @@
-"""Columns of numbers, whatever they mean: what every reader of a file gives."""
+"""Columns of numbers, whatever they mean: every reader of a file gives them."""
 
 from __future__ import annotations
 
@@ -100,5 +100,5 @@ def values_of(lines: Lines, first: int, last: int | None = None) -> tuple[list[f
 
 
 def is_number(word: str | None) -> bool:
-    """Whether a word is there and can be read as a number."""
+    """True for a word that can be read as a number."""
     return word is not None and row(word) is not None

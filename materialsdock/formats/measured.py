@@ -18,13 +18,13 @@ LARGEST_BYTES = 50_000_000
 
 
 class Format(Protocol):
-    """How a technique reads its files."""
+    """The part of a technique that reads its files."""
 
     def read(self, lines: Lines) -> Columns | None:
         """The columns of a file in a format that announces itself, or None."""
 
     def is_mine(self, columns: Columns) -> bool:
-        """Whether bare columns can be a scan of this technique."""
+        """True where bare columns can be a scan of this technique."""
 
     def checked(self, columns: Columns, lines: Lines) -> Measured:
         """The scan, or InputError."""

@@ -40,7 +40,7 @@ def read(lines: Lines) -> Columns | None:
 
 
 def is_mine(found: Columns) -> bool:
-    """Whether x can be an energy [eV] and no angle."""
+    """True where x can be an energy [eV] and no angle."""
     return bool(found.x.max() > SMALLEST_EV)
 
 

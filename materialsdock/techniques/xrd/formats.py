@@ -30,7 +30,7 @@ def read(lines: Lines) -> Columns | None:
 
 
 def is_mine(found: Columns) -> bool:
-    """Whether x can be 2θ [deg]."""
+    """True where x can be 2θ [deg]."""
     return bool(found.x.min() > -LARGEST_ANGLE_DEG and found.x.max() <= LARGEST_ANGLE_DEG)
 
 
