@@ -20,7 +20,9 @@ from materialsdock.night.sentinels.of_sample import sentry_of
 from materialsdock.night.sentinels.sentry import Sentry
 from materialsdock.profile import config, siteroot
 from materialsdock.profile.sections import Conditions as Section
-from sim_devices.world import AbsorptionScene, DiffractionScene, World
+from sim_devices.scenes.xas import AbsorptionScene, absorbed
+from sim_devices.scenes.xrd import DiffractionScene, diffracted
+from sim_devices.world import World
 
 # clean measurements, in memory
 
@@ -62,10 +64,10 @@ class Twin:
         for x in proposal.x:
             seconds = proposal.count_time_s
             if self.technique == "xas":
-                i0, it = self.world.absorption(1, x, seconds)
+                i0, it = absorbed(self.world.sample(1), x, seconds)
                 yield {"mono_energy": x, "i0": i0, "it": it, "count_time_s": seconds}
             else:
-                (counts,) = self.world.diffraction(0, np.array([x]), seconds)
+                (counts,) = diffracted(self.world.sample(0), np.array([x]), seconds)
                 yield {"two_theta": x, "counts": float(counts), "monitor": 1e5 * seconds,
                        "count_time_s": seconds}  # fmt: skip
 
