@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from support.structures import CORUNDUM, FLUORITE, ZINCITE, simulated
+from support.structures import simulated
 
 from materialsdock.model import Job, Sample
 from materialsdock.outcome import Outcome
@@ -15,6 +15,7 @@ from materialsdock.techniques.xrd.model import Diffractometer, Pattern
 from materialsdock.techniques.xrd.search.quantify import Standard
 from materialsdock.techniques.xrd.search.search import search
 from materialsdock.techniques.xrd.search.second_look import findings
+from materialsdock.testing.crystals import CORUNDUM, FLUORITE, ZINCITE
 from materialsdock.views.report import overview, summary_json
 from materialsdock.views.report.page import render_report
 from tests.techniques.xrd.search.test_texture import Here, textured

@@ -7,13 +7,14 @@ from functools import partial
 
 import numpy as np
 import pytest
-from support.structures import CORUNDUM, FLUORITE, ZINCITE, simulated
+from support.structures import simulated
 
 from materialsdock.cli import app
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.techniques.xrd import analysis
 from materialsdock.techniques.xrd.model import Fit
 from materialsdock.techniques.xrd.search.search import search
+from materialsdock.testing.crystals import CORUNDUM, FLUORITE, ZINCITE
 from tests.techniques.xrd.search.test_texture import Here
 
 TRIALS = 12

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from support.structures import FLUORITE, simulated
+from support.structures import simulated
 
 from materialsdock.campaign import run
 from materialsdock.ledger.ledger import Ledger
@@ -26,6 +26,7 @@ from materialsdock.techniques.xrd.search.warm_start import (
     remembered,
     same_instrument,
 )
+from materialsdock.testing.crystals import FLUORITE
 from tests.techniques.xrd.search.test_search import Dice
 
 CU = Diffractometer()
