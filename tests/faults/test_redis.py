@@ -10,9 +10,9 @@ import time
 import pytest
 from support.faults.rig import record, until, within
 from support.places import ROOT
+from support.re_manager import ITEM, Manager
 
 from materialsdock.ledger.ledger import Ledger
-from tests.profiles.test_queueserver import ITEM, Manager
 
 pytestmark = [
     pytest.mark.skipif(

@@ -8,7 +8,7 @@ from dataclasses import fields, is_dataclass, replace
 
 import numpy as np
 import pytest
-from support.outcomes import absorption_outcome, diffraction_outcome
+from support.outcomes import absorption_outcome, diffraction_outcome, kept_in
 
 from materialsdock.errors import LedgerFault, Refused
 from materialsdock.fusion.hybrid.pareto import HybridResult, Point
@@ -61,15 +61,6 @@ def rich() -> Outcome:
         hybrid=HybridResult((point, failed), (point,), "lj", {"rc": 5.0}, ("said",)),
         summary={**base.summary, "curve": np.arange(3.0) / 7, "few": np.float64(0.1)},
     )
-
-
-def kept_in(ledger: Ledger, outcome: Outcome) -> str:
-    job = outcome.job
-    ledger.add_job(job)
-    for decision in outcome.decisions:
-        ledger.add_decision(job.job_id, decision)
-    ledger.add_outcome(job.job_id, {**summary_json(outcome), **packed(outcome)})
-    return job.job_id
 
 
 @pytest.mark.parametrize("made", [rich, absorption_outcome])

@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from support.places import ROOT
+from support.recipes import FOLDER, PROFILE, written
 
 from materialsdock.errors import InputError
-from materialsdock.profile import config, recipes
+from materialsdock.profile import recipes
 
-PROFILE = config.load("sim", ROOT)
-FOLDER = ROOT / "profiles" / "sim"
 SOUND = '[measure]\ntechnique = "xrd"\n'
-
-
-def written(folder, text, name="r"):
-    (folder / "recipes").mkdir(exist_ok=True)
-    (folder / "recipes" / f"{name}.toml").write_text(text)
-    return folder
 
 
 def refused(folder, name="r"):

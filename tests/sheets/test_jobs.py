@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from support import structures
 from support.places import ROOT
+from support.recipes import FOLDER, PROFILE, written
 
 from materialsdock.campaign import build
 from materialsdock.campaign.prepare import job_for
@@ -19,7 +20,6 @@ from materialsdock.sheets import jobs
 from materialsdock.sheets.entry import Entry
 from materialsdock.techniques.xas.simulate import simulate_xanes
 from materialsdock.techniques.xrd.phases.store import StructureStore
-from tests.profile.test_recipes import FOLDER, PROFILE, written
 
 REAL = PROFILE.model_copy(update={"simulated": False, "name": "real"})
 

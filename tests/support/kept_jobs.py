@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from support.places import ROOT
+from support.refining import Here
 from support.structures import simulated
 
 from materialsdock.campaign import analysis, option_words, prepare
@@ -17,7 +18,6 @@ from materialsdock.techniques.xrd.model import Diffractometer, Pattern
 from materialsdock.techniques.xrd.search.search import search
 from materialsdock.testing.crystals import LAB6
 from materialsdock.views.report import summary_json
-from tests.techniques.xrd.search.test_texture import Here
 
 PROFILE = config.load("sim", ROOT)
 ENERGY = np.linspace(6950.0, 7400.0, 901)

@@ -3,14 +3,13 @@
 from types import SimpleNamespace
 
 import pytest
-from support.outcomes import absorption_outcome
+from support.outcomes import absorption_outcome, kept_in
 
 from materialsdock.campaign.run import DataDirectory
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.night.processes import analyst
 from materialsdock.night.queue import queue
 from materialsdock.rendering.files import ExportFault
-from tests.ledger.test_outcomes import kept_in
 
 
 @pytest.fixture

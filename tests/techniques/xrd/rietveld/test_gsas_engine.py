@@ -243,7 +243,7 @@ arrays()
 
 def test_nobody_here_imports_gsas():
     program = (
-        "import sys; from materialsdock.techniques.xrd.rietveld import engines;"
+        "import sys; from materialsdock.techniques.xrd.rietveld import engines; "
         "engines.available();"
         "sys.exit(any('GSAS' in name for name in sys.modules))"
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import socket
 from dataclasses import replace
 
-import numpy as np
 import optuna
 import pytest
+from support.refining import Dice, Here
 from support.structures import Pretender, simulated
 
 from materialsdock.errors import InputError, ModelFault
@@ -23,7 +23,6 @@ from materialsdock.techniques.xrd.rietveld.recipe import (
 from materialsdock.techniques.xrd.rietveld.rietx_engine import RietxEngine
 from materialsdock.techniques.xrd.search.search import objective, search
 from materialsdock.testing.crystals import FLUORITE, LAB6
-from tests.techniques.xrd.search.test_texture import Here
 
 CU = Diffractometer()
 
@@ -57,8 +56,7 @@ def test_the_default_recipe_comes_first_and_the_best_is_repeated_in_full(pattern
     assert result.trials[0].recipe == default_recipe(pattern, (FLUORITE,))
     assert {t.recipe["effort"] for t in result.trials} == {"search"}
     assert result.fit.recipe["effort"] == "final"
-    assert result.fit is result.finalists[0]
-    assert result.finalists == tuple(s.fit for s in result.solutions)
+    assert result.fit is result.solutions[0].fit
 
 
 def test_an_acceptable_fit_is_preferred_to_a_lower_rwp(pattern):
@@ -183,26 +181,6 @@ def test_every_parameter_costs(pattern):
     fit = RietxEngine().refine(pattern, (FLUORITE,), CU, {"coordinates": False})
     assert objective(fit, 600) > fit.rwp
     assert objective(replace(fit, n_free=fit.n_free + 1), 600) > objective(fit, 600)
-
-
-class Dice:
-    """A trial that draws at random, as a sampler does."""
-
-    def __init__(self, seed):
-        self.random = np.random.default_rng(seed)
-        self.drawn = {}
-
-    def keep(self, name, value):
-        return self.drawn.setdefault(name, value)
-
-    def suggest_categorical(self, name, choices):
-        return self.keep(name, choices[self.random.integers(len(choices))])
-
-    def suggest_float(self, name, low, high):
-        return self.keep(name, self.random.uniform(low, high))
-
-    def suggest_int(self, name, low, high):
-        return self.keep(name, int(self.random.integers(low, high + 1)))
 
 
 @pytest.mark.parametrize("seed", range(20))

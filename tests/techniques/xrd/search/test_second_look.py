@@ -7,7 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from support.refining import Here
 from support.structures import simulated
+from support.textured_powder import textured
 
 from materialsdock.model import Job, Sample
 from materialsdock.outcome import Outcome
@@ -18,7 +20,6 @@ from materialsdock.techniques.xrd.search.second_look import findings
 from materialsdock.testing.crystals import CORUNDUM, FLUORITE, ZINCITE
 from materialsdock.views.report import overview, summary_json
 from materialsdock.views.report.page import render_report
-from tests.techniques.xrd.search.test_texture import Here, textured
 
 CU = Diffractometer()
 

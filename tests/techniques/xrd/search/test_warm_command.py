@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from support.refining import Here
 from support.structures import simulated
 
 from materialsdock.cli import app
@@ -15,7 +16,6 @@ from materialsdock.techniques.xrd import analysis
 from materialsdock.techniques.xrd.model import Fit
 from materialsdock.techniques.xrd.search.search import search
 from materialsdock.testing.crystals import CORUNDUM, FLUORITE, ZINCITE
-from tests.techniques.xrd.search.test_texture import Here
 
 TRIALS = 12
 WITHIN = 0.005

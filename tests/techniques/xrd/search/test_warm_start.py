@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from support.refining import Dice
 from support.structures import simulated
 
 from materialsdock.campaign import run
@@ -27,7 +28,6 @@ from materialsdock.techniques.xrd.search.warm_start import (
     same_instrument,
 )
 from materialsdock.testing.crystals import FLUORITE
-from tests.techniques.xrd.search.test_search import Dice
 
 CU = Diffractometer()
 SPACE = SearchSpace((15.0, 110.0), 0.1)
