@@ -17,6 +17,9 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 
 import numpy as np
 import pytest
+
+pytest.register_assert_rewrite("materialsdock.testing")
+
 from hypothesis import HealthCheck, settings
 from support.made_site import edge_mu
 

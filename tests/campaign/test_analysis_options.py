@@ -8,9 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from support.forward_model import Scene, planted
 from support.places import ROOT
-from support.structures import CORUNDUM, FLUORITE, LAB6, ZINCITE, cif, simulated
+from support.structures import simulated
 from typer.testing import CliRunner
 
 from materialsdock.campaign import analysis, prepare, run
@@ -27,6 +26,8 @@ from materialsdock.techniques.xrd.phases.store import StructureStore
 from materialsdock.techniques.xrd.rietveld.recipe import default_recipe
 from materialsdock.techniques.xrd.rietveld.rietx_engine import RietxEngine
 from materialsdock.techniques.xrd.search.search import SearchResult
+from materialsdock.testing.crystals import CORUNDUM, FLUORITE, LAB6, ZINCITE, cif
+from materialsdock.testing.planted_powder import Scene, planted
 from materialsdock.views.report import overview, summary_json
 from materialsdock.views.report.page import render_report
 

@@ -8,13 +8,14 @@ from dataclasses import replace
 import gemmi
 import numpy as np
 import pytest
-from support.structures import LAB6, simulated
+from support.structures import simulated
 
 from materialsdock.cli import measure_command, refine_command
 from materialsdock.errors import InputError
 from materialsdock.model import Trial
 from materialsdock.techniques.xrd.report.cif import write_cif
 from materialsdock.techniques.xrd.report.figures import search as search_figure
+from materialsdock.testing.crystals import LAB6
 
 RANGE = (20.0, 70.0)
 

@@ -13,7 +13,7 @@ import pytest
 from support.faults.garbage import Garbage
 from support.faults.rig import edge_mu, record, until, within
 from support.places import ROOT
-from support.structures import FLUORITE, simulated
+from support.structures import simulated
 
 from materialsdock.errors import ModelFault
 from materialsdock.ledger.ledger import Ledger
@@ -30,6 +30,7 @@ from materialsdock.techniques.xas.revisits import Revisits
 from materialsdock.techniques.xrd.model import Diffractometer, PhaseFit
 from materialsdock.techniques.xrd.rietveld import limits
 from materialsdock.techniques.xrd.search.search import search
+from materialsdock.testing.crystals import FLUORITE
 
 REQUESTS = 1_000_000 if os.environ.get("MATERIALSDOCK_SLOW") == "1" else 20_000
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from support.places import ROOT
 from support.refining import Here
-from support.structures import LAB6, simulated
+from support.structures import simulated
 
 from materialsdock.campaign import analysis, option_words, prepare
 from materialsdock.campaign.campaign import Campaign
@@ -16,6 +16,7 @@ from materialsdock.profile import config
 from materialsdock.techniques.xas.simulate import simulate_xanes
 from materialsdock.techniques.xrd.model import Diffractometer, Pattern
 from materialsdock.techniques.xrd.search.search import search
+from materialsdock.testing.crystals import LAB6
 from materialsdock.views.report import summary_json
 
 PROFILE = config.load("sim", ROOT)

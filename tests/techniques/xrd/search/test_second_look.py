@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from support.refining import Here
-from support.structures import CORUNDUM, FLUORITE, ZINCITE, simulated
+from support.structures import simulated
 from support.textured_powder import textured
 
 from materialsdock.model import Job, Sample
@@ -17,6 +17,7 @@ from materialsdock.techniques.xrd.model import Diffractometer, Pattern
 from materialsdock.techniques.xrd.search.quantify import Standard
 from materialsdock.techniques.xrd.search.search import search
 from materialsdock.techniques.xrd.search.second_look import findings
+from materialsdock.testing.crystals import CORUNDUM, FLUORITE, ZINCITE
 from materialsdock.views.report import overview, summary_json
 from materialsdock.views.report.page import render_report
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from support.refining import Dice
-from support.structures import FLUORITE, simulated
+from support.structures import simulated
 
 from materialsdock.campaign import run
 from materialsdock.ledger.ledger import Ledger
@@ -27,6 +27,7 @@ from materialsdock.techniques.xrd.search.warm_start import (
     remembered,
     same_instrument,
 )
+from materialsdock.testing.crystals import FLUORITE
 
 CU = Diffractometer()
 SPACE = SearchSpace((15.0, 110.0), 0.1)

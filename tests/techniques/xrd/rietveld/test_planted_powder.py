@@ -5,13 +5,13 @@ from __future__ import annotations
 import gemmi
 import numpy as np
 import pytest
-from support import forward_model
-from support.forward_model import Profile, Scene
-from support.structures import CORUNDUM, LAB6, YTTRIA, ZINCITE
 
 from materialsdock.techniques.xrd.model import Diffractometer
 from materialsdock.techniques.xrd.rietveld.contacts import refined_crystal
 from materialsdock.techniques.xrd.rietveld.rietx_engine import RietxEngine
+from materialsdock.testing import planted_powder
+from materialsdock.testing.crystals import CORUNDUM, LAB6, YTTRIA, ZINCITE
+from materialsdock.testing.planted_powder import Profile, Scene
 
 CU = Diffractometer()
 WIDE = Profile(u=2e-3, v=-1e-3, w=3e-3, x=0.03, y=0.02, displacement_mm=0.05)
@@ -27,14 +27,14 @@ def test_lorentz_and_polarisation_by_hand(theta_deg, fraction):
     t = np.radians(theta_deg)
     polarised = (1 - fraction) + fraction * np.cos(2 * t) ** 2
     expected = polarised / (np.sin(t) * np.sin(t) * np.cos(t))
-    assert forward_model.lorentz_polarisation(t, fraction) == pytest.approx(expected)
+    assert planted_powder.lorentz_polarisation(t, fraction) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("theta", [0.2, 0.6, 1.0])
 def test_a_line_has_unit_area_and_its_width(theta):
     x = np.linspace(-40, 40, 800_001)
     gauss = Profile(u=2e-3, v=-1e-3, w=3e-3, x=0.0)
-    curve = forward_model.pseudo_voigt(x, theta, gauss)
+    curve = planted_powder.pseudo_voigt(x, theta, gauss)
     assert np.trapezoid(curve, x) == pytest.approx(1.0, abs=1e-6)
     tan = np.tan(theta)
     above = x[curve >= curve.max() / 2]
@@ -43,8 +43,8 @@ def test_a_line_has_unit_area_and_its_width(theta):
 
 
 def test_multiplicities_and_absences_of_a_cubic_cell():
-    crystal = forward_model.crystal_of(YTTRIA)
-    listed = forward_model.reflections(crystal, 1.5406, 2.0)
+    crystal = planted_powder.crystal_of(YTTRIA)
+    listed = planted_powder.reflections(crystal, 1.5406, 2.0)
     h2 = np.round((10.604 / listed.d) ** 2).astype(int)
     assert (h2 % 2 == 0).all()  # body centred
     assert {4, 6, 8, 16} <= set(h2.tolist())
@@ -52,14 +52,14 @@ def test_multiplicities_and_absences_of_a_cubic_cell():
     group = crystal.spacegroup.operations()
     hkl = np.array([[2, 0, 0], [2, 2, 2], [2, 1, 1], [3, 2, 1], [2, 3, 1]])
     # m-3 is the lower cubic Laue class: (321) and (231) are not equivalent
-    counted = forward_model._multiplicities(group, hkl)
+    counted = planted_powder._multiplicities(group, hkl)
     assert counted.tolist() == [6, 8, 24, 24, 24]
 
 
 def test_structure_factor_of_two_atoms_by_hand():
     """LaB6 (100): f(La) + f(B)·Σ over six sites, no dispersion at the same s."""
-    crystal = forward_model.crystal_of(LAB6)
-    listed = forward_model.reflections(crystal, 1.540593, 4.0)
+    crystal = planted_powder.crystal_of(LAB6)
+    listed = planted_powder.reflections(crystal, 1.540593, 4.0)
     s2 = 1 / (4 * 4.157**2)
     energy = 12398.4198 / 1.540593
     f = {}
@@ -79,7 +79,7 @@ def test_structure_factor_of_two_atoms_by_hand():
 def compared(request):
     """Structure, the engine's fit of a planted pattern, net y_calc, and ours on the same scale."""
     structure = request.param
-    pattern = forward_model.planted(Scene(((structure, 1.0),), WIDE))
+    pattern = planted_powder.planted(Scene(((structure, 1.0),), WIDE))
     recipe = {"axial": "off", "effort": "final"}
     fit = RietxEngine().refine(pattern, (structure,), CU, recipe)
     value = {p.name: p.value for p in fit.parameters}
@@ -87,10 +87,10 @@ def compared(request):
     shape = Profile(*(value[k] for k in "uvwxy"), displacement_mm=value["sample_displacement"])
     lines = Diffractometer(weights=(1.0, value["kalpha2_weight"]))
     scene = Scene((), shape, lines)
-    ours = value[f"{structure.name}.scale"] * forward_model.phase_curve(
+    ours = value[f"{structure.name}.scale"] * planted_powder.phase_curve(
         crystal, scene, pattern.two_theta
     )
-    at = np.array([angle for _, angle, _ in forward_model.lines(crystal, scene, 108.0)])
+    at = np.array([angle for _, angle, _ in planted_powder.lines(crystal, scene, 108.0)])
     return structure, pattern, fit, fit.y_calc - fit.y_background, ours, np.sort(at)
 
 
@@ -128,7 +128,7 @@ def test_the_planted_truth_comes_back(compared):
     structure, _, fit, _, _, _ = compared
     cell = fit.phases[0].cell
     assert fit.gof == pytest.approx(1.0, abs=0.05)
-    truth = forward_model.crystal_of(structure).cell
+    truth = planted_powder.crystal_of(structure).cell
     for key in ("a", "c"):
         found = cell[key]
         assert found.esd is not None

@@ -111,7 +111,8 @@ def positions(
 
 def lorentz_polarisation(theta: FloatArray, k: float) -> FloatArray:
     """[(1 − k) + k·cos²2θ] / (sin²θ·cosθ), k = 0.5 unpolarised."""
-    return ((1 - k) + k * np.cos(2 * theta) ** 2) / (np.sin(theta) ** 2 * np.cos(theta))
+    polarised = (1 - k) + k * np.cos(2 * theta) ** 2
+    return np.asarray(polarised / (np.sin(theta) ** 2 * np.cos(theta)))
 
 
 def pseudo_voigt(distance: FloatArray, theta: float, profile: Profile) -> FloatArray:
@@ -125,7 +126,7 @@ def pseudo_voigt(distance: FloatArray, theta: float, profile: Profile) -> FloatA
     eta = 1.36603 * q - 0.47719 * q**2 + 0.11116 * q**3
     narrow = np.sqrt(4 * np.log(2) / np.pi) / fwhm * np.exp(-4 * np.log(2) * (distance / fwhm) ** 2)
     wide = 2 / (np.pi * fwhm) / (1 + 4 * (distance / fwhm) ** 2)
-    return eta * wide + (1 - eta) * narrow
+    return np.asarray(eta * wide + (1 - eta) * narrow)
 
 
 def lines(
