@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import re
 import subprocess
 import sys
@@ -84,6 +85,20 @@ def test_only_the_ledger_speaks_sql():
         if not name.startswith(SPEAKS_SQL):
             found = SQL.search(path.read_text())
             assert found is None, f"{name}: {found and found[0]} belongs into a query of the ledger"
+
+
+def test_processes_are_started_by_names_that_there_are():
+    started = re.compile(r"materialsdock\.night(\.\w+)+")
+    room = "materialsdock.night.processes"
+    names = {f"{room}.{name}" for name in ("worker", "analyst", "librarian", "guard", "daemon")}
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found = started.match(node.value.split()[0]) if node.value.split() else None
+                names |= {found[0]} if found else set()
+    assert f"{room}.simulated_beamline" in names
+    for name in names:
+        assert importlib.util.find_spec(name) is not None, name
 
 
 def words_imported(path: Path) -> set[str]:
