@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
+import re
 import subprocess
 import sys
 from functools import cache
@@ -34,6 +36,13 @@ FOREIGN = {
     "sqlite3": ("materialsdock/ledger/database.py", "materialsdock/techniques/xrd/phases/store.py"),
     "fastapi": "materialsdock/web",
 }
+
+# the ledger's SQL, and what runs it; the store of structures keeps an index of its own
+SQL = re.compile(
+    r"\bSELECT\s|\bINSERT (INTO|OR)\b|\bUPDATE \w+ SET\b|\bDELETE FROM\b"
+    r"|\.execute\(|\bledger\.(rows|insert|keep)\("
+)
+SPEAKS_SQL = ("materialsdock/ledger/", "materialsdock/techniques/xrd/phases/store.py")
 
 
 @cache
@@ -68,6 +77,28 @@ def test_files_stay_small(path):
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             assert node.end_lineno - node.lineno < 60, f"{node.name} is long"
+
+
+def test_only_the_ledger_speaks_sql():
+    for path in SOURCES:
+        name = str(path.relative_to(ROOT))
+        if not name.startswith(SPEAKS_SQL):
+            found = SQL.search(path.read_text())
+            assert found is None, f"{name}: {found and found[0]} belongs into a query of the ledger"
+
+
+def test_processes_are_started_by_names_that_there_are():
+    started = re.compile(r"materialsdock\.night(\.\w+)+")
+    room = "materialsdock.night.processes"
+    names = {f"{room}.{name}" for name in ("worker", "analyst", "librarian", "guard", "daemon")}
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found = started.match(node.value.split()[0]) if node.value.split() else None
+                names |= {found[0]} if found else set()
+    assert f"{room}.simulated_beamline" in names
+    for name in names:
+        assert importlib.util.find_spec(name) is not None, name
 
 
 def words_imported(path: Path) -> set[str]:

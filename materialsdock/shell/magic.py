@@ -173,10 +173,8 @@ class Night:
 
     def submit(self, sheet: Path | str) -> Said:
         """Queue the samples of a sheet, all or none."""
-        from materialsdock.cli import serve_command
-
-        body = serve_command.submit(Path(sheet), self.profile, self.site, self.data)
-        return Said(serve_command.submitted(body), body)
+        body = people.submit(Path(sheet), self.profile, self.site, self.data)
+        return Said(people.submitted(body), body)
 
     def results(self, sample_id: str) -> Results:
         """Outcome and report of a finished sample; Refused while there is none."""
