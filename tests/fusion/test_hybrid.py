@@ -21,7 +21,8 @@ from materialsdock.fusion.hybrid.pareto import Point, pareto, sentences
 from materialsdock.fusion.hybrid.search import hybrid_search
 from materialsdock.model import Parameter, Structure
 from materialsdock.techniques.xrd.model import Diffractometer, Fit, PhaseFit
-from materialsdock.techniques.xrd.rietveld.symmetric_shifts import crystal_of, freedoms, shifted
+from materialsdock.techniques.xrd.rietveld.crystals import crystal_of
+from materialsdock.techniques.xrd.rietveld.symmetric_shifts import freedoms, shifted
 from materialsdock.theory.energy import Calculator, atoms_of, formula
 
 CU = Diffractometer()

@@ -56,8 +56,7 @@ def test_the_default_recipe_comes_first_and_the_best_is_repeated_in_full(pattern
     assert result.trials[0].recipe == default_recipe(pattern, (FLUORITE,))
     assert {t.recipe["effort"] for t in result.trials} == {"search"}
     assert result.fit.recipe["effort"] == "final"
-    assert result.fit is result.finalists[0]
-    assert result.finalists == tuple(s.fit for s in result.solutions)
+    assert result.fit is result.solutions[0].fit
 
 
 def test_an_acceptable_fit_is_preferred_to_a_lower_rwp(pattern):
