@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from materialsdock.errors import DeviceFault
+from materialsdock.ledger.documents import events
 from materialsdock.model import Observation
 from materialsdock.protocols import Counted, Reading
 
@@ -54,16 +55,6 @@ OBSERVERS: Mapping[str, Callable[[Reading], Counted]] = {
     "xrd": of_diffraction,
     "xas": of_absorption,
 }
-
-
-def events(name: str, document: Mapping[str, Any]) -> Iterator[tuple[int, Reading]]:
-    """(seq_num, data) of an event or of each row of an event page; nothing for other documents."""
-    if name == "event":
-        yield document["seq_num"], document["data"]
-    elif name == "event_page":
-        data = document["data"]
-        for row, seq_num in enumerate(document["seq_num"]):
-            yield seq_num, {key: values[row] for key, values in data.items()}
 
 
 def observations(

@@ -17,8 +17,7 @@ from materialsdock.campaign import analysis, build, prepare, run
 from materialsdock.cli import app, measure_command, refine_command
 from materialsdock.errors import InputError, MaterialsDockError, Refused
 from materialsdock.ledger.ledger import Ledger
-from materialsdock.model import Measured, Sample, Trial
-from materialsdock.outcome import Outcome
+from materialsdock.model import Measured, Outcome, Sample, Trial
 from materialsdock.profile import config
 from materialsdock.techniques.xrd import analysis as diffraction
 from materialsdock.techniques.xrd.model import Assessment, Solution

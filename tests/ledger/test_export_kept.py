@@ -14,8 +14,7 @@ from materialsdock.errors import LedgerFault, Refused
 from materialsdock.fusion.hybrid.pareto import HybridResult, Point
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.ledger.outcomes import KEY, outcome_of, packed, unpacked
-from materialsdock.model import Trial
-from materialsdock.outcome import Outcome
+from materialsdock.model import Outcome, Trial
 from materialsdock.techniques.xrd.model import Assessment, Check, HeldOut, Solution
 from materialsdock.views.report import summary_json
 from materialsdock.views.report.page import render_report

@@ -10,15 +10,14 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
-from materialsdock.campaign.run import keep_outcome
 from materialsdock.errors import InputError, Refused, Unreachable
 from materialsdock.ledger.folder import DataDirectory
 from materialsdock.ledger.ledger import Ledger
-from materialsdock.model import Job, Sample
+from materialsdock.ledger.outcomes import keep_outcome
+from materialsdock.model import Job, Outcome, Sample
 from materialsdock.night.control import audit, intents
 from materialsdock.night.queue import queue
 from materialsdock.night.system.heartbeats import Heart
-from materialsdock.outcome import Outcome
 from materialsdock.shell import magic
 from materialsdock.techniques.xas.model import EdgeFit, Spectrum
 

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from support.outcomes import HOSTILE, VOID, absorption_outcome, decisions, diffraction_outcome
 
 from materialsdock.errors import InputError
+from materialsdock.rendering.plain_json import readable_json
 from materialsdock.rendering.svg import shorten, sqrt_ticks
 from materialsdock.views.report import write_report
-from materialsdock.views.report.page import readable_json, render_report
+from materialsdock.views.report.page import render_report
 
 # --- the page -------------------------------------------------------------------------------
 

@@ -154,6 +154,14 @@ class Diffractometer:
     radius_mm: float = 217.5
     fwhm_deg: float = 0.1
 
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> Diffractometer:
+        """The diffractometer of a job, whose lists come back from the ledger as tuples."""
+        plain: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()
+        }
+        return cls(**plain)
+
 
 @dataclass(frozen=True, eq=False)
 class Pattern:

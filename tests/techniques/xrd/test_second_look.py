@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from support.structures import CORUNDUM, FLUORITE, ZINCITE, simulated
 
-from materialsdock.model import Job, Sample
-from materialsdock.outcome import Outcome
+from materialsdock.model import Job, Outcome, Sample
 from materialsdock.techniques.xrd.model import Diffractometer, Pattern
 from materialsdock.techniques.xrd.search.quantify import Standard
 from materialsdock.techniques.xrd.search.search import search

@@ -12,8 +12,7 @@ from support.structures import FLUORITE, simulated
 
 from materialsdock.campaign import run
 from materialsdock.ledger.ledger import Ledger
-from materialsdock.model import Job, Sample, Trial
-from materialsdock.outcome import Outcome
+from materialsdock.model import Job, Outcome, Sample, Trial
 from materialsdock.techniques.xrd import analysis
 from materialsdock.techniques.xrd.model import Diffractometer
 from materialsdock.techniques.xrd.rietveld.recipe import SearchSpace
