@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-sys.path.insert(0, str(Path(__file__).parents[1] / "faults"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 import numpy as np
-from checker import breaks
 from night_runs import pool_of
-from rig import Rig, TooLate, profile, rig, until
+from support.faults.checker import breaks
+from support.faults.rig import Rig, TooLate, profile, rig, until
 
 from materialsdock.night.queue import queue
 
@@ -38,22 +38,20 @@ AGAIN_S = 90.0
 # as good, but others, and so may be what follows: here nature shows the same counts at every visit.
 SAME_COUNTS = """
 
-_counted = World.absorption
+_counted = Absorbing.absorption
 
 
-def _alike(self, position, *where, **how):
-    self._visits.clear()
-    scene = self.scene(position)
-    if isinstance(scene, AbsorptionScene):
-        scene.visits.clear()
-    return _counted(self, position, *where, **how)
+def _alike(self, *where):
+    self.visits.clear()
+    self.scene.visits.clear()
+    return _counted(self, *where)
 
 
-World.absorption = _alike
+Absorbing.absorption = _alike
 """
 OPTIONS: dict[str, Any] = {
     "changes": profile(margin_s=10.0),
-    "patches": {"sim_devices/world.py": SAME_COUNTS},
+    "patches": {"sim_devices/scenes/xas.py": SAME_COUNTS},
 }
 LOST = ("accepted and is gone", "durable and is gone", "was rewritten", "was answered")
 

@@ -13,14 +13,14 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "faults"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 import numpy as np
 from night_memory import ROLES, courses, resident_mb, slopes
-from rig import Rig, rig, until, write_edge
+from support.faults.rig import Rig, rig, until, write_edge
 
-from materialsdock.campaign import demo
 from materialsdock.night.queue import estimate, history, queue
 from materialsdock.night.system.process import die_with
+from materialsdock.techniques.xrd import demo
 
 SPEED = 2000.0
 POINTS = 20  # of the edges of `duty`

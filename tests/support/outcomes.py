@@ -7,6 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from materialsdock.ledger.ledger import Ledger
+from materialsdock.ledger.outcomes import packed
 from materialsdock.model import Decision, Job, Outcome, Parameter, Proposal, Sample, Trial, Verdict
 from materialsdock.techniques.xas.analysis import Found as Absorbed
 from materialsdock.techniques.xas.model import EdgeFit, Spectrum
@@ -193,3 +195,15 @@ def absorption_outcome() -> Outcome:
         ),
         curve=Spectrum(energy, mu, np.full(energy.size, 0.004)),
     )
+
+
+# --- in a ledger ----------------------------------------------------------------------------
+
+
+def kept_in(ledger: Ledger, outcome: Outcome) -> str:
+    job = outcome.job
+    ledger.add_job(job)
+    for decision in outcome.decisions:
+        ledger.add_decision(job.job_id, decision)
+    ledger.add_outcome(job.job_id, packed(outcome))
+    return job.job_id

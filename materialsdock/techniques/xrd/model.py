@@ -158,7 +158,8 @@ class Diffractometer:
     def of(cls, settings: Mapping[str, Any]) -> Diffractometer:
         """The diffractometer of a job, whose lists come back from the ledger as tuples."""
         plain: dict[str, Any] = {
-            k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()
+            key: tuple(value) if isinstance(value, list) else value
+            for key, value in settings.items()
         }
         return cls(**plain)
 
