@@ -17,13 +17,13 @@ from rich.console import Console
 
 from materialsdock.errors import InputError, MaterialsDockError
 from materialsdock.ledger.outcomes import outcome_of
+from materialsdock.model import Outcome
 from materialsdock.night import people
 from materialsdock.night.control import intents
 from materialsdock.night.queue import queue
 from materialsdock.night.status import terminal
 from materialsdock.night.status.digest import alarm_line
 from materialsdock.night.status.snapshot import Row, Status
-from materialsdock.outcome import Outcome
 
 NAME = "md"
 DATA = Path("materialsdock-data")

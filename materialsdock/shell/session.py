@@ -15,14 +15,14 @@ from materialsdock.campaign import analysis, build, option_words, prepare, run
 from materialsdock.campaign.campaign import Campaign
 from materialsdock.errors import InputError
 from materialsdock.formats import read_measured
+from materialsdock.knowledge.past_searches import searches
 from materialsdock.ledger.ledger import Ledger
-from materialsdock.model import Job, Measured, Sample
-from materialsdock.outcome import Outcome
+from materialsdock.model import Job, Measured, Outcome, Sample
 from materialsdock.profile import asking, config, siteroot
 from materialsdock.profile.simulation import running
 from materialsdock.protocols import Instrument
 from materialsdock.technique import named
-from materialsdock.views.catalog import CatalogFeeder
+from materialsdock.views.catalog import CatalogFeeder, catalog_of
 from materialsdock.views.report import overview, write_report
 
 DRAIN_S = 10.0
@@ -95,9 +95,8 @@ class Session:
         """Refine, or find the edge of, what `learn` measured last; keeps it as `outcome`."""
         if self.campaign is None or not self.campaign.decisions:
             raise InputError("nothing has been measured yet", remedy="RE(learn(SAMPLE)) first")
-        outcome = analysis.analyse(
-            self.campaign, print, lambda trial: None, run.searches(self.ledger)
-        )
+        past = searches(self.ledger, self.campaign.job.sample.technique)
+        outcome = analysis.analyse(self.campaign, print, lambda trial: None, past)
         self.outcome = outcome
         page = write_report(outcome, self.data.reports / f"{self.campaign.job.job_id}.html")
         print(f"{overview(outcome)}\nreport: {page}")
@@ -188,7 +187,7 @@ def _open(profile: config.Profile, root: Path, data: run.DataDirectory) -> Sessi
     instrument = config.build_instrument(profile)
     stack.callback(config.release, instrument)
     ledger = stack.enter_context(Ledger(data.ledger))
-    catalog = stack.enter_context(run.catalog_of(profile, data))
+    catalog = stack.enter_context(catalog_of(profile, data))
     feeder = stack.enter_context(CatalogFeeder(ledger, catalog, data.path))
     engine = RunEngine({})
     if profile.beam:

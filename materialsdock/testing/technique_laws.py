@@ -49,17 +49,34 @@ CALLS: Mapping[str, Mapping[str, tuple[int, tuple[str, ...]]]] = {
     "formats": {"read": (1, ()), "is_mine": (1, ()), "checked": (2, ())},
     "job": {"scan_of": (1, ()), "job": (3, ("stop", "seed", "count_time_s"))},
     "scene": {"scene": (3, ()), "counted": (2, ()), "stand_in": (1, ()), "replayed": (2, ())},
-    "analysis": {"check": (1, ()), "analyse": (4, ()), "remembered": (1, ())},
-    "report": {"drawings": (1, ()), "summary": (1, ()), "lines": (1, ()), "context": (1, ())},
-    "export": {"nexus": (1, ())},
+    "analysis": {
+        "check": (1, ()),
+        "analyse": (4, ()),
+        "remembered": (1, ()),
+        "recalled": (1, ()),
+    },
+    "report": {
+        "drawings": (2, ()),
+        "summary": (1, ()),
+        "lines": (1, ()),
+        "warnings": (1, ()),
+        "context": (1, ()),
+    },
+    "export": {
+        "missing": (1, ()),
+        "entry": (1, ()),
+        "sample": (1, ()),
+        "curve": (1, ()),
+        "answer": (1, ()),
+    },
     "sentinels": {"visits": (3, ()), "dead": (2, ()), "after_sweep": (3, ()), "stuck": (1, ())},
 }
 VALUES: Mapping[str, tuple[str, ...]] = {
     "sheet": ("Columns", "RecipeKeys"),
     "options": ("Options",),
-    "analysis": ("Found",),
+    "analysis": ("Found", "Measurement"),
     "report": ("TEMPLATE",),
-    "export": ("FORMATS",),
+    "export": ("FORMATS", "UNITS"),
 }
 FUNCTIONS: Mapping[str, int] = {"learner": 1, "observe": 1, "demo": 0, "cli": 1}
 

@@ -17,8 +17,10 @@ from typing import Any
 
 from materialsdock.campaign import build
 from materialsdock.campaign.campaign import Campaign
-from materialsdock.campaign.run import Interrupted, gate_for, plan_for, run_engine
+from materialsdock.campaign.interrupted import Interrupted
+from materialsdock.campaign.run import gate_for, plan_for, run_engine
 from materialsdock.errors import MaterialsDockError
+from materialsdock.ledger.documents import close_torn_runs
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.model import Decision, Proposal
 from materialsdock.night.control.orders import Orders
@@ -35,7 +37,6 @@ from materialsdock.profile import config
 from materialsdock.protocols import Instrument
 from materialsdock.sheets import jobs
 from materialsdock.sheets.entry import Entry
-from materialsdock.views.catalog import close_torn_runs
 
 log = logging.getLogger(__name__)
 TURN_S = 0.25
