@@ -66,7 +66,9 @@ class Technique:
     report : module; drawings(outcome), summary(outcome) -> JSON, lines(outcome) -> text,
         context(outcome) -> values of the template TEMPLATE (a path, blocks of the page)
     export : module; FORMATS (name -> Format), nexus(source) -> items of the entry
-    sentinels : module; visits(campaign, motion, share), dead(...), after_sweep(...), stuck(...)
+    sentinels : module; visits(job, motion, share) -> places that are counted again, or None,
+        dead(recorded, expected), after_sweep(recorded, axis, tolerance), stuck(decisions), each
+        -> Alarm | None; without it those of materialsdock.soundness.ordinary
     cli : function (app) that mounts the technique's own commands; None: it has none
     """
 
@@ -88,7 +90,7 @@ class Technique:
     analysis: Part
     report: Part
     export: Part
-    sentinels: Part
+    sentinels: Part | None = None
     cli: Part | None = None
 
 

@@ -22,6 +22,7 @@ import numpy as np
 
 from materialsdock.errors import LedgerFault, Refused
 from materialsdock.ledger.ledger import Ledger, text
+from materialsdock.ledger.sample_rows import samples_of_job
 from materialsdock.outcome import Outcome
 
 KEY = "kept"
@@ -80,10 +81,10 @@ def again(job_id: str) -> str:
 
 def _onward(ledger: Ledger, job_id: str) -> str:
     """How an unfinished job goes on; one of a night's queue must not be resumed beside it."""
-    rows = ledger.rows("SELECT sample_id, state FROM samples WHERE job_id = ?", job_id)
-    if not rows:
+    samples = samples_of_job(ledger, job_id)
+    if not samples:
         return f"go on with `materialsdock measure --resume {job_id}`"
-    sample_id, state = rows[0]
+    sample_id, state = samples[0].sample_id, samples[0].state
     if state == "held":
         return f"its sample is held: `materialsdock queue retry {sample_id}` goes on"
     return f"its sample {sample_id} is {state}"

@@ -13,6 +13,7 @@ from typing import Any
 from materialsdock.errors import InputError, LedgerFault, Refused, Unreachable
 from materialsdock.ledger.folder import DataDirectory
 from materialsdock.ledger.ledger import Ledger
+from materialsdock.ledger.night_log import last_seq
 from materialsdock.night.control import audit, intents
 from materialsdock.night.queue import queue
 from materialsdock.night.queue.states import TRANSITIONS, Event, State
@@ -273,7 +274,7 @@ def log_lines(
 ) -> Iterator[queue.Noted]:
     """The last `count` lines of the night's log, and, when followed, each further one to Ctrl-C."""
     with opened(out) as (_, ledger), contextlib.suppress(KeyboardInterrupt):
-        newest = int(ledger.rows("SELECT COALESCE(MAX(seq), 0) FROM events")[0][0])
+        newest = last_seq(ledger)
         after = max(0, newest - count)
         while go_on():
             lines = queue.log(ledger, after)

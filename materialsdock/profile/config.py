@@ -68,7 +68,8 @@ class Xrd(Section):
     limits : of 2θ [deg], beyond which no sample of a queue may be measured
     """
 
-    measure: str = Field(default="plans.stubs:measure_segment", pattern=DOTTED)
+    measure: str = Field(default="plans.measure:measure_segment", pattern=DOTTED)
+    visit: str = Field(default="plans.measure:measure_step", pattern=DOTTED)
     full_time_s: float = Field(default=1.0, gt=0)
     fwhm_deg: float = Field(default=0.1, gt=0)
     segment_points: int = Field(default=64, ge=8, le=512)
@@ -87,7 +88,8 @@ class Xas(Section):
     limits : of the energy [eV], beyond which no sample of a queue may be measured
     """
 
-    measure: str = Field(default="plans.stubs:measure_point", pattern=DOTTED)
+    measure: str = Field(default="plans.measure:measure_point", pattern=DOTTED)
+    visit: str = Field(default="plans.measure:measure_point", pattern=DOTTED)
     count_time_s: float = Field(default=1.0, gt=0)
     resolution_ev: float = Field(default=1.0, gt=0)
     i0_rate_hz: float = Field(default=1e5, gt=0)

@@ -38,6 +38,13 @@ def save_scene(path: Path, *, technique: str, **arrays: Any) -> Path:
     return path
 
 
+def add_to_scene(path: Path, arrays: Mapping[str, Any]) -> None:
+    """Write a scene file anew with `arrays`, in place of those of the same names."""
+    with np.load(path) as stored:
+        known = {key: stored[key] for key in stored.files}
+    np.savez(path, **{**known, **arrays})
+
+
 def free_port() -> int:
     """A port of loopback that nobody listens on, neither by TCP nor by UDP."""
     while True:
@@ -78,7 +85,8 @@ def command(
     put_log: Path | None = None,
 ) -> list[str]:
     """The command line of the simulated beamline; see `running`.  It prints READY and its port."""
-    words = [sys.executable, "-m", module, "--prefix", prefix, "--speed", str(speed)]
+    # -P: else the site of the folder that we stand in would go before the one that is asked for
+    words = [sys.executable, "-P", "-m", module, "--prefix", prefix, "--speed", str(speed)]
     words += ["--seed", str(seed)]
     words += [word for at, path in scenes.items() for word in ("--scene", f"{at}={path}")]
     words += ["--scenes", str(folder)] if folder else []

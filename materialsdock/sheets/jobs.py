@@ -11,15 +11,15 @@ from typing import Any
 
 from materialsdock.campaign import build, prepare
 from materialsdock.errors import InputError, MaterialsDockError
-from materialsdock.formats import scans
-from materialsdock.model import Axis, Job, Sample, Scan, Structure
+from materialsdock.model import Job, Sample, Scan, Structure
 from materialsdock.profile.config import Profile
 from materialsdock.sheets import planning, sheet_files
 from materialsdock.sheets.entry import Entry, Fault, refusal
 from materialsdock.sheets.sheet_files import is_file
+from materialsdock.technique import named
 from materialsdock.techniques.xrd import analysis
 from materialsdock.techniques.xrd.phases.answer import existing_store
-from materialsdock.techniques.xrd.phases.cif_files import content
+from materialsdock.techniques.xrd.phases.cif_files import read_structure
 from materialsdock.techniques.xrd.rietveld.limits import check_structures
 
 
@@ -43,8 +43,7 @@ def phases_of(entry: Entry, profile: Profile) -> tuple[Structure, ...]:
 
 def _phase(name: str, profile: Profile) -> Structure:
     if is_file(name):
-        content(Path(name))  # bounds it before it is read as text
-        return prepare.read_structure(Path(name))
+        return read_structure(Path(name))
     if profile.analysis.store is None:
         raise InputError(
             f"{name!r} is no CIF file, and the profile has no store of structures",
@@ -96,18 +95,8 @@ def scene_of(entry: Entry, job: Job, profile: Profile) -> dict[str, Any] | None:
     if entry.replay is None or profile.simulated_by is None:
         return None
     measured = planning.read(entry.replay, job.sample.technique)
-    grid = Axis.of(job.settings["axis"]).grid
-    if job.sample.technique == "xrd":
-        measured = scans.cut(measured, float(grid[0]), float(grid[-1]))
-        if measured.x.size != grid.size:
-            raise InputError(
-                f"holds {measured.x.size} steps where the job began with {grid.size}",
-                where=entry.replay,
-                remedy="put the old file back, or measure anew",
-            )
-    found = prepare.scene(measured, job, profile)
-    if measured.count_time_s is not None and job.sample.technique == "xrd":
-        found["count_time_s"] = measured.count_time_s  # the job may count for another time
+    part = named(job.sample.technique).scene()
+    found: dict[str, Any] = part.scene(part.replayed(measured, job), job, profile)
     return found
 
 

@@ -10,14 +10,17 @@ from typing import Any
 import numpy as np
 
 from materialsdock.errors import InputError
-from materialsdock.formats import read_measured, scans
+from materialsdock.formats import read_measured
+from materialsdock.formats.scans import cut
 from materialsdock.model import Measured, Scan
 from materialsdock.profile import config, recipes
 from materialsdock.profile.config import Profile
 from materialsdock.profile.recipes import Recipe
 from materialsdock.sheets.entry import Entry, contradictions
+from materialsdock.techniques.xas import job as spectra
 from materialsdock.techniques.xas.checks import check_element
 from materialsdock.techniques.xas.edge import TABLE, Edge, find_edge, nearest_edge
+from materialsdock.techniques.xrd import job as patterns
 
 NEAR_EDGE_EV = (150.0, 300.0)  # below and above it, where neither entry nor recipe says
 Range = tuple[float, float]
@@ -90,25 +93,25 @@ def _angles(plan: Plan) -> Scan:
         raise InputError(
             f"no {', '.join(missing)}", remedy="fill these columns, or name a recipe that has them"
         )
-    return scans.of_two_theta(*values.values())
+    return patterns.of_two_theta(*values.values())
 
 
 def _energies(plan: Plan) -> Scan:
     entry = plan.entry
     edge = _named_edge(entry) or _edge_within(entry)
-    return scans.of_edge(edge, *(_range(plan, edge) or _around(edge, NEAR_EDGE_EV)))
+    return spectra.of_edge(edge, *(_range(plan, edge) or _around(edge, NEAR_EDGE_EV)))
 
 
 def _named_edge(entry: Entry) -> Edge | None:
     if entry.element is None or entry.edge is None:
         return None
-    return scans.tabulated(entry.element, entry.edge)
+    return spectra.tabulated(entry.element, entry.edge)
 
 
 def _edge_within(entry: Entry) -> Edge:
     """The one edge that an entry's energies show."""
     lo, hi = entry.energy_start_ev or 0.0, entry.energy_stop_ev or 0.0
-    below, beyond = scans.BEFORE_EDGE_EV, scans.BEYOND_EDGE_EV
+    below, beyond = spectra.BEFORE_EDGE_EV, spectra.BEYOND_EDGE_EV
     found = [edge for edge in TABLE if lo + below <= edge.energy_ev <= hi - beyond]
     if len(found) != 1:
         shown = ", ".join(edge.name for edge in found) or "none"
@@ -144,10 +147,14 @@ def _replayed(plan: Plan) -> Scan:
     edge = None if plan.technique == "xrd" else _edge_of(entry, measured)
     asked = _range(plan, edge)
     if asked is None:
-        return scans.of_measured(measured, edge)
+        return _scan(measured, edge)
     if entry.two_theta_start is not None or entry.energy_start_ev is not None:
         _refuse_beyond(asked, measured, str(entry.replay))
-    return scans.of_measured(scans.cut(measured, *asked), edge)
+    return _scan(cut(measured, *asked), edge)
+
+
+def _scan(measured: Measured, edge: Edge | None) -> Scan:
+    return patterns.scan_of(measured) if edge is None else spectra.scan_of(measured, edge)
 
 
 def _edge_of(entry: Entry, measured: Measured) -> Edge:

@@ -23,6 +23,7 @@ from materialsdock.model import Job, Proposal, Sample
 from materialsdock.profile import config
 from plans import scan, stubs
 from plans.adaptive import learn
+from plans.measure import measure_point, measure_segment, measure_step
 
 
 @pytest.fixture
@@ -51,7 +52,7 @@ def rig(instrument, RE, tmp_path):
         campaign = Campaign(job, ledger)
         RE.subscribe(campaign.receive)
         RE.subscribe(lambda name, doc: documents[name].append(doc))
-        measure = {"xrd": stubs.measure_segment, "xas": stubs.measure_point}[technique]
+        measure = {"xrd": measure_segment, "xas": measure_point}[technique]
         return campaign, partial(learn, campaign, instrument, measure)
 
     yield SimpleNamespace(
@@ -62,7 +63,7 @@ def rig(instrument, RE, tmp_path):
 
 def rows(documents, stream):
     """Every (seq_num, data) of a stream, in the order emitted."""
-    from materialsdock.campaign.observing import events
+    from materialsdock.ledger.documents import events
 
     uids = {d["uid"] for d in documents["descriptor"] if d["name"] == stream}
     return [
@@ -270,8 +271,14 @@ def test_baselines_measure_what_they_say(rig):
 def test_a_step_scan_is_a_segment_done_slowly(rig):
     rig.RE.subscribe(lambda name, doc: rig.documents[name].append(doc))
     proposals = [Proposal(x, x, 0.1) for x in (21.0, 21.1)]
-    rig.RE(scan.fixed(proposals, rig.instrument, stubs.measure_step))
+    rig.RE(scan.fixed(proposals, rig.instrument, measure_step))
     assert [
         set(data) >= {"two_theta", "counts", "count_time_s"}
         for _, data in rows(rig.documents, "primary")
     ] == [True, True]
+
+
+def test_older_profiles_find_the_measuring_plans_where_they_were():
+    assert stubs.measure_point is measure_point
+    assert stubs.measure_step is measure_step
+    assert stubs.measure_segment is measure_segment

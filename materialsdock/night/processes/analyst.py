@@ -13,7 +13,7 @@ from materialsdock.model import Trial
 from materialsdock.night.processes.child_of_daemon import child
 from materialsdock.night.queue import queue
 from materialsdock.night.queue.faults import fault_of
-from materialsdock.night.sentinels.recorded import flags_of
+from materialsdock.night.sentinels.flags import flags_of
 from materialsdock.night.system.heartbeats import Heart
 from materialsdock.night.system.process import Line, gives_way
 from materialsdock.outcome import Outcome

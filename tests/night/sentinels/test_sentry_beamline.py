@@ -18,10 +18,10 @@ from materialsdock.night.sentinels.of_sample import sentry_of
 from materialsdock.night.sentinels.sentry import Sentry
 from materialsdock.profile import config, siteroot
 from materialsdock.profile.sections import Conditions as Section
-from plans import stubs
 from plans.adaptive import learn
 from plans.attempts import Attempts
 from plans.guards import Conditions, Gate
+from plans.measure import measure_point, measure_segment, measure_step
 from plans.reference import Visits
 
 # on the simulated beamline
@@ -59,8 +59,8 @@ def rig(instrument, RE, tmp_path, faults):
         terms = {"hold_proof_s": 0.2, "hysteresis_s": 0.0, "place": int(technique == "xas")}
         gate = Gate(instrument, Conditions(**terms, held=sentry.held, report=report))
         attempts = Attempts(gate)
-        measure = {"xrd": stubs.measure_segment, "xas": stubs.measure_point}[technique]
-        point = {"xrd": stubs.measure_step, "xas": stubs.measure_point}[technique]
+        measure = {"xrd": measure_segment, "xas": measure_point}[technique]
+        point = {"xrd": measure_step, "xas": measure_point}[technique]
         visits = Visits(attempts, sentry, point)
         plan = learn(campaign, instrument, attempts.of(measure), ready=visits.ready)
         return campaign, sentry, plan

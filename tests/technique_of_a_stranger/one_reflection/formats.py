@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from materialsdock.formats.columns import Columns, measured, read_columns
-
 from materialsdock.formats.lines import Lines
 from materialsdock.model import Measured
 

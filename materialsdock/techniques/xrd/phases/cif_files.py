@@ -150,6 +150,16 @@ def content(path: Path) -> bytes:
     return raw
 
 
+def read_structure(path: Path, orientation: tuple[int, int, int] | None = None) -> Structure:
+    """A candidate phase from a CIF file; InputError when it cannot be read as text."""
+    try:
+        text = content(path).decode("utf-8")
+    except UnicodeDecodeError as error:
+        why = f"is no text: {error}"
+        raise InputError(why, where=str(path), remedy="name a readable CIF file") from error
+    return Structure(path.stem, text.replace("\r\n", "\n").replace("\r", "\n"), orientation)
+
+
 def _no_waiting(path: str, flags: int) -> int:
     """Open without waiting for the writer of a pipe."""
     return os.open(path, flags | os.O_NONBLOCK)

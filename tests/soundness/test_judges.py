@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from materialsdock.errors import InputError
-from materialsdock.night.sentinels import judges
-from materialsdock.night.sentinels.judges import Reference
+from materialsdock.soundness import judges
 
 RNG = np.random.default_rng(11)
 
@@ -96,38 +95,11 @@ def test_the_beam_that_comes_back_must_be_the_one_that_went():
     assert sum(judges.beam_proof(100.0, float(n), 1.0) is not None for n in back) <= 1
 
 
-# energy
+# absorption
 
 
 def edge(energy_ev):
     return 0.7 + np.arctan((energy_ev - 7112.0) / 1.5) / np.pi
-
-
-def test_the_reference_lies_on_the_rising_edge():
-    energy = np.linspace(7090.0, 7140.0, 201)
-    noisy = edge(energy) + 0.004 * RNG.standard_normal(energy.size)
-    reference = judges.reference_point(energy, noisy, np.full(energy.size, 0.002), 1.0)
-    assert abs(reference.energy_ev - 7112.0) < 1.0
-    assert reference.slope == pytest.approx(1 / (np.pi * 1.5), rel=0.25)
-    with pytest.raises(InputError, match="no rising edge"):
-        judges.reference_point(energy, -energy, np.ones(energy.size), 1.0)
-
-
-@pytest.mark.parametrize("shift_ev", [0.5, -0.5])
-def test_a_drift_in_energy_is_seen_in_its_size(shift_ev):
-    reference = Reference(7112.0, float(edge(7112.0)), 0.002, 1 / (np.pi * 1.5))
-    alarm = judges.energy_drift(reference, float(edge(7112.0 - shift_ev)), 0.003)
-    assert alarm.action == "flag"
-    found = float(alarm.text.partition(" by ")[2].split()[0])
-    assert found == pytest.approx(shift_ev, abs=0.05)
-    assert judges.energy_drift(reference, float(edge(7110.0)), 0.003).action == "hold"
-
-
-def test_false_alarms_of_an_energy_scale_that_stays():
-    reference = Reference(7112.0, 0.7, 0.002, 0.2)
-    noise = np.hypot(0.002, 0.004) * RNG.standard_normal(200_000)
-    rate = np.mean([judges.energy_drift(reference, 0.7 + n, 0.004) is not None for n in noise])
-    assert 0.002 < rate < 0.0035
 
 
 def test_revisits_keep_to_their_share():

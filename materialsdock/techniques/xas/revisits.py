@@ -3,27 +3,45 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Protocol
 
 import numpy as np
 
-from materialsdock.campaign.campaign import Campaign
 from materialsdock.model import Proposal
-from materialsdock.night.sentinels import judges
-from materialsdock.night.sentinels.judges import Alarm
-from materialsdock.night.sentinels.recorded import (
-    NONE_YET,
+from materialsdock.soundness import judges
+from materialsdock.soundness.judges import Alarm
+from materialsdock.soundness.readings import NONE_YET, Readings
+from materialsdock.techniques.xas.reference_point import (
+    MOVED,
     SAME_EV,
     Places,
-    Readings,
+    absorption,
     contrast,
-    damage,
+    energy_drift,
     places,
     slope,
 )
-from materialsdock.profile.config import Motion
 
 FADED = 0.05  # of the contrast
 FEWEST = 16
+
+
+class Motion(Protocol):
+    """Cost of moving the monochromator."""
+
+    @property
+    def velocity(self) -> float:
+        """Speed [eV/s]."""
+
+    @property
+    def settle_s(self) -> float:
+        """Settling after a move [s]."""
+
+
+def damage(recorded: Readings) -> Alarm | None:
+    """Tell if places counted again absorb otherwise than at first, besides an offset of all."""
+    mu, sd = absorption(recorded)
+    return judges.sample_damage(recorded.x, mu, sd, scale="offset", tolerance=SAME_EV)
 
 
 class Revisits:
@@ -32,7 +50,11 @@ class Revisits:
     A place was counted by the learner before; its first value is that of then.  What looks like a
     shift of the edge is believed after a second look, which also tells it from damage; what looks
     like damage after a look at the edge: a shift or a dead detector looks like it, too.
+
+    kind : of the alarm that a count at the reference point settles
     """
+
+    kind = MOVED
 
     def __init__(
         self, motion: Motion, share: float, count_time_s: float, first_sweep: int, resolution: float
@@ -85,7 +107,7 @@ class Revisits:
             return None
         if abs(new.x[0] - known.edge.energy_ev) <= SAME_EV:
             return self._at_edge(new, recorded, known)
-        self._suspected = damage("xas", recorded + self.visited, SAME_EV) is not None
+        self._suspected = damage(recorded + self.visited) is not None
         if self._suspected:
             self._again = [known.edge.energy_ev]
         return None
@@ -99,24 +121,24 @@ class Revisits:
         everything = recorded + self.visited
         suspected, self._suspected = self._suspected, False
         if alarm is None:
-            return damage("xas", everything, SAME_EV) if suspected else None
+            return damage(everything) if suspected else None
         first, last = (contrast(everything, known, last=last) for last in (False, True))
-        fallen, change = 1 - last / first, abs(float(new.mu[0][0]) - known.edge.value)
+        fallen, change = 1 - last / first, abs(float(absorption(new)[0][0]) - known.edge.value)
         # what fades by a share moves no value by more than that share of the highest; a shift does
-        if fallen > FADED and change <= fallen * float(everything.mu[0].max()):
+        if fallen > FADED and change <= fallen * float(absorption(everything)[0].max()):
             words = f"the contrast of the edge has fallen by {fallen:.0%}"
             return Alarm("damage", "warn", words, "held")
         return alarm
 
     def shifted(self, new: Readings, recorded: Readings) -> Alarm | None:
-        """Whether a count at the reference point says that the energy has moved."""
+        """Tell if a count at the reference point says that the energy has moved."""
         if self.places is None:
             return None
-        mu, sd = new.mu
+        mu, sd = absorption(new)
         edge = replace(self.places.edge, slope=slope(recorded, self.places, self.resolution))
-        return judges.energy_drift(edge, float(mu[0]), float(sd[0]))
+        return energy_drift(edge, float(mu[0]), float(sd[0]))
 
-    def at_edge(self) -> Proposal | None:
+    def at_reference(self) -> Proposal | None:
         """The reference point counted once."""
         if self.places is None:
             return None
@@ -134,15 +156,6 @@ class Revisits:
             return
         edge = self.places.edge
         at = np.flatnonzero(np.abs(self.visited.x - edge.energy_ev) <= SAME_EV)[-1]
-        mu, sd = self.visited.mu
+        mu, sd = absorption(self.visited)
         edge = replace(edge, value=float(mu[at]), sd=float(sd[at]))
         self.places = replace(self.places, edge=edge)
-
-
-def revisits_of(campaign: Campaign, motion: Motion, share: float) -> Revisits | None:
-    """The visits of a campaign's sample; None for a pattern, whose passes revisit everything."""
-    if campaign.job.sample.technique == "xrd":
-        return None
-    settings = campaign.job.settings["learner"]
-    first_sweep, count_time_s = len(settings.get("initial") or ()), float(settings["count_time_s"])
-    return Revisits(motion, share, count_time_s, first_sweep, campaign.axis.resolution)

@@ -1,7 +1,7 @@
 """Sentinels: pure judges of what was recorded, each with its false-alarm rate.
 
 They look at counts and rates that are in the ledger already, so they can be run anew at any time
-and give the same answer.  The rates are measured in tests/night/sentinels/test_judges.py.
+and give the same answer.  The rates are measured in tests/soundness/test_judges.py.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def intensity_drift(
     limit: float = 0.5,
     points: int = 3,
 ) -> Alarm | None:
-    """Whether the incident beam is another than at the beginning of the sample.
+    """Tell if the incident beam is another than at the beginning of the sample.
 
     rates_hz, count_time_s : (n,) of the monitor or first chamber, oldest first.  The median of
     the last `points` against that of the first ten (at least `points`).  Data are normalised by
@@ -122,65 +122,8 @@ def intensity_drift(
     return Alarm("intensity", "warn", words, "flag")
 
 
-@dataclass(frozen=True)
-class Reference:
-    """A point on the rising edge, to come back to: energy [eV], value, its sd, slope [1/eV]."""
-
-    energy_ev: float
-    value: float
-    sd: float
-    slope: float
-
-
-def reference_point(
-    energy_ev: FloatArray, mu: FloatArray, sd: FloatArray, width_ev: float
-) -> Reference:
-    """Where a shift in energy shows most: the steepest rise, over `width_ev` about each point.
-
-    energy_ev, mu, sd : (n,) a curve that is known by now (the learner's posterior on its axis).
-    Raises InputError when nothing rises.
-    """
-    order = np.argsort(energy_ev)
-    energy, value, error = energy_ev[order], mu[order], sd[order]
-    slopes = [_slope(energy, value, float(e), width_ev) for e in energy]
-    best = int(np.argmax(slopes))
-    if not slopes[best] > 0:
-        raise InputError("no rising edge to put a reference point on", where="spectrum")
-    return Reference(
-        float(energy[best]), float(value[best]), float(error[best]), float(slopes[best])
-    )
-
-
-def _slope(energy: FloatArray, value: FloatArray, at: float, width_ev: float) -> float:
-    near = np.abs(energy - at) <= width_ev
-    if near.sum() < 3:
-        return -np.inf
-    return float(np.polyfit(energy[near] - at, value[near], 1)[0])
-
-
-def energy_drift(
-    reference: Reference, value: float, sd: float, limit_ev: float = 1.0
-) -> Alarm | None:
-    """Whether a revisit of the reference point says that the energy scale has moved.
-
-    Beyond three standard deviations the result is flagged with the shift [eV]; when the shift is
-    also beyond `limit_ev`, all is held.  It holds while the shift stays on the linear part of
-    the edge.  False alarms: 0.27 % of revisits by construction and of 200,000 simulated.
-    """
-    shift_ev = (reference.value - value) / reference.slope
-    sd_ev = float(np.hypot(sd, reference.sd)) / reference.slope
-    if abs(shift_ev) <= SIGMAS * sd_ev:
-        return None
-    words = (
-        f"the edge at {reference.energy_ev:.2f} eV has moved by {shift_ev:+.2f} ± {sd_ev:.2f} eV"
-    )
-    if abs(shift_ev) > limit_ev:
-        return Alarm("energy", "critical", words, "hold")
-    return Alarm("energy", "warn", words, "flag")
-
-
 def revisit_due(measured_s: float, revisiting_s: float, cost_s: float, share: float = 0.05) -> bool:
-    """Whether another visit of `cost_s` to the reference keeps revisits within their `share`.
+    """Tell if another visit of `cost_s` to the reference keeps revisits within their `share`.
 
     measured_s : all seconds of the sample so far, revisits included; revisiting_s : of those, on
     revisits.
@@ -197,7 +140,7 @@ def sample_damage(
     tolerance: float,
     count_time_s: FloatArray | None = None,
 ) -> Alarm | None:
-    """Whether places visited again show something else than at the first visit.
+    """Tell if places visited again show something else than at the first visit.
 
     x, y, sigma : (n,) in the order of recording; visits within `tolerance` are to one place.
     First and last visits are compared by χ², after allowing one factor (rates) or one offset
@@ -260,7 +203,7 @@ def no_progress(
     budget_left: bool,
     points: int = 50,
 ) -> Alarm | None:
-    """Whether the learner has stopped learning.
+    """Tell if the learner has stopped learning.
 
     proposed : (n,) positions in the order chosen; statistic : (n,) what its rule watches (λ).
     One place chosen three times in a row, a statistic that is no number, or one that changed by
@@ -283,7 +226,7 @@ def no_progress(
 def beam_proof(
     before_hz: float, after_hz: float, after_s: float, tolerance: float = 0.2
 ) -> Alarm | None:
-    """Whether the beam that came back after a hold is the one that went.
+    """Tell if the beam that came back after a hold is the one that went.
 
     Alarms (hold) when the rates differ by more than `tolerance` and five standard deviations of
     counting for `after_s`.  False alarms: none in 100,000 of 100 counts and more.
