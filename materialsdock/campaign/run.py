@@ -24,6 +24,7 @@ from materialsdock.ledger.ledger import Ledger
 from materialsdock.ledger.outcomes import packed
 from materialsdock.model import Job
 from materialsdock.outcome import Outcome
+from materialsdock.profile import plans
 from materialsdock.profile.config import Profile, build_instrument, release
 from materialsdock.protocols import Instrument, Watch
 from materialsdock.techniques.xrd.analysis import search_of, with_analysis
@@ -151,7 +152,8 @@ def acquire(
     watch.stage("connecting devices")
     instrument = build_instrument(profile)
     try:
-        engine = run_engine(None if profile.conditions else profile.beam, instrument)
+        plans.check(profile)
+        engine = run_engine(profile, instrument)
         for subscriber in (campaign.receive, *subscribers):
             engine.subscribe(subscriber)
         watch.stage("measuring")
