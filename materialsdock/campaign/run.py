@@ -26,6 +26,7 @@ from materialsdock.ledger.folder import DataDirectory as DataDirectory
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.ledger.outcomes import keep_outcome
 from materialsdock.model import Job, Outcome
+from materialsdock.profile import plans
 from materialsdock.profile.config import Profile, build_instrument, release
 from materialsdock.protocols import Instrument, Watch
 from materialsdock.views.catalog import CatalogFeeder, catalog_of
@@ -120,7 +121,8 @@ def acquire(
     watch.stage("connecting devices")
     instrument = build_instrument(profile)
     try:
-        engine = run_engine(None if profile.conditions else profile.beam, instrument)
+        plans.check(profile)
+        engine = run_engine(profile, instrument)
         for subscriber in (campaign.receive, *subscribers):
             engine.subscribe(subscriber)
         watch.stage("measuring")
