@@ -13,11 +13,9 @@ from materialsdock.model import (
     Job,
     Observation,
     Proposal,
-    Structure,
     Trial,
     Verdict,
 )
-from materialsdock.techniques.xrd.model import Diffractometer, Fit, Pattern
 
 Reading = Mapping[str, Any]  # the data of one recorded event, by key
 Stage = Callable[[str], None]  # hears of a stage of the analysis, in words
@@ -104,25 +102,6 @@ class StoppingRule(Protocol):
 
     def judge(self, evidence: Evidence) -> Verdict:
         """The verdict on all evidence so far."""
-
-
-class RefinementEngine(Protocol):
-    """One Rietveld program behind one call."""
-
-    name: str
-
-    def refine(
-        self,
-        pattern: Pattern,
-        structures: Sequence[Structure],
-        diffractometer: Diffractometer,
-        recipe: Mapping[str, Any],
-    ) -> Fit:
-        """Refine once with one recipe (a point of the search space).
-
-        Raises InputError for data or structures that cannot be refined, ModelFault when the
-        engine fails.
-        """
 
 
 class Measure(Protocol):

@@ -22,9 +22,9 @@ import numpy as np
 
 from materialsdock.errors import InputError
 from materialsdock.model import Parameter, Structure
-from materialsdock.protocols import RefinementEngine
 from materialsdock.techniques.xrd.model import Diffractometer, Fit, Pattern
 from materialsdock.techniques.xrd.rietveld import rfactors
+from materialsdock.techniques.xrd.rietveld.engine import RefinementEngine
 from materialsdock.techniques.xrd.rietveld.recipe import default_recipe
 from materialsdock.testing.checks import near, refused
 from materialsdock.testing.crystals import CORUNDUM, FLUORITE, LAB6, ZINCITE

@@ -14,7 +14,7 @@ from materialsdock.errors import Refused
 from materialsdock.learning.counting.multipass_learner import DETECTED, NEARLY, MultiPassLearner
 from materialsdock.learning.counting.steered_learner import SteeredLearner
 from materialsdock.model import Job, Measured, Outcome, Trial
-from materialsdock.protocols import Campaign, RefinementEngine, Watch
+from materialsdock.protocols import Campaign, Watch
 from materialsdock.techniques.xrd.model import Assessment, Diffractometer, Fit, Pattern, Solution
 from materialsdock.techniques.xrd.phases.answer import (
     allowed_elements,
@@ -23,6 +23,7 @@ from materialsdock.techniques.xrd.phases.answer import (
     phases_of,
 )
 from materialsdock.techniques.xrd.rietveld import engines
+from materialsdock.techniques.xrd.rietveld.engine import RefinementEngine
 from materialsdock.techniques.xrd.rietveld.limits import check_pattern, check_structures
 from materialsdock.techniques.xrd.rietveld.recipe import SearchSpace
 from materialsdock.techniques.xrd.search import warm_start

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from materialsdock.errors import InputError
-from materialsdock.protocols import RefinementEngine
 from materialsdock.techniques.xrd.rietveld import engines
+from materialsdock.techniques.xrd.rietveld.engine import RefinementEngine
 from materialsdock.testing import engine_laws, law_name, recipe_laws
 
 PYTHON = Path(os.environ["GSAS2_PYTHON"]) if "GSAS2_PYTHON" in os.environ else None

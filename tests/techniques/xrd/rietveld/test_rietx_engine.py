@@ -16,9 +16,9 @@ from support.structures import simulated
 
 from materialsdock.errors import InputError
 from materialsdock.model import Parameter, Structure
-from materialsdock.protocols import RefinementEngine
 from materialsdock.techniques.xrd.model import Diffractometer, Pattern, PhaseFit
 from materialsdock.techniques.xrd.rietveld import limits, rfactors
+from materialsdock.techniques.xrd.rietveld.engine import RefinementEngine
 from materialsdock.techniques.xrd.rietveld.recipe import STAGE_ORDERS, default_recipe, stages
 from materialsdock.techniques.xrd.rietveld.rietx_engine import RietxEngine
 from materialsdock.testing.crystals import CORUNDUM, FLUORITE, LAB6, YTTRIA, ZINCITE, cif
