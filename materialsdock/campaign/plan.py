@@ -6,10 +6,10 @@ from functools import partial
 from typing import Any
 
 from materialsdock.campaign.campaign import Campaign
-from materialsdock.profile.config import Beam, Profile, resolve
+from materialsdock.profile.config import Profile
+from materialsdock.profile.sections import Beam
 from materialsdock.protocols import Instrument
-
-VISITED_BY = {"xas": "plans.stubs:measure_point", "xrd": "plans.stubs:measure_step"}
+from materialsdock.technique import resolved
 
 
 def run_engine(beam: Beam | None, instrument: Instrument) -> Any:
@@ -32,8 +32,8 @@ def beam_suspender(beam: Beam, instrument: Instrument) -> Any:
         beam.minimum_ma,
         resume_thresh=beam.resume_ma,
         sleep=beam.wait_s,
-        pre_plan=partial(resolve("plans.stubs:set_shutter"), shutter, "closed"),
-        post_plan=partial(resolve("plans.stubs:set_shutter"), shutter, "open"),
+        pre_plan=partial(resolved("plans.stubs:set_shutter"), shutter, "closed"),
+        post_plan=partial(resolved("plans.stubs:set_shutter"), shutter, "open"),
     )
 
 
@@ -48,8 +48,8 @@ def gate_for(
         return None
     beam = profile.beam and (profile.beam.role, profile.beam.minimum_ma, profile.beam.resume_ma)
     terms = {"beam": beam, "place": campaign.job.sample.position, **night}
-    conditions = resolve("plans.guards:Conditions")(**profile.conditions.holding(), **terms)
-    return resolve("plans.guards:Gate")(instrument, conditions)
+    conditions = resolved("plans.guards:Conditions")(**profile.conditions.holding(), **terms)
+    return resolved("plans.guards:Gate")(instrument, conditions)
 
 
 def plan_for(
@@ -63,18 +63,18 @@ def plan_for(
 
     gate : made by `gate_for`, which is the default; sentry : of the night, see plans.reference
     """
-    technique = campaign.job.sample.technique
-    measure = resolve(getattr(profile, technique).measure)
+    section = profile.section(campaign.job.sample.technique)
+    measure = resolved(section.measure)
     ready: dict[str, Any] = {}
     gate = gate or gate_for(campaign, instrument, profile)
     if gate is not None:
-        attempts = resolve("plans.attempts:Attempts")(gate)
+        attempts = resolved("plans.attempts:Attempts")(gate)
         measure, ready = attempts.of(measure), {"ready": gate.ready}
         if sentry is not None:
-            point = resolve(VISITED_BY[technique])
-            visits = resolve("plans.reference:Visits")(attempts, sentry, point)
+            point = resolved(section.visit)
+            visits = resolved("plans.reference:Visits")(attempts, sentry, point)
             ready = {"ready": visits.ready}
     elif (beam := profile.beam) is not None:
         limits = beam.role, beam.minimum_ma, beam.resume_ma
-        ready = {"ready": partial(resolve("plans.stubs:hold_for_beam"), instrument, *limits)}
-    return resolve(profile.learn)(campaign, instrument, measure, **ready)
+        ready = {"ready": partial(resolved("plans.stubs:hold_for_beam"), instrument, *limits)}
+    return resolved(profile.learn)(campaign, instrument, measure, **ready)

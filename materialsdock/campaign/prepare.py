@@ -18,12 +18,14 @@ from materialsdock.formats.scans import of_measured
 from materialsdock.learning.stopping.rules import FIELDS
 from materialsdock.learning.stopping.settings import BUDGETS
 from materialsdock.model import Axis, Job, Measured, Observation, Sample, Scan, Structure
-from materialsdock.profile.config import Profile, Stop, Xrd
+from materialsdock.profile.config import Profile
+from materialsdock.profile.sections import Stop
 from materialsdock.techniques.xas.edge import Edge
 from materialsdock.techniques.xas.grids import candidate_grid, expert_grid, start_grid
 from materialsdock.techniques.xas.standards import of_mixture
 from materialsdock.techniques.xrd.model import Diffractometer
 from materialsdock.techniques.xrd.rietveld.sensitivity import QUANTITIES
+from materialsdock.techniques.xrd.section import Xrd
 
 # λ over the passes of a diffraction measurement: each is compared with the first, per observation
 BY_PASS = {"reference": "first", "warmup": 0, "per_observation": True}

@@ -24,7 +24,8 @@ from materialsdock.ledger.ledger import Ledger
 from materialsdock.ledger.outcomes import packed
 from materialsdock.model import Job
 from materialsdock.outcome import Outcome
-from materialsdock.profile.config import Profile, build_instrument, release
+from materialsdock.profile.config import Profile
+from materialsdock.profile.instrument import build_instrument, release
 from materialsdock.protocols import Instrument, Watch
 from materialsdock.techniques.xrd.analysis import search_of, with_analysis
 from materialsdock.techniques.xrd.search.warm_start import PastSearch, recalled

@@ -13,6 +13,8 @@ from materialsdock.errors import InputError
 from materialsdock.learning.prior import library
 from materialsdock.model import Measured, Sample
 from materialsdock.profile import config, siteroot
+from materialsdock.profile.sections import changed
+from materialsdock.techniques.xas.section import prior_file
 from materialsdock.techniques.xrd.phases.answer import elements_of
 
 
@@ -85,9 +87,9 @@ class Request:
         site = siteroot.activate(self.site)
         profile = config.load(self.profile, site)
         seeded = {**self.of_analysis, "seeds": (self.seed,)}
-        section = config.changed(profile.analysis, seeded)
-        changed = {"analysis": section, **self._goals(profile)}
-        return profile.model_copy(update=changed), site
+        section = changed(profile.analysis, seeded)
+        news = {"analysis": section, **self._goals(profile)}
+        return profile.model_copy(update=news), site
 
     @property
     def of_analysis(self) -> dict[str, Any]:
@@ -123,7 +125,7 @@ class Request:
 
     def _prior_file(self, named: Path) -> Path:
         folder = siteroot.find(self.site) / "profiles" / self.profile
-        return config.prior_file(named, folder, Path())
+        return prior_file(named, folder, Path())
 
     def _goals(self, profile: config.Profile) -> dict[str, Any]:
         """The technique sections with what the user wants to know instead of the profile's."""
@@ -147,5 +149,5 @@ class Request:
             section = getattr(profile, name)
             asked = {key: value for key, value in changes.items() if value is not None}
             if section is not None and asked:
-                found[name] = config.changed(section, asked)
+                found[name] = changed(section, asked)
         return found

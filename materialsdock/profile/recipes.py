@@ -14,9 +14,8 @@ from typing import Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from materialsdock.errors import InputError
-from materialsdock.profile import config
-from materialsdock.profile.config import Analysis, Profile, Stop
-from materialsdock.profile.sections import Section
+from materialsdock.profile.config import Profile
+from materialsdock.profile.sections import Analysis, Section, Stop, changed, faults
 
 FOLDER = "recipes"
 ANGLES = ("two_theta_start", "two_theta_stop", "two_theta_step")
@@ -94,7 +93,7 @@ def load_recipe(name: str, profile_folder: Path) -> Recipe:
     except OSError as error:
         raise InputError(str(error.strerror), where=str(path), remedy="make it readable") from error
     except ValidationError as error:
-        raise InputError(config.faults(error), where=str(path), remedy="mend these keys") from error
+        raise InputError(faults(error), where=str(path), remedy="mend these keys") from error
 
 
 def stop_changes(recipe: Recipe) -> dict[str, Any]:
@@ -111,10 +110,10 @@ def applied(recipe: Recipe, profile: Profile, profile_folder: Path) -> Profile:
     if changes.get("store") is not None:
         folder = profile_folder / Path(changes["store"]).expanduser()
         changes["store"] = str(folder.resolve())
-    found = profile.model_copy(update={"analysis": config.changed(profile.analysis, changes)})
+    found = profile.model_copy(update={"analysis": changed(profile.analysis, changes)})
     aim = recipe.measure.model_dump(include=set(AIM), exclude_none=True)
     if found.xrd is None or not aim:
         return found
     # another objective does not keep what the profile wants of its own
     clean = {"wanted": (), "wanted_esd": None} if "objective" in aim else {}
-    return found.model_copy(update={"xrd": config.changed(found.xrd, {**clean, **aim})})
+    return found.model_copy(update={"xrd": changed(found.xrd, {**clean, **aim})})

@@ -12,7 +12,7 @@ import numpy as np
 from materialsdock.errors import InputError
 from materialsdock.formats import read_measured, scans
 from materialsdock.model import Measured, Scan
-from materialsdock.profile import config, recipes
+from materialsdock.profile import recipes
 from materialsdock.profile.config import Profile
 from materialsdock.profile.recipes import Recipe
 from materialsdock.sheets.entry import Entry, contradictions
@@ -68,9 +68,7 @@ def planned(entry: Entry, profile: Profile, profile_folder: Path) -> Plan:
     changed = recipes.applied(recipe, profile, profile_folder) if recipe else profile
     if entry.standards and changed.xas is not None:
         files = tuple(Path(name) for name in entry.standards)
-        changed = changed.model_copy(
-            update={"xas": config.changed(changed.xas, {"standards": files})}
-        )
+        changed = changed.model_copy(update={"xas": changed(changed.xas, {"standards": files})})
     return Plan(own, recipe, changed, technique)
 
 

@@ -19,8 +19,10 @@ from materialsdock.ledger.ledger import Ledger
 from materialsdock.model import Job, Measured, Sample
 from materialsdock.outcome import Outcome
 from materialsdock.profile import config, siteroot
+from materialsdock.profile.instrument import build_instrument, release
 from materialsdock.profile.simulation import running
 from materialsdock.protocols import Instrument
+from materialsdock.technique import resolved
 from materialsdock.views.catalog import CatalogFeeder
 from materialsdock.views.report import overview, write_report
 
@@ -185,8 +187,8 @@ def _open(profile: config.Profile, root: Path, data: run.DataDirectory) -> Sessi
                     seed=0,
                 )
             )
-    instrument = config.build_instrument(profile)
-    stack.callback(config.release, instrument)
+    instrument = build_instrument(profile)
+    stack.callback(release, instrument)
     ledger = stack.enter_context(Ledger(data.ledger))
     catalog = stack.enter_context(run.catalog_of(profile, data))
     feeder = stack.enter_context(CatalogFeeder(ledger, catalog, data.path))
@@ -209,7 +211,7 @@ def _names(session: Session) -> dict[str, Any]:
     import bluesky.plans as bp
 
     scan = {
-        name: config.resolve(f"plans.scan:{name}")
+        name: resolved(f"plans.scan:{name}")
         for name in ("uniform_energy", "expert_energy", "uniform_two_theta")
     }
     return {

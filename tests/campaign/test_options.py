@@ -106,7 +106,7 @@ def test_options_that_fit_are_not_refused(measured, given):
 
 
 def test_another_objective_does_not_keep_what_the_profile_wants():
-    wants = PROFILE.xrd.model_copy(
+    wants = PROFILE.section("xrd").model_copy(
         update={"objective": "parameter", "wanted": ("corundum.a",), "wanted_esd": 1e-4}
     )
     profile = PROFILE.model_copy(update={"xrd": wants})

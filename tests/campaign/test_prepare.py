@@ -84,12 +84,14 @@ def test_job_ids_are_safe_as_file_names():
 
 
 def test_an_objective_that_refinement_steers_towards_stops_at_its_esd():
-    section = PROFILE.xrd.model_copy(update={"objective": "fractions", "wanted_esd": 0.5})
+    section = PROFILE.section("xrd").model_copy(
+        update={"objective": "fractions", "wanted_esd": 0.5}
+    )
     profile = PROFILE.model_copy(update={"xrd": section})
     job = prepare.diffraction_job(PATTERN, CORUNDUM, profile, stop={})
     assert job.settings["stop"]["targets"] == {"weight_fraction_esd": 0.5}
     assert isinstance(build.learner(job), SteeredLearner)
-    cell = PROFILE.xrd.model_copy(
+    cell = PROFILE.section("xrd").model_copy(
         update={"objective": "parameter", "wanted": ("corundum.a",), "wanted_esd": 1e-4}
     )
     profile = PROFILE.model_copy(update={"xrd": cell})
@@ -106,7 +108,7 @@ def test_an_objective_that_refinement_steers_towards_stops_at_its_esd():
     ],
 )
 def test_an_objective_without_its_numbers_is_refused(changes):
-    profile = PROFILE.model_copy(update={"xrd": PROFILE.xrd.model_copy(update=changes)})
+    profile = PROFILE.model_copy(update={"xrd": PROFILE.section("xrd").model_copy(update=changes)})
     with pytest.raises(InputError, match="objective"):
         prepare.diffraction_job(PATTERN, CORUNDUM, profile, stop={})
 
@@ -140,8 +142,8 @@ def test_a_target_that_no_pattern_has_is_refused():
 
 
 def test_a_steered_job_keeps_the_profiles_budgets_and_its_own_esd():
-    stop = PROFILE.xrd.stop.model_copy(update={"maximum_count_seconds": 300.0})
-    section = PROFILE.xrd.model_copy(
+    stop = PROFILE.section("xrd").stop.model_copy(update={"maximum_count_seconds": 300.0})
+    section = PROFILE.section("xrd").model_copy(
         update={"objective": "fractions", "wanted_esd": 0.5, "stop": stop}
     )
     profile = PROFILE.model_copy(update={"xrd": section})
@@ -158,7 +160,7 @@ def of_edge(path, edge_ev):
         np.array([edge_ev, edge_ev + 4.0]), ("a", "b"),
     )  # fmt: skip
     prior.save(path)
-    section = PROFILE.xas.model_copy(update={"prior": path})
+    section = PROFILE.section("xas").model_copy(update={"prior": path})
     return PROFILE.model_copy(update={"xas": section})
 
 

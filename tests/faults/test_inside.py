@@ -24,8 +24,7 @@ from materialsdock.night.sentinels.revisits import Revisits
 from materialsdock.night.system.clock_and_disk import Watch
 from materialsdock.night.system.heartbeats import alive
 from materialsdock.night.system.process import holder
-from materialsdock.profile.config import Motion
-from materialsdock.profile.sections import Night
+from materialsdock.profile.sections import Motion, Night
 from materialsdock.techniques.xrd.model import Diffractometer, PhaseFit
 from materialsdock.techniques.xrd.rietveld import limits
 from materialsdock.techniques.xrd.search.search import search

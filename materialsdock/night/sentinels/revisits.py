@@ -20,7 +20,7 @@ from materialsdock.night.sentinels.recorded import (
     places,
     slope,
 )
-from materialsdock.profile.config import Motion
+from materialsdock.profile.sections import Motion
 
 FADED = 0.05  # of the contrast
 FEWEST = 16

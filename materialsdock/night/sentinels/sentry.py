@@ -26,8 +26,7 @@ from materialsdock.night.sentinels.judges import Alarm
 from materialsdock.night.sentinels.proofs import brightest, dead, over, still_dead, still_weak
 from materialsdock.night.sentinels.recorded import LATEST, NONE_YET, SAME_EV, Readings
 from materialsdock.night.sentinels.revisits import revisits_of
-from materialsdock.profile.config import Motion
-from materialsdock.profile.sections import Conditions
+from materialsdock.profile.sections import Conditions, Motion
 
 REFERENCE = "reference"  # the stream of visits and proofs, which no learner is told
 WHO = "sentinel"

@@ -42,7 +42,7 @@ def files(tmp_path):
 
 def job(files, stop, seed=1):
     profile = PROFILE.model_copy(
-        update={"xas": PROFILE.xas.model_copy(update={"standards": files})}
+        update={"xas": PROFILE.section("xas").model_copy(update={"standards": files})}
     )
     measured = Measured(technique="xas", x=ENERGY, y=MIXTURE)
     settings = option_words.stop_options(stop)
