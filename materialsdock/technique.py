@@ -68,6 +68,7 @@ class Technique:
     export : module; FORMATS (name -> Format), nexus(source) -> items of the entry
     sentinels : module; visits(campaign, motion, share), dead(...), after_sweep(...), stuck(...)
     cli : function (app) that mounts the technique's own commands; None: it has none
+    order : among all techniques; lists begin with the lowest, which is the default where one is
     """
 
     name: str
@@ -90,17 +91,17 @@ class Technique:
     export: Part
     sentinels: Part
     cli: Part | None = None
+    order: int = 100
 
 
 @cache
 def known() -> Mapping[str, Technique]:
-    """Every installed technique by name, the project's own first.
+    """Every installed technique by name, in their order.
 
     Raises InputError for an entry point that does not give a Technique of its own name.
     """
-    found = importlib.metadata.entry_points(group=GROUP)
-    ours = [point for point in found if point.value.startswith("materialsdock.")]
-    return {point.name: _loaded(point) for point in (*ours, *(p for p in found if p not in ours))}
+    found = [_loaded(point) for point in importlib.metadata.entry_points(group=GROUP)]
+    return {each.name: each for each in sorted(found, key=lambda each: (each.order, each.name))}
 
 
 def named(name: str) -> Technique:

@@ -17,13 +17,14 @@ from materialsdock.formats.scans import even_grid as even_grid
 from materialsdock.formats.scans import of_measured
 from materialsdock.learning.stopping.rules import FIELDS
 from materialsdock.learning.stopping.settings import BUDGETS
-from materialsdock.model import Axis, Job, Measured, Observation, Sample, Scan, Structure
+from materialsdock.model import Axis, Job, Measured, Observation, Sample, Scan
 from materialsdock.profile.config import Profile
 from materialsdock.profile.sections import Stop
 from materialsdock.techniques.xas.edge import Edge
 from materialsdock.techniques.xas.grids import candidate_grid, expert_grid, start_grid
 from materialsdock.techniques.xas.standards import of_mixture
 from materialsdock.techniques.xrd.model import Diffractometer
+from materialsdock.techniques.xrd.phases.cif_files import read_structure as read_structure
 from materialsdock.techniques.xrd.rietveld.sensitivity import QUANTITIES
 from materialsdock.techniques.xrd.section import Xrd
 
@@ -39,15 +40,6 @@ def new_job_id(sample: str) -> str:
     """A readable, sortable, unique id: date, time, sample's letters and digits, random tail."""
     slug = "".join(c for c in sample if c.isascii() and c.isalnum())[:24] or "sample"
     return f"{time.strftime('%Y%m%d-%H%M%S')}-{slug}-{secrets.token_hex(2)}"
-
-
-def read_structure(path: Path, orientation: tuple[int, int, int] | None = None) -> Structure:
-    """A candidate phase from a CIF file; InputError when it cannot be read as text."""
-    try:
-        return Structure(path.stem, path.read_text(encoding="utf-8"), orientation)
-    except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or f"is no text: {error}"
-        raise InputError(why, where=str(path), remedy="name a readable CIF file") from error
 
 
 def stop_settings(stop: Stop, changes: Mapping[str, Any]) -> dict[str, Any]:

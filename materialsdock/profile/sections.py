@@ -210,26 +210,33 @@ def faults(error: ValidationError) -> str:
     )
 
 
-def joined(name: str, common: type[SectionT], parts: Mapping[str, type[Section]]) -> type[SectionT]:
-    """A section with the fields of `common`, then those of each part.
+def joined(
+    name: str,
+    first: type[SectionT],
+    parts: Mapping[str, type[Section]],
+    last: type[Section] | None = None,
+) -> type[SectionT]:
+    """A section with the fields of `first`, of each part, and of `last`.
 
     parts : by technique; a field that several define alike is one field
     Raises InputError naming both owners of a field that is defined in two ways.
     """
-    owners = dict.fromkeys(common.model_fields, "every technique")
-    known = dict(common.model_fields)
-    for owner, part in parts.items():
+    ends = {"every technique": first, "all techniques": last or first}
+    owners: dict[str, str] = {}
+    known: dict[str, FieldInfo] = {}
+    for owner, part in {**ends, **parts}.items():
         for field, info in part.model_fields.items():
-            before = known.setdefault(field, info)
-            if _meaning(before) != _meaning(info):
+            if _meaning(known.setdefault(field, info)) != _meaning(info):
                 raise InputError(
                     f"{field!r} of {owner} and of {owners[field]} are different things",
                     where=name,
                     remedy="give one of them another name",
                 )
             owners.setdefault(field, owner)
-    bases = (*reversed(dict.fromkeys(parts.values())), common)
-    return create_model(name, __base__=bases, __doc__=common.__doc__, __module__=common.__module__)
+    bases = dict.fromkeys((*([last] if last else []), *reversed(parts.values()), first))
+    return create_model(  # type: ignore[call-overload,no-any-return]
+        name, __base__=tuple(bases), __doc__=first.__doc__, __module__=first.__module__
+    )
 
 
 def _meaning(field: FieldInfo) -> tuple[Any, ...]:

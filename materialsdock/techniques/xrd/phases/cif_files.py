@@ -89,6 +89,15 @@ class FileRead:
     refused: tuple[str, ...] = ()
 
 
+def read_structure(path: Path, orientation: tuple[int, int, int] | None = None) -> Structure:
+    """A candidate phase from a CIF file; InputError when it cannot be read as text."""
+    try:
+        return Structure(path.stem, path.read_text(encoding="utf-8"), orientation)
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or f"is no text: {error}"
+        raise InputError(why, where=str(path), remedy="name a readable CIF file") from error
+
+
 def find_files(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
     """The CIF files of files and folder trees, sorted, and a sentence for each path that is none.
 
