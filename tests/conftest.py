@@ -23,6 +23,7 @@ from support.made_site import edge_mu
 from devices import channel_access
 from materialsdock.profile import simulation, siteroot
 
+pytest_plugins = ["support.postgresql"]  # a server for the tests that ask for one
 PEAKS = ((24.0, 900.0), (30.0, 400.0), (37.0, 1500.0), (44.0, 200.0), (47.0, 60.0))
 SPEED = 500.0
 HERE = Path(__file__).parent

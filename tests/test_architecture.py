@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from support.places import ROOT
 
-ROOT = Path(__file__).parents[1]
 ROOMS = ("materialsdock", "devices", "plans", "sim_devices")
 SOURCES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 FOREIGN = {
@@ -68,6 +68,26 @@ def test_files_stay_small(path):
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             assert node.end_lineno - node.lineno < 60, f"{node.name} is long"
+
+
+def words_imported(path: Path) -> set[str]:
+    """Dotted names, each with its module."""
+    words = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            words |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            words |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return words
+
+
+def test_no_test_file_imports_another():
+    for path in sorted((ROOT / "tests").rglob("*.py")):
+        for word in words_imported(path):
+            room, *rest = word.split(".")
+            assert room != "tests", f"{path.relative_to(ROOT)}: what tests share is in support"
+            is_test = any(part.startswith("test_") for part in (room, *rest))
+            assert not is_test, f"{path.relative_to(ROOT)} imports {word}"
 
 
 def test_import_contracts_hold():

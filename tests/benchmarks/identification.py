@@ -27,7 +27,7 @@ from identification_relatives import RIVALS, among_rivals, searches
 from identification_targets import targets
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from support.measured_data import SHARED
+from support.places import SHARED
 from support.structures import CORUNDUM, FLUORITE, LAB6, YTTRIA, ZINCITE, simulated
 
 from materialsdock.formats import read_measured

@@ -13,10 +13,10 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "faults"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 import numpy as np
 from night_memory import ROLES, courses, resident_mb, slopes
-from rig import Rig, rig, until, write_edge
+from support.faults.rig import Rig, rig, until, write_edge
 
 from materialsdock.campaign import demo
 from materialsdock.night.queue import estimate, history, queue

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from support.measured_data import SHARED
+from support.places import SHARED
 from support.structures import CORUNDUM, FLUORITE, LAB6, YTTRIA, ZINCITE
 
 from materialsdock.formats import read_measured

@@ -10,7 +10,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from support.measured_data import SHARED
+from support.places import SHARED
 
 from materialsdock.campaign import build, prepare
 from materialsdock.formats import read_measured

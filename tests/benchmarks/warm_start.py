@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import gemmi
 import numpy as np
-from support.measured_data import SHARED
+from support.places import SHARED
 from support.structures import CORUNDUM, FLUORITE, LAB6, ZINCITE, _lines
 
 from materialsdock.errors import MaterialsDockError

@@ -33,7 +33,7 @@ from scipy.optimize import least_squares
 from scipy.signal import peak_prominences, savgol_filter
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from support.measured_data import SHARED
+from support.places import SHARED
 from support.structures import CORUNDUM, FLUORITE, ZINCITE, simulated
 
 from materialsdock.formats import read_measured

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from support.places import ROOT
 
 from materialsdock.campaign import analysis, option_words, prepare
 from materialsdock.campaign.campaign import Campaign
@@ -19,7 +19,7 @@ from materialsdock.techniques.xas.simulate import simulate_xanes
 from materialsdock.views.report import overview, summary_json
 from materialsdock.views.report.page import render_report
 
-PROFILE = config.load("sim", Path(__file__).parents[2])
+PROFILE = config.load("sim", ROOT)
 ENERGY = np.linspace(6950.0, 7400.0, 901)
 SPECTRUM = Measured(technique="xas", x=ENERGY, y=simulate_xanes(ENERGY))
 

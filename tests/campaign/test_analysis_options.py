@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 from support.forward_model import Scene, planted
+from support.places import ROOT
 from support.structures import CORUNDUM, FLUORITE, LAB6, ZINCITE, cif, simulated
 from typer.testing import CliRunner
 
@@ -30,7 +30,7 @@ from materialsdock.techniques.xrd.search.search import SearchResult
 from materialsdock.views.report import overview, summary_json
 from materialsdock.views.report.page import render_report
 
-PROFILE = config.load("sim", Path(__file__).parents[2])
+PROFILE = config.load("sim", ROOT)
 RANGE = (25.0, 60.0)
 CUAU = cif("CuAu", "P 4/n m m :1", 129, (3.96, 3.96, 3.67),
            [("Cu1", "Cu", 0, 0, 0), ("Au1", "Au", 0, 0.5, 0.47)])  # fmt: skip

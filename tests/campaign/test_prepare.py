@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support import structures
+from support.places import ROOT
 
 from materialsdock.campaign import build, option_words, prepare
 from materialsdock.errors import InputError
@@ -17,7 +18,7 @@ from materialsdock.profile import config
 from materialsdock.profile.simulation import save_scene
 from materialsdock.techniques.xas.simulate import simulate_xanes
 
-PROFILE = config.load("sim", Path(__file__).parents[2])
+PROFILE = config.load("sim", ROOT)
 PATTERN = Measured(technique="xrd", x=np.linspace(20.0, 40.0, 1001), y=np.full(1001, 50.0))
 CORUNDUM = Sample("s", "xrd", 0, (structures.CORUNDUM, structures.ZINCITE))
 ENERGY = np.linspace(7000.0, 7300.0, 601)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from support import structures
+from support.places import ROOT
 
 from materialsdock.campaign import option_words, prepare
 from materialsdock.campaign.campaign import Campaign, same_place
@@ -16,7 +15,7 @@ from materialsdock.model import Measured, Observation, Sample
 from materialsdock.profile import config
 from materialsdock.techniques.xas.simulate import simulate_xanes
 
-PROFILE = config.load("sim", Path(__file__).parents[2])
+PROFILE = config.load("sim", ROOT)
 ENERGY = np.linspace(6950.0, 7400.0, 901)
 SPECTRUM = Measured(technique="xas", x=ENERGY, y=simulate_xanes(ENERGY))
 MIXTURE = (structures.CORUNDUM, structures.ZINCITE)

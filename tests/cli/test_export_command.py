@@ -12,7 +12,7 @@ import h5py
 import pytest
 import typer
 from nexusformat.nexus.validate import validate_application, validate_file
-from support.outcomes import absorption_outcome, diffraction_outcome
+from support.outcomes import absorption_outcome, diffraction_outcome, kept_in
 from typer.testing import CliRunner
 
 from materialsdock.cli import export_command
@@ -24,7 +24,6 @@ from materialsdock.night.queue import queue
 from materialsdock.rendering import files
 from materialsdock.rendering.files import ExportFault, place, replace_whole
 from materialsdock.views.report import summary_json
-from tests.ledger.test_export_kept import kept_in
 
 SETTINGS = {
     "profile": "sim",

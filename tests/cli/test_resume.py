@@ -9,13 +9,13 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
+from support.places import ROOT, TESTS
 
 from materialsdock.ledger.ledger import Ledger
 
-CHILD = Path(__file__).parents[1] / "support" / "measure_child.py"
+CHILD = TESTS / "support" / "measure_child.py"
 KILLS = 5
 
 
@@ -27,7 +27,7 @@ def nursery():
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(CHILD.parents[2])},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     with process:
         yield process

@@ -7,8 +7,8 @@ import subprocess
 import sys
 import time
 
-from checker import breaks
-from rig import calm, record, until, within
+from support.faults.checker import breaks
+from support.faults.rig import calm, record, until, within
 
 from materialsdock.night.control import intents
 from materialsdock.night.control.audit import Actor

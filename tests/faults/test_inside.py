@@ -10,8 +10,9 @@ import time
 
 import numpy as np
 import pytest
-from garbage import Garbage
-from rig import ROOT, edge_mu, record, until, within
+from support.faults.garbage import Garbage
+from support.faults.rig import edge_mu, record, until, within
+from support.places import ROOT
 from support.structures import FLUORITE, simulated
 
 from materialsdock.errors import ModelFault

@@ -8,10 +8,11 @@ import signal
 import time
 
 import pytest
-from rig import ROOT, record, until, within
+from support.faults.rig import record, until, within
+from support.places import ROOT
+from support.re_manager import ITEM, Manager
 
 from materialsdock.ledger.ledger import Ledger
-from tests.profiles.test_queueserver import ITEM, Manager
 
 pytestmark = [
     pytest.mark.skipif(

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from support.places import ROOT
 
 pytest.importorskip("distributed", reason="the extra `dask` is not installed")
 
@@ -181,7 +182,7 @@ def dask(command, *arguments):
     """A process of Dask's command line, as a site would start it."""
     program = [sys.executable, "-m", f"distributed.cli.dask_{command}", *arguments]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    root = str(Path(__file__).parents[2])
+    root = str(ROOT)
     return subprocess.Popen(program, env={**os.environ, "PYTHONPATH": root}, **quiet)
 
 

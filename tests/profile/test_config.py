@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from support.places import ROOT
 
 from materialsdock.errors import InputError, Refused
 from materialsdock.ledger.folder import DataDirectory
@@ -13,8 +14,6 @@ from materialsdock.profile import config, siteroot
 from materialsdock.sheets import jobs
 from materialsdock.sheets.entry import Entry
 from materialsdock.technique import resolved
-
-SITE = Path(__file__).parents[2]
 
 
 def write(tmp_path: Path, text: str) -> Path:
@@ -25,7 +24,7 @@ def write(tmp_path: Path, text: str) -> Path:
 
 
 def test_the_sim_profile_is_sound():
-    profile = config.load("sim", SITE)
+    profile = config.load("sim", ROOT)
     assert profile.section("xrd")
     assert profile.section("xas")
     assert profile.simulation
@@ -69,7 +68,7 @@ def test_a_profile_is_simulated_when_it_says_so(tmp_path):
     simulated = mine(tmp_path / "other", "simulated = true", "SIM:")
     assert simulated.simulated_by == simulated.simulation
     assert simulated.speed == 50
-    assert config.load("sim", SITE).simulated_by is not None
+    assert config.load("sim", ROOT).simulated_by is not None
 
 
 @pytest.mark.parametrize(
@@ -93,7 +92,7 @@ def test_nothing_is_simulated_for_a_real_instrument_that_can_be_rehearsed(tmp_pa
 
 def test_a_missing_profile_names_those_there_are():
     with pytest.raises(InputError, match="there is: sim"):
-        config.load("nope", SITE)
+        config.load("nope", ROOT)
 
 
 def test_broken_toml_is_refused_with_its_line(tmp_path):
@@ -108,7 +107,7 @@ def test_a_dotted_string_that_names_nothing_is_refused(dotted):
 
 
 def test_the_checkout_is_the_site():
-    assert siteroot.find() == SITE
+    assert siteroot.find() == ROOT
 
 
 def test_a_folder_that_is_no_site_is_refused(tmp_path, monkeypatch):
@@ -128,4 +127,4 @@ def test_a_shadowed_name_is_refused(tmp_path):
     with pytest.raises(Refused, match="taken by") as refused:
         siteroot.activate(tmp_path)
     assert str(Path(devices.__file__).parent) in str(refused.value)
-    siteroot.activate(SITE)
+    siteroot.activate(ROOT)

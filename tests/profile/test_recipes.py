@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
+from support.recipes import FOLDER, PROFILE, written
 
 from materialsdock.errors import InputError
-from materialsdock.profile import config, recipes
+from materialsdock.profile import recipes
 
-SITE = Path(__file__).parents[2]
-PROFILE = config.load("sim", SITE)
-FOLDER = SITE / "profiles" / "sim"
 SOUND = '[measure]\ntechnique = "xrd"\n'
-
-
-def written(folder, text, name="r"):
-    (folder / "recipes").mkdir(exist_ok=True)
-    (folder / "recipes" / f"{name}.toml").write_text(text)
-    return folder
 
 
 def refused(folder, name="r"):

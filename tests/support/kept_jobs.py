@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
+from support.places import ROOT
+from support.refining import Here
 from support.structures import LAB6, simulated
 
 from materialsdock.campaign import analysis, option_words, prepare
@@ -17,9 +17,7 @@ from materialsdock.techniques.xas.simulate import simulate_xanes
 from materialsdock.techniques.xrd.model import Diffractometer, Pattern
 from materialsdock.techniques.xrd.search.search import search
 from materialsdock.views.report import summary_json
-from tests.techniques.xrd.test_texture import Here
 
-ROOT = Path(__file__).parents[2]
 PROFILE = config.load("sim", ROOT)
 ENERGY = np.linspace(6950.0, 7400.0, 901)
 I0 = 40_000.0

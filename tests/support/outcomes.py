@@ -6,10 +6,13 @@ import math
 
 import numpy as np
 
+from materialsdock.ledger.ledger import Ledger
+from materialsdock.ledger.outcomes import packed
 from materialsdock.model import Decision, Job, Parameter, Proposal, Sample, Trial, Verdict
 from materialsdock.outcome import Outcome
 from materialsdock.techniques.xas.model import EdgeFit, Spectrum
 from materialsdock.techniques.xrd.model import Fit, Pattern, PhaseFit
+from materialsdock.views.report import summary_json
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&$\\frac{$"
 VOID = {"meta", "br", "img", "link", "input", "hr"}
@@ -176,3 +179,15 @@ def absorption_outcome() -> Outcome:
         ),
         curve=Spectrum(energy, mu, np.full(energy.size, 0.004)),
     )
+
+
+# --- in a ledger ----------------------------------------------------------------------------
+
+
+def kept_in(ledger: Ledger, outcome: Outcome) -> str:
+    job = outcome.job
+    ledger.add_job(job)
+    for decision in outcome.decisions:
+        ledger.add_decision(job.job_id, decision)
+    ledger.add_outcome(job.job_id, {**summary_json(outcome), **packed(outcome)})
+    return job.job_id

@@ -28,10 +28,11 @@ from materialsdock.optimisation.processes import TrialExecutor
 from materialsdock.protocols import RefinementEngine
 from materialsdock.techniques.xrd.model import Diffractometer, Fit, Pattern
 from materialsdock.techniques.xrd.rietveld.contacts import refined_crystal
+from materialsdock.techniques.xrd.rietveld.crystals import crystal_of
 from materialsdock.techniques.xrd.rietveld.limits import check_pattern, check_structures
 from materialsdock.techniques.xrd.rietveld.recipe import default_recipe
 from materialsdock.techniques.xrd.rietveld.rietx_engine import RietxEngine
-from materialsdock.techniques.xrd.rietveld.symmetric_shifts import crystal_of, freedoms, shifted
+from materialsdock.techniques.xrd.rietveld.symmetric_shifts import freedoms, shifted
 from materialsdock.theory.energy import Calculator, formula
 
 STARTUP_TRIALS = 12

@@ -1,7 +1,7 @@
 """Sentinels: pure judges of what was recorded, each with its false-alarm rate.
 
 They look at counts and rates that are in the ledger already, so they can be run anew at any time
-and give the same answer.  The rates are measured in tests/night/test_sentinels.py.
+and give the same answer.  The rates are measured in tests/night/sentinels/test_judges.py.
 """
 
 from __future__ import annotations

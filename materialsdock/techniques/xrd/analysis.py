@@ -23,9 +23,9 @@ from materialsdock.techniques.xrd.phases.answer import (
     phases_of,
 )
 from materialsdock.techniques.xrd.rietveld import engines
+from materialsdock.techniques.xrd.rietveld.crystals import crystal_of
 from materialsdock.techniques.xrd.rietveld.limits import check_pattern, check_structures
 from materialsdock.techniques.xrd.rietveld.recipe import SearchSpace
-from materialsdock.techniques.xrd.rietveld.symmetric_shifts import crystal_of
 from materialsdock.techniques.xrd.search.quantify import Standard
 from materialsdock.techniques.xrd.search.search import SearchResult, cut, search
 from materialsdock.techniques.xrd.search.second_look import findings

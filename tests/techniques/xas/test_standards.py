@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
+from support.places import ROOT
 
 from materialsdock.campaign import analysis, build, option_words, prepare
 from materialsdock.campaign.campaign import Campaign
@@ -18,7 +18,7 @@ from materialsdock.profile import config
 from materialsdock.techniques.xas import wanted_quantities
 from materialsdock.techniques.xas.simulate import simulate_xanes
 
-PROFILE = config.load("sim", Path(__file__).parents[3])
+PROFILE = config.load("sim", ROOT)
 ENERGY = np.arange(7000.0, 7300.0, 0.5)
 KINDS = {
     "low": {"e0_ev": 7110.0, "white_line": 0.3, "pre_edge_peak": 0.02},

@@ -29,6 +29,7 @@ from materialsdock.techniques.xrd.phases.crystal import (
 )
 from materialsdock.techniques.xrd.phases.powder_lines import powder_lines
 from materialsdock.techniques.xrd.phases.symmetry import with_symmetry
+from materialsdock.techniques.xrd.rietveld.crystals import read_document
 
 LARGEST_BYTES = 20_000_000
 MOST_BLOCKS = 2000
@@ -202,7 +203,7 @@ def read_file(path: str, called: str) -> FileRead:
 
 def _blocks(text: str, called: str) -> Iterator[gemmi.cif.Block]:
     try:
-        document = gemmi.cif.read_string(text)
+        document = read_document(text)
     except (ValueError, RuntimeError) as error:
         what = str(error).removeprefix("string:").strip().splitlines()[0][:200]
         raise InputError(f"is not a CIF: {what}", where=called) from error

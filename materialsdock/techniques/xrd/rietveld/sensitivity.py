@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import gemmi
 import numpy as np
 
 from materialsdock.errors import InputError, ModelFault
 from materialsdock.model import FloatArray, Structure
 from materialsdock.techniques.xrd.model import Diffractometer, Fit, Pattern
+from materialsdock.techniques.xrd.rietveld.crystals import crystal_of, crystals_of
 from materialsdock.techniques.xrd.rietveld.limits import check_structures
 
 FRACTION = "weight_fraction"
@@ -170,8 +170,8 @@ def _check_atoms(names: Sequence[str], structures: Sequence[Structure]) -> None:
     known = [
         f"{structure.name}.{site.label}"
         for structure in structures
-        for block in gemmi.cif.read_string(structure.cif)
-        for site in gemmi.make_small_structure_from_block(block).sites
+        for crystal in crystals_of(structure)
+        for site in crystal.sites
     ]
     if odd := [name for name in names if name.rsplit(".", 1)[0] not in known]:
         raise InputError(
@@ -193,18 +193,13 @@ def _check_angles(names: Sequence[str], structures: Sequence[Structure]) -> None
 
 def _free_angles(structure: Structure) -> tuple[str, ...]:
     """The angles that the space group leaves free."""
-    block = next(b for b in gemmi.cif.read_string(structure.cif) if _has_atoms(b))
-    group = gemmi.make_small_structure_from_block(block).spacegroup
+    group = crystal_of(structure).spacegroup
     system = group.crystal_system_str()
     if system == "triclinic":
         return ANGLES
     if system == "monoclinic":
         return (ANGLES["abc".index(group.monoclinic_unique_axis())],)
     return ("alpha",) if group.ext == "R" else ()
-
-
-def _has_atoms(block: gemmi.cif.Block) -> bool:
-    return bool(gemmi.make_small_structure_from_block(block).sites)
 
 
 def _slope(found: Derivatives, name: str) -> FloatArray:

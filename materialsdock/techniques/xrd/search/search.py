@@ -65,11 +65,6 @@ class SearchResult:
     ended: str
     texture: tuple[Texture, ...] = ()
 
-    @property
-    def finalists(self) -> tuple[Fit, ...]:
-        """The fits of the solutions, best first."""
-        return tuple(solution.fit for solution in self.solutions)
-
 
 def search(
     pattern: Pattern,

@@ -104,8 +104,3 @@ def bragg_weighted(pattern: Pattern, fit: Fit) -> float:
 
 def _points(pattern: Pattern, fwhm_deg: float) -> int:
     return max(3, round(fwhm_deg / float(np.median(np.diff(pattern.two_theta)))))
-
-
-def bragg_scale(pattern: Pattern, fit: Fit) -> float:
-    """Factor from Rwp with background to Rwp of the intensity above it."""
-    return bragg_weighted(pattern, fit) / fit.rwp if fit.rwp > 0 else 1.0
