@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from materialsdock.campaign.build import STEERED
-from materialsdock.campaign.prepare import read_structure
 from materialsdock.errors import InputError
 from materialsdock.model import Structure
+from materialsdock.techniques.xrd.phases.cif_files import read_structure
+from materialsdock.techniques.xrd.section import STEERED
 
 STOP_NUMBERS = {
     "threshold": float,

@@ -68,7 +68,7 @@ def refine(
             remedy="name a CIF file, or a structure store with --store",
         )
     data = DataDirectory(request.out)
-    job = prepare.diffraction_job(measured, sample, profile, stop={}, seed=request.seed)
+    job = prepare.job_for(measured, sample, profile, seed=request.seed)
     job = replace(job, settings={**job.settings, "analysis": _asked(job, request, how, data)})
     diffraction.check(job)
     with display(job) as watch:

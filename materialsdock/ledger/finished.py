@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 import materialsdock
-from materialsdock.campaign.observing import events
+from materialsdock.ledger.documents import events
 from materialsdock.ledger.ledger import Ledger, text
 from materialsdock.ledger.outcomes import outcome_of
 from materialsdock.model import Axis, FloatArray, Observation

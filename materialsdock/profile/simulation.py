@@ -38,6 +38,13 @@ def save_scene(path: Path, *, technique: str, **arrays: Any) -> Path:
     return path
 
 
+def add_to_scene(path: Path, arrays: Mapping[str, Any]) -> None:
+    """Write a scene file anew with `arrays`, in place of those of the same names."""
+    with np.load(path) as stored:
+        known = {key: stored[key] for key in stored.files}
+    np.savez(path, **{**known, **arrays})
+
+
 def free_port() -> int:
     """A port of loopback that nobody listens on, neither by TCP nor by UDP."""
     while True:

@@ -11,9 +11,8 @@ from typing import Any
 
 from materialsdock import technique
 from materialsdock.campaign import build, prepare
-from materialsdock.errors import InputError, MaterialsDockError
-from materialsdock.formats import scans
-from materialsdock.model import Axis, Job, Sample, Scan
+from materialsdock.errors import MaterialsDockError
+from materialsdock.model import Job, Sample, Scan
 from materialsdock.profile.config import Profile
 from materialsdock.sheets import planning, sheet_files
 from materialsdock.sheets.entry import Entry, Fault, refusal
@@ -55,18 +54,8 @@ def scene_of(entry: Entry, job: Job, profile: Profile) -> dict[str, Any] | None:
     if entry.replay is None or profile.simulated_by is None:
         return None
     measured = planning.read(entry.replay, job.sample.technique)
-    grid = Axis.of(job.settings["axis"]).grid
-    if job.sample.technique == "xrd":
-        measured = scans.cut(measured, float(grid[0]), float(grid[-1]))
-        if measured.x.size != grid.size:
-            raise InputError(
-                f"holds {measured.x.size} steps where the job began with {grid.size}",
-                where=entry.replay,
-                remedy="put the old file back, or measure anew",
-            )
-    found = prepare.scene(measured, job, profile)
-    if measured.count_time_s is not None and job.sample.technique == "xrd":
-        found["count_time_s"] = measured.count_time_s  # the job may count for another time
+    part = technique.named(job.sample.technique).scene()
+    found: dict[str, Any] = part.scene(part.replayed(measured, job), job, profile)
     return found
 
 

@@ -11,7 +11,8 @@ import numpy as np
 
 from materialsdock import technique
 from materialsdock.errors import InputError
-from materialsdock.formats import read_measured, scans
+from materialsdock.formats import read_measured
+from materialsdock.formats.scans import cut
 from materialsdock.model import Measured, Scan
 from materialsdock.profile import recipes
 from materialsdock.profile.config import Profile
@@ -51,7 +52,7 @@ class Plan:
             return measured
         if strict:
             _refuse_beyond(asked, measured, str(self.entry.replay))
-        return scans.cut(measured, *asked)
+        return cut(measured, *asked)
 
     @property
     def stop(self) -> dict[str, Any]:

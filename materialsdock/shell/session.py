@@ -18,11 +18,11 @@ from materialsdock.formats import read_measured
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.model import Job, Measured, Sample
 from materialsdock.outcome import Outcome
-from materialsdock.profile import config, siteroot
+from materialsdock.profile import asking, config, siteroot
 from materialsdock.profile.instrument import build_instrument, release
 from materialsdock.profile.simulation import running
 from materialsdock.protocols import Instrument
-from materialsdock.technique import resolved
+from materialsdock.technique import named, resolved
 from materialsdock.views.catalog import CatalogFeeder
 from materialsdock.views.report import overview, write_report
 
@@ -120,9 +120,9 @@ class Session:
         if live_plot:
             from bluesky.callbacks.mpl_plotting import LivePlot
 
-            xrd = campaign.job.sample.technique == "xrd"
-            x, y = ("two_theta", "counts") if xrd else ("mono_energy", "it")
-            watching.append(by_event(LivePlot(y, x, marker=".", linestyle="none")))
+            keys = named(campaign.job.sample.technique).keys
+            plot = LivePlot(keys.signal, keys.position, marker=".", linestyle="none")
+            watching.append(by_event(plot))
         self._watching = [self.engine.subscribe(watch) for watch in watching]
 
 
@@ -170,11 +170,10 @@ def _open(profile: config.Profile, root: Path, data: run.DataDirectory) -> Sessi
 
     from materialsdock.campaign import demo
 
-    stack, samples = ExitStack(), {}
+    stack = ExitStack()
+    samples: Mapping[str, tuple[Measured, Sample]] = {}
     if profile.simulated_by:
-        for technique in ("xrd", "xas"):
-            measured, known = demo.sample(technique)  # type: ignore[arg-type]
-            samples[known.name] = (measured, known)
+        samples = {known.name: (measured, known) for measured, known in demo.samples(profile)}
         if "EPICS_CA_SERVER_PORT" not in os.environ:
             simulation = profile.simulated_by
             stack.enter_context(
@@ -195,7 +194,8 @@ def _open(profile: config.Profile, root: Path, data: run.DataDirectory) -> Sessi
     engine = RunEngine({})
     if profile.beam:
         engine.install_suspender(run.beam_suspender(profile.beam, instrument))
-    shift = Job(prepare.new_job_id("session"), Sample("operator session", "xrd"))
+    technique = next(iter(profile.techniques), "")  # a session measures any of them
+    shift = Job(asking.new_job_id("session"), Sample("operator session", technique))
     ledger.add_job(shift)
     session = Session(
         profile, data, engine, instrument, ledger, catalog, samples, shift.job_id, stack

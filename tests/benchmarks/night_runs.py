@@ -18,9 +18,9 @@ import numpy as np
 from night_memory import ROLES, courses, resident_mb, slopes
 from support.faults.rig import Rig, rig, until, write_edge
 
-from materialsdock.campaign import demo
 from materialsdock.night.queue import estimate, history, queue
 from materialsdock.night.system.process import die_with
+from materialsdock.techniques.xrd import demo
 
 SPEED = 2000.0
 POINTS = 20  # of the edges of `duty`

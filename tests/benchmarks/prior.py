@@ -30,6 +30,7 @@ from materialsdock.learning.prior.library import LibraryPrior, Standard
 from materialsdock.learning.prior.placement import agreement, place, posterior, unplaced
 from materialsdock.model import Axis, FloatArray, Observation
 from materialsdock.techniques.xas.edge import K_EDGES, locate
+from materialsdock.techniques.xas.grids import prior_grid
 
 with warnings.catch_warnings():
     warnings.filterwarnings("ignore", category=DeprecationWarning)
@@ -176,7 +177,7 @@ def without(standards: Sequence[Measured], left_out: Measured, *, kin: bool) -> 
         for each in standards
         if each is not left_out and not (kin and each.material == left_out.material)
     ]
-    return learn(others, "Fe K")
+    return learn(others, "Fe K", prior_grid)
 
 
 def foreign() -> LibraryPrior:
@@ -186,7 +187,7 @@ def foreign() -> LibraryPrior:
         for element in ("Mn", "Cu")
         for each in read(element)
     ]
-    return learn(moved, "Fe K")
+    return learn(moved, "Fe K", prior_grid)
 
 
 def summary(found: Sequence[tuple[str, Curves]]) -> dict[str, Any]:

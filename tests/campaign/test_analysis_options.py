@@ -13,7 +13,7 @@ from support.places import ROOT
 from support.structures import CORUNDUM, FLUORITE, LAB6, ZINCITE, cif, simulated
 from typer.testing import CliRunner
 
-from materialsdock.campaign import analysis, build, prepare, run
+from materialsdock.campaign import analysis, prepare, run
 from materialsdock.cli import app, measure_command, refine_command
 from materialsdock.errors import InputError, MaterialsDockError, Refused
 from materialsdock.ledger.ledger import Ledger
@@ -21,7 +21,7 @@ from materialsdock.model import Measured, Sample, Trial
 from materialsdock.outcome import Outcome
 from materialsdock.profile import config
 from materialsdock.techniques.xrd import analysis as diffraction
-from materialsdock.techniques.xrd.model import Assessment, Solution
+from materialsdock.techniques.xrd.model import Assessment, Diffractometer, Solution
 from materialsdock.techniques.xrd.phases import answer
 from materialsdock.techniques.xrd.phases.store import StructureStore
 from materialsdock.techniques.xrd.rietveld.recipe import default_recipe
@@ -46,7 +46,7 @@ def saved(folder, name, pattern):
 def job_of(pattern, *structures, name="s", **changes):
     measured = Measured("xrd", pattern.two_theta, pattern.intensity, sigma=pattern.sigma)
     sample = Sample(name, "xrd", 0, structures)
-    job = prepare.diffraction_job(measured, sample, PROFILE, stop={})
+    job = prepare.job_for(measured, sample, PROFILE, stop={})
     return diffraction.with_analysis(job, {"trials": 1, "workers": 1, "range": RANGE} | changes)
 
 
@@ -115,7 +115,7 @@ def test_allowed_elements_are_those_of_the_composition_where_none_are_named():
 
 def one_fit(job, pattern, on_trial, first):
     """Instead of a search: the default recipe, accepted."""
-    diffractometer = build.diffractometer(job.settings["diffractometer"])
+    diffractometer = Diffractometer.of(job.settings["diffractometer"])
     phases = job.sample.structures
     recipe = default_recipe(pattern, phases, diffractometer)
     fit = RietxEngine().refine(pattern, phases, diffractometer, recipe)

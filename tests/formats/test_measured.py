@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.places import SHARED
 
+from materialsdock import technique
 from materialsdock.errors import InputError
-from materialsdock.formats import read_measured
+from materialsdock.formats import measured, read_measured
 from materialsdock.model import Measured
 
 X = np.round(20 + 0.02 * np.arange(50), 4)
@@ -137,6 +138,53 @@ def test_a_wrong_file_ends_in_one_sentence_with_its_place(tmp_path, text, says):
         read_measured(path)
     assert says in str(refused.value)
     assert str(path) in refused.value.where
+
+
+@pytest.fixture(params=[False, True], ids=["as installed", "the other way round"])
+def order(request, monkeypatch):
+    """Techniques in either order of their entry points."""
+    names = sorted(technique.known(), reverse=request.param)
+    known = {name: technique.named(name) for name in names}
+    monkeypatch.setattr(measured, "known", lambda: known)
+    return names
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (columns(" "), "xrd"),
+        (f"20.0 0.02 20.98\n{blocks(Y, 8)}", "xrd"),
+        (xdi("energy eV", "i0", "itrans"), "xas"),
+        ("".join(f"{7000 + i} 0.5\n" for i in range(50)), "xas"),
+    ],
+)
+def test_the_order_of_techniques_does_not_matter(tmp_path, order, text, found):
+    assert read_measured(write(tmp_path, text)).technique == found
+
+
+@pytest.mark.parametrize("x", [np.linspace(-200, 100, 50), np.full(50, np.nan)])
+def test_a_file_of_no_technique_asks_which_one(tmp_path, order, x):
+    path = write(tmp_path, "".join(f"{each:g} 5\n" for each in x))
+    with pytest.raises(InputError, match=r"x runs from .*--technique xas or --technique xrd"):
+        read_measured(path)
+
+
+def test_a_file_that_several_techniques_take_asks_which_one(tmp_path, order, monkeypatch):
+    for name in order:
+        monkeypatch.setattr(technique.named(name).formats(), "is_mine", lambda _: True)
+    path = write(tmp_path, columns(" "))
+    with pytest.raises(InputError, match="--technique xas or --technique xrd"):
+        read_measured(path)
+    assert read_measured(path, "xrd").technique == "xrd"
+    xdi_in_uxd = "_START=20\n_STEPSIZE=0.02\n# Column.1: energy eV\n# Column.2: mu\n_COUNTS\n"
+    path = write(tmp_path, xdi_in_uxd + blocks(Y, 8), "both.dat")
+    with pytest.raises(InputError, match="a file of xas and xrd"):
+        read_measured(path)
+
+
+def test_an_unknown_technique_is_refused_with_those_there_are(tmp_path):
+    with pytest.raises(InputError, match=r"no technique 'nmr'.*there is: x"):
+        read_measured(write(tmp_path, columns(" ")), "nmr")
 
 
 def test_binary_is_refused(tmp_path):

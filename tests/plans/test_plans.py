@@ -64,7 +64,7 @@ def rig(instrument, RE, tmp_path):
 
 def rows(documents, stream):
     """Every (seq_num, data) of a stream, in the order emitted."""
-    from materialsdock.campaign.observing import events
+    from materialsdock.ledger.documents import events
 
     uids = {d["uid"] for d in documents["descriptor"] if d["name"] == stream}
     return [

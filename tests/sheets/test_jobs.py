@@ -11,14 +11,15 @@ from support.recipes import FOLDER, PROFILE, written
 from materialsdock.campaign import build
 from materialsdock.campaign.prepare import job_for
 from materialsdock.errors import InputError
-from materialsdock.formats import scans
 from materialsdock.learning.counting.multipass_learner import MultiPassLearner
 from materialsdock.learning.counting.steered_learner import SteeredLearner
-from materialsdock.model import Axis, Measured, Sample
+from materialsdock.model import Axis, Measured, Sample, Scan
 from materialsdock.profile import config
 from materialsdock.sheets import jobs
 from materialsdock.sheets.entry import Entry
+from materialsdock.techniques.xas.job import of_edge, tabulated
 from materialsdock.techniques.xas.simulate import simulate_xanes
+from materialsdock.techniques.xrd.job import of_two_theta
 from materialsdock.techniques.xrd.phases.store import StructureStore
 
 REAL = PROFILE.model_copy(update={"simulated": False, "name": "real"})
@@ -131,7 +132,7 @@ def test_a_real_instrument_measures_the_range_of_an_element():
     grid = Axis.of(job.settings["axis"]).grid
     assert grid[[0, -1]].tolist() == [8829.0, 9279.0]
     assert job.settings["edge"] == "Cu K"
-    conventional = scans.of_edge(scans.tabulated("Cu", "K"), 8829.0, 9279.0)
+    conventional = of_edge(tabulated("Cu", "K"), 8829.0, 9279.0)
     assert job.settings["full_scan"]["points"] == conventional.x.size < grid.size
     by_range = made(entry(technique="xas", energy_start_ev=8829, energy_stop_ev=9279), REAL)
     assert by_range.settings["axis"] == job.settings["axis"]
@@ -140,19 +141,19 @@ def test_a_real_instrument_measures_the_range_of_an_element():
 def test_a_job_of_a_range_is_that_of_a_file_with_this_range():
     x = 10.0 + 0.02 * np.arange(1001)
     file = Measured("xrd", x, np.full(x.size, 9.0))
-    own = job_for(scans.of_two_theta(10.0, 30.0, 0.02), Sample("s", "xrd"), PROFILE)
+    own = job_for(of_two_theta(10.0, 30.0, 0.02), Sample("s", "xrd"), PROFILE)
     assert (
         own.settings["full_scan"]
         == job_for(file, Sample("s", "xrd"), PROFILE).settings["full_scan"]
     )
     with pytest.raises(InputError, match="without an edge"):
-        job_for(scans.Scan("xas", x + 7000), Sample("s", "xas"), PROFILE)
+        job_for(Scan("xas", x + 7000), Sample("s", "xas"), PROFILE)
 
 
 @pytest.mark.parametrize("wrong", [(5, 4, 0.1), (5, 6, 0.5), (5, 6, 0.0), (0, 100, 1e-6)])
 def test_a_range_that_is_no_scan_is_refused(wrong):
     with pytest.raises(InputError, match="is no scan of 50"):
-        scans.of_two_theta(*wrong)
+        of_two_theta(*wrong)
 
 
 def test_phases_come_from_the_store_by_id_or_name(files):

@@ -18,6 +18,7 @@ from materialsdock.learning.gp import kalman
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.model import Job, Sample
 from materialsdock.profile import config, simulation, siteroot
+from materialsdock.techniques.xrd.job import BY_PASS_ROBUST
 
 MOTION = {"settle_s": 0.1}
 SETTINGS = {
@@ -49,7 +50,7 @@ SETTINGS = {
             "velocity_deg_s": 5.0,
             **MOTION,
         },
-        "stop": {**prepare.BY_PASS_ROBUST, "threshold": 0.12, "minimum_points": 1},
+        "stop": {**BY_PASS_ROBUST, "threshold": 0.12, "minimum_points": 1},
     },
 }
 

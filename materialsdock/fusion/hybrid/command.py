@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from materialsdock.campaign import build, option_words, prepare
+from materialsdock.campaign import option_words
 from materialsdock.errors import InputError
 from materialsdock.formats import read_measured
 from materialsdock.fusion.hybrid.page import render_hybrid
@@ -19,7 +19,8 @@ from materialsdock.fusion.hybrid.search import hybrid_search
 from materialsdock.model import Sample
 from materialsdock.profile import config, siteroot
 from materialsdock.rendering.plain_page import write_page
-from materialsdock.techniques.xrd.model import Pattern
+from materialsdock.techniques.xrd import job as scanning
+from materialsdock.techniques.xrd.model import Diffractometer, Pattern
 from materialsdock.theory.energy import Calculator
 from materialsdock.views.report.summary import hybrid_json
 
@@ -71,14 +72,14 @@ def run(
     others = option_words.structures(request.others, ())
     profile = config.load(request.profile, siteroot.activate(request.site))
     sample = Sample(request.pattern.stem, "xrd", 0, (*candidates, *others))
-    job = prepare.diffraction_job(measured, sample, profile, stop={})
+    job = scanning.job(scanning.scan_of(measured), sample, profile, stop={})
     seconds = float(job.settings["full_scan"]["full_time_s"])
     sigma = np.sqrt(np.maximum(measured.y, 1.0)) if measured.sigma is None else measured.sigma
     counted = np.full(measured.x.size, seconds)
     found = hybrid_search(
         Pattern(measured.x, measured.y / seconds, sigma / seconds, counted),
         candidates,
-        build.diffractometer(job.settings["diffractometer"]),
+        Diffractometer.of(job.settings["diffractometer"]),
         calculator,
         others=others,
         trials=request.trials,

@@ -7,7 +7,7 @@ others: how far the sample covariance is trusted, how large the rest is, and how
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import gpytorch
@@ -19,7 +19,6 @@ from materialsdock.errors import InputError
 from materialsdock.learning.gp.hyperparameters import curvature_warp
 from materialsdock.learning.prior.library import STEP, LibraryPrior, Standard
 from materialsdock.model import FloatArray
-from materialsdock.techniques.xas.grids import region_grid
 
 RANGE_EV = (-100.0, 600.0)  # about e0; the standards may cover less
 LEARNED_EV = (-60.0, 150.0)  # where the leave-one-out likelihood looks
@@ -35,6 +34,8 @@ ROUNDS = 60
 START = np.log([0.7, 0.7, 0.02, 0.03])
 START_SD = 1.0
 
+Grid = Callable[[float, float], FloatArray]  # from, to [eV] relative to e0, finest on the edge
+
 
 @dataclass(frozen=True, eq=False)
 class Spread:
@@ -49,13 +50,13 @@ class Spread:
     u: FloatArray
 
 
-def learn(standards: Sequence[Standard], edge: str) -> LibraryPrior:
+def learn(standards: Sequence[Standard], edge: str, grid: Grid) -> LibraryPrior:
     """The prior of `edge` from at least three different standards.
 
     Repeats of a standard (within 0.02 of the edge step) are averaged first, or they would claim
     that every sample has been seen before.  Raises InputError when too few or too short.
     """
-    axis = common_axis(standards)
+    axis = common_axis(standards, grid)
     groups = distinct(standards, axis)
     if len(groups) < FEWEST:
         raise InputError(
@@ -86,8 +87,8 @@ def learn(standards: Sequence[Standard], edge: str) -> LibraryPrior:
     )
 
 
-def common_axis(standards: Sequence[Standard]) -> FloatArray:
-    """Energies (m,) [eV] relative to e0 that all standards cover, finest on the edge.
+def common_axis(standards: Sequence[Standard], grid: Grid) -> FloatArray:
+    """Energies (m,) [eV] relative to e0 that all standards cover, as `grid` lays them.
 
     Raises InputError naming those that reach less than 20 eV before or 50 eV behind the edge.
     """
@@ -104,7 +105,7 @@ def common_axis(standards: Sequence[Standard]) -> FloatArray:
         )
     lo = max(RANGE_EV[0], *(each.energy_ev[0] for each in standards))
     hi = min(RANGE_EV[1], *(each.energy_ev[-1] for each in standards))
-    return region_grid(lo, hi, 0.0, pre_step=2.0, edge_step=0.5, k_step=0.04)
+    return grid(lo, hi)
 
 
 def distinct(standards: Sequence[Standard], axis: FloatArray) -> list[list[Standard]]:

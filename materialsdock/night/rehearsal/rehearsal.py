@@ -15,14 +15,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from materialsdock.campaign import analysis, demo, prepare
+from materialsdock.campaign import analysis, prepare
 from materialsdock.campaign.campaign import Campaign
 from materialsdock.campaign.run import gate_for, plan_for, run_engine
 from materialsdock.errors import InputError, MaterialsDockError
 from materialsdock.ledger.ledger import Ledger
-from materialsdock.model import Axis, Job, Measured
+from materialsdock.model import Job
 from materialsdock.night.processes import simulated_changer
 from materialsdock.night.sentinels.of_sample import sentry_of
 from materialsdock.night.system.process import die_with
@@ -33,24 +31,16 @@ from materialsdock.profile.simulation import running
 from materialsdock.protocols import Instrument
 from materialsdock.sheets import jobs
 from materialsdock.sheets.entry import Entry
-from materialsdock.techniques.xas.simulate import simulate_xanes
+from materialsdock.technique import named
 
 PLACES = 90  # of the simulated changer; the place of a seed decides what is drawn there
 FASTEST = 2000.0  # instrument seconds per second
 
 
 def stand_in(job: Job, profile: Profile) -> dict[str, Any]:
-    """A scene for a sample that is not measured yet: the demonstration's, over the job's range.
-
-    Lines of fluorapatite stretched to the range, or an oxide's spectrum at the tabulated edge.
-    """
-    grid = Axis.of(job.settings["axis"]).grid
-    if job.sample.technique == "xas":
-        mu = simulate_xanes(grid, e0_ev=float(job.settings["learner"]["edge_ev"]))
-        return prepare.scene(Measured("xas", grid, mu, kind="simulated"), job, profile)
-    known, _ = demo.fluorapatite()
-    counts = np.interp(np.linspace(0, 1, grid.size), np.linspace(0, 1, known.y.size), known.y)
-    return prepare.scene(Measured("xrd", grid, counts, kind="simulated"), job, profile)
+    """A scene for a sample that is not measured yet: something likely, over the job's range."""
+    measured = named(job.sample.technique).scene().stand_in(job)
+    return prepare.scene(measured, job, profile)
 
 
 def on_loopback(profile: Profile) -> Profile:

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from materialsdock.campaign import observing
 from materialsdock.campaign.campaign import Campaign
 from materialsdock.campaign.steering import Steering
 from materialsdock.errors import DeviceFault
 from materialsdock.learning.people import FORCED
+from materialsdock.ledger.documents import events
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.model import Decision, Proposal
 from materialsdock.night.sentinels import judges
@@ -91,7 +91,7 @@ class Sentry:
         stream = self._streams.get(document.get("descriptor", ""))
         if stream not in ("primary", REFERENCE):
             return
-        rows = [data for _, data in observing.events(name, document)]
+        rows = [data for _, data in events(name, document)]
         new = Readings.of(self.technique, rows)
         if stream == "primary":
             self._counted(new)

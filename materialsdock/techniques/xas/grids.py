@@ -47,6 +47,11 @@ def expert_grid(lo: float, hi: float, e0: float, resolution: float) -> FloatArra
     return region_grid(lo, hi, e0, edge_step=resolution, k_step=0.1)
 
 
+def prior_grid(lo: float, hi: float) -> FloatArray:
+    """Where a library prior is kept, relative to its edge."""
+    return region_grid(lo, hi, 0.0, pre_step=2.0, edge_step=0.5, k_step=0.04)
+
+
 def candidate_step(resolution: float) -> float:
     """Step [eV] of `candidate_grid` on the edge: two a resolution [eV] at least."""
     return min(CANDIDATE_EV, resolution / 2)

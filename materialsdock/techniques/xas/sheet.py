@@ -81,31 +81,31 @@ def scan_of(plan: Plan) -> Scan:
 
     Raises InputError for a range that is missing, impossible, or beyond the file.
     """
-    from materialsdock.formats import scans
+    from materialsdock.techniques.xas import job
 
     measured = plan.replayed()
     if measured is None:
         edge = _named_edge(plan.entry) or _edge_within(plan.entry)
-        return scans.of_edge(edge, *(_range(plan, edge) or _around(edge, NEAR_EDGE_EV)))
+        return job.of_edge(edge, *(_range(plan, edge) or _around(edge, NEAR_EDGE_EV)))
     edge = _edge_of(plan.entry, measured)
     part = plan.part(_range(plan, edge), strict=plan.entry.energy_start_ev is not None)
-    return scans.of_measured(part, edge)
+    return job.scan_of(part, edge)
 
 
 def _named_edge(row: Any) -> Edge | None:
-    from materialsdock.formats import scans
+    from materialsdock.techniques.xas import job
 
     if row.element is None or row.edge is None:
         return None
-    return scans.tabulated(row.element, row.edge)
+    return job.tabulated(row.element, row.edge)
 
 
 def _edge_within(row: Any) -> Edge:
     """The one edge that a row's energies show."""
-    from materialsdock.formats import scans
+    from materialsdock.techniques.xas import job
 
     lo, hi = row.energy_start_ev or 0.0, row.energy_stop_ev or 0.0
-    below, beyond = scans.BEFORE_EDGE_EV, scans.BEYOND_EDGE_EV
+    below, beyond = job.BEFORE_EDGE_EV, job.BEYOND_EDGE_EV
     found = [edge for edge in TABLE if lo + below <= edge.energy_ev <= hi - beyond]
     if len(found) != 1:
         shown = ", ".join(edge.name for edge in found) or "none"

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from materialsdock.campaign import build
 from materialsdock.errors import InputError, MaterialsDockError, Refused
 from materialsdock.fusion.hybrid.search import hybrid_search
 from materialsdock.model import Job, Structure, Trial
@@ -121,7 +120,7 @@ def _searched(
     return search(
         pattern,
         job.sample.structures,
-        build.diffractometer(job.settings["diffractometer"]),
+        Diffractometer.of(job.settings["diffractometer"]),
         trials=options["trials"],
         seeds=tuple(options["seeds"]),
         workers=options["workers"],
@@ -148,7 +147,7 @@ def _identified(outcome: Outcome, pattern: Pattern, stage: Stage) -> Outcome:
     stage("identifying phases")
     structures, said = phases_of(
         pattern,
-        build.diffractometer(job.settings["diffractometer"]),
+        Diffractometer.of(job.settings["diffractometer"]),
         Path(options["store"]),
         allowed_elements(options, job.sample),
         engine=_engine(options),
@@ -182,7 +181,7 @@ def learned(
 
 
 def _space(job: Job, pattern: Pattern) -> tuple[SearchSpace, Diffractometer]:
-    diffractometer = build.diffractometer(job.settings["diffractometer"])
+    diffractometer = Diffractometer.of(job.settings["diffractometer"])
     return SearchSpace.of(pattern, job.sample.structures, diffractometer), diffractometer
 
 
@@ -213,7 +212,7 @@ def search_of(outcome: Outcome) -> dict[str, Any]:
     """What to keep of the outcome's search for later ones; {} where there was none."""
     if not outcome.trials or not isinstance(outcome.measured, Pattern):
         return {}
-    of = build.diffractometer(outcome.job.settings["diffractometer"])
+    of = Diffractometer.of(outcome.job.settings["diffractometer"])
     return {"search": remembered(outcome.measured, of, outcome.trials)}
 
 
@@ -231,7 +230,7 @@ def _weighed(outcome: Outcome, pattern: Pattern, stage: Stage) -> Outcome:
         found = hybrid_search(
             pattern,
             candidates,
-            build.diffractometer(of.settings["diffractometer"]),
+            Diffractometer.of(of.settings["diffractometer"]),
             _calculator(options),
             others=others,
             trials=options.get("energy_trials", 20),

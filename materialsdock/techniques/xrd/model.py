@@ -154,6 +154,15 @@ class Diffractometer:
     radius_mm: float = 217.5
     fwhm_deg: float = 0.1
 
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> Diffractometer:
+        """The diffractometer of a job, whose lists come back from the ledger as tuples."""
+        plain: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value
+            for key, value in settings.items()
+        }
+        return cls(**plain)
+
 
 @dataclass(frozen=True, eq=False)
 class Pattern:

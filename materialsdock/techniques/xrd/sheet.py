@@ -107,7 +107,7 @@ def scan_of(plan: Plan) -> Scan:
 
     Raises InputError for a range that is missing, impossible, or beyond the file.
     """
-    from materialsdock.formats import scans
+    from materialsdock.techniques.xrd import job
 
     angles = {key: plan.said(key) for key in ANGLES}
     start, stop, step = angles.values()
@@ -117,12 +117,12 @@ def scan_of(plan: Plan) -> Scan:
                 f"no {', '.join(missing)}",
                 remedy="fill these columns, or name a recipe that has them",
             )
-        return scans.of_two_theta(start, stop, step)
+        return job.of_two_theta(start, stop, step)
     own = plan.entry
     if own.two_theta_step is not None:
         raise InputError("a file is replayed on its own steps", remedy="leave two_theta_step empty")
     asked = None if start is None else (start, stop)
-    return scans.of_measured(plan.part(asked, strict=own.two_theta_start is not None))
+    return job.scan_of(plan.part(asked, strict=own.two_theta_start is not None))
 
 
 def structures(row: Any, profile: Profile) -> tuple[Structure, ...]:
@@ -148,10 +148,9 @@ def structures(row: Any, profile: Profile) -> tuple[Structure, ...]:
 
 def _phase(name: str, profile: Profile) -> Structure:
     from materialsdock.techniques.xrd.phases.answer import existing_store
-    from materialsdock.techniques.xrd.phases.cif_files import content, read_structure
+    from materialsdock.techniques.xrd.phases.cif_files import read_structure
 
     if is_file(name):
-        content(Path(name))  # bounds it before it is read as text
         return read_structure(Path(name))
     if profile.analysis.store is None:
         raise InputError(

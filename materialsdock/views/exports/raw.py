@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from materialsdock.campaign.build import diffractometer
 from materialsdock.errors import Refused
 from materialsdock.ledger.finished import Source
 from materialsdock.model import FloatArray
 from materialsdock.rendering.hdf5 import Field, Group, Link, data, with_unit
-from materialsdock.techniques.xrd.model import Pattern
+from materialsdock.techniques.xrd.model import Diffractometer, Pattern
 
 Items = dict[str, Field | Group | Link]
 DETECTOR = "/entry/instrument/detector"
@@ -60,7 +59,7 @@ def rotation(source: Source) -> Items:
     if not isinstance(source.outcome.measured, Pattern):
         return {}
     two_theta, _, _ = _counted(source)
-    of = diffractometer(source.outcome.job.settings["diffractometer"])
+    of = Diffractometer.of(source.outcome.job.settings["diffractometer"])
     coupled = of.geometry == "bragg_brentano"
     angle = two_theta / 2 if coupled else np.full(two_theta.size, np.nan)
     return {"rotation_angle": with_unit(angle, "degree")}
@@ -154,7 +153,7 @@ def _source(source: Source, tube: bool) -> Group:
 
 
 def _wavelengths(source: Source) -> FloatArray:
-    of = diffractometer(source.outcome.job.settings["diffractometer"])
+    of = Diffractometer.of(source.outcome.job.settings["diffractometer"])
     return np.array(of.wavelengths_angstrom, dtype=float)
 
 

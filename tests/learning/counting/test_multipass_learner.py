@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from materialsdock.campaign.prepare import BY_PASS_ROBUST
 from materialsdock.errors import ModelFault
 from materialsdock.learning.counting import allocation
 from materialsdock.learning.counting.multipass_learner import MultiPassLearner
 from materialsdock.learning.gp.cholesky import GridPosterior
 from materialsdock.learning.stopping.rules import RobustRule, lambda_history
 from materialsdock.model import Axis, Observation
+from materialsdock.techniques.xrd.job import BY_PASS_ROBUST
 
 GRID = 20 + 0.02 * np.arange(1200)
 FWHM = 0.12

@@ -23,6 +23,7 @@ from materialsdock.learning.prior.library import Standard, load
 from materialsdock.profile import config, siteroot
 from materialsdock.techniques.xas.commands import learn_prior
 from materialsdock.techniques.xas.edge import locate
+from materialsdock.techniques.xas.grids import prior_grid
 from materialsdock.techniques.xas.section import prior_file
 from materialsdock.techniques.xas.simulate import simulate_xanes
 from materialsdock.techniques.xas.standards import read_standard
@@ -60,7 +61,7 @@ def standards():
 
 @pytest.fixture(scope="module")
 def prior(standards):
-    return learning.learn(standards, "Fe K")
+    return learning.learn(standards, "Fe K", prior_grid)
 
 
 def counted(truth, places, seed=0):
@@ -91,31 +92,34 @@ def test_what_is_learned_describes_the_standards(prior, standards):
 
 
 def test_learning_again_gives_the_same(prior, standards):
-    again = learning.learn(standards, "Fe K")
+    again = learning.learn(standards, "Fe K", prior_grid)
     np.testing.assert_array_equal(again.sd, prior.sd)
     np.testing.assert_array_equal(again.u, prior.u)
 
 
 def test_what_is_learned_is_likelier_than_where_the_search_began(standards, monkeypatch):
-    found = learning.learn(standards, "Fe K").learned["log_likelihood_per_standard"]
+    found = learning.learn(standards, "Fe K", prior_grid).learned["log_likelihood_per_standard"]
     monkeypatch.setattr(learning, "ROUNDS", 0)
-    assert found > learning.learn(standards, "Fe K").learned["log_likelihood_per_standard"] + 1
+    assert (
+        found
+        > learning.learn(standards, "Fe K", prior_grid).learned["log_likelihood_per_standard"] + 1
+    )
 
 
 def test_repeats_count_once(prior, standards):
-    twice = learning.learn([*standards, replace(standards[0], name="again")], "Fe K")
+    twice = learning.learn([*standards, replace(standards[0], name="again")], "Fe K", prior_grid)
     assert twice.sources[-1] == "again"
     np.testing.assert_allclose(twice.mean, prior.mean, atol=1e-12)
     with pytest.raises(InputError, match="2 different standards among 4 files"):
-        learning.learn([*standards[:2], *standards[:2]], "Fe K")
+        learning.learn([*standards[:2], *standards[:2]], "Fe K", prior_grid)
 
 
 def test_short_spectra_are_refused_by_name(standards):
     short = replace(standards[1], energy_ev=np.linspace(-10, 300, 800), name="short one")
     with pytest.raises(InputError, match="short one"):
-        learning.learn([*standards, short], "Fe K")
+        learning.learn([*standards, short], "Fe K", prior_grid)
     with pytest.raises(InputError, match="no standards"):
-        learning.learn([], "Fe K")
+        learning.learn([], "Fe K", prior_grid)
 
 
 def test_the_kernel_is_one_symmetric_positive_function(prior):
@@ -176,7 +180,7 @@ def test_posterior_under_a_library_prior_is_dense_algebra(prior):
 
 @pytest.mark.parametrize(("unit", "offset"), [(1.0, 0.0), (0.15, -2.0), (3.0, 1.0)])
 def test_a_raw_spectrum_is_placed_whatever_its_unit(standards, unit, offset):
-    left_out = learning.learn(standards[1:], "Fe K")
+    left_out = learning.learn(standards[1:], "Fe K", prior_grid)
     truth = spectrum(GRID, *KINDS[0])
     at, y, noise = counted(truth, 24)
     kernel = placement.place(left_out, GRID[at], unit * y + offset, unit**2 * noise)
@@ -194,7 +198,7 @@ def test_placing_needs_numbers_that_differ(prior):
 
 
 def test_a_right_prior_agrees_and_too_few_counts_refuse_nothing(standards):
-    left_out = learning.learn(standards[1:], "Fe K")
+    left_out = learning.learn(standards[1:], "Fe K", prior_grid)
     at, y, noise = counted(spectrum(GRID, *KINDS[0]), 20)
     posterior = grown(placement.place(left_out, GRID[at], y, noise), at, y, noise)
     verdict = placement.agreement(posterior, posterior.log_likelihood + 9.0)
@@ -343,7 +347,7 @@ def test_real_iron_standards():
     edge = learn_prior.named_edge("Fe-K")
     known = [read_standard(path, edge) for path in files]
     left_out, others = known[0], known[1:]
-    learned = learning.learn(others, edge.name)
+    learned = learning.learn(others, edge.name, prior_grid)
     assert learned.edges_ev.size == len(others) - 1  # two foils are one standard
     truth = np.interp(GRID, left_out.e0_ev + left_out.energy_ev, left_out.flat)
     at, y, noise = counted(truth, 24)

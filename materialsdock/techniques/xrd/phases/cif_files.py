@@ -90,15 +90,6 @@ class FileRead:
     refused: tuple[str, ...] = ()
 
 
-def read_structure(path: Path, orientation: tuple[int, int, int] | None = None) -> Structure:
-    """A candidate phase from a CIF file; InputError when it cannot be read as text."""
-    try:
-        return Structure(path.stem, path.read_text(encoding="utf-8"), orientation)
-    except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or f"is no text: {error}"
-        raise InputError(why, where=str(path), remedy="name a readable CIF file") from error
-
-
 def find_files(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
     """The CIF files of files and folder trees, sorted, and a sentence for each path that is none.
 
@@ -157,6 +148,16 @@ def content(path: Path) -> bytes:
     if b"\0" in raw:
         raise InputError("is binary, not a CIF", where=str(path))
     return raw
+
+
+def read_structure(path: Path, orientation: tuple[int, int, int] | None = None) -> Structure:
+    """A candidate phase from a CIF file; InputError when it cannot be read as text."""
+    try:
+        text = content(path).decode("utf-8")
+    except UnicodeDecodeError as error:
+        why = f"is no text: {error}"
+        raise InputError(why, where=str(path), remedy="name a readable CIF file") from error
+    return Structure(path.stem, text.replace("\r\n", "\n").replace("\r", "\n"), orientation)
 
 
 def _no_waiting(path: str, flags: int) -> int:
