@@ -17,6 +17,7 @@ from materialsdock.model import Axis, Measured, Observation, Sample
 from materialsdock.profile import asking, config
 from materialsdock.profile.simulation import save_scene
 from materialsdock.techniques.xas.learner import weights
+from materialsdock.techniques.xas.options import regions
 from materialsdock.techniques.xas.simulate import simulate_xanes
 from materialsdock.techniques.xrd.job import even_grid
 
@@ -120,10 +121,10 @@ def test_a_region_is_worth_its_weight():
     grid = np.linspace(0.0, 10.0, 11)
     found = weights(grid, [(2.0, 4.0, 5.0)])
     assert found.tolist() == [1, 1, 5, 5, 5, 1, 1, 1, 1, 1, 1]
-    assert option_words.regions(["7100:7140:5"]) == ((7100.0, 7140.0, 5.0),)
+    assert regions(["7100:7140:5"]) == ((7100.0, 7140.0, 5.0),)
     for wrong in ("7100:7140", "7140:7100:5", "a:b:c", "1:2:0", "1:2:inf"):
         with pytest.raises(InputError, match="LO:HI:WEIGHT"):
-            option_words.regions(["1:2:3", wrong])
+            regions(["1:2:3", wrong])
 
 
 @pytest.mark.parametrize("measured", [PATTERN, SPECTRUM])

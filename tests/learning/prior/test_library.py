@@ -334,10 +334,10 @@ def test_a_profile_names_its_priors(site, tmp_path):
     profile = folder / "profile.toml"
     profile.write_text(profile.read_text().replace("[xas]\n", '[xas]\nprior = "Fe-K"\n', 1))
     assert config.load("sim", site).section("xas").prior == named
-    request = measure_command.Request(site=site, prior=Path("Fe-K"))
+    request = measure_command.Request.of(site=site, prior=Path("Fe-K"))
     with pytest.raises(InputError, match="no profile 'other'"):
         learn_prior.learn_prior(files, "Fe-K", None, "other")
-    assert request._goals(config.load("sim", site))["xas"].prior == named
+    assert request.applied(config.load("sim", site)).section("xas").prior == named
 
 
 def test_real_iron_standards():
