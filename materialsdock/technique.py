@@ -48,10 +48,16 @@ class Technique:
     counter : role of the device that counts at a single place
 
     section : pydantic class of the profile's section [name] (a profile.sections.Measuring)
-    sheet : module; Columns and RecipeKeys (pydantic classes: columns of a sheet, keys of
-        [measure] of a recipe), contradictions(row), scan_of(plan) -> Scan, applied(plan) -> section
-    options : module; Options (dataclass of command-line options), check(options, measured, sample,
-        profile), changes(options, section) -> changes of the section, structures(options)
+    sheet : module; Columns and RecipeKeys (pydantic classes of optional fields: columns of a
+        sheet, keys of [measure] of a recipe with faults() -> sentences), contradictions(row) ->
+        (columns, reason), located(row, folder) -> columns with absolute files, applied(section,
+        said) -> section with what row or recipe say, scan_of(plan) -> Scan (plan as in
+        profile.columns), structures(row, profile), STRUCTURES_IN (the column of these, or ""),
+        SETTINGS (columns on which its time depends), FACTS (columns that a job keeps)
+    options : module, quick to import; Options (dataclass of command-line options), checks(options,
+        measured, sample, profile, profile's folder) -> callables that refuse, changes(options,
+        profile's folder) -> changes of the section, of_analysis(options) -> changes of [analysis],
+        structures(options), ANEW (options that may change when a job goes on)
     formats : module; read(lines) -> Columns | None, is_mine(columns) -> bool,
         checked(columns, lines) -> Measured
     job : module; scan_of(measured) -> Scan, job(scan, sample, profile, *, stop, seed,
@@ -76,6 +82,11 @@ class Technique:
         dead(recorded, expected), after_sweep(recorded, axis, tolerance), stuck(decisions), each
         -> Alarm | None; without it those of materialsdock.soundness.ordinary
     cli : function (app) that mounts the technique's own commands; None: it has none
+    refine : module, quick to import, of what can be refined without measuring; Options (a
+        dataclass that `options` takes, too), described(options, sample, profile) -> sample,
+        settings(options, sample, seed) -> changes of the job's analysis, write(outcome, path
+        without ending) -> files by kind; None: nothing can
+    order : among all techniques; lists begin with the lowest, which is the default where one is
     """
 
     name: str
@@ -98,17 +109,18 @@ class Technique:
     export: Part
     sentinels: Part | None = None
     cli: Part | None = None
+    refine: Part | None = None
+    order: int = 100
 
 
 @cache
 def known() -> Mapping[str, Technique]:
-    """Every installed technique by name, the project's own first.
+    """Every installed technique by name, in their order.
 
     Raises InputError for an entry point that does not give a Technique of its own name.
     """
-    found = importlib.metadata.entry_points(group=GROUP)
-    ours = [point for point in found if point.value.startswith("materialsdock.")]
-    return {point.name: _loaded(point) for point in (*ours, *(p for p in found if p not in ours))}
+    found = [_loaded(point) for point in importlib.metadata.entry_points(group=GROUP)]
+    return {each.name: each for each in sorted(found, key=lambda each: (each.order, each.name))}
 
 
 def named(name: str) -> Technique:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from materialsdock.campaign.prepare import job_for, scene
 from materialsdock.model import Measured, Sample
-from materialsdock.profile import asking
 from materialsdock.profile.config import Profile
 from materialsdock.profile.simulation import save_scene
 from materialsdock.technique import named
@@ -23,7 +22,7 @@ def sample(technique: str) -> tuple[Measured, Sample]:
 
 def samples(profile: Profile) -> tuple[tuple[Measured, Sample], ...]:
     """One of each technique of the profile, by their places in the changer."""
-    found = [sample(technique) for technique in asking.techniques(profile)]
+    found = [sample(technique) for technique in profile.techniques]
     return tuple(sorted(found, key=lambda each: each[1].position))
 
 

@@ -27,7 +27,8 @@ from materialsdock.ledger.ledger import Ledger
 from materialsdock.ledger.outcomes import keep_outcome
 from materialsdock.model import Job, Outcome
 from materialsdock.profile import plans
-from materialsdock.profile.config import Profile, build_instrument, release
+from materialsdock.profile.config import Profile
+from materialsdock.profile.instrument import build_instrument, release
 from materialsdock.protocols import Instrument, Watch
 from materialsdock.views.catalog import CatalogFeeder, catalog_of
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from materialsdock import technique
 from materialsdock.campaign import analysis, build, option_words, prepare
 from materialsdock.campaign.run import DataDirectory
 from materialsdock.campaign.run import measure as run_measure
@@ -37,12 +38,15 @@ class Shown:
     data: DataDirectory = field(repr=False)
 
 
-def read_sample(
-    path: Path, cifs: Sequence[Path], orientations: Sequence[str], technique: str | None
-) -> tuple[Measured, Sample]:
-    """The measured file and the sample it stands for, named after the file."""
-    measured = read_measured(path, technique)
-    structures = option_words.structures(cifs, orientations)
+def read_sample(path: Path, name: str | None, request: Request) -> tuple[Measured, Sample]:
+    """The measured file and the sample it stands for, named after the file.
+
+    name : of the technique; None: as the file shows
+    """
+    measured = read_measured(path, name)
+    structures = ()
+    if own := request.own.get(measured.technique):
+        structures = technique.named(measured.technique).options().structures(own)
     return measured, Sample(path.stem, measured.technique, 0, structures)
 
 
@@ -88,11 +92,12 @@ def resume(request: Request, job_id: str) -> Shown:
             where=job_id,
             remedy="go on with `materialsdock refine FILE --resume`",
         )
-    request.check_store(job.sample)
+    request = replace(request, profile=job.settings["profile"], seed=job.seed)
+    request.check_resumed(job.sample)
     data = DataDirectory(request.out)
     job = analysis.with_analysis(job, request.of_analysis)
     analysis.check(job)
-    profile, site = replace(request, profile=job.settings["profile"], seed=job.seed).load()
+    profile, site = request.load()
     scene = Path(job.settings["scene"])
     if not scene.is_file():
         raise InputError(f"the scene {scene} is gone", where=job_id, remedy="measure it anew")

@@ -19,6 +19,7 @@ from materialsdock.night.processes import guard as guarding
 from materialsdock.night.status import state
 from materialsdock.night.system.systemd_units import unit_files
 from materialsdock.profile import config, siteroot
+from materialsdock.profile.instrument import build_instrument, release
 
 FORMAT = "%(asctime)s %(levelname)s %(message)s"
 
@@ -79,14 +80,14 @@ def safe_state(profile_name: str, site: Path | None, out: Path) -> dict[str, Any
     profile = config.load(profile_name, root)
     _beamline_of(profile, out)
     data = DataDirectory(out)
-    instrument = config.build_instrument(profile)
+    instrument = build_instrument(profile)
     try:
         failed = guarding.safe_state(instrument)
         night, untold = _halted(data)
         if night:  # it may have opened the shutter once more before it heard
             failed = guarding.safe_state(instrument)
     finally:
-        config.release(instrument)
+        release(instrument)
     try:
         with Ledger(data.ledger) as ledger:
             audit.record(ledger, audit.me(), "safe_state", {}, "; ".join(failed) or "done")

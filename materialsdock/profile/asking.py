@@ -1,4 +1,4 @@
-"""Looking up in a profile what every technique needs to make a job."""
+"""What every technique needs to make a job of a profile: its id, and when to stop."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from materialsdock import technique
-from materialsdock.errors import InputError
 from materialsdock.learning.stopping.rules import FIELDS
 from materialsdock.learning.stopping.settings import BUDGETS
-from materialsdock.profile.config import Profile, Stop
+from materialsdock.profile.sections import Stop
 
 
 def new_job_id(sample: str) -> str:
@@ -29,20 +27,3 @@ def stop_settings(stop: Stop, changes: Mapping[str, Any]) -> dict[str, Any]:
     own = {key: value for key, value in stop.model_dump().items() if value is not None}
     known = {"mode", "targets", *BUDGETS, *FIELDS[asked.get("mode", stop.mode)]}
     return {**{key: value for key, value in own.items() if key in known}, **asked}
-
-
-def section(profile: Profile, name: str) -> Any:
-    """The section of a technique, by its name; InputError where the profile has none."""
-    found = getattr(profile, name, None)
-    if found is None:
-        raise InputError(
-            f"profile {profile.name!r} has no [{name}] section",
-            where="profile.toml",
-            remedy=f"describe the instrument under [{name}] or choose another technique",
-        )
-    return found
-
-
-def techniques(profile: Profile) -> tuple[str, ...]:
-    """The names of the techniques that a profile has a section of."""
-    return tuple(name for name in technique.known() if getattr(profile, name, None) is not None)

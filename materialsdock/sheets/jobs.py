@@ -9,56 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from materialsdock import technique
 from materialsdock.campaign import analysis, build, prepare
-from materialsdock.errors import InputError, MaterialsDockError
-from materialsdock.model import Job, Sample, Scan, Structure
+from materialsdock.errors import MaterialsDockError
+from materialsdock.model import Job, Sample, Scan
 from materialsdock.profile.config import Profile
 from materialsdock.sheets import planning, sheet_files
 from materialsdock.sheets.entry import Entry, Fault, refusal
-from materialsdock.sheets.sheet_files import is_file
-from materialsdock.technique import named
-from materialsdock.techniques.xrd.phases.answer import existing_store
-from materialsdock.techniques.xrd.phases.cif_files import read_structure
-from materialsdock.techniques.xrd.rietveld.limits import check_structures
 
-
-def phases_of(entry: Entry, profile: Profile) -> tuple[Structure, ...]:
-    """The phases that an entry names, from CIF files and from the profile's store.
-
-    Raises InputError naming every one that cannot be had or is no crystal.
-    """
-    found, faults = [], []
-    for name in entry.phases:
-        try:
-            found.append(_phase(name, profile))
-        except InputError as fault:
-            faults.append(str(fault))
-    if faults:
-        raise InputError("; ".join(faults))
-    if found:
-        check_structures(found)
-    return tuple(found)
-
-
-def _phase(name: str, profile: Profile) -> Structure:
-    if is_file(name):
-        return read_structure(Path(name))
-    if profile.analysis.store is None:
-        raise InputError(
-            f"{name!r} is no CIF file, and the profile has no store of structures",
-            remedy="name a .cif file, or a store under [analysis]",
-        )
-    folder = Path(profile.analysis.store)
-    known = existing_store(folder).entries(aliases=True)
-    matching = [each for each in known if name in (each.entry_id, each.name)]
-    if len(matching) != 1:
-        ids = ", ".join(each.entry_id for each in matching[:5])
-        raise InputError(
-            f"{name!r} names {len(matching)} structures of the store",
-            where=str(folder),
-            remedy=f"give one of the ids {ids}" if ids else "see `materialsdock store list`",
-        )
-    return matching[0].structure()
+FACTS = ("sample_id", "owner", "hazard", "comment")  # columns that a job keeps as they are
 
 
 def job_of(entry: Entry, profile: Profile, profile_folder: Path, seed: int = 0) -> Job:
@@ -67,9 +26,9 @@ def job_of(entry: Entry, profile: Profile, profile_folder: Path, seed: int = 0) 
     Raises InputError when recipe, files or ranges of the entry do not make one.
     """
     plan = planning.planned(entry, profile, profile_folder)
-    facts = ("sample_id", "composition", "owner", "hazard", "comment")
-    metadata = {key: value for key in facts if (value := getattr(entry, key))}
-    structures = phases_of(entry, plan.profile)
+    sheet = technique.named(plan.technique).sheet()
+    metadata = {key: value for key in (*FACTS, *sheet.FACTS) if (value := getattr(entry, key))}
+    structures = sheet.structures(entry, plan.profile)
     sample = Sample(entry.known_as, plan.technique, entry.position, structures, metadata)
     count_time_s = plan.said("count_time_s")
     job = prepare.job_for(
@@ -94,7 +53,7 @@ def scene_of(entry: Entry, job: Job, profile: Profile) -> dict[str, Any] | None:
     if entry.replay is None or profile.simulated_by is None:
         return None
     measured = planning.read(entry.replay, job.sample.technique)
-    part = named(job.sample.technique).scene()
+    part = technique.named(job.sample.technique).scene()
     found: dict[str, Any] = part.scene(part.replayed(measured, job), job, profile)
     return found
 
@@ -143,7 +102,8 @@ def _faults(entry: Entry, profile: Profile, profile_folder: Path, sound: set[str
     plan = tried("recipe", lambda: planning.planned(entry, profile, profile_folder))
     if plan is None:
         return faults
-    tried("phases", lambda: phases_of(entry, plan.profile))
+    sheet = technique.named(plan.technique).sheet()
+    tried(sheet.STRUCTURES_IN, lambda: sheet.structures(entry, plan.profile))
     scan = None
     if entry.replay or profile.simulated_by is None:
         scan = tried("replay" if entry.replay else "range", lambda: planning.scan_of(plan))
@@ -166,7 +126,7 @@ def _place_faults(entry: Entry, profile: Profile) -> Iterator[tuple[str, str]]:
 
 
 def _limit_fault(scan: Scan, plan: planning.Plan) -> str:
-    limits = getattr(plan.profile, plan.technique).limits
+    limits = plan.profile.section(plan.technique).limits
     if limits is None or (limits[0] <= scan.x[0] and scan.x[-1] <= limits[1]):
         return ""
     return (

@@ -15,9 +15,11 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+from materialsdock import technique
 from materialsdock.errors import InputError
+from materialsdock.profile.columns import BETWEEN
 from materialsdock.sheets.bounds import check_archive, content, parsed
-from materialsdock.sheets.entry import BETWEEN, NUMBERS, Entry, Fault, entry_of, refusal, shared
+from materialsdock.sheets.entry import NUMBERS, Entry, Fault, entry_of, refusal, shared
 from materialsdock.sheets.parser_child import MOST_COLUMNS, MOST_ROWS
 
 ENDINGS = (".csv", ".xlsx", ".toml", ".json")
@@ -76,18 +78,11 @@ def _line(fault: Fault) -> int:
 
 
 def located(entry: Entry, folder: Path) -> Entry:
-    """The entry with its relative files taken from `folder`; ids of the store stay as they are."""
-    files = {
-        "phases": tuple(str(folder / p) if is_file(p) else p for p in entry.phases),
-        "standards": tuple(str(folder / p) for p in entry.standards),
-        "replay": None if entry.replay is None else str(folder / entry.replay),
-    }
+    """The entry with its relative files taken from `folder`."""
+    files = {"replay": None if entry.replay is None else str(folder / entry.replay)}
+    for each in technique.known().values():
+        files |= each.sheet().located(entry, folder)
     return entry.model_copy(update=files)
-
-
-def is_file(phase: str) -> bool:
-    """Whether a phase is named by its CIF file, not by its id or name in the store."""
-    return "/" in phase or phase.casefold().endswith((".cif", ".cif.gz"))
 
 
 def _table_of(path: Path, raw: bytes) -> Table:

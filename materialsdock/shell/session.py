@@ -19,6 +19,7 @@ from materialsdock.knowledge.past_searches import searches
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.model import Job, Measured, Outcome, Sample
 from materialsdock.profile import asking, config, plans, siteroot
+from materialsdock.profile.instrument import build_instrument, release
 from materialsdock.profile.simulation import running
 from materialsdock.protocols import Instrument
 from materialsdock.technique import named, resolved
@@ -184,8 +185,8 @@ def _open(profile: config.Profile, root: Path, data: run.DataDirectory) -> Sessi
                     seed=0,
                 )
             )
-    instrument = config.build_instrument(profile)
-    stack.callback(config.release, instrument)
+    instrument = build_instrument(profile)
+    stack.callback(release, instrument)
     plans.check(profile)
     ledger = stack.enter_context(Ledger(data.ledger))
     catalog = stack.enter_context(catalog_of(profile, data))
@@ -193,7 +194,7 @@ def _open(profile: config.Profile, root: Path, data: run.DataDirectory) -> Sessi
     engine = RunEngine({})
     if profile.beam:
         engine.install_suspender(run.beam_suspender(profile, instrument))
-    technique = next(iter(asking.techniques(profile)), "")  # a session measures any of them
+    technique = next(iter(profile.techniques), "")  # a session measures any of them
     shift = Job(asking.new_job_id("session"), Sample("operator session", technique))
     ledger.add_job(shift)
     session = Session(

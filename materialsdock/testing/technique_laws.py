@@ -200,6 +200,7 @@ def without_options_nothing_changes(subject: Subject) -> None:
     """Who asks for nothing gets what the profile says."""
     options, (measured, sample) = subject.technique.options(), subject.what
     assert is_dataclass(options.Options)
+    assert isinstance(options.Options, type)
     asked = options.Options()
     options.check(asked, measured, sample, subject.profile)
     assert not options.changes(asked, subject.profile.section(subject.technique.name))

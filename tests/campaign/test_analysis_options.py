@@ -25,6 +25,7 @@ from materialsdock.techniques.xrd import analysis as diffraction
 from materialsdock.techniques.xrd.model import Assessment, Diffractometer, Solution
 from materialsdock.techniques.xrd.phases import answer
 from materialsdock.techniques.xrd.phases.store import StructureStore
+from materialsdock.techniques.xrd.refine import Options
 from materialsdock.techniques.xrd.rietveld.recipe import default_recipe
 from materialsdock.techniques.xrd.rietveld.rietx_engine import RietxEngine
 from materialsdock.techniques.xrd.search.search import SearchResult
@@ -100,10 +101,11 @@ def test_a_store_without_the_elements_is_refused(store):
     with pytest.raises(InputError, match="holds no structure made of He"):
         analysis.check(job_of(pattern, store=str(store), elements=["He"]))
     analysis.check(job_of(pattern, ZINCITE, store="/nowhere"))  # not needed with structures
+    asked = measure_command.Request.of(store=store)
     with pytest.raises(InputError, match="leave out --cif, or --store"):
-        measure_command.Request(store=store).check_store(Sample("s", "xrd", 0, (ZINCITE,)))
+        asked.check_resumed(Sample("s", "xrd", 0, (ZINCITE,)))
     with pytest.raises(InputError, match="name the store"):
-        measure_command.Request(elements="Zn,O").check_store(Sample("s", "xrd"))
+        measure_command.Request.of(elements="Zn,O").check_resumed(Sample("s", "xrd"))
 
 
 def test_allowed_elements_are_those_of_the_composition_where_none_are_named():
@@ -130,12 +132,12 @@ def one_fit(job, pattern, on_trial, first):
 def test_an_unknown_pattern_is_identified_refined_and_reported(store, tmp_path, monkeypatch):
     monkeypatch.setattr(diffraction, "_searched", one_fit)
     path = saved(tmp_path, "unknown", simulated([(ZINCITE, 1.0)]))
-    request = measure_command.Request(
-        out=tmp_path / "out", trials=1, workers=1, store=store, elements="Zn,Al,O"
-    )
-    measured, sample = measure_command.read_sample(path, [], [], "xrd")
-    how = refine_command.How(seeds=1, range=RANGE)
-    shown, written = refine_command.refine(request, how, measured, sample)
+    request = measure_command.Request.of(
+        kinds={"xrd": Options}, out=tmp_path / "out", trials=1, workers=1, store=store,
+        elements="Zn,Al,O", seeds=1, range=RANGE,
+    )  # fmt: skip
+    measured, sample = measure_command.read_sample(path, "xrd", request)
+    shown, written = refine_command.refine(request, measured, sample)
     said = summary_json(shown.outcome)
     assert [phase["name"] for phase in said["phases"]] == ["zincite"]
     assert said["phases"][0]["a"] == pytest.approx(3.2498, abs=1e-3)
@@ -145,14 +147,16 @@ def test_an_unknown_pattern_is_identified_refined_and_reported(store, tmp_path, 
     page = shown.report.read_text()
     assert "Identification of phases" in page
     assert "made of Al, O, Zn only" in page
-    assert written.is_file()
+    assert written["cif"].is_file()
 
 
 def test_no_confident_match_is_an_end_with_a_report(store, tmp_path, capsys):
     path = saved(tmp_path, "unknown", simulated([(LAB6, 1.0)]))
-    request = measure_command.Request(out=tmp_path / "out", trials=1, workers=1, store=store)
-    measured, sample = measure_command.read_sample(path, [], [], "xrd")
-    done = refine_command.refine(request, refine_command.How(seeds=1), measured, sample)
+    request = measure_command.Request.of(
+        kinds={"xrd": Options}, out=tmp_path / "out", trials=1, workers=1, store=store, seeds=1
+    )
+    measured, sample = measure_command.read_sample(path, "xrd", request)
+    done = refine_command.refine(request, measured, sample)
     refine_command.show(*done, True)
     said = json.loads(capsys.readouterr().out)
     assert said["verdict"] == "no confident match"

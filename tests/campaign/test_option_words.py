@@ -13,6 +13,7 @@ from materialsdock.cli import measure_command
 from materialsdock.errors import InputError
 from materialsdock.model import Measured, Sample, Structure
 from materialsdock.profile import config
+from materialsdock.techniques.xrd.options import structures_of
 
 PROFILE = config.load("sim", ROOT)
 SPECTRUM = Measured(technique="xas", x=np.linspace(7000.0, 7300.0, 601), y=np.zeros(601))
@@ -42,10 +43,10 @@ def test_an_orientation_goes_to_its_phase(tmp_path):
     cifs = [tmp_path / "a.cif", tmp_path / "b.cif"]
     for cif in cifs:
         cif.write_text("data_x")
-    a, b = option_words.structures(cifs, ["b=0,0,1"])
+    a, b = structures_of(cifs, ["b=0,0,1"])
     assert a.preferred_orientation is None
     assert b.preferred_orientation == (0, 0, 1)
-    (only,) = option_words.structures(cifs[:1], ["1,0,-2"])
+    (only,) = structures_of(cifs[:1], ["1,0,-2"])
     assert only.preferred_orientation == (1, 0, -2)
 
 
@@ -54,12 +55,12 @@ def test_a_wrong_orientation_is_refused(tmp_path, word):
     cif = tmp_path / "a.cif"
     cif.write_text("data_x")
     with pytest.raises(InputError, match="preferred-orientation"):
-        option_words.structures([cif], [word])
+        structures_of([cif], [word])
 
 
 def test_a_missing_cif_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"gone\.cif"):
-        option_words.structures([tmp_path / "gone.cif"], [])
+        structures_of([tmp_path / "gone.cif"], [])
 
 
 @pytest.mark.parametrize(
@@ -67,31 +68,31 @@ def test_a_missing_cif_is_refused(tmp_path):
     [
         (SPECTRUM, {"objective": "fractions", "esd": 1.0}, ["--objective, --esd", "xrd only"]),
         (SPECTRUM, {"wanted": ("zincite.a",)}, ["--wanted", "xrd only"]),
-        (PATTERN, {"prior": Path("gone.npz"), "regions": ("25:30:2",)}, ["--prior, --region"]),
+        (PATTERN, {"prior": Path("gone.npz"), "region": ("25:30:2",)}, ["--prior, --region"]),
         (PATTERN, {"esd": 1.0}, ["--esd 1", "objective peaks"]),
         (PATTERN, {"esd": 0.0}, ["--esd 0 is not a positive number"]),
         (PATTERN, {"esd": -1.0, "objective": "fractions"}, ["--esd -1 is not a positive"]),
         (PATTERN, {"wanted": ("zincite.a",)}, ["--wanted zincite.a", "objective peaks"]),
         (PATTERN, {"objective": "best"}, ["'best'", "peaks, profile, fractions, parameter"]),
-        (SPECTRUM, {"regions": ("7400:7500:2",)}, ["7400:7500", "7000 to 7300 eV"]),
+        (SPECTRUM, {"region": ("7400:7500:2",)}, ["7400:7500", "7000 to 7300 eV"]),
         (SPECTRUM, {"prior": Path("gone.npz")}, ["gone.npz", "prior learn"]),
         (
             SPECTRUM,
-            {"stop": ("foo=1",), "regions": ("a:b:c",), "prior": Path("gone.npz"), "esd": -1.0},
+            {"stop": ("foo=1",), "region": ("a:b:c",), "prior": Path("gone.npz"), "esd": -1.0},
             ["'foo=1'", "'a:b:c'", "gone.npz", "--esd -1"],
         ),
     ],
 )
 def test_options_that_would_be_ignored_or_say_nothing_are_refused_together(measured, given, named):
     with pytest.raises(InputError) as refused:
-        measure_command.Request(**given).check(measured, Sample("s", measured.technique))
+        measure_command.Request.of(**given).check(measured, Sample("s", measured.technique))
     for words in named:
         assert words in str(refused.value)
 
 
 def test_a_structure_is_not_ignored_either():
     with pytest.raises(InputError, match="--cif given for a measurement of xas"):
-        measure_command.Request().check(SPECTRUM, Sample("s", "xas", 0, (CORUNDUM,)))
+        measure_command.Request.of(cif=[Path("corundum.cif")]).check(SPECTRUM, Sample("s", "xas"))
 
 
 @pytest.mark.parametrize(
@@ -99,23 +100,24 @@ def test_a_structure_is_not_ignored_either():
     [
         (PATTERN, {"objective": "fractions", "esd": 1.0}),
         (PATTERN, {"objective": "parameter", "esd": 1e-4, "wanted": ("corundum.a",)}),
-        (SPECTRUM, {"regions": ("7100:7140:5",), "stop": ("e0_sd=0.1",), "count_time_s": 2.0}),
+        (SPECTRUM, {"region": ("7100:7140:5",), "stop": ("e0_sd=0.1",), "count_time_s": 2.0}),
     ],
 )
 def test_options_that_fit_are_not_refused(measured, given):
-    measure_command.Request(**given).check(measured, Sample("s", measured.technique))
+    measure_command.Request.of(**given).check(measured, Sample("s", measured.technique))
 
 
 def test_another_objective_does_not_keep_what_the_profile_wants():
-    wants = PROFILE.xrd.model_copy(
+    wants = PROFILE.section("xrd").model_copy(
         update={"objective": "parameter", "wanted": ("corundum.a",), "wanted_esd": 1e-4}
     )
     profile = PROFILE.model_copy(update={"xrd": wants})
-    goals = measure_command.Request(objective="fractions", esd=1.0)._goals(profile)["xrd"]
+    asked = measure_command.Request.of(objective="fractions", esd=1.0)
+    goals = asked.applied(profile).section("xrd")
     assert (goals.objective, goals.wanted, goals.wanted_esd) == ("fractions", (), 1.0)
 
 
 def test_a_job_that_goes_on_keeps_its_options(tmp_path):
-    given = measure_command.Request(out=tmp_path, stop=("threshold=0.1",), prior=Path("fe.npz"))
+    given = measure_command.Request.of(out=tmp_path, stop=("threshold=0.1",), prior=Path("fe.npz"))
     with pytest.raises(InputError, match="--resume: --stop, --prior cannot be changed"):
         measure_command.resume(given, "job")

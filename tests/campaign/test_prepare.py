@@ -16,6 +16,7 @@ from materialsdock.model import Axis, Measured, Observation, Sample
 from materialsdock.profile import asking, config
 from materialsdock.profile.simulation import save_scene
 from materialsdock.techniques.xas.learner import weights
+from materialsdock.techniques.xas.options import regions
 from materialsdock.techniques.xas.simulate import simulate_xanes
 from materialsdock.techniques.xrd.job import even_grid
 from materialsdock.testing import crystals
@@ -87,12 +88,14 @@ def test_job_ids_are_safe_as_file_names():
 
 
 def test_an_objective_that_refinement_steers_towards_stops_at_its_esd():
-    section = PROFILE.xrd.model_copy(update={"objective": "fractions", "wanted_esd": 0.5})
+    section = PROFILE.section("xrd").model_copy(
+        update={"objective": "fractions", "wanted_esd": 0.5}
+    )
     profile = PROFILE.model_copy(update={"xrd": section})
     job = prepare.job_for(PATTERN, CORUNDUM, profile, stop={})
     assert job.settings["stop"]["targets"] == {"weight_fraction_esd": 0.5}
     assert isinstance(build.learner(job), SteeredLearner)
-    cell = PROFILE.xrd.model_copy(
+    cell = PROFILE.section("xrd").model_copy(
         update={"objective": "parameter", "wanted": ("corundum.a",), "wanted_esd": 1e-4}
     )
     profile = PROFILE.model_copy(update={"xrd": cell})
@@ -109,7 +112,7 @@ def test_an_objective_that_refinement_steers_towards_stops_at_its_esd():
     ],
 )
 def test_an_objective_without_its_numbers_is_refused(changes):
-    profile = PROFILE.model_copy(update={"xrd": PROFILE.xrd.model_copy(update=changes)})
+    profile = PROFILE.model_copy(update={"xrd": PROFILE.section("xrd").model_copy(update=changes)})
     with pytest.raises(InputError, match="objective"):
         prepare.job_for(PATTERN, CORUNDUM, profile, stop={})
 
@@ -118,10 +121,10 @@ def test_a_region_is_worth_its_weight():
     grid = np.linspace(0.0, 10.0, 11)
     found = weights(grid, [(2.0, 4.0, 5.0)])
     assert found.tolist() == [1, 1, 5, 5, 5, 1, 1, 1, 1, 1, 1]
-    assert option_words.regions(["7100:7140:5"]) == ((7100.0, 7140.0, 5.0),)
+    assert regions(["7100:7140:5"]) == ((7100.0, 7140.0, 5.0),)
     for wrong in ("7100:7140", "7140:7100:5", "a:b:c", "1:2:0", "1:2:inf"):
         with pytest.raises(InputError, match="LO:HI:WEIGHT"):
-            option_words.regions(["1:2:3", wrong])
+            regions(["1:2:3", wrong])
 
 
 @pytest.mark.parametrize("measured", [PATTERN, SPECTRUM])
@@ -143,8 +146,8 @@ def test_a_target_that_no_pattern_has_is_refused():
 
 
 def test_a_steered_job_keeps_the_profiles_budgets_and_its_own_esd():
-    stop = PROFILE.xrd.stop.model_copy(update={"maximum_count_seconds": 300.0})
-    section = PROFILE.xrd.model_copy(
+    stop = PROFILE.section("xrd").stop.model_copy(update={"maximum_count_seconds": 300.0})
+    section = PROFILE.section("xrd").model_copy(
         update={"objective": "fractions", "wanted_esd": 0.5, "stop": stop}
     )
     profile = PROFILE.model_copy(update={"xrd": section})
@@ -161,7 +164,7 @@ def of_edge(path, edge_ev):
         np.array([edge_ev, edge_ev + 4.0]), ("a", "b"),
     )  # fmt: skip
     prior.save(path)
-    section = PROFILE.xas.model_copy(update={"prior": path})
+    section = PROFILE.section("xas").model_copy(update={"prior": path})
     return PROFILE.model_copy(update={"xas": section})
 
 

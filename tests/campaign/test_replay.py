@@ -33,8 +33,8 @@ def prior(path):
 
 
 def absorption(folder, *, library=False, velocity=50.0):
-    motion = PROFILE.xas.motion.model_copy(update={"velocity": velocity})
-    section = PROFILE.xas.model_copy(
+    motion = PROFILE.section("xas").motion.model_copy(update={"velocity": velocity})
+    section = PROFILE.section("xas").model_copy(
         update={
             "motion": motion,
             "regions": ((7100.0, 7130.0, 5.0),),
@@ -50,7 +50,9 @@ def steered():
     pattern = structures.simulated([(MIXTURE[0], 0.6), (MIXTURE[1], 0.4)])
     few = slice(400, 1000)
     measured = Measured("xrd", pattern.two_theta[few], pattern.intensity[few])
-    section = PROFILE.xrd.model_copy(update={"objective": "fractions", "wanted_esd": 0.5})
+    section = PROFILE.section("xrd").model_copy(
+        update={"objective": "fractions", "wanted_esd": 0.5}
+    )
     profile = PROFILE.model_copy(update={"xrd": section})
     stop = option_words.stop_options(["maximum_points=1500"])
     return measured, prepare.job_for(measured, Sample("s", "xrd", 0, MIXTURE), profile, stop=stop)

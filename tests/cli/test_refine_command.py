@@ -13,6 +13,7 @@ from support.structures import simulated
 from materialsdock.cli import measure_command, refine_command
 from materialsdock.errors import InputError
 from materialsdock.model import Trial
+from materialsdock.techniques.xrd.refine import Options
 from materialsdock.techniques.xrd.report.cif import write_cif
 from materialsdock.techniques.xrd.report.figures import search as search_figure
 from materialsdock.testing.crystals import LAB6
@@ -30,12 +31,13 @@ def files(tmp_path_factory):
 
 
 def refine(files, out, trials, *, resume=False):
-    request = measure_command.Request(out=out, trials=trials, workers=1)
-    how = refine_command.How(seeds=1, range=RANGE, resume=resume)
-    measured, sample = measure_command.read_sample(
-        files / "LaB6.xy", [files / "LaB6.cif"], [], "xrd"
-    )
-    return refine_command.refine(request, how, measured, sample)
+    request = measure_command.Request.of(
+        kinds={"xrd": Options}, out=out, trials=trials, workers=1, cif=[files / "LaB6.cif"],
+        seeds=1, range=RANGE, resume=resume,
+    )  # fmt: skip
+    measured, sample = measure_command.read_sample(files / "LaB6.xy", "xrd", request)
+    shown, written = refine_command.refine(request, measured, sample)
+    return shown, written["cif"]
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +48,7 @@ def done(files, tmp_path_factory):
 
 def test_it_prints_one_json_object_with_the_answer(done, capsys):
     (shown, cif), _ = done
-    refine_command.show(shown, cif, True)
+    refine_command.show(shown, {"cif": cif}, True)
     said = json.loads(capsys.readouterr().out)
     assert said["verdict"] == "accept"
     assert said["rwp"] / said["r_exp"] == pytest.approx(said["gof"])
@@ -63,7 +65,7 @@ def test_it_prints_one_json_object_with_the_answer(done, capsys):
 
 def test_it_tells_a_person_the_verdict(done, capsys):
     (shown, cif), _ = done
-    refine_command.show(shown, cif, False)
+    refine_command.show(shown, {"cif": cif}, False)
     said = capsys.readouterr().out
     assert "verdict: accept" in said
     assert "left-out blocks" in said

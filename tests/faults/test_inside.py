@@ -22,8 +22,7 @@ from materialsdock.night.sentinels.proofs import still_weak
 from materialsdock.night.system.clock_and_disk import Watch
 from materialsdock.night.system.heartbeats import alive
 from materialsdock.night.system.process import holder
-from materialsdock.profile.config import Motion
-from materialsdock.profile.sections import Night
+from materialsdock.profile.sections import Motion, Night
 from materialsdock.soundness import judges
 from materialsdock.soundness.readings import Readings
 from materialsdock.techniques.xas.revisits import Revisits

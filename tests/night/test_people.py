@@ -350,8 +350,8 @@ def made_safe(tmp_path, monkeypatch, night):
     (tmp_path / "run").mkdir(exist_ok=True)
     (tmp_path / "run" / "port").write_text("1")
     monkeypatch.setenv("EPICS_CA_SERVER_PORT", "1")
-    monkeypatch.setattr(serve_command.config, "build_instrument", lambda profile: "instrument")
-    monkeypatch.setattr(serve_command.config, "release", lambda instrument: None)
+    monkeypatch.setattr(serve_command, "build_instrument", lambda profile: "instrument")
+    monkeypatch.setattr(serve_command, "release", lambda instrument: None)
     reach = lambda instrument: reached.append(len(intents.pending(night[1], "done"))) or []  # noqa: E731
     monkeypatch.setattr(serve_command.guarding, "safe_state", reach)
     return lambda: (serve_command.safe_state("sim", None, tmp_path), reached)

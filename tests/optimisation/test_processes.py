@@ -19,7 +19,7 @@ from support.places import ROOT
 from materialsdock.errors import InputError, ModelFault
 from materialsdock.optimisation.executors import trial_executor
 from materialsdock.optimisation.processes import GIB, Executor
-from materialsdock.profile.config import Analysis
+from materialsdock.profile.sections import Analysis
 
 FEW_SECONDS = 20.0
 

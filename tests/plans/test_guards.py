@@ -21,6 +21,7 @@ from materialsdock.errors import DeviceFault, Refused
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.model import Job, Sample
 from materialsdock.profile import config, siteroot
+from materialsdock.profile.instrument import build_instrument, release
 from plans.adaptive import learn
 from plans.attempts import Attempts
 from plans.guards import Conditions, Gate
@@ -33,9 +34,9 @@ QUICK = {"hold_proof_s": 0.3, "hysteresis_s": 1.0, "beam": ("ring", 50.0, 90.0)}
 
 @pytest.fixture(scope="module")
 def instrument(beamline):
-    found = config.build_instrument(config.load("sim", siteroot.activate()))
+    found = build_instrument(config.load("sim", siteroot.activate()))
     yield found
-    config.release(found)
+    release(found)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from materialsdock.night.processes import supervisor
 from materialsdock.profile import config, siteroot
 from materialsdock.sheets import jobs
 from materialsdock.sheets.entry import Entry
+from materialsdock.technique import resolved
 
 
 def write(tmp_path: Path, text: str) -> Path:
@@ -24,8 +25,8 @@ def write(tmp_path: Path, text: str) -> Path:
 
 def test_the_sim_profile_is_sound():
     profile = config.load("sim", ROOT)
-    assert profile.xrd
-    assert profile.xas
+    assert profile.section("xrd")
+    assert profile.section("xas")
     assert profile.simulation
     assert {"two_theta", "mono", "shutter", "ring"} <= set(profile.devices)
 
@@ -102,7 +103,7 @@ def test_broken_toml_is_refused_with_its_line(tmp_path):
 @pytest.mark.parametrize("dotted", ["no.such:thing", "json:nothing"])
 def test_a_dotted_string_that_names_nothing_is_refused(dotted):
     with pytest.raises(InputError, match=dotted):
-        config.resolve(dotted)
+        resolved(dotted)
 
 
 def test_the_checkout_is_the_site():

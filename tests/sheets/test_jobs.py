@@ -81,7 +81,7 @@ def test_the_entry_goes_before_the_recipe_and_the_recipe_before_the_profile(file
     of_recipe = made(edge(files, recipe="exafs")).settings
     of_entry = made(edge(files, recipe="exafs", count_time_s=3.0, threshold=0.2)).settings
     seconds = [s["learner"]["count_time_s"] for s in (of_profile, of_recipe, of_entry)]
-    assert seconds == [PROFILE.xas.count_time_s, 2.0, 3.0]
+    assert seconds == [PROFILE.section("xas").count_time_s, 2.0, 3.0]
     assert of_recipe["stop"]["maximum_seconds"] == 7200.0
     assert (of_recipe["stop"]["threshold"], of_entry["stop"]["threshold"]) == (0.05, 0.2)
     assert "maximum_seconds" not in of_profile["stop"]
@@ -245,7 +245,7 @@ def test_limits_of_axes_and_changer_and_absent_sections_are_kept(files):
         {
             **REAL.model_dump(by_alias=True),
             "positions": 2,
-            "xrd": {**REAL.xrd.model_dump(), "limits": (20.0, 60.0)},
+            "xrd": {**REAL.section("xrd").model_dump(), "limits": (20.0, 60.0)},
             "xas": None,
         }
     )

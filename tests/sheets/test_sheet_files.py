@@ -9,8 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.sheet_samples import ROWS, book, refused, write
 
-from materialsdock.sheets.entry import ELEMENTS, Entry
+from materialsdock.sheets.entry import Entry
 from materialsdock.sheets.sheet_files import read_sheet, write_sheet, write_template
+from materialsdock.techniques.xas.sheet import ELEMENTS
 
 visible = st.text(st.characters(exclude_categories=["C", "Z"]), max_size=30)
 names = st.one_of(visible, visible.map(lambda t: f"={t}"), visible.map(lambda t: f"'-{t}"))

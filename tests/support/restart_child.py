@@ -20,6 +20,7 @@ from materialsdock.campaign.campaign import Campaign
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.model import Job, Sample
 from materialsdock.profile import config, simulation, siteroot
+from materialsdock.profile.instrument import build_instrument, release
 
 AWAY_S = 1.0
 PLACE = 3
@@ -69,7 +70,7 @@ def main(folder: Path, technique: str, delay_s: float) -> None:
             lambda d: d.step == 4 and threading.Timer(delay_s, accident).start()
         )
         profile = config.load("sim", root)
-        instrument = config.build_instrument(profile)
+        instrument = build_instrument(profile)
         instrument.owner.claim(7)
 
         def report(kind: str, words: str) -> None:
@@ -92,7 +93,7 @@ def main(folder: Path, technique: str, delay_s: float) -> None:
                 "steps": len(campaign.decisions),
             }
         finally:
-            config.release(instrument)
+            release(instrument)
             beamline.kill()
     print(json.dumps(found), flush=True)
 

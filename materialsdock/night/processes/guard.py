@@ -27,6 +27,7 @@ from materialsdock.night.system.heartbeats import Beat, Heart
 from materialsdock.night.system.process import Lock, die_with, runs
 from materialsdock.night.system.systemd_notify import ManagedHeart
 from materialsdock.profile import config, siteroot
+from materialsdock.profile.instrument import build_instrument, release
 from materialsdock.protocols import Instrument
 
 log = logging.getLogger(__name__)
@@ -178,7 +179,7 @@ def instrument_of(profile: config.Profile) -> Instrument:
     """The instrument, as soon as it answers: a guard waits for its IOC."""
     while True:
         try:
-            return config.build_instrument(profile)
+            return build_instrument(profile)
         except MaterialsDockError as error:
             log.warning("%s", error)
             time.sleep(1.0)
@@ -195,7 +196,7 @@ def serve(profile: config.Profile, data: DataDirectory) -> None:
         heart.phase("busy")
         guard.run()
         heart.stopping()
-        config.release(guard.instrument)
+        release(guard.instrument)
     lock.release()
 
 

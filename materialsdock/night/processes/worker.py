@@ -33,7 +33,8 @@ from materialsdock.night.queue.faults import fault_of
 from materialsdock.night.sentinels.of_sample import sentry_of, waits_for
 from materialsdock.night.system import heartbeats
 from materialsdock.night.system.heartbeats import Heart
-from materialsdock.profile import config, plans
+from materialsdock.profile import plans
+from materialsdock.profile.instrument import build_instrument, release
 from materialsdock.protocols import Instrument
 from materialsdock.sheets import jobs
 from materialsdock.sheets.entry import Entry
@@ -222,7 +223,7 @@ def main() -> None:
     """`python -m materialsdock.night.processes.worker`: started by the daemon only."""
     with child("worker") as role, Ledger(role.data.ledger) as ledger:
         try:
-            instrument = config.build_instrument(role.profile)
+            instrument = build_instrument(role.profile)
             plans.check(role.profile)
             epoch = take_over(instrument, ledger)
         except MaterialsDockError as error:
@@ -232,7 +233,7 @@ def main() -> None:
             worker = Worker(role, instrument, heart, ledger, epoch)
             role.line.listen()
             worker.serve()
-            config.release(instrument)
+            release(instrument)
 
 
 if __name__ == "__main__":

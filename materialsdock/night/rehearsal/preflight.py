@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from materialsdock import technique
 from materialsdock.errors import Unreachable
 from materialsdock.model import FloatArray
 from materialsdock.night.queue import estimate
@@ -26,9 +27,7 @@ from materialsdock.sheets import jobs
 from materialsdock.sheets.entry import Entry, Fault, refusal
 
 DIFFERENT = 3  # samples of one recipe that are rehearsed, where their settings differ
-SETTINGS = ("technique", "element", "edge", "energy_start_ev", "energy_stop_ev", "two_theta_start",
-            "two_theta_stop", "two_theta_step", "count_time_s", "threshold", "maximum_points",
-            "maximum_minutes", "replay")  # fmt: skip
+SETTINGS = ("technique", "count_time_s", "threshold", "maximum_points", "maximum_minutes", "replay")
 
 
 @dataclass(frozen=True)
@@ -83,8 +82,11 @@ def body_of(entry: Entry) -> dict[str, Any]:
 def chosen(entries: Sequence[Entry]) -> dict[str, list[Entry]]:
     """The samples to rehearse by key: the first of each, and some whose settings differ."""
     found: defaultdict[str, dict[str, Entry]] = defaultdict(dict)
+    of_techniques = [
+        column for each in technique.known().values() for column in each.sheet().SETTINGS
+    ]
     for entry in entries:
-        same = json.dumps([getattr(entry, name) for name in SETTINGS])
+        same = json.dumps([getattr(entry, name) for name in (*SETTINGS, *of_techniques)])
         of_key = found[key_of(body_of(entry))]
         if len(of_key) < DIFFERENT:
             of_key.setdefault(same, entry)

@@ -26,6 +26,7 @@ from materialsdock.night.sentinels.of_sample import sentry_of
 from materialsdock.night.system.process import die_with
 from materialsdock.profile import config, plans, siteroot
 from materialsdock.profile.config import Profile
+from materialsdock.profile.instrument import build_instrument, release
 from materialsdock.profile.simulation import running
 from materialsdock.protocols import Instrument
 from materialsdock.sheets import jobs
@@ -116,7 +117,7 @@ def rehearse(profile: Profile, root: Path, order: Mapping[str, Any], work: Path)
         simulation.module, root, {}, prefix=simulation.prefix, speed=simulation.speed,
         seed=int(order["seed"]), folder=work / simulated_changer.FOLDER,
     ):  # fmt: skip
-        instrument = config.build_instrument(profile)
+        instrument = build_instrument(profile)
         plans.check(profile)
         for each in order["entries"]:
             entry = Entry.model_validate(each)
@@ -126,7 +127,7 @@ def rehearse(profile: Profile, root: Path, order: Mapping[str, Any], work: Path)
                                   number == 0 and order["analyse"])  # fmt: skip
                 line = {"sample_id": entry.sample_id, "seed": seed, **found}
                 print(json.dumps(line), flush=True)
-        config.release(instrument)
+        release(instrument)
 
 
 def main() -> None:

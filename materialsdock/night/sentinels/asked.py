@@ -7,7 +7,7 @@ from typing import Protocol, cast
 
 from materialsdock import technique
 from materialsdock.model import Axis, Decision, FloatArray, Job, Proposal
-from materialsdock.profile.config import Motion
+from materialsdock.profile.sections import Motion
 from materialsdock.soundness import ordinary
 from materialsdock.soundness.judges import Alarm
 from materialsdock.soundness.readings import Readings

@@ -12,8 +12,7 @@ from materialsdock.learning.counting.steered_learner import SteeredLearner
 from materialsdock.model import Axis, Job
 from materialsdock.protocols import Learner
 from materialsdock.techniques.xrd.model import Diffractometer
-
-STEERED = ("fractions", "parameter")
+from materialsdock.techniques.xrd.section import STEERED
 
 
 def learner(job: Job) -> Learner:

@@ -24,6 +24,7 @@ from materialsdock.profile import config, siteroot
 from materialsdock.techniques.xas.commands import learn_prior
 from materialsdock.techniques.xas.edge import locate
 from materialsdock.techniques.xas.grids import prior_grid
+from materialsdock.techniques.xas.section import prior_file
 from materialsdock.techniques.xas.simulate import simulate_xanes
 from materialsdock.techniques.xas.standards import read_standard
 
@@ -326,17 +327,17 @@ def test_a_profile_names_its_priors(site, tmp_path):
     folder = site / "profiles" / "sim"
     named = folder / "priors" / "Fe-K.prior.npz"
     assert said["prior"] == str(named)
-    assert config.prior_file(Path("Fe-K"), folder, Path()) == named
-    assert config.prior_file(Path("a/mine.npz"), folder, Path("b")) == Path("b/a/mine.npz")
+    assert prior_file(Path("Fe-K"), folder, Path()) == named
+    assert prior_file(Path("a/mine.npz"), folder, Path("b")) == Path("b/a/mine.npz")
     with pytest.raises(InputError, match=r"no library prior 'Mn-K'.*there is: Fe-K"):
-        config.prior_file(Path("Mn-K"), folder, Path())
+        prior_file(Path("Mn-K"), folder, Path())
     profile = folder / "profile.toml"
     profile.write_text(profile.read_text().replace("[xas]\n", '[xas]\nprior = "Fe-K"\n', 1))
-    assert config.load("sim", site).xas.prior == named
-    request = measure_command.Request(site=site, prior=Path("Fe-K"))
+    assert config.load("sim", site).section("xas").prior == named
+    request = measure_command.Request.of(site=site, prior=Path("Fe-K"))
     with pytest.raises(InputError, match="no profile 'other'"):
         learn_prior.learn_prior(files, "Fe-K", None, "other")
-    assert request._goals(config.load("sim", site))["xas"].prior == named
+    assert request.applied(config.load("sim", site)).section("xas").prior == named
 
 
 def test_real_iron_standards():

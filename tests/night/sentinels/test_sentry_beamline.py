@@ -17,6 +17,7 @@ from materialsdock.night.sentinels import sentry as sentry_module
 from materialsdock.night.sentinels.of_sample import sentry_of
 from materialsdock.night.sentinels.sentry import Sentry
 from materialsdock.profile import config, siteroot
+from materialsdock.profile.instrument import build_instrument, release
 from materialsdock.profile.sections import Conditions as Section
 from plans.adaptive import learn
 from plans.attempts import Attempts
@@ -29,9 +30,9 @@ from plans.reference import Visits
 
 @pytest.fixture(scope="module")
 def instrument(beamline):
-    found = config.build_instrument(config.load("sim", siteroot.activate()))
+    found = build_instrument(config.load("sim", siteroot.activate()))
     yield found
-    config.release(found)
+    release(found)
 
 
 @pytest.fixture

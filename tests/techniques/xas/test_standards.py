@@ -42,7 +42,7 @@ def files(tmp_path):
 
 def job(files, stop, seed=1):
     profile = PROFILE.model_copy(
-        update={"xas": PROFILE.xas.model_copy(update={"standards": files})}
+        update={"xas": PROFILE.section("xas").model_copy(update={"standards": files})}
     )
     measured = Measured(technique="xas", x=ENERGY, y=MIXTURE)
     settings = option_words.stop_options(stop)
@@ -95,8 +95,8 @@ def test_what_is_no_standard_is_refused_with_the_reason(files, tmp_path):
 
 
 def test_the_command_line_passes_them_on(files):
-    request = measure_command.Request(standards=files)
+    request = measure_command.Request.of(standards=files)
     assert "--standards" in request.given
-    assert request._goals(PROFILE)["xas"].standards == files
+    assert request.applied(PROFILE).section("xas").standards == files
     with pytest.raises(InputError, match="--standards given for a measurement of xrd"):
-        option_words.fitting("xrd", replace(request).given)
+        option_words.fitting("xrd", replace(request).of_techniques)

@@ -9,9 +9,10 @@ from typing import Any
 from materialsdock.errors import InputError
 from materialsdock.learning.prior.library import LibraryPrior
 from materialsdock.profile import siteroot
-from materialsdock.profile.config import PRIOR_ENDING, load
+from materialsdock.profile.config import load
 from materialsdock.techniques.xas.edge import TABLE, Edge
 from materialsdock.techniques.xas.grids import prior_grid
+from materialsdock.techniques.xas.section import PRIOR_ENDING
 from materialsdock.techniques.xas.standards import read_standards
 
 

@@ -25,6 +25,7 @@ from materialsdock.techniques.xrd.phases.answer import (
 )
 from materialsdock.techniques.xrd.phases.match import Match
 from materialsdock.techniques.xrd.phases.store import StructureStore
+from materialsdock.techniques.xrd.section import section_of
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ def tell(number: int, found: Sequence[Match]) -> None:
 def _diffractometer(query: Query, measured: Measured) -> Diffractometer:
     """The profile's, with the radiation of the option, else that of the file."""
     profile = config.load(query.profile, siteroot.activate(None))
-    known = Diffractometer() if profile.xrd is None else profile.xrd.diffractometer
+    known = section_of(profile).diffractometer if "xrd" in profile.techniques else Diffractometer()
     lines = tuple(query.wavelengths_angstrom) or measured.wavelengths_angstrom
     if not lines:
         return known
