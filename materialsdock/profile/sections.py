@@ -260,7 +260,9 @@ def joined(
                     remedy="give one of them another name",
                 )
             owners.setdefault(field, owner)
-    bases = dict.fromkeys((*([last] if last else []), *reversed(list(parts.values())), first))
+    bases: dict[Any, None] = dict.fromkeys(
+        (*([last] if last else []), *reversed(list(parts.values())), first)
+    )
     return create_model(  # type: ignore[call-overload,no-any-return]
         name, __base__=tuple(bases), __doc__=first.__doc__, __module__=first.__module__
     )
