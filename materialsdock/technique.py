@@ -42,7 +42,7 @@ class ReadingKeys:
 class Technique:
     """One technique; `Part`s marked "module" are modules that hold the names listed.
 
-    name : as samples, sheets, recipes and profiles say it, e.g. "xrd"
+    name : as samples, sheets, recipes and profiles say it, e.g. xas
     title : as people read it; unit, symbol : of the scanned axis, in data ("deg") and in text ("°")
     keys : what events call position and counts
     counter : role of the device that counts at a single place

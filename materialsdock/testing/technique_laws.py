@@ -216,7 +216,7 @@ def it_takes_its_own_scan(subject: Subject) -> None:
     lines = as_lines(measured)
     found = subject.technique.formats().checked(read_columns(lines), lines)
     assert isinstance(found, Measured)
-    assert found.technique == subject.technique.name
+    assert subject.technique.name == found.technique
     np.testing.assert_allclose(found.x, measured.x)
     np.testing.assert_allclose(found.y, measured.y)
 
@@ -238,7 +238,7 @@ def no_other_claims_its_files(subject: Subject) -> None:
         lines = Lines("its own", text.splitlines())
         found = subject.technique.formats().read(lines)
         assert found is not None, text[:60]
-        assert subject.technique.formats().checked(found, lines).technique == subject.technique.name
+        assert subject.technique.name == subject.technique.formats().checked(found, lines).technique
         for name, other in technique.known().items():
             if name != subject.technique.name:
                 assert not _read_by(other, lines), f"{name} reads {text[:60]!r}"
@@ -337,9 +337,9 @@ def its_scene_is_arrays(subject: Subject) -> None:
     """The simulated beamline reads them without pickle; a stand-in has a scene, too."""
     part, job, (measured, _) = subject.technique.scene(), subject.job(), subject.what
     for shown in (measured, part.stand_in(job)):
-        assert shown.technique == subject.technique.name
+        assert subject.technique.name == shown.technique
         assert _through_npz(part.scene(shown, job, subject.profile))
-    assert part.replayed(measured, job).technique == subject.technique.name
+    assert subject.technique.name == part.replayed(measured, job).technique
 
 
 def a_stand_in_covers_the_job(subject: Subject) -> None:
@@ -381,10 +381,10 @@ def its_demonstration_is_a_scan(subject: Subject) -> None:
     measured, sample = subject.technique.demo()()
     assert isinstance(measured, Measured)
     assert isinstance(sample, Sample)
-    assert measured.technique == sample.technique == subject.technique.name
+    assert {measured.technique, sample.technique} == {subject.technique.name}
     scan = subject.technique.job().scan_of(measured)
     assert isinstance(scan, Scan)
-    assert scan.technique == subject.technique.name
+    assert subject.technique.name == scan.technique
     assert (np.diff(scan.x) > 0).all()
 
 

@@ -16,7 +16,7 @@ from materialsdock.ledger.ledger import Ledger
 from materialsdock.model import Measured, Observation, Sample
 from materialsdock.profile import config
 from materialsdock.techniques.xas import analysis as absorption
-from materialsdock.techniques.xas.simulate import simulate_xanes
+from materialsdock.techniques.xas.spectrum.simulate import simulate_xanes
 from materialsdock.views.report import overview, summary_json
 from materialsdock.views.report.page import render_report
 

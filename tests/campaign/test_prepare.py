@@ -17,7 +17,7 @@ from materialsdock.profile import asking, config
 from materialsdock.profile.simulation import save_scene
 from materialsdock.techniques.xas.learner import weights
 from materialsdock.techniques.xas.options import regions
-from materialsdock.techniques.xas.simulate import simulate_xanes
+from materialsdock.techniques.xas.spectrum.simulate import simulate_xanes
 from materialsdock.techniques.xrd.job import even_grid
 from materialsdock.testing import crystals
 

@@ -13,7 +13,7 @@ from materialsdock.learning.prior.library import LibraryPrior
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.model import Measured, Observation, Sample
 from materialsdock.profile import config
-from materialsdock.techniques.xas.simulate import simulate_xanes
+from materialsdock.techniques.xas.spectrum.simulate import simulate_xanes
 from materialsdock.testing import crystals
 
 PROFILE = config.load("sim", ROOT)

@@ -18,7 +18,7 @@ from materialsdock.profile import config
 from materialsdock.sheets import jobs
 from materialsdock.sheets.entry import Entry
 from materialsdock.techniques.xas.job import of_edge, tabulated
-from materialsdock.techniques.xas.simulate import simulate_xanes
+from materialsdock.techniques.xas.spectrum.simulate import simulate_xanes
 from materialsdock.techniques.xrd.job import of_two_theta
 from materialsdock.techniques.xrd.phases.store import StructureStore
 from materialsdock.testing import crystals

@@ -12,7 +12,7 @@ from materialsdock.campaign.campaign import Campaign
 from materialsdock.ledger.outcomes import keep_outcome
 from materialsdock.model import Measured, Outcome, Sample
 from materialsdock.profile import config
-from materialsdock.techniques.xas.simulate import simulate_xanes
+from materialsdock.techniques.xas.spectrum.simulate import simulate_xanes
 from materialsdock.techniques.xrd.analysis import Found
 from materialsdock.techniques.xrd.model import Diffractometer, Pattern
 from materialsdock.techniques.xrd.search.search import search

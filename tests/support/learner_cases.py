@@ -8,7 +8,7 @@ from materialsdock.learning.counting.multipass_learner import MultiPassLearner
 from materialsdock.learning.curve.spectrum_learner import SpectrumLearner
 from materialsdock.learning.prior.library import LibraryPrior
 from materialsdock.model import Axis
-from materialsdock.techniques.xas.simulate import simulate_xanes
+from materialsdock.techniques.xas.spectrum.simulate import simulate_xanes
 from materialsdock.testing.learner_laws import Case
 
 ENERGY = Axis("energy", "eV", np.linspace(7080.0, 7180.0, 161), 1.5)

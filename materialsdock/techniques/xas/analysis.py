@@ -20,8 +20,6 @@ from materialsdock.learning.curve.spectrum_learner import SpectrumLearner
 from materialsdock.learning.stopping.certificate import Certificate, certify
 from materialsdock.model import FloatArray, Job, Outcome
 from materialsdock.protocols import Campaign, Watch
-from materialsdock.techniques.xas import wanted_quantities
-from materialsdock.techniques.xas.edge import fit_edge
 from materialsdock.techniques.xas.exafs.oscillations import measured_oscillations
 from materialsdock.techniques.xas.mixture.choice import explain
 from materialsdock.techniques.xas.mixture.combination import Curve
@@ -32,6 +30,8 @@ from materialsdock.techniques.xas.model import (
     Oscillations,
     Spectrum,
 )
+from materialsdock.techniques.xas.spectrum import wanted_quantities
+from materialsdock.techniques.xas.spectrum.edge import fit_edge
 
 POSTERIOR_SAMPLES = 200
 BOUND_SIGMAS = 1.96  # a bound of 95 % in standard deviations

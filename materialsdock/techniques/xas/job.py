@@ -9,10 +9,15 @@ from materialsdock.errors import InputError
 from materialsdock.model import Job, Measured, Sample, Scan
 from materialsdock.profile import asking
 from materialsdock.profile.config import Profile
-from materialsdock.techniques.xas.edge import TABLE, Edge, find_edge, nearest_edge
-from materialsdock.techniques.xas.grids import candidate_grid, expert_grid, region_grid, start_grid
 from materialsdock.techniques.xas.learner import prior_settings
 from materialsdock.techniques.xas.section import section_of
+from materialsdock.techniques.xas.spectrum.edge import TABLE, Edge, find_edge, nearest_edge
+from materialsdock.techniques.xas.spectrum.grids import (
+    candidate_grid,
+    expert_grid,
+    region_grid,
+    start_grid,
+)
 from materialsdock.techniques.xas.standards import of_mixture
 
 BEFORE_EDGE_EV, BEYOND_EDGE_EV = 50.0, 40.0  # the least that shows an edge

@@ -10,7 +10,7 @@ import numpy as np
 from materialsdock.model import Axis, Job, Measured, Observation
 from materialsdock.profile.config import Profile
 from materialsdock.techniques.xas.section import section_of
-from materialsdock.techniques.xas.simulate import simulate_xanes
+from materialsdock.techniques.xas.spectrum.simulate import simulate_xanes
 
 PLACES_PER_EV = 1e4  # the simulation counts visits by place, 0.1 meV each
 

@@ -17,7 +17,7 @@ from materialsdock.fusion.series import command, factors
 from materialsdock.fusion.series.curves import Curve, Series, prepared
 from materialsdock.fusion.series.decomposition import decompose, noise_edge
 from materialsdock.fusion.series.page import render_series
-from materialsdock.techniques.xas.simulate import simulate_xanes
+from materialsdock.techniques.xas.spectrum.simulate import simulate_xanes
 from materialsdock.testing.crystals import CORUNDUM, FLUORITE, ZINCITE
 from materialsdock.testing.planted_powder import Scene, crystal_of, phase_curve
 

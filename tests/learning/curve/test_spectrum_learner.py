@@ -26,7 +26,7 @@ from materialsdock.learning.gp import hyperparameters
 from materialsdock.learning.stopping.gates import GapGate
 from materialsdock.learning.stopping.quantities import area
 from materialsdock.model import Axis, Observation
-from materialsdock.techniques.xas.simulate import simulate_xanes
+from materialsdock.techniques.xas.spectrum.simulate import simulate_xanes
 from materialsdock.testing.learner_laws import Case, state
 
 # -- the spectrum learner -----------------------------------------------------------------------

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from materialsdock.profile.columns import Contradiction, Number, Plan, range_faults
 
 from materialsdock.errors import InputError
 from materialsdock.model import Scan
+from materialsdock.profile.columns import Contradiction, Number, Plan, range_faults
 from materialsdock.profile.sections import Section
 from one_reflection.job import STEPS
 from one_reflection.job import scan_of as scan_of_file

@@ -14,9 +14,9 @@ from materialsdock.errors import InputError, ModelFault
 from materialsdock.ledger.outcomes import packed, unpacked
 from materialsdock.techniques.xas import analysis
 from materialsdock.techniques.xas.analysis import beyond_edge
-from materialsdock.techniques.xas.edge import fit_edge
 from materialsdock.techniques.xas.exafs.oscillations import strongest_peak
 from materialsdock.techniques.xas.model import EdgeFit, Spectrum
+from materialsdock.techniques.xas.spectrum.edge import fit_edge
 from materialsdock.views.report import overview, summary_json
 from materialsdock.views.report.page import render_report
 

@@ -9,7 +9,7 @@ import numpy as np
 from materialsdock.errors import InputError
 from materialsdock.model import FloatArray
 from materialsdock.techniques.xas.model import EdgeFit
-from materialsdock.techniques.xas.normalise import Normalised, normalise
+from materialsdock.techniques.xas.spectrum.normalise import Normalised, normalise
 
 SMOOTHING_EV = 3.0
 TABULATED_WITHIN_EV = 40.0

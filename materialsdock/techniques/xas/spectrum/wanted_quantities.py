@@ -11,8 +11,8 @@ import numpy as np
 from materialsdock.errors import InputError
 from materialsdock.learning.stopping.quantities import Linear, Quantity, Sampled, area, fractions
 from materialsdock.model import FloatArray
-from materialsdock.techniques.xas.edge import locate
-from materialsdock.techniques.xas.normalise import Normalised
+from materialsdock.techniques.xas.spectrum.edge import locate
+from materialsdock.techniques.xas.spectrum.normalise import Normalised
 
 KEPT = 256  # curves: those that one estimate draws, twice over
 WHITE_LINE_EV = 30.0  # its maximum is looked for so far behind the edge

@@ -6,8 +6,8 @@ import numpy as np
 
 from materialsdock.errors import InputError
 from materialsdock.model import FloatArray
-from materialsdock.techniques.xas.edge import TABLE, TABULATED_WITHIN_EV, locate
-from materialsdock.techniques.xas.normalise import Normalised
+from materialsdock.techniques.xas.spectrum.edge import TABLE, TABULATED_WITHIN_EV, locate
+from materialsdock.techniques.xas.spectrum.normalise import Normalised
 
 FEWEST_POINTS = 20
 SIGNIFICANT = 5.0  # standard deviations
