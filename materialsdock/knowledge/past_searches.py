@@ -11,7 +11,8 @@ from materialsdock.ledger.outcomes import SEARCH
 
 def searches(ledger: Ledger, of_technique: str) -> tuple[Any, ...]:
     """What the jobs of one technique remembered of their searches, as its analysis takes it."""
-    ids = [job.job_id for job in ledger.jobs() if of_technique == job.sample.technique]
+    jobs = ((job.sample.technique, job.job_id) for job in ledger.jobs())
+    ids = [job_id for name, job_id in jobs if name == of_technique]
     outcomes = ((job_id, ledger.outcome(job_id)) for job_id in ids)
     kept = [{**o[SEARCH], "origin": job_id} for job_id, o in outcomes if o and SEARCH in o]
     found: tuple[Any, ...] = technique.named(of_technique).analysis().recalled(kept)
