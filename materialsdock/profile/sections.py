@@ -221,7 +221,7 @@ def joined(
     parts : by technique; a field that several define alike is one field
     Raises InputError naming both owners of a field that is defined in two ways.
     """
-    ends = {"every technique": first, "all techniques": last or first}
+    ends: dict[str, type[Section]] = {"every technique": first, "all techniques": last or first}
     owners: dict[str, str] = {}
     known: dict[str, FieldInfo] = {}
     for owner, part in {**ends, **parts}.items():
@@ -233,10 +233,14 @@ def joined(
                     remedy="give one of them another name",
                 )
             owners.setdefault(field, owner)
-    bases = dict.fromkeys((*([last] if last else []), *reversed(parts.values()), first))
-    return create_model(  # type: ignore[call-overload,no-any-return]
-        name, __base__=tuple(bases), __doc__=first.__doc__, __module__=first.__module__
-    )
+    bases = [*([last] if last else []), *reversed(list(parts.values())), first]
+    found: type[SectionT] = create_model(
+        name,
+        __base__=tuple(dict.fromkeys(bases)),
+        __doc__=first.__doc__,
+        __module__=first.__module__,
+    )  # type: ignore[call-overload]
+    return found
 
 
 def _meaning(field: FieldInfo) -> tuple[Any, ...]:

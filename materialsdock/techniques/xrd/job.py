@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -77,7 +77,7 @@ def job(
 
     What refinement steers towards ends the measurement when its esd is reached.
     """
-    xrd = profile.section("xrd")
+    xrd = cast(Xrd, profile.section("xrd"))
     grid = scan.x
     full_time_s = count_time_s or scan.count_time_s or xrd.full_time_s
     seconds = grid.size * full_time_s + np.ptp(grid) / xrd.motion.velocity

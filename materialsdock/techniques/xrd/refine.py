@@ -94,7 +94,7 @@ def described(options: Options, sample: Sample, profile: Profile) -> Sample:
 
 def settings(options: Options, sample: Sample, seed: int) -> Mapping[str, Any]:
     """What changes of the analysis in the settings of the job."""
-    asked = {
+    asked: dict[str, Any] = {
         "seeds": [seed + i for i in range(options.seeds)],
         "range": options.range,
         "resume": options.resume,

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from materialsdock.techniques.xrd.phases.answer import (
 )
 from materialsdock.techniques.xrd.phases.match import Match
 from materialsdock.techniques.xrd.phases.store import StructureStore
+from materialsdock.techniques.xrd.section import Xrd
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,8 @@ def tell(number: int, found: Sequence[Match]) -> None:
 def _diffractometer(query: Query, measured: Measured) -> Diffractometer:
     """The profile's, with the radiation of the option, else that of the file."""
     profile = config.load(query.profile, siteroot.activate(None))
-    known = Diffractometer() if profile.xrd is None else profile.xrd.diffractometer
+    section = cast(Xrd | None, profile.techniques.get("xrd"))
+    known = Diffractometer() if section is None else section.diffractometer
     lines = tuple(query.wavelengths_angstrom) or measured.wavelengths_angstrom
     if not lines:
         return known
