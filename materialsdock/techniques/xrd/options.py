@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -19,6 +19,7 @@ from materialsdock.errors import InputError
 if TYPE_CHECKING:
     from materialsdock.model import Measured, Sample, Structure
     from materialsdock.profile.config import Profile
+    from materialsdock.techniques.xrd.section import Xrd
 
 ANEW = ("store", "elements")  # may be asked for anew when a job goes on
 Cif = Annotated[list[Path], typer.Option(help="Structure of a phase; repeat for more.")]
@@ -68,7 +69,8 @@ def checks(
     """
     found: list[Callable[[], object]] = [partial(check_store, options, sample, profile)]
     if "xrd" in profile.techniques:
-        objective = options.objective or profile.techniques["xrd"].objective  # type: ignore[attr-defined]
+        section = cast("Xrd", profile.section("xrd"))
+        objective = options.objective or section.objective
         found.append(partial(aim, objective, options.wanted, options.esd))
     return found
 
