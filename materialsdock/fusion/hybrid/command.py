@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from materialsdock.campaign import option_words
 from materialsdock.errors import InputError
 from materialsdock.formats import read_measured
 from materialsdock.fusion.hybrid.page import render_hybrid
@@ -21,6 +20,7 @@ from materialsdock.profile import config, siteroot
 from materialsdock.rendering.plain_page import write_page
 from materialsdock.techniques.xrd import job as scanning
 from materialsdock.techniques.xrd.model import Diffractometer, Pattern
+from materialsdock.techniques.xrd.phases.cif_files import read_structure
 from materialsdock.theory.energy import Calculator
 
 
@@ -67,8 +67,8 @@ def run(
     calculator.make()
     _folder(request.out)
     measured = read_measured(request.pattern, "xrd")
-    candidates = option_words.structures(request.cifs, ())
-    others = option_words.structures(request.others, ())
+    candidates = tuple(read_structure(path) for path in request.cifs)
+    others = tuple(read_structure(path) for path in request.others)
     profile = config.load(request.profile, siteroot.activate(request.site))
     sample = Sample(request.pattern.stem, "xrd", 0, (*candidates, *others))
     job = scanning.job(scanning.scan_of(measured), sample, profile, stop={})
