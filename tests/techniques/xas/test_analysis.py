@@ -105,6 +105,19 @@ def test_it_is_kept_to_the_last_bit(waves, mixed):
     assert summary_json(replace(again, decisions=both.decisions)) == summary_json(both)
 
 
+def test_an_esd_that_nobody_knows_is_none_in_json_and_a_dash_on_the_page(mixed):
+    of = mixed.combination
+    unknown = {name: replace(each, esd=np.inf) for name, each in of.fractions.items()}
+    endless = dict.fromkeys(of.fractions, np.inf)
+    found = replace(of, fractions=unknown, esd_normalisation=endless)
+    outcome = with_it(replace(mixed, combination=found))
+    said = json.loads(json.dumps(summary_json(outcome), allow_nan=False))
+    low = said["combination"]["fractions"]["low"]
+    assert (low["esd"], low["esd_normalisation"]) == (None, None)
+    assert low["esd_noise"] > 0
+    assert '<td class="n">—</td>' in render_report(outcome)
+
+
 def test_a_short_spectrum_says_how_far_it_went():
     energy, mu = exafs(TRUTH, length=110.0)
     spectrum, samples, edge = measured(energy, mu)
