@@ -159,9 +159,21 @@ class Ledger(Protocol):
 
 
 class Campaign(Protocol):
-    """What `plans.adaptive.learn` needs of the one job it carries out."""
+    """What the plan that carries a job out, and the analysis after it, need of the job."""
 
     job: Job
+
+    @property
+    def learner(self) -> Learner:
+        """What chose the positions, and knows what was measured there."""
+
+    @property
+    def decisions(self) -> Sequence[Decision]:
+        """All decisions so far, by step."""
+
+    @property
+    def evidence(self) -> Evidence:
+        """All that the stopping rule looked at."""
 
     def ask(self) -> Proposal | None:
         """The next proposal (pure: may be called twice for the same step)."""

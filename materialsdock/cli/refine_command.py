@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from materialsdock.campaign import analysis, option_words, prepare
-from materialsdock.campaign.run import DataDirectory, keep_outcome, searches
+from materialsdock.campaign.run import DataDirectory
 from materialsdock.cli.measure_command import Request, Shown
 from materialsdock.cli.progress import display
 from materialsdock.errors import InputError
+from materialsdock.knowledge.past_searches import searches
 from materialsdock.ledger.ledger import Ledger
-from materialsdock.model import Job, Measured, Sample
-from materialsdock.outcome import Outcome
+from materialsdock.ledger.outcomes import keep_outcome
+from materialsdock.model import Job, Measured, Outcome, Sample
 from materialsdock.protocols import Watch
-from materialsdock.techniques.xrd import analysis as diffraction
 from materialsdock.techniques.xrd.report.cif import write_cif
 from materialsdock.techniques.xrd.search.quantify import Standard, check_standard
 from materialsdock.views.report import overview, summary_json, write_report
@@ -70,18 +70,19 @@ def refine(
     data = DataDirectory(request.out)
     job = prepare.job_for(measured, sample, profile, seed=request.seed)
     job = replace(job, settings={**job.settings, "analysis": _asked(job, request, how, data)})
-    diffraction.check(job)
+    analysis.check(job)
     with display(job) as watch:
         outcome = _kept(job, measured, data, watch)
     report = write_report(outcome, data.reports / f"{job.job_id}.html")
     cif = data.reports / f"{job.job_id}.cif"
-    return Shown(outcome, report, data), write_cif(outcome, cif) if outcome.fit else None
+    return Shown(outcome, report, data), write_cif(outcome, cif) if outcome.found.fit else None
 
 
 def _kept(job: Job, measured: Measured, data: DataDirectory, watch: Watch) -> Outcome:
     """The outcome of the refinement; job and outcome are in the ledger."""
     with Ledger(data.ledger) as ledger:
-        outcome = analysis.refine_full(job, measured, watch.stage, watch.trial, searches(ledger))
+        past = searches(ledger, job.sample.technique)
+        outcome = analysis.refine_full(job, measured, watch.stage, watch.trial, past)
         ledger.add_job(job)
         keep_outcome(ledger, outcome)
     return outcome

@@ -104,4 +104,4 @@ def latest_audit_rows(ledger: Ledger, limit: int) -> list[AuditRow]:
 
 
 def _intents(rows: Sequence[Any]) -> list[IntentRow]:
-    return [IntentRow(*words, json.loads(body)) for *words, body in rows]
+    return [IntentRow._make((*row[:-1], json.loads(row[-1]))) for row in rows]

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import json
-import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 
-import materialsdock
 from materialsdock.ledger.documents import events
 from materialsdock.ledger.ledger import Ledger, text
 from materialsdock.ledger.outcomes import outcome_of
 from materialsdock.ledger.queries import documents_of_job, job_created, rows_as_kept
-from materialsdock.model import Axis, FloatArray, Observation
-from materialsdock.outcome import Outcome
+from materialsdock.model import Axis, FloatArray, Observation, Outcome
 from materialsdock.protocols import Reading
-from materialsdock.views.report.page import PACKAGES
+from materialsdock.rendering.software import software
 
 WRITERS = ("h5py", "gemmi")
 
@@ -82,6 +78,15 @@ class Source:
         return np.bincount(np.unique(at, return_inverse=True)[1], values).astype(float)
 
 
+@dataclass(frozen=True)
+class Format:
+    """One kind of file: `made` gives its bytes; `missing` why an outcome has none ("": it has)."""
+
+    suffix: str
+    made: Callable[[Source], bytes]
+    missing: Callable[[Source], str] = lambda source: ""
+
+
 def source_of(ledger: Ledger, job_id: str) -> Source:
     """Read a finished job; what `outcome_of` raises where there is nothing to export."""
     outcome = outcome_of(ledger, job_id)
@@ -96,15 +101,9 @@ def source_of(ledger: Ledger, job_id: str) -> Source:
         _sha256(rows_as_kept(ledger, job_id, "observations", "decisions")),
         _sha256(rows_as_kept(ledger, job_id, "outcomes")),
         hashlib.sha256(_canonical(outcome.job.settings)).hexdigest(),
-        software(),
+        software(*WRITERS),
     )
     return Source(outcome, observations, readings, provenance)
-
-
-def software() -> dict[str, str]:
-    """Versions of this software and of what its results rest on."""
-    found = {"materialsdock": materialsdock.__version__, "Python": platform.python_version()}
-    return found | {name: importlib.metadata.version(name) for name in (*PACKAGES, *WRITERS)}
 
 
 def _canonical(settings: Mapping[str, Any]) -> bytes:

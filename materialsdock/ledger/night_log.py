@@ -113,4 +113,7 @@ def _marks(values: Sequence[str]) -> str:
 
 
 def _noted(rows: Sequence[Any]) -> list[Noted]:
-    return [Noted(*words, json.loads(body)) for *words, body in rows]
+    return [
+        Noted(seq, at, kind, severity, sample_id, json.loads(body))
+        for seq, at, kind, severity, sample_id, body in rows
+    ]

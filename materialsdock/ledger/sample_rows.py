@@ -96,4 +96,4 @@ def counted_samples(ledger: Ledger) -> list[CountedSample]:
 
 
 def _rows(found: Sequence[Any]) -> list[SampleRow]:
-    return [SampleRow(*words, json.loads(body)) for *words, body in found]
+    return [SampleRow._make((*row[:-1], json.loads(row[-1]))) for row in found]

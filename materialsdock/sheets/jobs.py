@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from materialsdock.campaign import build, prepare
+from materialsdock.campaign import analysis, build, prepare
 from materialsdock.errors import InputError, MaterialsDockError
 from materialsdock.model import Job, Sample, Scan, Structure
 from materialsdock.profile.config import Profile
@@ -17,7 +17,6 @@ from materialsdock.sheets import planning, sheet_files
 from materialsdock.sheets.entry import Entry, Fault, refusal
 from materialsdock.sheets.sheet_files import is_file
 from materialsdock.technique import named
-from materialsdock.techniques.xrd import analysis
 from materialsdock.techniques.xrd.phases.answer import existing_store
 from materialsdock.techniques.xrd.phases.cif_files import read_structure
 from materialsdock.techniques.xrd.rietveld.limits import check_structures

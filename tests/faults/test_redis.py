@@ -17,7 +17,7 @@ from materialsdock.ledger.ledger import Ledger
 pytestmark = [
     pytest.mark.skipif(
         shutil.which("redis-server") is None,
-        reason="no redis-server on this machine, which a RE Manager needs",
+        reason="redis-server is not installed",
     ),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),

@@ -144,7 +144,8 @@ def test_pauses_anywhere_repeat_nothing_and_lose_nothing(rig, technique, seed):
 
 def test_a_beam_dump_holds_the_run_with_the_shutter_closed(rig):
     beam = config.Beam(minimum_ma=50, resume_ma=90, wait_s=0.1)
-    rig.RE.install_suspender(run.beam_suspender(beam, rig.instrument))
+    profile = config.load("sim", runner_site()).model_copy(update={"beam": beam})
+    rig.RE.install_suspender(run.beam_suspender(profile, rig.instrument))
     campaign, plan = rig.start("xas")
     held = []
 

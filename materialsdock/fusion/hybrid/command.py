@@ -14,7 +14,7 @@ from materialsdock.campaign import option_words
 from materialsdock.errors import InputError
 from materialsdock.formats import read_measured
 from materialsdock.fusion.hybrid.page import render_hybrid
-from materialsdock.fusion.hybrid.pareto import HybridResult, Point
+from materialsdock.fusion.hybrid.pareto import HybridResult, Point, hybrid_json
 from materialsdock.fusion.hybrid.search import hybrid_search
 from materialsdock.model import Sample
 from materialsdock.profile import config, siteroot
@@ -22,7 +22,6 @@ from materialsdock.rendering.plain_page import write_page
 from materialsdock.techniques.xrd import job as scanning
 from materialsdock.techniques.xrd.model import Diffractometer, Pattern
 from materialsdock.theory.energy import Calculator
-from materialsdock.views.report.summary import hybrid_json
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Literal, get_args
 
 from materialsdock.errors import InputError, Refused
@@ -18,6 +17,7 @@ from materialsdock.ledger.control_rows import IntentRow
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.night.control import audit
 from materialsdock.night.queue import queue
+from materialsdock.night.system.heartbeats import boot
 
 Verb = Literal[
     "pause",
@@ -35,7 +35,6 @@ VERBS: tuple[Verb, ...] = get_args(Verb)
 HALTS: frozenset[Verb] = frozenset(("pause", "stop", "abort", "hold_queue"))
 LEASE_S = 600.0
 POLL_S = 0.05
-BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 @dataclass(frozen=True)
@@ -66,11 +65,6 @@ class Lease:
     def valid(self) -> bool:
         """Whether it still holds."""
         return self.boot == boot() and time.monotonic() < self.until
-
-
-def boot() -> str:
-    """What distinguishes this boot of the machine: monotonic clocks of another mean nothing."""
-    return BOOT_ID.read_text().strip() if BOOT_ID.is_file() else "unknown"
 
 
 def lease(ledger: Ledger) -> Lease | None:

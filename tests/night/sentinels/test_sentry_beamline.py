@@ -100,7 +100,8 @@ def test_after_a_hold_the_reference_point_is_counted_before_anything_else(rig, s
     import epics
 
     learner = {"count_time_s": 100.0 if during == "an exposure" else 0.2}
-    campaign, sentry, plan = rig.made(section=Section(reference_share=0.05), learner=learner)
+    section, stop = Section(reference_share=0.05), {"maximum_points": 36}
+    campaign, sentry, plan = rig.made(section=section, learner=learner, stop=stop)
 
     def away(decision):
         if decision.step != 30:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from support.outcomes import absorption_outcome
+from support.outcomes import absorption_outcome, with_found
 from support.xas_samples import E0, exafs, mixture, oxides
 
 from materialsdock.errors import InputError, ModelFault
@@ -56,7 +56,7 @@ def mixed():
 
 
 def with_it(found):
-    return replace(absorption_outcome(), absorption=found)
+    return with_found(absorption_outcome(), absorption=found)
 
 
 def test_a_long_spectrum_has_oscillations_with_samples(waves):

@@ -1,0 +1,18 @@
+"""The searches of earlier jobs, which say where the next one begins."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from materialsdock import technique
+from materialsdock.ledger.ledger import Ledger
+from materialsdock.ledger.outcomes import SEARCH
+
+
+def searches(ledger: Ledger, of_technique: str) -> tuple[Any, ...]:
+    """What the jobs of one technique remembered of their searches, as its analysis takes it."""
+    ids = [job.job_id for job in ledger.jobs() if job.sample.technique == of_technique]
+    outcomes = ((job_id, ledger.outcome(job_id)) for job_id in ids)
+    kept = [{**o[SEARCH], "origin": job_id} for job_id, o in outcomes if o and SEARCH in o]
+    found: tuple[Any, ...] = technique.named(of_technique).analysis().recalled(kept)
+    return found
