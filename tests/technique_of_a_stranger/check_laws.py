@@ -10,8 +10,9 @@ import pytest
 from one_reflection.scene import line
 from one_reflection.technique import TECHNIQUE
 
+from materialsdock.ledger.ledger import Ledger
 from materialsdock.profile import config, siteroot
-from materialsdock.testing import law_name, technique_laws
+from materialsdock.testing import law_name, outcome_laws, technique_laws
 
 
 def read(two_theta, seconds, rng):
@@ -38,3 +39,19 @@ def subject():
 @pytest.mark.parametrize("law", technique_laws.LAWS, ids=law_name)
 def test_it_keeps_the_laws_of_techniques(subject, law):
     law(subject)
+
+
+@pytest.fixture(scope="module")
+def done(subject, tmp_path_factory):
+    with Ledger(tmp_path_factory.mktemp("data") / "ledger.sqlite") as ledger:
+        yield outcome_laws.finished(subject, ledger)
+
+
+@pytest.mark.parametrize("law", outcome_laws.LAWS, ids=law_name)
+def test_it_keeps_the_laws_of_outcomes(done, law):
+    law(done)
+
+
+def test_it_finds_the_reflection(done):
+    found = done.outcome.found
+    assert abs(found.position_deg - 43.32) < 5 * found.position_sd_deg < 0.05
