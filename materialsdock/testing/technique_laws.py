@@ -16,8 +16,9 @@ import io
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, is_dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -130,10 +131,13 @@ def without_options_nothing_changes(subject: Subject) -> None:
     """Who asks for nothing gets what the profile says."""
     options, (measured, sample) = subject.technique.options(), subject.what
     assert is_dataclass(options.Options)
-    asked = options.Options()
-    options.check(asked, measured, sample, subject.profile)
-    assert not options.changes(asked, subject.profile.section(subject.technique.name))
+    asked, folder = options.Options(), Path()
+    for check in options.checks(asked, measured, sample, subject.profile, folder):
+        check()
+    assert not options.changes(asked, folder)
+    assert not options.of_analysis(asked)
     assert not options.structures(asked)
+    assert set(options.ANEW) <= {field.name for field in fields(options.Options)}
 
 
 # -- files ---------------------------------------------------------------------------------------

@@ -20,7 +20,12 @@ CALLS: Mapping[str, Mapping[str, tuple[int, tuple[str, ...]]]] = {
         "structures": (2, ()),
         "scan_of": (1, ()),
     },
-    "options": {"check": (4, ()), "changes": (2, ()), "structures": (1, ())},
+    "options": {
+        "checks": (5, ()),
+        "changes": (2, ()),
+        "of_analysis": (1, ()),
+        "structures": (1, ()),
+    },
     "formats": {"read": (1, ()), "is_mine": (1, ()), "checked": (2, ())},
     "job": {"scan_of": (1, ()), "job": (3, ("stop", "seed", "count_time_s"))},
     "scene": {"scene": (3, ()), "counted": (2, ()), "stand_in": (1, ()), "replayed": (2, ())},
@@ -39,12 +44,14 @@ CALLS: Mapping[str, Mapping[str, tuple[int, tuple[str, ...]]]] = {
         "curve": (1, ()),
         "answer": (1, ()),
     },
+    "refine": {"described": (3, ()), "settings": (3, ()), "write": (2, ())},
     "sentinels": {"visits": (3, ()), "dead": (2, ()), "after_sweep": (3, ()), "stuck": (1, ())},
 }
 VALUES: Mapping[str, tuple[str, ...]] = {
     "sheet": ("Columns", "RecipeKeys", "SETTINGS", "FACTS", "STRUCTURES_IN"),
-    "options": ("Options",),
+    "options": ("Options", "ANEW"),
     "analysis": ("Found", "Measurement"),
+    "refine": ("Options",),
     "report": ("TEMPLATE",),
     "export": ("FORMATS", "UNITS"),
 }
