@@ -53,7 +53,7 @@ def subject():
         read,
         measured,
         Sample("LaB6", "xrd", 1, (LAB6,)),
-        steps=45,
+        steps=60,
         files=FILES,
     )
 
