@@ -147,7 +147,7 @@ class Worker:
         if following is None:
             return 1.0
         technique = self.orders.campaign.job.sample.technique  # type: ignore[union-attr]
-        motion = getattr(self.profile, technique).motion
+        motion = self.profile.section(technique).motion
         seconds = following.points * following.count_time_s + motion.settle_s
         seconds += (travel + abs(following.stop - following.start)) / motion.velocity
         return max(1.0, float(seconds) / self.profile.speed)

@@ -30,7 +30,7 @@ def sentry_of(
     known = technique.named(campaign.job.sample.technique)
     sentry = Sentry(
         campaign,
-        getattr(profile, known.name).motion,
+        profile.section(known.name).motion,
         profile.conditions,
         report,
         progress=progress,

@@ -31,7 +31,7 @@ def job(
     count_time_s: float | None = None,
 ) -> Job:
     """A job over the range of `scan`, which is the yardstick."""
-    own = asking.section(profile, "reflection")
+    own = profile.section("reflection")
     count = count_time_s or own.count_time_s
     lo, hi, full = float(scan.x[0]), float(scan.x[-1]), int(scan.x.size)
     seconds = full * (count + own.motion.settle_s) + (hi - lo) / own.motion.velocity
