@@ -49,6 +49,7 @@ def points(ledger):
     return ledger.rows("SELECT COUNT(*) FROM observations")[0][0]
 
 
+@pytest.mark.core
 def test_redis_killed(manager):
     made, ledger = manager
     made.redis.kill()
