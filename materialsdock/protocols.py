@@ -35,7 +35,7 @@ def _ignore(_: Any) -> None:
 
 
 @dataclass(frozen=True)
-class Watch:
+class RunWatch:
     """Who wants to hear of progress: stages in words, decisions, trials."""
 
     stage: Callable[[str], None] = _ignore
@@ -111,7 +111,7 @@ class Measure(Protocol):
         """Move, expose and save into stream `primary`, atomically."""
 
 
-class Ledger(Protocol):
+class CampaignLedger(Protocol):
     """The only truth: each call is durable when it returns."""
 
     def add_job(self, job: Job) -> None: ...
@@ -137,7 +137,7 @@ class Ledger(Protocol):
     def steering(self, job_id: str) -> tuple[tuple[int, dict[str, Any]], ...]: ...
 
 
-class Campaign(Protocol):
+class LearningCampaign(Protocol):
     """What the plan that carries a job out, and the analysis after it, need of the job."""
 
     job: Job

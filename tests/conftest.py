@@ -1,6 +1,6 @@
 """One simulated beamline per pytest process, on a port of its own.
 
-`beamline` : the running IOC (materialsdock.profile.simulation.Simulation); position 0 holds five
+`beamline` : the running IOC (profile.simulation.RunningSimulation); position 0 holds five
 diffraction peaks on 1500 steps, position 1 an absorption edge at 7112 eV.
 `RE` : a fresh RunEngine.  `faults("motor_stall", 1)` : switch a fault of the IOC.
 """

@@ -12,7 +12,7 @@ from materialsdock import technique
 from materialsdock.campaign.campaign import Campaign, target_alone
 from materialsdock.fusion.hybrid import after_refinement
 from materialsdock.model import Job, Measured, Outcome, Trial
-from materialsdock.protocols import Watch
+from materialsdock.protocols import RunWatch
 
 
 def analyse(
@@ -26,7 +26,7 @@ def analyse(
     past : earlier searches; those on the same instrument say which recipes to try first
     """
     part = technique.named(campaign.job.sample.technique).analysis()
-    watch = Watch(stage=stage, trial=on_trial)
+    watch = RunWatch(stage=stage, trial=on_trial)
     found = part.analyse(campaign, summarise(campaign), watch, past)
     return after_refinement.weighed(found, stage)
 
@@ -40,7 +40,7 @@ def refine_full(
 ) -> Outcome:
     """Refine all of a measured file; the counts' own statistics weigh it when it has none."""
     part = technique.named(job.sample.technique).analysis()
-    found = part.refine_full(job, measured, Watch(stage=stage, trial=on_trial), past)
+    found = part.refine_full(job, measured, RunWatch(stage=stage, trial=on_trial), past)
     return after_refinement.weighed(found, stage)
 
 

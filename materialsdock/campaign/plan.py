@@ -47,7 +47,7 @@ def gate_for(
 ) -> Any | None:
     """What every exposure of this job has to pass, where the profile has conditions.
 
-    night : what a daemon adds to them, see plans.guards.Conditions
+    night : what a daemon adds to them, see plans.guards.ExposureConditions
     """
     if profile.conditions is None:
         return None

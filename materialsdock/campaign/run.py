@@ -15,21 +15,18 @@ from typing import Any
 from materialsdock.campaign import analysis
 from materialsdock.campaign.campaign import Campaign
 from materialsdock.campaign.interrupted import Interrupted, interrupted
-from materialsdock.campaign.plan import beam_suspender as beam_suspender
-from materialsdock.campaign.plan import gate_for as gate_for
-from materialsdock.campaign.plan import plan_for as plan_for
-from materialsdock.campaign.plan import run_engine as run_engine
+from materialsdock.campaign.plan import plan_for, run_engine
 from materialsdock.errors import MaterialsDockError
 from materialsdock.knowledge.past_searches import searches
 from materialsdock.ledger.documents import close_torn_runs
-from materialsdock.ledger.folder import DataDirectory as DataDirectory
+from materialsdock.ledger.folder import DataDirectory
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.ledger.outcomes import keep_outcome
 from materialsdock.model import Job, Outcome
 from materialsdock.profile import plans
 from materialsdock.profile.config import Profile
 from materialsdock.profile.instrument import build_instrument, release
-from materialsdock.protocols import Instrument, Watch
+from materialsdock.protocols import Instrument, RunWatch
 from materialsdock.views.catalog import CatalogFeeder, catalog_of
 
 log = logging.getLogger(__name__)
@@ -62,7 +59,7 @@ def measure(
     job: Job | str,
     profile: Profile,
     data: DataDirectory,
-    watch: Watch | None = None,
+    watch: RunWatch | None = None,
     analysis_changes: Mapping[str, Any] | None = None,
 ) -> Outcome:
     """Measure and analyse one job; a job id resumes it from the ledger.
@@ -72,7 +69,7 @@ def measure(
     Raises Interrupted after Ctrl-C or SIGTERM, and whatever a device or the analysis raises; the
     shutter is closed and all that was recorded is in the ledger then too.
     """
-    watch = watch or Watch()
+    watch = watch or RunWatch()
     with contextlib.ExitStack() as stack:
         ledger = stack.enter_context(Ledger(data.ledger))
         campaign = _campaign(job, ledger)
@@ -98,7 +95,7 @@ def _campaign(job: Job | str, ledger: Ledger) -> Campaign:
     return Campaign(job, ledger)
 
 
-def _measure(campaign: Campaign, profile: Profile, watch: Watch, past: Sequence[Any]) -> Outcome:
+def _measure(campaign: Campaign, profile: Profile, watch: RunWatch, past: Sequence[Any]) -> Outcome:
     analyst = AnalysisOnStop(partial(analysis.analyse, campaign, watch.stage, watch.trial, past))
     acquire(campaign, profile, watch, analyst)
     if analyst.outcome is None:
@@ -112,7 +109,7 @@ def _measure(campaign: Campaign, profile: Profile, watch: Watch, past: Sequence[
 def acquire(
     campaign: Campaign,
     profile: Profile,
-    watch: Watch,
+    watch: RunWatch,
     *subscribers: Callable[[str, dict[str, Any]], Any],
 ) -> None:
     """Measure until the campaign's rule stops it; the ledger hears of each document first.

@@ -14,6 +14,7 @@ from typer.exceptions import TyperException
 from materialsdock import technique as techniques
 from materialsdock.cli import night, own_options, refine, serve
 from materialsdock.cli.export import export
+from materialsdock.cli.request import MeasureRequest
 from materialsdock.errors import InputError, MaterialsDockError
 from materialsdock.fusion.hybrid.cli import hybrid
 from materialsdock.fusion.series.cli import series
@@ -95,7 +96,7 @@ def demo(
     from materialsdock.cli import measure_command
 
     measured, sample = demo.sample(technique_of(technique) or DEFAULT)
-    request = measure_command.Request(
+    request = MeasureRequest(
         site=site, out=out, stop=stop, trials=trials, workers=workers, speed=speed, seed=seed
     )
     measure_command.show(measure_command.replay(request, measured, sample), as_json)
@@ -122,10 +123,18 @@ def measure(
     from materialsdock.campaign import option_words
     from materialsdock.cli import measure_command
 
-    request = measure_command.Request.of(
-        profile=profile, site=site, out=out, stop=stop, trials=trials, workers=workers,
-        speed=speed, seed=seed, count_time_s=count_time, **own,
-    )  # fmt: skip
+    request = MeasureRequest.of(
+        profile=profile,
+        site=site,
+        out=out,
+        stop=stop,
+        trials=trials,
+        workers=workers,
+        speed=speed,
+        seed=seed,
+        count_time_s=count_time,
+        **own,
+    )
     if (resume is None) == (replay is None):
         raise InputError("name either a file or a job", remedy="use --replay FILE or --resume ID")
     if resume is not None:
@@ -195,7 +204,7 @@ def sim_up(
     from materialsdock.cli import measure_command
 
     measure_command.sim_up(
-        measure_command.Request(profile=profile, site=site, speed=speed, seed=seed), port, as_json
+        MeasureRequest(profile=profile, site=site, speed=speed, seed=seed), port, as_json
     )
 
 

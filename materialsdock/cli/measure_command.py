@@ -13,12 +13,12 @@ from typing import Any
 
 from materialsdock import technique
 from materialsdock.campaign import analysis, build, option_words, prepare
-from materialsdock.campaign.run import DataDirectory
 from materialsdock.campaign.run import measure as run_measure
 from materialsdock.cli.progress import display
-from materialsdock.cli.request import Request as Request
+from materialsdock.cli.request import MeasureRequest
 from materialsdock.errors import InputError, Refused
 from materialsdock.formats import read_measured
+from materialsdock.ledger.folder import DataDirectory
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.model import Job, Measured, Outcome, Sample
 from materialsdock.profile import config
@@ -38,7 +38,7 @@ class Shown:
     data: DataDirectory = field(repr=False)
 
 
-def read_sample(path: Path, name: str | None, request: Request) -> tuple[Measured, Sample]:
+def read_sample(path: Path, name: str | None, request: MeasureRequest) -> tuple[Measured, Sample]:
     """The measured file and the sample it stands for, named after the file.
 
     name : of the technique; None: as the file shows
@@ -51,7 +51,7 @@ def read_sample(path: Path, name: str | None, request: Request) -> tuple[Measure
 
 
 def replay(
-    request: Request, measured: Measured, sample: Sample, source: Path | None = None
+    request: MeasureRequest, measured: Measured, sample: Sample, source: Path | None = None
 ) -> Shown:
     """Measure `sample` on the simulated beamline, which replays `measured`."""
     request.check(measured, sample)
@@ -75,7 +75,7 @@ def replay(
     return _carry_out(job, job, profile, site, data, request)
 
 
-def resume(request: Request, job_id: str) -> Shown:
+def resume(request: MeasureRequest, job_id: str) -> Shown:
     """Go on with a job of the ledger where it stopped.
 
     Sample, structures and what was to be measured are those it began with; how it is analysed may
@@ -111,7 +111,7 @@ def _carry_out(
     profile: config.Profile,
     site: Path,
     data: DataDirectory,
-    request: Request,
+    request: MeasureRequest,
 ) -> Shown:
     with _beamline(job, profile, site, request), display(job) as watch:
         print(f"job {job.job_id}", file=sys.stderr, flush=True)
@@ -121,7 +121,9 @@ def _carry_out(
 
 
 @contextmanager
-def _beamline(job: Job, profile: config.Profile, site: Path, request: Request) -> Iterator[None]:
+def _beamline(
+    job: Job, profile: config.Profile, site: Path, request: MeasureRequest
+) -> Iterator[None]:
     simulation = profile.simulated_by
     if simulation is None:
         raise Refused(
@@ -171,7 +173,7 @@ def list_jobs(out: Path) -> list[dict[str, Any]]:
         ]
 
 
-def sim_up(request: Request, port: int, as_json: bool) -> None:
+def sim_up(request: MeasureRequest, port: int, as_json: bool) -> None:
     """Serve the simulated beamline with the demonstration's two samples until interrupted."""
     from materialsdock.campaign.demo import scenes
 

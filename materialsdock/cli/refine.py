@@ -9,6 +9,7 @@ import typer
 
 from materialsdock import technique
 from materialsdock.cli import own_options
+from materialsdock.cli.request import MeasureRequest
 from materialsdock.rendering.options import Json, Out, ProfileName, Seed, Site, Trials, Workers
 
 
@@ -33,10 +34,16 @@ def refine(
     from materialsdock.cli import measure_command, refine_command
 
     kinds = _kinds()
-    request = measure_command.Request.of(
-        kinds=kinds, profile=profile, out=out, trials=trials, workers=workers, seed=seed,
-        site=site, **own,
-    )  # fmt: skip
+    request = MeasureRequest.of(
+        kinds=kinds,
+        profile=profile,
+        out=out,
+        trials=trials,
+        workers=workers,
+        seed=seed,
+        site=site,
+        **own,
+    )
     (name,) = kinds
     measured, sample = measure_command.read_sample(pattern, name, request)
     refine_command.show(*refine_command.refine(request, measured, sample), as_json)

@@ -11,15 +11,16 @@ from typing import Any
 
 from materialsdock import technique
 from materialsdock.campaign import analysis, prepare
-from materialsdock.campaign.run import DataDirectory
-from materialsdock.cli.measure_command import Request, Shown
+from materialsdock.cli.measure_command import Shown
 from materialsdock.cli.progress import display
+from materialsdock.cli.request import MeasureRequest
 from materialsdock.errors import InputError
 from materialsdock.knowledge.past_searches import searches
+from materialsdock.ledger.folder import DataDirectory
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.ledger.outcomes import keep_outcome
 from materialsdock.model import Job, Measured, Outcome, Sample
-from materialsdock.protocols import Watch
+from materialsdock.protocols import RunWatch
 from materialsdock.views.report import overview, summary_json, write_report
 
 TRIALS = 50
@@ -27,7 +28,7 @@ SEARCHES = "searches.log"
 
 
 def refine(
-    request: Request, measured: Measured, sample: Sample
+    request: MeasureRequest, measured: Measured, sample: Sample
 ) -> tuple[Shown, Mapping[str, Path | None]]:
     """Refine a measured pattern without measuring; the outcome shown, and files written by kind.
 
@@ -55,7 +56,7 @@ def _part(name: str) -> Any:
     return refine()
 
 
-def _kept(job: Job, measured: Measured, data: DataDirectory, watch: Watch) -> Outcome:
+def _kept(job: Job, measured: Measured, data: DataDirectory, watch: RunWatch) -> Outcome:
     """The outcome of the refinement; job and outcome are in the ledger."""
     with Ledger(data.ledger) as ledger:
         past = searches(ledger, job.sample.technique)
@@ -65,7 +66,7 @@ def _kept(job: Job, measured: Measured, data: DataDirectory, watch: Watch) -> Ou
     return outcome
 
 
-def _asked(job: Job, request: Request, data: DataDirectory) -> dict[str, Any]:
+def _asked(job: Job, request: MeasureRequest, data: DataDirectory) -> dict[str, Any]:
     asked = dict(job.settings["analysis"])
     kept = (data.reports.parent / SEARCHES).resolve()
     return {

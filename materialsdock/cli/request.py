@@ -17,7 +17,7 @@ from materialsdock.profile.sections import changed
 
 
 @dataclass(frozen=True)
-class Request:
+class MeasureRequest:
     """What the user asked for, apart from the sample; None means: as the profile says.
 
     own : the options of each technique, by its name

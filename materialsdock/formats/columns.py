@@ -15,7 +15,7 @@ FEWEST_POINTS = 20
 
 
 @dataclass(frozen=True, eq=False)
-class Columns:
+class FileColumns:
     """Two columns x, y (n,) of a file, and the line each point came from (n,).
 
     kind : the format; notes : what the reader had to decide
@@ -31,7 +31,7 @@ class Columns:
     notes: tuple[str, ...] = ()
 
 
-def read_columns(lines: Lines) -> Columns:
+def read_columns(lines: Lines) -> FileColumns:
     """Two columns x, y, or three with the standard deviation; more are left unread, with a note."""
     rows = list(lines.numbers())
     if not rows:
@@ -48,7 +48,9 @@ def read_columns(lines: Lines) -> Columns:
     if width < 2:
         lines.refuse(rows[0][0], "one column only", "two columns are needed: position and counts")
     table = np.array([values for _, values in rows])
-    found = Columns(table[:, 0], table[:, 1], [number for number, _ in rows], f"{width} columns")
+    found = FileColumns(
+        table[:, 0], table[:, 1], [number for number, _ in rows], f"{width} columns"
+    )
     if width == 3 and (table[:, 2] > 0).all():
         return replace(found, sigma=table[:, 2])
     if width > 2:
@@ -56,7 +58,7 @@ def read_columns(lines: Lines) -> Columns:
     return found
 
 
-def measured(found: Columns, lines: Lines, technique: str) -> Measured:
+def measured(found: FileColumns, lines: Lines, technique: str) -> Measured:
     """The columns as a scan of `technique`; InputError for points not finite, or too few."""
     bad = np.flatnonzero(~(np.isfinite(found.x) & np.isfinite(found.y)))
     if bad.size:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from materialsdock.errors import InputError
-from materialsdock.formats.columns import Columns, read_columns
+from materialsdock.formats.columns import FileColumns, read_columns
 from materialsdock.formats.lines import Lines
 from materialsdock.model import Measured
 from materialsdock.technique import known, named
@@ -17,16 +17,16 @@ from materialsdock.technique import known, named
 LARGEST_BYTES = 50_000_000
 
 
-class Format(Protocol):
+class FormatsPart(Protocol):
     """The part of a technique that reads its files."""
 
-    def read(self, lines: Lines) -> Columns | None:
+    def read(self, lines: Lines) -> FileColumns | None:
         """The columns of a file in a format that announces itself, or None."""
 
-    def is_mine(self, columns: Columns) -> bool:
+    def is_mine(self, columns: FileColumns) -> bool:
         """True where bare columns can be a scan of this technique."""
 
-    def checked(self, columns: Columns, lines: Lines) -> Measured:
+    def checked(self, columns: FileColumns, lines: Lines) -> Measured:
         """The scan, or InputError."""
 
 
@@ -48,12 +48,12 @@ def read_measured(path: Path, technique: str | None = None) -> Measured:
     return checked
 
 
-def _announced(formats: Mapping[str, Format], lines: Lines) -> dict[str, Columns]:
+def _announced(formats: Mapping[str, FormatsPart], lines: Lines) -> dict[str, FileColumns]:
     """The columns of a file in a format of one technique alone, by its name; {} without one.
 
     Raises InputError where several read it, or where one refuses what only it recognised.
     """
-    found: dict[str, Columns] = {}
+    found: dict[str, FileColumns] = {}
     faults = {}
     for name, each in formats.items():
         try:

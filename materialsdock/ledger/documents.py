@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from materialsdock.protocols import Reading
 
 
-class Source(Protocol):
+class DocumentSource(Protocol):
     """What the catalog needs of a ledger."""
 
     def documents(
@@ -34,7 +34,7 @@ def events(name: str, document: Mapping[str, Any]) -> Iterator[tuple[int, Readin
             yield seq_num, {key: values[row] for key, values in data.items()}
 
 
-def close_torn_runs(ledger: Source, of_job: str | None = None) -> int:
+def close_torn_runs(ledger: DocumentSource, of_job: str | None = None) -> int:
     """Give runs (of one job) that a dead process left open a stop document; how many."""
     torn = [run for run in ledger.torn_runs() if of_job in (None, run[0])]
     for job_id, run_uid in torn:

@@ -50,7 +50,7 @@ class Provenance:
 
 
 @dataclass(frozen=True, eq=False)
-class Source:
+class FinishedJob:
     """A finished job: its outcome, each observation with its raw reading, and the provenance.
 
     readings : uid of an observation -> data of its event (counts, or i0 and it)
@@ -83,11 +83,11 @@ class Format:
     """One kind of file: `made` gives its bytes; `missing` why an outcome has none ("": it has)."""
 
     suffix: str
-    made: Callable[[Source], bytes]
-    missing: Callable[[Source], str] = lambda source: ""
+    made: Callable[[FinishedJob], bytes]
+    missing: Callable[[FinishedJob], str] = lambda source: ""
 
 
-def source_of(ledger: Ledger, job_id: str) -> Source:
+def source_of(ledger: Ledger, job_id: str) -> FinishedJob:
     """Read a finished job; what `outcome_of` raises where there is nothing to export."""
     outcome = outcome_of(ledger, job_id)
     observations = ledger.observations(job_id)
@@ -103,7 +103,7 @@ def source_of(ledger: Ledger, job_id: str) -> Source:
         hashlib.sha256(_canonical(outcome.job.settings)).hexdigest(),
         software(*WRITERS),
     )
-    return Source(outcome, observations, readings, provenance)
+    return FinishedJob(outcome, observations, readings, provenance)
 
 
 def _canonical(settings: Mapping[str, Any]) -> bytes:

@@ -31,9 +31,15 @@ SEARCH = "search"
 MARK = "\0array"  # no key of a setting or a parameter begins with NUL
 TREE = "tree"
 UNREADABLE = (
-    ValueError, KeyError, TypeError, OSError, EOFError, zipfile.BadZipFile, zlib.error,
+    ValueError,
+    KeyError,
+    TypeError,
+    OSError,
+    EOFError,
+    zipfile.BadZipFile,
+    zlib.error,
     ForbiddenExtraKeysError,
-)  # fmt: skip
+)
 Value = TypeVar("Value")
 
 

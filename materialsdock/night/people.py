@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from materialsdock.errors import InputError, LedgerFault, Refused, Unreachable
+from materialsdock.ledger.facts import set_fact
 from materialsdock.ledger.folder import DataDirectory
 from materialsdock.ledger.ledger import Ledger
-from materialsdock.ledger.night_log import last_seq
+from materialsdock.ledger.night_log import Noted, last_seq
 from materialsdock.night.control import audit, intents
 from materialsdock.night.queue import estimate, queue
 from materialsdock.night.queue.states import TRANSITIONS, Event, State
@@ -175,7 +176,7 @@ def submit(sheet: Path, profile_name: str, site: Path | None, out: Path) -> dict
         approved = profile.night.approval != "samples"
         queue.submit(ledger, rows, approved=approved)
         # for the estimate, which knows no profile
-        queue.set_fact(ledger, estimate.SPEED, profile.speed)
+        set_fact(ledger, estimate.SPEED, profile.speed)
         ids = [e.sample_id for e in entries]
         audit.record(ledger, who, "submit", {"sheet": sheet.name, "samples": ids})
         waiting = queue.counts(ledger)
@@ -302,7 +303,7 @@ def verify(out: Path, head: str | None) -> dict[str, Any]:
 
 def log_lines(
     out: Path, count: int, follow: bool, go_on: Callable[[], bool] = lambda: True
-) -> Iterator[queue.Noted]:
+) -> Iterator[Noted]:
     """The last `count` lines of the night's log, and, when followed, each further one to Ctrl-C."""
     with opened(out) as (_, ledger), contextlib.suppress(KeyboardInterrupt):
         newest = last_seq(ledger)
@@ -318,7 +319,7 @@ def log_lines(
                 return
 
 
-def log_line(line: queue.Noted) -> str:
+def log_line(line: Noted) -> str:
     """One line of the night's log for a person."""
     at = time.strftime("%m-%d %H:%M:%S", time.localtime(line.at))
     mark = {"info": " ", "warn": "!", "critical": "!!"}[line.severity]

@@ -19,7 +19,7 @@ JOINERS = "\u200c\u200d"  # of letters in some scripts, and of pictures: harmles
 Contradiction = tuple[tuple[str, ...], str]  # columns that do not go together, and why
 
 
-class Plan(Protocol):
+class PlannedEntry(Protocol):
     """A row of a sheet with its recipe and profile, as a technique asks for its scan.
 
     entry : the row, with the columns of every technique
@@ -43,7 +43,7 @@ class Plan(Protocol):
 
 
 @dataclass(frozen=True)
-class OneOf:
+class OneOfWords:
     """In an Annotated type: one of the known words in any case, as they are written here."""
 
     known: tuple[str, ...]
@@ -65,7 +65,10 @@ def words(columns: type[BaseModel]) -> Mapping[str, Sequence[str]]:
     """The words to choose from, by column, of those columns that take known words only."""
     kinds = {name: [*_kinds(field.annotation)] for name, field in columns.model_fields.items()}
     return {
-        name: kind.known for name, found in kinds.items() for kind in found if type(kind) is OneOf
+        name: kind.known
+        for name, found in kinds.items()
+        for kind in found
+        if type(kind) is OneOfWords
     }
 
 

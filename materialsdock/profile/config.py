@@ -15,14 +15,14 @@ from materialsdock.profile.sections import (
     Analysis,
     Beam,
     Catalog,
-    Conditions,
+    ConditionSettings,
     Device,
     Epics,
     Measuring,
-    Night,
+    NightSettings,
     Plans,
     Section,
-    Simulation,
+    SimulationSettings,
     faults,
 )
 
@@ -41,14 +41,14 @@ class Profile(Section):
     positions: int | None = Field(default=None, ge=1)
     simulated: bool = False
     epics: Epics
-    simulation: Simulation | None = None
+    simulation: SimulationSettings | None = None
     devices: Mapping[str, Device]
     beam: Beam | None = None
-    conditions: Conditions | None = None
+    conditions: ConditionSettings | None = None
     plans: Plans = Plans()
     analysis: Analysis = Analysis()
     catalog: Catalog = Catalog()
-    night: Night = Night()
+    night: NightSettings = NightSettings()
 
     @model_validator(mode="before")
     @classmethod
@@ -76,7 +76,7 @@ class Profile(Section):
         return self
 
     @property
-    def simulated_by(self) -> Simulation | None:
+    def simulated_by(self) -> SimulationSettings | None:
         """What the instrument is; None for a real one, whether it can be rehearsed or not."""
         return self.simulation if self.simulated else None
 

@@ -30,7 +30,7 @@ def _known(name: str) -> str:
         raise ValueError(str(fault)) from fault
 
 
-class Measure(Section):
+class MeasureKeys(Section):
     """What is measured; every technique adds its own keys, such as the range.
 
     count_time_s : per position of a full scan
@@ -53,10 +53,12 @@ class Measure(Section):
         return self
 
 
-COMMON = tuple(Measure.model_fields)
+COMMON = tuple(MeasureKeys.model_fields)
 if not TYPE_CHECKING:
-    Measure = joined(
-        "Measure", Measure, {n: each.sheet().RecipeKeys for n, each in technique.known().items()}
+    MeasureKeys = joined(
+        "Measure",
+        MeasureKeys,
+        {n: each.sheet().RecipeKeys for n, each in technique.known().items()},
     )
 
 
@@ -67,7 +69,7 @@ class Recipe(Section):
     """
 
     description: str = ""
-    measure: Measure
+    measure: MeasureKeys
     stop: Stop = Stop()
     analysis: Analysis = Analysis()
 

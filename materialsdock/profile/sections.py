@@ -32,7 +32,7 @@ class Device(Section):
     options: Mapping[str, Any] = {}
 
 
-class Simulation(Section):
+class SimulationSettings(Section):
     """How to start the simulated beamline: of a simulated profile, and of rehearsals of any."""
 
     module: str = "sim_devices"
@@ -63,8 +63,8 @@ class Plans(Section):
 
     learn: Dotted = "plans.adaptive:learn"
     attempts: Dotted = "plans.attempts:Attempts"
-    conditions: Dotted = "plans.guards:Conditions"
-    gate: Dotted = "plans.guards:Gate"
+    conditions: Dotted = "plans.guards:ExposureConditions"
+    gate: Dotted = "plans.guards:ExposureGate"
     visits: Dotted = "plans.reference:Visits"
     hold_for_beam: Dotted = "plans.stubs:hold_for_beam"
     set_shutter: Dotted = "plans.stubs:set_shutter"
@@ -82,7 +82,7 @@ class Catalog(Section):
     api_key_file: Path | None = None
 
 
-class Conditions(Section):
+class ConditionSettings(Section):
     """What must hold before every exposure, and how it is won back; see plans.guards.
 
     hold_proof_s : how long all must hold before measuring goes on
@@ -103,11 +103,11 @@ class Conditions(Section):
     reference_share: float = Field(default=0.05, ge=0, le=0.5)
 
     def holding(self) -> dict[str, Any]:
-        """What plans.guards.Conditions takes of it."""
+        """What plans.guards.ExposureConditions takes of it."""
         return self.model_dump(exclude={"i0_tolerance", "reference_share"})
 
 
-class Night(Section):
+class NightSettings(Section):
     """How the queue runs by itself.
 
     approval : whether each proposed point waits for a person; samples : whether each submitted one

@@ -24,7 +24,7 @@ END_LIMIT_S = 5.0
 
 
 @dataclass(frozen=True)
-class Simulation:
+class RunningSimulation:
     """A running simulated beamline: its Channel Access port and process id."""
 
     port: int
@@ -105,7 +105,7 @@ def running(
     port: int = 0,
     folder: Path | None = None,
     put_log: Path | None = None,
-) -> Iterator[Simulation]:
+) -> Iterator[RunningSimulation]:
     """Run `python -m module` until the context ends; it also ends with this process.
 
     scenes : what lies at each sample position; folder : where N.npz, which may come and go while
@@ -132,7 +132,9 @@ def running(
         )
         try:
             _wait_until_ready(child, complaints, " ".join(words))
-            yield Simulation(int(environment["EPICS_CA_SERVER_PORT"]), child.pid, environment)
+            yield RunningSimulation(
+                int(environment["EPICS_CA_SERVER_PORT"]), child.pid, environment
+            )
         finally:
             _end(child)
 

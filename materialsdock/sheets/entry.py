@@ -17,7 +17,7 @@ from materialsdock.profile.columns import (
     PATH,
     Contradiction,
     Line,
-    OneOf,
+    OneOfWords,
     Positive,
     Text,
     Whole,
@@ -95,7 +95,7 @@ class First(Section):
     sample_id: SampleId = "unnamed"
     name: Line = ""
     position: Position = 0
-    technique: Annotated[str, OneOf(TECHNIQUES)] | None = None
+    technique: Annotated[str, OneOfWords(TECHNIQUES)] | None = None
     recipe: Annotated[Text, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")] | None = None
 
 
@@ -133,7 +133,7 @@ KNOWN = words(Columns)
 NUMBERS = numbers(Columns)
 
 
-class Entry(Columns):
+class SheetEntry(Columns):
     """One sample to measure; its fields agree with each other.  See `Columns`."""
 
     sample_id: SampleId
@@ -174,14 +174,14 @@ def _technique_faults(row: Columns) -> Iterator[Contradiction]:
 def entry_of(raw: Mapping[str, Any], place: str) -> tuple[Columns, list[Fault]]:
     """The entry that a row's filled cells make; where they make none, what is sound, and faults."""
     try:
-        return Entry.model_validate(raw), []
+        return SheetEntry.model_validate(raw), []
     except ValidationError as error:
         faults = [_fault(found, raw, place) for found in error.errors() if found["loc"]]
     bad = {fault.column for fault in faults}
     rest = Columns.model_validate({key: raw[key] for key in raw if key not in bad})
     for column, reason in contradictions(rest, bad):
         faults.append(Fault(place, column, raw.get(column), reason))
-    order = [*Entry.model_fields, *raw]
+    order = [*SheetEntry.model_fields, *raw]
     return rest, sorted(faults, key=lambda fault: order.index(fault.column))
 
 
@@ -189,7 +189,7 @@ def _fault(found: Any, raw: Mapping[str, Any], place: str) -> Fault:
     column = str(found["loc"][0])
     value, kind = raw.get(column), found["type"]
     if kind == "extra_forbidden":
-        return Fault(place, column, None, "is no column", tuple(Entry.model_fields))
+        return Fault(place, column, None, "is no column", tuple(SheetEntry.model_fields))
     if kind == "missing":
         return Fault(place, column, None, "is missing")
     if kind == "string_pattern_mismatch":

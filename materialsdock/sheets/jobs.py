@@ -15,12 +15,12 @@ from materialsdock.errors import MaterialsDockError
 from materialsdock.model import Job, Sample, Scan
 from materialsdock.profile.config import Profile
 from materialsdock.sheets import planning, sheet_files
-from materialsdock.sheets.entry import Entry, Fault, refusal
+from materialsdock.sheets.entry import Fault, SheetEntry, refusal
 
 FACTS = ("sample_id", "owner", "hazard", "comment")  # columns that a job keeps as they are
 
 
-def job_of(entry: Entry, profile: Profile, profile_folder: Path, seed: int = 0) -> Job:
+def job_of(entry: SheetEntry, profile: Profile, profile_folder: Path, seed: int = 0) -> Job:
     """The job that measures and analyses an entry.
 
     Raises InputError when recipe, files or ranges of the entry do not make one.
@@ -45,7 +45,7 @@ def job_of(entry: Entry, profile: Profile, profile_folder: Path, seed: int = 0) 
     return replace(job, settings={**job.settings, **more})
 
 
-def scene_of(entry: Entry, job: Job, profile: Profile) -> dict[str, Any] | None:
+def scene_of(entry: SheetEntry, job: Job, profile: Profile) -> dict[str, Any] | None:
     """What the simulated beamline replays for an entry; None where nothing lies there.
 
     Raises InputError for a file that is no longer the one that the job began with.
@@ -58,13 +58,13 @@ def scene_of(entry: Entry, job: Job, profile: Profile) -> dict[str, Any] | None:
     return found
 
 
-def faults(entries: Sequence[Entry], profile: Profile, profile_folder: Path) -> list[Fault]:
+def faults(entries: Sequence[SheetEntry], profile: Profile, profile_folder: Path) -> list[Fault]:
     """What is wrong with any of them, found by making every job once."""
     sound: set[str] = set()
     return [f for e in entries for f in _faults(e, profile, profile_folder, sound)]
 
 
-def check(entries: Sequence[Entry], profile: Profile, profile_folder: Path) -> None:
+def check(entries: Sequence[SheetEntry], profile: Profile, profile_folder: Path) -> None:
     """Make every job once, before anything is queued; InputError lists the faults of all."""
     if found := faults(entries, profile, profile_folder):
         raise refusal(found, f"profile {profile.name}")
@@ -74,8 +74,8 @@ def read_sheet(
     path: Path,
     profile: Profile,
     profile_folder: Path,
-    faults_of: Callable[[Sequence[Entry], Profile, Path], Sequence[Fault]] = faults,
-) -> tuple[Entry, ...]:
+    faults_of: Callable[[Sequence[SheetEntry], Profile, Path], Sequence[Fault]] = faults,
+) -> tuple[SheetEntry, ...]:
     """The entries of a sheet that this instrument can measure.
 
     faults_of : judges the rows that are clean by themselves
@@ -87,7 +87,9 @@ def read_sheet(
     return entries
 
 
-def _faults(entry: Entry, profile: Profile, profile_folder: Path, sound: set[str]) -> list[Fault]:
+def _faults(
+    entry: SheetEntry, profile: Profile, profile_folder: Path, sound: set[str]
+) -> list[Fault]:
     """All faults of one entry; `sound` remembers settings that others had already."""
     at = f"sample {entry.sample_id}"
     faults = [Fault(at, column, None, words) for column, words in _place_faults(entry, profile)]
@@ -116,7 +118,7 @@ def _faults(entry: Entry, profile: Profile, profile_folder: Path, sound: set[str
     return faults
 
 
-def _place_faults(entry: Entry, profile: Profile) -> Iterator[tuple[str, str]]:
+def _place_faults(entry: SheetEntry, profile: Profile) -> Iterator[tuple[str, str]]:
     if profile.positions is not None and entry.position >= profile.positions:
         yield "position", f"{entry.position}: the changer has 0 to {profile.positions - 1}"
     if profile.simulated_by is None and entry.replay is not None:

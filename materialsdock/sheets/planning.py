@@ -17,7 +17,7 @@ from materialsdock.model import Measured, Scan
 from materialsdock.profile import recipes
 from materialsdock.profile.config import Profile
 from materialsdock.profile.recipes import Recipe
-from materialsdock.sheets.entry import Entry, contradictions
+from materialsdock.sheets.entry import SheetEntry, contradictions
 
 Range = tuple[float, float]
 
@@ -26,7 +26,7 @@ Range = tuple[float, float]
 class Plan:
     """An entry, its recipe, and the profile as the recipe changes it."""
 
-    entry: Entry
+    entry: SheetEntry
     recipe: Recipe | None
     profile: Profile
     technique: str
@@ -67,7 +67,7 @@ class Plan:
         return {**of_recipe, **{key: value for key, value in own.items() if value is not None}}
 
 
-def planned(entry: Entry, profile: Profile, profile_folder: Path) -> Plan:
+def planned(entry: SheetEntry, profile: Profile, profile_folder: Path) -> Plan:
     """The entry with its recipe; InputError where they, or they and the profile, disagree."""
     recipe = recipes.load_recipe(entry.recipe, profile_folder) if entry.recipe else None
     of_recipe = recipe.measure.technique if recipe else None

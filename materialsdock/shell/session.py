@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from materialsdock.campaign import analysis, build, option_words, prepare, run
+from materialsdock.campaign import analysis, build, option_words, prepare
 from materialsdock.campaign.campaign import Campaign
+from materialsdock.campaign.plan import beam_suspender, plan_for
 from materialsdock.errors import InputError
 from materialsdock.formats import read_measured
 from materialsdock.knowledge.past_searches import searches
+from materialsdock.ledger.folder import DataDirectory
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.model import Job, Measured, Outcome, Sample
 from materialsdock.profile import asking, config, plans, siteroot
@@ -35,7 +37,7 @@ class Session:
     """One instrument in the hands of an operator."""
 
     profile: config.Profile
-    data: run.DataDirectory
+    data: DataDirectory
     engine: Any
     instrument: Instrument
     ledger: Ledger
@@ -90,7 +92,7 @@ class Session:
         self.campaign = Campaign(job, self.ledger)
         self._watch(self.campaign, live_plot)
         self._learning = True
-        return (yield from run.plan_for(self.campaign, self.instrument, self.profile))
+        return (yield from plan_for(self.campaign, self.instrument, self.profile))
 
     def analyse(self) -> None:
         """Refine, or find the edge of, what `learn` measured last; keeps it as `outcome`."""
@@ -156,7 +158,7 @@ def start(
         return found
     root = siteroot.activate(site)
     profile = config.load(profile_name, root)
-    session = _open(profile, root, run.DataDirectory(Path(data or "materialsdock-data")))
+    session = _open(profile, root, DataDirectory(Path(data or "materialsdock-data")))
     atexit.register(session.close)
     namespace.update(_names(session))
     namespace[GUARD] = session
@@ -164,7 +166,7 @@ def start(
     return session
 
 
-def _open(profile: config.Profile, root: Path, data: run.DataDirectory) -> Session:
+def _open(profile: config.Profile, root: Path, data: DataDirectory) -> Session:
     from bluesky import RunEngine
 
     from materialsdock.campaign import demo
@@ -193,7 +195,7 @@ def _open(profile: config.Profile, root: Path, data: run.DataDirectory) -> Sessi
     feeder = stack.enter_context(CatalogFeeder(ledger, catalog, data.path))
     engine = RunEngine({})
     if profile.beam:
-        engine.install_suspender(run.beam_suspender(profile, instrument))
+        engine.install_suspender(beam_suspender(profile, instrument))
     technique = next(iter(profile.techniques), "")  # a session measures any of them
     shift = Job(asking.new_job_id("session"), Sample("operator session", technique))
     ledger.add_job(shift)

@@ -48,9 +48,13 @@ def rates_changed(recorded: Readings, tolerance: float) -> Alarm | None:
     seconds = recorded.monitor / np.median(recorded.monitor_hz)
     sigma = np.sqrt(np.maximum(recorded.counts, 1.0)) / seconds
     return judges.sample_damage(
-        recorded.x, recorded.counts / seconds, sigma,
-        scale="factor", tolerance=tolerance, count_time_s=seconds,
-    )  # fmt: skip
+        recorded.x,
+        recorded.counts / seconds,
+        sigma,
+        scale="factor",
+        tolerance=tolerance,
+        count_time_s=seconds,
+    )
 
 
 def step_of(axis: Axis) -> float:

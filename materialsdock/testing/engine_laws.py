@@ -1,7 +1,7 @@
 """What every Rietveld engine must keep: the laws behind protocols.RefinementEngine.
 
 Needs neither pytest nor hypothesis.  The patterns are planted by `planted_powder`, independent of
-any engine; an engine is put to the laws on a `Bench`, which refines what several laws look at
+any engine; an engine is put to the laws on a `EngineBench`, which refines what several laws look at
 once:
 
     bench = Bench(MyEngine())
@@ -21,27 +21,28 @@ from typing import Any
 import numpy as np
 
 from materialsdock.errors import InputError
+from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.model import Parameter, Structure
-from materialsdock.techniques.xrd.model import Diffractometer, Fit, Pattern
+from materialsdock.techniques.xrd.model import Diffractometer, Fit
 from materialsdock.techniques.xrd.rietveld import rfactors
 from materialsdock.techniques.xrd.rietveld.engine import RefinementEngine
 from materialsdock.techniques.xrd.rietveld.recipe import default_recipe
 from materialsdock.testing.checks import near, refused
 from materialsdock.testing.crystals import CORUNDUM, FLUORITE, LAB6, ZINCITE
-from materialsdock.testing.planted_powder import Profile, Scene, crystal_of, planted
+from materialsdock.testing.planted_powder import PlantedProfile, PlantedScene, crystal_of, planted
 
 CU = Diffractometer()
 GRID = np.arange(20.0, 90.0, 0.05)
 # no axial divergence, as the planted patterns have none
 PLAIN: dict[str, Any] = {"axial": "off", "background_terms": 4}
-SHIFTED = Profile(u=2e-3, v=-1e-3, w=3e-3, x=0.03, displacement_mm=0.04)
-MIXTURE = Scene(((LAB6, 30.0), (FLUORITE, 70.0)), SHIFTED)
-SINGLE = Scene(((CORUNDUM, 1.0),), SHIFTED)
+SHIFTED = PlantedProfile(u=2e-3, v=-1e-3, w=3e-3, x=0.03, displacement_mm=0.04)
+MIXTURE = PlantedScene(((LAB6, 30.0), (FLUORITE, 70.0)), SHIFTED)
+SINGLE = PlantedScene(((CORUNDUM, 1.0),), SHIFTED)
 PLATY = replace(CORUNDUM, preferred_orientation=(0, 0, 1))
 
 
 @dataclass(frozen=True)
-class Bench:
+class EngineBench:
     """An engine with the patterns that the laws refine."""
 
     engine: RefinementEngine
@@ -87,13 +88,13 @@ def everything(fit: Fit) -> bytes:
 # -- what was planted ----------------------------------------------------------------------------
 
 
-def it_has_a_name_and_travels_to_workers(bench: Bench) -> None:
+def it_has_a_name_and_travels_to_workers(bench: EngineBench) -> None:
     """The same engine on the other side of a process border."""
     assert bench.engine.name
     assert pickle.loads(pickle.dumps(bench.engine)).name == bench.engine.name
 
 
-def the_planted_cell_lies_within_three_esd(bench: Bench) -> None:
+def the_planted_cell_lies_within_three_esd(bench: EngineBench) -> None:
     """For two draws of the counts; displacement and coordinate come back, too."""
     truth = crystal_of(CORUNDUM).cell
     for seed in (1, 2):
@@ -109,7 +110,7 @@ def the_planted_cell_lies_within_three_esd(bench: Bench) -> None:
         assert near(found["corundum.O1.x"].value, 0.3063, abs=0.003)
 
 
-def a_wrong_start_comes_back(bench: Bench) -> None:
+def a_wrong_start_comes_back(bench: EngineBench) -> None:
     """A cell that is off by 0.3 % finds its lines."""
     pattern, _ = bench.single
     wrong = CORUNDUM.cif.replace("4.7592", "4.7730").replace("12.992", "12.960")
@@ -119,7 +120,7 @@ def a_wrong_start_comes_back(bench: Bench) -> None:
         assert abs(cell.value - truth) < 4 * esd(cell)
 
 
-def the_scale_follows_the_unit_and_nothing_else_does(bench: Bench) -> None:
+def the_scale_follows_the_unit_and_nothing_else_does(bench: EngineBench) -> None:
     """Counts in another unit change the scale alone."""
     pattern, fit = bench.single
     tripled = replace(pattern, intensity=3 * pattern.intensity, sigma=3 * pattern.sigma)
@@ -131,7 +132,7 @@ def the_scale_follows_the_unit_and_nothing_else_does(bench: Bench) -> None:
     assert abs(a.value - same.value) < 0.3 * esd(same)
 
 
-def weights_of_a_mixture(bench: Bench) -> None:
+def weights_of_a_mixture(bench: EngineBench) -> None:
     """Weight fractions add up to 100 and lie within four esd."""
     _, fit = bench.mixture
     assert [phase.name for phase in fit.phases] == ["LaB6", "fluorite"]
@@ -147,9 +148,9 @@ def _weight(phase: Any) -> float:
     return float(phase.weight_fraction)
 
 
-def three_phases_in_any_order(bench: Bench) -> None:
+def three_phases_in_any_order(bench: EngineBench) -> None:
     """The order in which structures are named does not matter."""
-    scene = Scene(((CORUNDUM, 20.0), (ZINCITE, 30.0), (FLUORITE, 50.0)), SHIFTED)
+    scene = PlantedScene(((CORUNDUM, 20.0), (ZINCITE, 30.0), (FLUORITE, 50.0)), SHIFTED)
     pattern = planted(scene, two_theta=GRID)
     truth = {s.name: weight for s, weight in scene.mixture}
     for order in ((CORUNDUM, ZINCITE, FLUORITE), (FLUORITE, CORUNDUM, ZINCITE)):
@@ -163,7 +164,7 @@ def three_phases_in_any_order(bench: Bench) -> None:
 # -- the answer ----------------------------------------------------------------------------------
 
 
-def r_factors_are_those_of_the_curve(bench: Bench) -> None:
+def r_factors_are_those_of_the_curve(bench: EngineBench) -> None:
     """Rwp, Rexp and their ratio follow from what is drawn."""
     pattern, fit = bench.mixture
     rwp = rfactors.weighted_profile(pattern.intensity, fit.y_calc, pattern.sigma)
@@ -174,7 +175,7 @@ def r_factors_are_those_of_the_curve(bench: Bench) -> None:
     assert fit.n_points == pattern.two_theta.size
 
 
-def curves_have_the_shape_of_the_pattern(bench: Bench) -> None:
+def curves_have_the_shape_of_the_pattern(bench: EngineBench) -> None:
     """Calculated curve and background, finite, the first nowhere below the second."""
     pattern, fit = bench.mixture
     assert fit.y_calc.shape == fit.y_background.shape == pattern.two_theta.shape
@@ -185,14 +186,14 @@ def curves_have_the_shape_of_the_pattern(bench: Bench) -> None:
         assert (np.diff(ticks) > 0).all()
 
 
-def ticks_stand_on_peaks(bench: Bench) -> None:
+def ticks_stand_on_peaks(bench: EngineBench) -> None:
     """A tick marks the highest point."""
     pattern, fit = bench.single
     top = pattern.two_theta[np.argmax(fit.y_calc)]
     assert np.abs(fit.ticks["corundum"] - top).min() < 0.05
 
 
-def every_refined_number_has_a_finite_esd(bench: Bench) -> None:
+def every_refined_number_has_a_finite_esd(bench: EngineBench) -> None:
     """No number without its uncertainty, and no more free ones than shown."""
     _, fit = bench.mixture
     cells = [p for phase in fit.phases for p in phase.cell.values()]
@@ -204,7 +205,7 @@ def every_refined_number_has_a_finite_esd(bench: Bench) -> None:
     assert fit.violations == ()
 
 
-def nothing_that_was_given_changes(bench: Bench) -> None:
+def nothing_that_was_given_changes(bench: EngineBench) -> None:
     """Arrays that cannot be written and a recipe as it was, with the same answer."""
     pattern, fit = bench.single
     frozen = {}
@@ -219,13 +220,13 @@ def nothing_that_was_given_changes(bench: Bench) -> None:
     assert everything(again) == everything(fit)
 
 
-def the_same_question_has_the_same_answer(bench: Bench) -> None:
+def the_same_question_has_the_same_answer(bench: EngineBench) -> None:
     """To the last digit."""
     pattern, fit = bench.mixture
     assert everything(bench.refined(pattern, (LAB6, FLUORITE))) == everything(fit)
 
 
-def a_fit_can_be_stored_and_sent(bench: Bench) -> None:
+def a_fit_can_be_stored_and_sent(bench: EngineBench) -> None:
     """With the whole recipe, the time it took and the engine's version."""
     pattern, fit = bench.mixture
     assert everything(pickle.loads(pickle.dumps(fit))) == everything(fit)
@@ -236,7 +237,7 @@ def a_fit_can_be_stored_and_sent(bench: Bench) -> None:
     assert any(character.isdigit() for character in fit.engine)  # its version
 
 
-def irregular_steps_and_rates(bench: Bench) -> None:
+def irregular_steps_and_rates(bench: EngineBench) -> None:
     """A random part of the steps, counted four times as long, given as a rate."""
     pattern = planted(SINGLE, two_theta=GRID)
     kept = np.sort(np.random.default_rng(1).permutation(GRID.size)[:1000])
@@ -271,7 +272,7 @@ BAD_STRUCTURES: tuple[tuple[tuple[Structure, ...], str], ...] = (
 )
 
 
-def bad_patterns_are_one_clear_error(bench: Bench) -> None:
+def bad_patterns_are_one_clear_error(bench: EngineBench) -> None:
     """Counts that are none, sigma 0, steps backwards, nothing to see."""
     pattern, _ = bench.single
     for name, at, number, words in BAD_PATTERNS:
@@ -282,14 +283,14 @@ def bad_patterns_are_one_clear_error(bench: Bench) -> None:
             bench.refined(replace(pattern, **changes), (CORUNDUM,))
 
 
-def bad_structures_are_one_clear_error(bench: Bench) -> None:
+def bad_structures_are_one_clear_error(bench: EngineBench) -> None:
     """None, the same twice, no atoms, no CIF, no element."""
     for structures, words in BAD_STRUCTURES:
         with refused(InputError, words):
             bench.refined(bench.single[0], structures)
 
 
-def unknown_words_in_a_recipe_are_refused(bench: Bench) -> None:
+def unknown_words_in_a_recipe_are_refused(bench: EngineBench) -> None:
     """A misspelt key, a value that there is not."""
     for key, value in (("backgruond", 3), ("axial", "maybe")):
         recipe: dict[str, Any] = {key: value}
@@ -297,7 +298,7 @@ def unknown_words_in_a_recipe_are_refused(bench: Bench) -> None:
             bench.refined(bench.single[0], (CORUNDUM,), **recipe)
 
 
-LAWS: tuple[Callable[[Bench], None], ...] = (
+LAWS: tuple[Callable[[EngineBench], None], ...] = (
     it_has_a_name_and_travels_to_workers,
     the_planted_cell_lies_within_three_esd,
     a_wrong_start_comes_back,

@@ -13,14 +13,15 @@ from dataclasses import dataclass, field
 import gemmi
 import numpy as np
 
+from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.model import FloatArray, Structure
-from materialsdock.techniques.xrd.model import Diffractometer, Pattern
+from materialsdock.techniques.xrd.model import Diffractometer
 
 HC_EV_ANGSTROM = 12398.4198
 
 
 @dataclass(frozen=True)
-class Profile:
+class PlantedProfile:
     """Caglioti u, v, w [deg²] and Lorentzian x/cosθ + y·tanθ [deg]; zero [deg], shift [mm]."""
 
     u: float = 0.0
@@ -46,11 +47,11 @@ class Reflections:
 
 
 @dataclass(frozen=True)
-class Scene:
+class PlantedScene:
     """What is planted: structures with weights (any unit), instrument, profile, background."""
 
     mixture: tuple[tuple[Structure, float], ...]
-    profile: Profile = Profile()
+    profile: PlantedProfile = PlantedProfile()
     diffractometer: Diffractometer = field(default_factory=Diffractometer)
     background: tuple[float, ...] = (80.0, -30.0, 10.0)
 
@@ -101,7 +102,7 @@ def _multiplicities(group: gemmi.GroupOps, hkl: np.ndarray) -> np.ndarray:
 
 
 def positions(
-    d: FloatArray, wavelength: float, profile: Profile, radius_mm: float
+    d: FloatArray, wavelength: float, profile: PlantedProfile, radius_mm: float
 ) -> tuple[FloatArray, FloatArray]:
     """True θ [rad] and observed 2θ [deg] of spacings `d` (k,) [Å]."""
     theta = np.arcsin(wavelength / (2 * d))
@@ -115,7 +116,7 @@ def lorentz_polarisation(theta: FloatArray, k: float) -> FloatArray:
     return np.asarray(polarised / (np.sin(theta) ** 2 * np.cos(theta)))
 
 
-def pseudo_voigt(distance: FloatArray, theta: float, profile: Profile) -> FloatArray:
+def pseudo_voigt(distance: FloatArray, theta: float, profile: PlantedProfile) -> FloatArray:
     """Profile of unit area at `distance` (n,) [deg] from its centre, TCH mixing."""
     tan, cos = np.tan(theta), np.cos(theta)
     gauss = np.sqrt(max(profile.u * tan**2 + profile.v * tan + profile.w, 1e-12))
@@ -130,7 +131,7 @@ def pseudo_voigt(distance: FloatArray, theta: float, profile: Profile) -> FloatA
 
 
 def lines(
-    crystal: gemmi.SmallStructure, scene: Scene, highest_deg: float
+    crystal: gemmi.SmallStructure, scene: PlantedScene, highest_deg: float
 ) -> list[tuple[float, float, float]]:
     """(θ [rad], observed 2θ [deg], area) of every reflection in every emission line."""
     instrument, found = scene.diffractometer, []
@@ -148,7 +149,9 @@ def lines(
     return found
 
 
-def phase_curve(crystal: gemmi.SmallStructure, scene: Scene, two_theta: FloatArray) -> FloatArray:
+def phase_curve(
+    crystal: gemmi.SmallStructure, scene: PlantedScene, two_theta: FloatArray
+) -> FloatArray:
     """(n,) Σ m·|F|²·LP·profile at scale 1, without background."""
     y = np.zeros(two_theta.size)
     for theta, at, area in lines(crystal, scene, two_theta[-1]):
@@ -163,7 +166,7 @@ def weight_scale(crystal: gemmi.SmallStructure, weight: float) -> float:
 
 
 def planted(
-    scene: Scene,
+    scene: PlantedScene,
     *,
     two_theta: FloatArray | None = None,
     counts: float = 4e3,

@@ -1,6 +1,6 @@
 """What every Rietveld engine must make of a recipe: what is asked is freed, and nothing else.
 
-Run like the laws of `engine_laws`, on the same `Bench`.
+Run like the laws of `engine_laws`, on the same `EngineBench`.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import numpy as np
 
 from materialsdock.testing.checks import near
 from materialsdock.testing.crystals import CORUNDUM
-from materialsdock.testing.engine_laws import PLATY, Bench, esd, free, parameters
+from materialsdock.testing.engine_laws import PLATY, EngineBench, esd, free, parameters
 
 
-def as_many_background_terms_as_wanted(bench: Bench) -> None:
+def as_many_background_terms_as_wanted(bench: EngineBench) -> None:
     """Three or seven, as the recipe says."""
     pattern, _ = bench.single
     for terms in (3, 7):
@@ -22,7 +22,7 @@ def as_many_background_terms_as_wanted(bench: Bench) -> None:
         assert len([name for name in free(fit) if name.startswith("background.")]) == terms
 
 
-def a_fixed_envelope_frees_no_background(bench: Bench) -> None:
+def a_fixed_envelope_frees_no_background(bench: EngineBench) -> None:
     """The background is drawn, not refined."""
     pattern, _ = bench.single
     fit = bench.refined(pattern, (CORUNDUM,), background="envelope")
@@ -30,7 +30,7 @@ def a_fixed_envelope_frees_no_background(bench: Bench) -> None:
     assert np.median(fit.y_background) > 40
 
 
-def positions_are_corrected_as_wanted(bench: Bench) -> None:
+def positions_are_corrected_as_wanted(bench: EngineBench) -> None:
     """By displacement, by zero, or not at all."""
     pattern, _ = bench.single
     wanted = {"displacement": "sample_displacement", "zero": "zero", "none": None}
@@ -44,7 +44,7 @@ def positions_are_corrected_as_wanted(bench: Bench) -> None:
                 assert name not in found or found[name].value == 0
 
 
-def coordinates_switched_off_stay(bench: Bench) -> None:
+def coordinates_switched_off_stay(bench: EngineBench) -> None:
     """Two parameters fewer, and the atoms where the CIF has them."""
     pattern, fit = bench.single
     off = bench.refined(pattern, (CORUNDUM,), coordinates=False)
@@ -55,7 +55,7 @@ def coordinates_switched_off_stay(bench: Bench) -> None:
     assert off.n_free == fit.n_free - 2
 
 
-def displacements_together_apart_or_not_at_all(bench: Bench) -> None:
+def displacements_together_apart_or_not_at_all(bench: EngineBench) -> None:
     """One Biso for all sites, one for each, none."""
     pattern, fit = bench.single
     apart = bench.refined(pattern, (CORUNDUM,), displacements="per_site")
@@ -69,7 +69,7 @@ def displacements_together_apart_or_not_at_all(bench: Bench) -> None:
     assert "corundum.O1.biso" not in free(off)
 
 
-def only_the_wanted_widths_are_free(bench: Bench) -> None:
+def only_the_wanted_widths_are_free(bench: EngineBench) -> None:
     """Gaussian and Lorentzian terms by their letters."""
     pattern, _ = bench.single
     for widths in ("w", "wx", "uvwxy"):
@@ -77,7 +77,7 @@ def only_the_wanted_widths_are_free(bench: Bench) -> None:
         assert free(fit) & set("uvwxy") == set(widths)
 
 
-def the_second_line_is_refined_on_request(bench: Bench) -> None:
+def the_second_line_is_refined_on_request(bench: EngineBench) -> None:
     """The weight of Kα2 comes back as planted."""
     pattern, _ = bench.single
     off = bench.refined(pattern, (CORUNDUM,), kalpha2=False)
@@ -86,7 +86,7 @@ def the_second_line_is_refined_on_request(bench: Bench) -> None:
     assert near(parameters(on)["kalpha2_weight"].value, 0.5, abs=0.03)
 
 
-def texture_is_refined_only_where_an_axis_is_given(bench: Bench) -> None:
+def texture_is_refined_only_where_an_axis_is_given(bench: EngineBench) -> None:
     """March's parameter is 1 where there is no texture."""
     pattern, fit = bench.single
     assert "corundum.preferred_orientation" not in parameters(fit)
@@ -95,7 +95,7 @@ def texture_is_refined_only_where_an_axis_is_given(bench: Bench) -> None:
     assert abs(march.value - 1) < 4 * esd(march)
 
 
-LAWS: tuple[Callable[[Bench], None], ...] = (
+LAWS: tuple[Callable[[EngineBench], None], ...] = (
     as_many_background_terms_as_wanted,
     a_fixed_envelope_frees_no_background,
     positions_are_corrected_as_wanted,

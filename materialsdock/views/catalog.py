@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from materialsdock.errors import InputError, LedgerFault, Refused, Unreachable
-from materialsdock.ledger.documents import Source
+from materialsdock.ledger.documents import DocumentSource
 from materialsdock.ledger.folder import DataDirectory
 from materialsdock.profile.config import Profile
 
@@ -160,7 +160,7 @@ class CatalogFeeder:
     a run.  Raises Refused on entry when another process feeds from this folder.
     """
 
-    def __init__(self, ledger: Source, broker: Any, folder: Path) -> None:
+    def __init__(self, ledger: DocumentSource, broker: Any, folder: Path) -> None:
         self._ledger, self._client = ledger, broker.v2
         self._position_file = folder / "catalog.position"
         self._lock = _locked(folder / "feeding")

@@ -13,6 +13,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from materialsdock.ledger.facts import fact
+
 sys.path.insert(0, str(Path(__file__).parents[1]))
 import numpy as np
 from night_memory import ROLES, courses, resident_mb, slopes
@@ -137,7 +139,7 @@ def night(samples: int, faults: float, seed: int, limit_s: float) -> dict[str, A
                 broken.append(what)
                 break_something(made, what)
                 next_fault = settled + dice.expovariate(faults)
-            if queue.fact(made.ledger, "hold"):
+            if fact(made.ledger, "hold"):
                 break
             if settled >= samples:
                 break
@@ -187,11 +189,11 @@ def judged(made: Rig, samples: int, wall_s: float) -> dict[str, Any]:
         "samples": sum(one.state in SETTLED for one in ended),
         "done": done,
         "not_done": reasons,
-        "hold": queue.fact(made.ledger, "hold"),
+        "hold": fact(made.ledger, "hold"),
         "wrong": wrong,
         "wall_s": wall_s,
         "took": [(each.recipe, each.measuring_s, each.counted_s) for each in took],
-        "forecast": queue.fact(made.ledger, estimate.FORECAST),
+        "forecast": fact(made.ledger, estimate.FORECAST),
         "points": made.points(),
     }
 

@@ -26,7 +26,7 @@ from materialsdock.formats import read_measured
 from materialsdock.learning.curve.spectrum_learner import SpectrumLearner
 from materialsdock.learning.gp.cholesky import GridPosterior
 from materialsdock.learning.gp.hyperparameters import best_warped, log_likelihood, predict
-from materialsdock.learning.prior.library import LibraryPrior, Standard
+from materialsdock.learning.prior.library import LibraryPrior, PriorStandard
 from materialsdock.learning.prior.placement import agreement, place, posterior, unplaced
 from materialsdock.model import Axis, FloatArray, Observation
 from materialsdock.techniques.xas.spectrum.edge import K_EDGES, locate
@@ -51,7 +51,7 @@ Curves = dict[int, float]
 class Measured:
     """A standard: normalised, and raw µ over the edge step."""
 
-    standard: Standard
+    standard: PriorStandard
     energy_ev: FloatArray
     mu: FloatArray
 
@@ -72,7 +72,7 @@ def read(element: str) -> list[Measured]:
     for path in sorted((LIBRARY / element).glob("*.xdi")):
         raw = read_measured(path, "xas")
         norm = locate(raw.x, raw.y)
-        standard = Standard(path.stem, norm.e0_ev, raw.x - norm.e0_ev, norm.flat)
+        standard = PriorStandard(path.stem, norm.e0_ev, raw.x - norm.e0_ev, norm.flat)
         found.append(Measured(standard, raw.x, raw.y / norm.edge_step))
     return found
 

@@ -28,8 +28,9 @@ from support.structures import _lines
 
 from materialsdock.errors import MaterialsDockError
 from materialsdock.formats import read_measured
+from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.optimisation.processes import in_order
-from materialsdock.techniques.xrd.model import Diffractometer, Pattern
+from materialsdock.techniques.xrd.model import Diffractometer
 from materialsdock.techniques.xrd.rietveld.recipe import SearchSpace
 from materialsdock.techniques.xrd.rietveld.rietx_engine import RietxEngine
 from materialsdock.techniques.xrd.search.search import search

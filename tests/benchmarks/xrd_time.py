@@ -39,9 +39,10 @@ from support.structures import simulated
 from materialsdock.formats import read_measured
 from materialsdock.learning.counting import allocation, fisher
 from materialsdock.learning.counting.multipass_learner import MultiPassLearner
+from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.learning.counting.steered_learner import SteeredLearner
 from materialsdock.model import Axis, FloatArray, Observation
-from materialsdock.techniques.xrd.model import Diffractometer, Pattern
+from materialsdock.techniques.xrd.model import Diffractometer
 from materialsdock.techniques.xrd.rietveld.limits import peaks as find_peaks
 from materialsdock.techniques.xrd.rietveld.rietx_engine import RietxEngine
 from materialsdock.techniques.xrd.rietveld.sensitivity import steering

@@ -14,13 +14,15 @@ from typer.testing import CliRunner
 
 from materialsdock.campaign import analysis, prepare, run
 from materialsdock.cli import app, measure_command, refine_command
+from materialsdock.cli.request import MeasureRequest
 from materialsdock.errors import InputError, MaterialsDockError, Refused
 from materialsdock.fusion.hybrid import after_refinement
 from materialsdock.fusion.hybrid.pareto import hybrid_of
+from materialsdock.ledger.folder import DataDirectory
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.model import Measured, Outcome, Sample, Trial
 from materialsdock.profile import config
-from materialsdock.protocols import Watch
+from materialsdock.protocols import RunWatch
 from materialsdock.techniques.xrd import analysis as diffraction
 from materialsdock.techniques.xrd.model import Assessment, Diffractometer, Solution
 from materialsdock.techniques.xrd.phases import answer
@@ -30,7 +32,7 @@ from materialsdock.techniques.xrd.rietveld.recipe import default_recipe
 from materialsdock.techniques.xrd.rietveld.rietx_engine import RietxEngine
 from materialsdock.techniques.xrd.search.search import SearchResult
 from materialsdock.testing.crystals import CORUNDUM, FLUORITE, LAB6, ZINCITE, cif
-from materialsdock.testing.planted_powder import Scene, planted
+from materialsdock.testing.planted_powder import PlantedScene, planted
 from materialsdock.views.report import overview, summary_json
 from materialsdock.views.report.page import render_report
 
@@ -58,7 +60,7 @@ def refined(pattern, *structures, past=(), **changes):
     job = job_of(pattern, *structures, **changes)
     summary = {"points_measured": 9, "points_full_scan": 9, "stop_reason": "a full scan"}
     outcome = Outcome(job, (), summary, pattern, diffraction.Found())
-    return diffraction.refined(outcome, pattern, Watch(), past)
+    return diffraction.refined(outcome, pattern, RunWatch(), past)
 
 
 @pytest.fixture(scope="module")
@@ -101,11 +103,11 @@ def test_a_store_without_the_elements_is_refused(store):
     with pytest.raises(InputError, match="holds no structure made of He"):
         analysis.check(job_of(pattern, store=str(store), elements=["He"]))
     analysis.check(job_of(pattern, ZINCITE, store="/nowhere"))  # not needed with structures
-    asked = measure_command.Request.of(store=store)
+    asked = MeasureRequest.of(store=store)
     with pytest.raises(InputError, match="leave out --cif, or --store"):
         asked.check_resumed(Sample("s", "xrd", 0, (ZINCITE,)))
     with pytest.raises(InputError, match="name the store"):
-        measure_command.Request.of(elements="Zn,O").check_resumed(Sample("s", "xrd"))
+        MeasureRequest.of(elements="Zn,O").check_resumed(Sample("s", "xrd"))
 
 
 def test_allowed_elements_are_those_of_the_composition_where_none_are_named():
@@ -132,7 +134,7 @@ def one_fit(job, pattern, on_trial, first):
 def test_an_unknown_pattern_is_identified_refined_and_reported(store, tmp_path, monkeypatch):
     monkeypatch.setattr(diffraction, "_searched", one_fit)
     path = saved(tmp_path, "unknown", simulated([(ZINCITE, 1.0)]))
-    request = measure_command.Request.of(
+    request = MeasureRequest.of(
         kinds={"xrd": Options}, out=tmp_path / "out", trials=1, workers=1, store=store,
         elements="Zn,Al,O", seeds=1, range=RANGE,
     )  # fmt: skip
@@ -152,7 +154,7 @@ def test_an_unknown_pattern_is_identified_refined_and_reported(store, tmp_path, 
 
 def test_no_confident_match_is_an_end_with_a_report(store, tmp_path, capsys):
     path = saved(tmp_path, "unknown", simulated([(LAB6, 1.0)]))
-    request = measure_command.Request.of(
+    request = MeasureRequest.of(
         kinds={"xrd": Options}, out=tmp_path / "out", trials=1, workers=1, store=store, seeds=1
     )
     measured, sample = measure_command.read_sample(path, "xrd", request)
@@ -198,7 +200,7 @@ def energies(pattern, *structures, **changes):
 @pytest.fixture(scope="module")
 def weighed():
     pytest.importorskip("ase")
-    pattern = planted(Scene(((CUAU, 1.0),)), two_theta=np.arange(20.0, 70.0, 0.08))
+    pattern = planted(PlantedScene(((CUAU, 1.0),)), two_theta=np.arange(20.0, 70.0, 0.08))
     return energies(pattern, CUAU, energy_trials=3)
 
 
@@ -260,7 +262,7 @@ def test_what_a_resumed_job_measures_cannot_be_changed(words, named):
 
 def kept_job(folder, **changes):
     job = job_of(simulated([(ZINCITE, 1.0)]), ZINCITE, **changes)
-    data = run.DataDirectory(folder)
+    data = DataDirectory(folder)
     scene = data.scenes / "s.npz"
     np.savez(scene, two_theta=np.arange(3.0))
     job = replace(job, settings={**job.settings, "scene": str(scene)})
@@ -273,9 +275,9 @@ def test_a_resumed_job_has_its_structures_and_the_trials_that_are_asked_for(tmp_
     job = kept_job(tmp_path, trials=16)
     seen = {}
     monkeypatch.setattr(measure_command, "_carry_out", lambda *given: seen.update(job=given[0]))
-    measure_command.resume(measure_command.Request(out=tmp_path), job.job_id)
+    measure_command.resume(MeasureRequest(out=tmp_path), job.job_id)
     assert seen["job"].settings["analysis"]["trials"] == 16
-    measure_command.resume(measure_command.Request(out=tmp_path, trials=7, workers=3), job.job_id)
+    measure_command.resume(MeasureRequest(out=tmp_path, trials=7, workers=3), job.job_id)
     found = seen["job"].settings["analysis"]
     assert (found["trials"], found["workers"]) == (7, 3)
     assert seen["job"].sample.structures == (ZINCITE,)
@@ -291,7 +293,7 @@ def test_the_analysis_of_a_resumed_job_has_them_too(tmp_path, monkeypatch):
         "analyse",
         lambda campaign, *_: Outcome(campaign.job, (), {}, pattern, diffraction.Found()),
     )
-    data = run.DataDirectory(tmp_path)
+    data = DataDirectory(tmp_path)
     again = run.measure(job.job_id, PROFILE, data, None, {"trials": 7})
     assert again.job.settings["analysis"]["trials"] == 7
     same = run.measure(job.job_id, PROFILE, data)
@@ -300,9 +302,9 @@ def test_the_analysis_of_a_resumed_job_has_them_too(tmp_path, monkeypatch):
 
 def test_a_refined_file_cannot_be_measured_on(tmp_path):
     job = job_of(simulated([(ZINCITE, 1.0)]), ZINCITE)
-    with Ledger(run.DataDirectory(tmp_path).ledger) as ledger:
+    with Ledger(DataDirectory(tmp_path).ledger) as ledger:
         ledger.add_job(job)
     with pytest.raises(InputError, match="a file was refined"):
-        measure_command.resume(measure_command.Request(out=tmp_path), job.job_id)
+        measure_command.resume(MeasureRequest(out=tmp_path), job.job_id)
     with pytest.raises(InputError, match="no ledger"):
-        measure_command.resume(measure_command.Request(out=tmp_path / "nowhere"), job.job_id)
+        measure_command.resume(MeasureRequest(out=tmp_path / "nowhere"), job.job_id)

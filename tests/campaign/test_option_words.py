@@ -10,6 +10,7 @@ from support.places import ROOT
 
 from materialsdock.campaign import option_words
 from materialsdock.cli import measure_command
+from materialsdock.cli.request import MeasureRequest
 from materialsdock.errors import InputError
 from materialsdock.model import Measured, Sample, Structure
 from materialsdock.profile import config
@@ -85,14 +86,14 @@ def test_a_missing_cif_is_refused(tmp_path):
 )
 def test_options_that_would_be_ignored_or_say_nothing_are_refused_together(measured, given, named):
     with pytest.raises(InputError) as refused:
-        measure_command.Request.of(**given).check(measured, Sample("s", measured.technique))
+        MeasureRequest.of(**given).check(measured, Sample("s", measured.technique))
     for words in named:
         assert words in str(refused.value)
 
 
 def test_a_structure_is_not_ignored_either():
     with pytest.raises(InputError, match="--cif given for a measurement of xas"):
-        measure_command.Request.of(cif=[Path("corundum.cif")]).check(SPECTRUM, Sample("s", "xas"))
+        MeasureRequest.of(cif=[Path("corundum.cif")]).check(SPECTRUM, Sample("s", "xas"))
 
 
 @pytest.mark.parametrize(
@@ -104,7 +105,7 @@ def test_a_structure_is_not_ignored_either():
     ],
 )
 def test_options_that_fit_are_not_refused(measured, given):
-    measure_command.Request.of(**given).check(measured, Sample("s", measured.technique))
+    MeasureRequest.of(**given).check(measured, Sample("s", measured.technique))
 
 
 def test_another_objective_does_not_keep_what_the_profile_wants():
@@ -112,12 +113,12 @@ def test_another_objective_does_not_keep_what_the_profile_wants():
         update={"objective": "parameter", "wanted": ("corundum.a",), "wanted_esd": 1e-4}
     )
     profile = PROFILE.model_copy(update={"xrd": wants})
-    asked = measure_command.Request.of(objective="fractions", esd=1.0)
+    asked = MeasureRequest.of(objective="fractions", esd=1.0)
     goals = asked.applied(profile).section("xrd")
     assert (goals.objective, goals.wanted, goals.wanted_esd) == ("fractions", (), 1.0)
 
 
 def test_a_job_that_goes_on_keeps_its_options(tmp_path):
-    given = measure_command.Request.of(out=tmp_path, stop=("threshold=0.1",), prior=Path("fe.npz"))
+    given = MeasureRequest.of(out=tmp_path, stop=("threshold=0.1",), prior=Path("fe.npz"))
     with pytest.raises(InputError, match="--resume: --stop, --prior cannot be changed"):
         measure_command.resume(given, "job")

@@ -11,6 +11,7 @@ from support.outcomes import with_found
 from support.structures import simulated
 
 from materialsdock.cli import measure_command, refine_command
+from materialsdock.cli.request import MeasureRequest
 from materialsdock.errors import InputError
 from materialsdock.model import Trial
 from materialsdock.techniques.xrd.refine import Options
@@ -31,7 +32,7 @@ def files(tmp_path_factory):
 
 
 def refine(files, out, trials, *, resume=False):
-    request = measure_command.Request.of(
+    request = MeasureRequest.of(
         kinds={"xrd": Options}, out=out, trials=trials, workers=1, cif=[files / "LaB6.cif"],
         seeds=1, range=RANGE, resume=resume,
     )  # fmt: skip

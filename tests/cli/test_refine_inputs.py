@@ -10,7 +10,8 @@ import pytest
 from support.places import TESTS
 
 from materialsdock.cli.app import main
-from materialsdock.techniques.xrd.model import Diffractometer, Pattern
+from materialsdock.learning.counting.pattern import Pattern
+from materialsdock.techniques.xrd.model import Diffractometer
 from materialsdock.techniques.xrd.rietveld.recipe import SearchSpace
 
 sys.path.insert(0, str(TESTS / "benchmarks"))

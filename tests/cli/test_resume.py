@@ -17,8 +17,9 @@ import pytest
 from support.places import ROOT, TESTS
 
 from materialsdock.campaign import demo, observing, prepare
-from materialsdock.campaign.run import DataDirectory
 from materialsdock.cli import measure_command
+from materialsdock.cli.request import MeasureRequest
+from materialsdock.ledger.folder import DataDirectory
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.model import Axis
 from materialsdock.profile import config
@@ -145,7 +146,7 @@ def test_a_resumed_replay_draws_what_an_uninterrupted_one_would(tmp_path, techni
     with Ledger(data.ledger) as ledger:
         ledger.add_documents(job.job_id, [], seen)
     monkeypatch.setattr(measure_command, "_carry_out", lambda *_: None)
-    measure_command.resume(measure_command.Request(out=tmp_path), job.job_id)
+    measure_command.resume(MeasureRequest(out=tmp_path), job.job_id)
     resumed = World({job.sample.position: load_scene(path)}, seed=3)
     again = visited(resumed, job)
     assert again == visited(uninterrupted, job) != first

@@ -17,6 +17,7 @@ from materialsdock.cli import night as cli_night
 from materialsdock.errors import InputError, LedgerFault, Refused, Unreachable
 from materialsdock.ledger.folder import DataDirectory
 from materialsdock.ledger.ledger import Ledger
+from materialsdock.ledger.night_log import Noted
 from materialsdock.night import people
 from materialsdock.night.control import audit, intents
 from materialsdock.night.queue import queue
@@ -145,7 +146,7 @@ def test_a_refusal_names_commands_that_are_possible(run, night, events, words, s
     ],
 )  # fmt: skip
 def test_a_line_of_the_log_reads_as_a_sentence(kind, body, says):
-    line = queue.Noted(1, 0.0, kind, "info", None, body)
+    line = Noted(1, 0.0, kind, "info", None, body)
     assert people.log_line(line).endswith(f"   {says}")
 
 

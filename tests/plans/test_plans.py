@@ -15,8 +15,8 @@ from bluesky import RunEngine
 from bluesky.utils import FailedStatus, RunEngineInterrupted
 from support.beamline_jobs import XAS, XRD
 
-from materialsdock.campaign import run
 from materialsdock.campaign.campaign import Campaign
+from materialsdock.campaign.plan import beam_suspender
 from materialsdock.errors import MaterialsDockError
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.model import Job, Proposal, Sample
@@ -147,7 +147,7 @@ def test_pauses_anywhere_repeat_nothing_and_lose_nothing(rig, technique, seed):
 def test_a_beam_dump_holds_the_run_with_the_shutter_closed(rig):
     beam = Beam(minimum_ma=50, resume_ma=90, wait_s=0.1)
     profile = config.load("sim", runner_site()).model_copy(update={"beam": beam})
-    rig.RE.install_suspender(run.beam_suspender(profile, rig.instrument))
+    rig.RE.install_suspender(beam_suspender(profile, rig.instrument))
     campaign, plan = rig.start("xas")
     held = []
 

@@ -12,7 +12,7 @@ from materialsdock.ledger.folder import DataDirectory
 from materialsdock.night.processes import supervisor
 from materialsdock.profile import config, siteroot
 from materialsdock.sheets import jobs
-from materialsdock.sheets.entry import Entry
+from materialsdock.sheets.entry import SheetEntry
 from materialsdock.technique import resolved
 
 
@@ -85,7 +85,7 @@ def test_nothing_is_simulated_for_a_real_instrument_that_can_be_rehearsed(tmp_pa
         each.name for each in supervisor.services(real, tmp_path, DataDirectory(tmp_path / "data"))
     ]
     assert names == ["guard", "daemon"]
-    entry = Entry(sample_id="S1", position=0, technique="xas", replay="scan.dat")
+    entry = SheetEntry(sample_id="S1", position=0, technique="xas", replay="scan.dat")
     faults = jobs.faults([entry], real, tmp_path / "profiles" / "mine")
     assert "is a real instrument and replays nothing" in str(faults)
 

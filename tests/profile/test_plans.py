@@ -10,7 +10,7 @@ import pytest
 from materialsdock.campaign import run
 from materialsdock.errors import InputError
 from materialsdock.profile import config, plans, siteroot
-from materialsdock.protocols import Watch
+from materialsdock.protocols import RunWatch
 
 SITE = Path(__file__).parents[2]
 MINE = """
@@ -42,8 +42,8 @@ def test_a_profile_that_names_no_plan_has_those_of_the_site():
     assert plans.named(profile) == {
         "plans.learn": "plans.adaptive:learn",
         "plans.attempts": "plans.attempts:Attempts",
-        "plans.conditions": "plans.guards:Conditions",
-        "plans.gate": "plans.guards:Gate",
+        "plans.conditions": "plans.guards:ExposureConditions",
+        "plans.gate": "plans.guards:ExposureGate",
         "plans.visits": "plans.reference:Visits",
         "plans.hold_for_beam": "plans.stubs:hold_for_beam",
         "plans.set_shutter": "plans.stubs:set_shutter",
@@ -114,6 +114,6 @@ def test_a_wrong_name_is_said_before_anything_moves(tmp_path, monkeypatch):
     monkeypatch.setattr(run, "release", released.append)
     wrong = mine(tmp_path, sections='[plans]\nvisits = "plans.reference:Visit"')
     with pytest.raises(InputError, match=r"plans\.visits = 'plans\.reference:Visit'"):
-        run.acquire(None, wrong, Watch())
+        run.acquire(None, wrong, RunWatch())
     assert asked == []
     assert released == [instrument]

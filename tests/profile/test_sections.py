@@ -8,7 +8,7 @@ import pytest
 
 from materialsdock import technique
 from materialsdock.errors import InputError
-from materialsdock.profile.columns import OneOf, numbers, words
+from materialsdock.profile.columns import OneOfWords, numbers, words
 from materialsdock.profile.config import Profile
 from materialsdock.profile.sections import Measuring, Section, joined
 
@@ -23,7 +23,7 @@ class Patterns(Section):
 
 class Spectra(Section):
     width: float | None = None
-    edge: Annotated[str, OneOf(("K", "L3"))] | None = None
+    edge: Annotated[str, OneOfWords(("K", "L3"))] | None = None
 
 
 class Shifts(Section):

@@ -7,24 +7,24 @@ import json
 import pytest
 from pydantic import ValidationError
 
-from materialsdock.sheets.entry import Entry, Fault, contradictions, entry_of, refusal, shared
+from materialsdock.sheets.entry import Fault, SheetEntry, contradictions, entry_of, refusal, shared
 
 SOUND = {"sample_id": "S1", "position": 1, "technique": "xrd"}
 
 
 def words(**changes):
     row, faults = entry_of({**SOUND, **changes}, "row 2")
-    assert isinstance(row, Entry) != bool(faults)
+    assert isinstance(row, SheetEntry) != bool(faults)
     return [str(fault) for fault in faults]
 
 
 def test_a_sound_row_is_an_entry_and_survives_its_json():
-    entry = Entry(**SOUND, phases="a.cif; id7", name=" e\u0301tain ", threshold="0.1")
+    entry = SheetEntry(**SOUND, phases="a.cif; id7", name=" e\u0301tain ", threshold="0.1")
     assert entry.phases == ("a.cif", "id7")
     assert entry.name == "\u00e9tain"
     assert entry.known_as == entry.name
-    assert Entry.model_validate(json.loads(json.dumps(entry.model_dump(mode="json")))) == entry
-    assert Entry(**SOUND).known_as == "S1"
+    assert SheetEntry.model_validate(json.loads(json.dumps(entry.model_dump(mode="json")))) == entry
+    assert SheetEntry(**SOUND).known_as == "S1"
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_columns_that_do_not_go_together_are_named(changes, column, said):
     sentences = words(**changes)
     assert any(s.startswith(f"row 2, {column}: ") and said in s for s in sentences)
     with pytest.raises(ValidationError, match=column):
-        Entry(**{**SOUND, **changes})
+        SheetEntry(**{**SOUND, **changes})
 
 
 def test_all_faults_of_a_row_come_at_once_and_none_follows_from_another():
@@ -99,12 +99,12 @@ def test_all_faults_of_a_row_come_at_once_and_none_follows_from_another():
 
 
 def test_ids_in_any_case_and_positions_are_given_once():
-    rows = [("row 2", Entry(**SOUND)), ("row 3", Entry(**{**SOUND, "sample_id": "s1"}))]
+    rows = [("row 2", SheetEntry(**SOUND)), ("row 3", SheetEntry(**{**SOUND, "sample_id": "s1"}))]
     assert [str(fault) for fault in shared(rows)] == [
         "row 3, sample_id: 's1' stands in row 2 already",
         "row 3, position: 1 stands in row 2 already",
     ]
-    assert shared([*rows[:1], ("row 3", Entry(sample_id="b", position=2, recipe="r"))]) == []
+    assert shared([*rows[:1], ("row 3", SheetEntry(sample_id="b", position=2, recipe="r"))]) == []
 
 
 def test_a_long_list_of_faults_is_counted_to_its_end():
@@ -115,6 +115,6 @@ def test_a_long_list_of_faults_is_counted_to_its_end():
 
 
 def test_what_a_faulty_column_would_need_is_not_judged():
-    row = Entry(**SOUND).model_copy(update={"element": "Fe"})
+    row = SheetEntry(**SOUND).model_copy(update={"element": "Fe"})
     assert {column for column, _ in contradictions(row, ())} == {"element", "edge"}
     assert contradictions(row, ("element",)) == []

@@ -16,7 +16,7 @@ from materialsdock.learning.counting.steered_learner import SteeredLearner
 from materialsdock.model import Axis, Measured, Sample, Scan
 from materialsdock.profile import config
 from materialsdock.sheets import jobs
-from materialsdock.sheets.entry import Entry
+from materialsdock.sheets.entry import SheetEntry
 from materialsdock.techniques.xas.job import of_edge, tabulated
 from materialsdock.techniques.xas.spectrum.simulate import simulate_xanes
 from materialsdock.techniques.xrd.job import of_two_theta
@@ -40,7 +40,7 @@ def files(tmp_path):
 
 
 def entry(**more):
-    return Entry(**{"sample_id": "S1", "position": 2, **more})
+    return SheetEntry(**{"sample_id": "S1", "position": 2, **more})
 
 
 def edge(files, **more):

@@ -11,6 +11,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 from materialsdock.errors import InputError, Refused, Unreachable
+from materialsdock.learning.curve.spectrum import Spectrum
 from materialsdock.ledger.folder import DataDirectory
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.ledger.outcomes import keep_outcome
@@ -20,7 +21,7 @@ from materialsdock.night.queue import queue
 from materialsdock.night.system.heartbeats import Heart
 from materialsdock.shell import magic
 from materialsdock.techniques.xas.analysis import Found
-from materialsdock.techniques.xas.model import EdgeFit, Spectrum
+from materialsdock.techniques.xas.model import EdgeFit
 
 EVIL = "<img src=x onerror=alert(1)>"
 

@@ -9,12 +9,13 @@ from support.structures import simulated
 
 from materialsdock.campaign import analysis, option_words, prepare
 from materialsdock.campaign.campaign import Campaign
+from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.ledger.outcomes import keep_outcome
 from materialsdock.model import Measured, Outcome, Sample
 from materialsdock.profile import config
 from materialsdock.techniques.xas.spectrum.simulate import simulate_xanes
 from materialsdock.techniques.xrd.analysis import Found
-from materialsdock.techniques.xrd.model import Diffractometer, Pattern
+from materialsdock.techniques.xrd.model import Diffractometer
 from materialsdock.techniques.xrd.search.search import search
 from materialsdock.testing.crystals import LAB6
 

@@ -7,13 +7,15 @@ from dataclasses import replace
 
 import numpy as np
 
+from materialsdock.learning.counting.pattern import Pattern
+from materialsdock.learning.curve.spectrum import Spectrum
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.ledger.outcomes import packed
 from materialsdock.model import Decision, Job, Outcome, Parameter, Proposal, Sample, Trial, Verdict
 from materialsdock.techniques.xas.analysis import Found as Absorbed
-from materialsdock.techniques.xas.model import EdgeFit, Spectrum
+from materialsdock.techniques.xas.model import EdgeFit
 from materialsdock.techniques.xrd.analysis import Found as Refined
-from materialsdock.techniques.xrd.model import Fit, Pattern, PhaseFit
+from materialsdock.techniques.xrd.model import Fit, PhaseFit
 
 
 def with_found(outcome: Outcome, **changes) -> Outcome:

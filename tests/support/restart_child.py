@@ -15,8 +15,8 @@ from pathlib import Path
 
 from support.measure_child import SETTINGS, scene
 
-from materialsdock.campaign import run
 from materialsdock.campaign.campaign import Campaign
+from materialsdock.campaign.plan import gate_for, plan_for, run_engine
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.model import Job, Sample
 from materialsdock.profile import config, simulation, siteroot
@@ -78,10 +78,10 @@ def main(folder: Path, technique: str, delay_s: float) -> None:
             times.setdefault(kind, time.monotonic())
 
         try:
-            engine = run.run_engine(profile, instrument)
+            engine = run_engine(profile, instrument)
             engine.subscribe(campaign.receive)
             of = campaign, instrument, profile
-            engine(run.plan_for(*of, run.gate_for(*of, epoch=7, report=report)))
+            engine(plan_for(*of, gate_for(*of, epoch=7, report=report)))
             found = {
                 "seen_s": times["hold"] - times["killed"],
                 "again_s": times["resumed"] - times["back"],

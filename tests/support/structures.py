@@ -10,8 +10,9 @@ from collections.abc import Iterator, Sequence
 import gemmi
 import numpy as np
 
+from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.model import Structure
-from materialsdock.techniques.xrd.model import Fit, Pattern
+from materialsdock.techniques.xrd.model import Fit
 
 
 def simulated(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import gemmi
 import numpy as np
 
+from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.model import Structure
-from materialsdock.techniques.xrd.model import Pattern
 
 
 def textured(

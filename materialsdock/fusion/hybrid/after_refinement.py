@@ -9,11 +9,12 @@ from typing import Any
 from materialsdock.errors import InputError, MaterialsDockError
 from materialsdock.fusion.hybrid.pareto import HYBRID, HybridResult
 from materialsdock.fusion.hybrid.search import hybrid_search
+from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.ledger.outcomes import plain_values
 from materialsdock.model import Job, Outcome, Structure
 from materialsdock.optimisation.executors import trial_executor
 from materialsdock.protocols import Stage
-from materialsdock.techniques.xrd.model import Diffractometer, Pattern
+from materialsdock.techniques.xrd.model import Diffractometer
 from materialsdock.techniques.xrd.rietveld import engines
 from materialsdock.techniques.xrd.rietveld.crystals import crystal_of
 from materialsdock.theory.energy import Calculator, formula

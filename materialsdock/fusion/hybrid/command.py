@@ -15,17 +15,18 @@ from materialsdock.formats import read_measured
 from materialsdock.fusion.hybrid.page import render_hybrid
 from materialsdock.fusion.hybrid.pareto import HybridResult, Point, hybrid_json
 from materialsdock.fusion.hybrid.search import hybrid_search
+from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.model import Sample
 from materialsdock.profile import config, siteroot
 from materialsdock.rendering.plain_page import write_page
 from materialsdock.techniques.xrd import job as scanning
-from materialsdock.techniques.xrd.model import Diffractometer, Pattern
+from materialsdock.techniques.xrd.model import Diffractometer
 from materialsdock.techniques.xrd.phases.cif_files import read_structure
 from materialsdock.theory.energy import Calculator
 
 
 @dataclass(frozen=True)
-class Request:
+class HybridRequest:
     """What the user asked for; arguments : of the calculator, as JSON text."""
 
     pattern: Path
@@ -57,7 +58,7 @@ def calculator_of(name: str, arguments: str) -> Calculator:
 
 
 def run(
-    request: Request, on_trial: Callable[[Point], None] | None = None
+    request: HybridRequest, on_trial: Callable[[Point], None] | None = None
 ) -> tuple[HybridResult, dict[str, Any]]:
     """Search, write hybrid.html and the structures of the Pareto set, and say what was found.
 

@@ -8,8 +8,8 @@ from markupsafe import escape
 
 from materialsdock.fusion.hybrid.page import hybrid_block
 from materialsdock.fusion.hybrid.pareto import HYBRID, hybrid_json, hybrid_of
+from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.model import Outcome
-from materialsdock.techniques.xrd.model import Pattern
 
 
 def summary(outcome: Outcome) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from materialsdock.errors import InputError
 from materialsdock.learning.gp.hyperparameters import curvature_warp
-from materialsdock.learning.prior.library import STEP, LibraryPrior, Standard
+from materialsdock.learning.prior.library import STEP, LibraryPrior, PriorStandard
 from materialsdock.model import FloatArray
 
 RANGE_EV = (-100.0, 600.0)  # about e0; the standards may cover less
@@ -50,7 +50,7 @@ class Spread:
     u: FloatArray
 
 
-def learn(standards: Sequence[Standard], edge: str, grid: Grid) -> LibraryPrior:
+def learn(standards: Sequence[PriorStandard], edge: str, grid: Grid) -> LibraryPrior:
     """The prior of `edge` from at least three different standards.
 
     Repeats of a standard (within 0.02 of the edge step) are averaged first, or they would claim
@@ -87,7 +87,7 @@ def learn(standards: Sequence[Standard], edge: str, grid: Grid) -> LibraryPrior:
     )
 
 
-def common_axis(standards: Sequence[Standard], grid: Grid) -> FloatArray:
+def common_axis(standards: Sequence[PriorStandard], grid: Grid) -> FloatArray:
     """Energies (m,) [eV] relative to e0 that all standards cover, as `grid` lays them.
 
     Raises InputError naming those that reach less than 20 eV before or 50 eV behind the edge.
@@ -108,10 +108,10 @@ def common_axis(standards: Sequence[Standard], grid: Grid) -> FloatArray:
     return grid(lo, hi)
 
 
-def distinct(standards: Sequence[Standard], axis: FloatArray) -> list[list[Standard]]:
+def distinct(standards: Sequence[PriorStandard], axis: FloatArray) -> list[list[PriorStandard]]:
     """The standards grouped with their repeats, in the order given."""
     near = (axis >= -LEAST_BEFORE_EV) & (axis <= LEAST_BEHIND_EV)
-    groups: list[list[Standard]] = []
+    groups: list[list[PriorStandard]] = []
     for each in standards:
         curve = _curve(each, axis)
         same = (
@@ -127,11 +127,11 @@ def distinct(standards: Sequence[Standard], axis: FloatArray) -> list[list[Stand
     return groups
 
 
-def _curve(standard: Standard, axis: FloatArray) -> FloatArray:
+def _curve(standard: PriorStandard, axis: FloatArray) -> FloatArray:
     return np.interp(axis, standard.energy_ev, standard.flat)
 
 
-def _average(group: Sequence[Standard], axis: FloatArray) -> FloatArray:
+def _average(group: Sequence[PriorStandard], axis: FloatArray) -> FloatArray:
     return np.asarray(np.mean([_curve(each, axis) for each in group], axis=0))
 
 

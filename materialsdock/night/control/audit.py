@@ -43,7 +43,7 @@ def me() -> Actor:
 
 
 @dataclass(frozen=True)
-class Action:
+class AuditedAction:
     """One row: `at` is wall clock [s since 1970]."""
 
     seq: int
@@ -56,7 +56,7 @@ class Action:
 
 
 @dataclass(frozen=True)
-class Chain:
+class AuditChain:
     """What `verify` found: how many rows hold, the head, and the first that does not."""
 
     rows: int
@@ -89,13 +89,13 @@ def record(
     return head
 
 
-def actions(ledger: Ledger, limit: int = 100) -> list[Action]:
+def actions(ledger: Ledger, limit: int = 100) -> list[AuditedAction]:
     """The latest actions, oldest first."""
     rows = latest_audit_rows(ledger, limit)
-    return [Action(row.seq, row.hash, **json.loads(row.body)) for row in rows]
+    return [AuditedAction(row.seq, row.hash, **json.loads(row.body)) for row in rows]
 
 
-def verify(ledger: Ledger, head: str | None = None) -> Chain:
+def verify(ledger: Ledger, head: str | None = None) -> AuditChain:
     """Follow the chain from its first row.
 
     head : one printed earlier (in a digest); when it is not in the chain, rows at the end were cut
@@ -104,7 +104,7 @@ def verify(ledger: Ledger, head: str | None = None) -> Chain:
     for seq, digest, body in audit_rows(ledger):
         # numbers without a gap: a removed first row would else begin a new chain
         if seq != count + 1 or digest != _hash(before, body):
-            return Chain(count, before, seq)
+            return AuditChain(count, before, seq)
         before, count = digest, count + 1
         seen = seen or digest == head
-    return Chain(count, before, None if seen else count + 1)
+    return AuditChain(count, before, None if seen else count + 1)

@@ -14,9 +14,9 @@ from typing import Any, Literal, get_args
 from materialsdock.errors import InputError, Refused
 from materialsdock.ledger import control_rows
 from materialsdock.ledger.control_rows import IntentRow
+from materialsdock.ledger.facts import fact, set_fact
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.night.control import audit
-from materialsdock.night.queue import queue
 from materialsdock.night.system.heartbeats import boot
 
 Verb = Literal[
@@ -69,7 +69,7 @@ class Lease:
 
 def lease(ledger: Ledger) -> Lease | None:
     """The lease that is valid now."""
-    found = queue.fact(ledger, "lease")
+    found = fact(ledger, "lease")
     current = Lease(**found) if found else None
     return current if current and current.valid else None
 
@@ -80,7 +80,7 @@ def take_lease(ledger: Ledger, who: audit.Actor, *, force: bool = False) -> Leas
     Raises Refused naming the holder when somebody else has it.
     """
     with ledger.transaction():
-        current, before = lease(ledger), queue.fact(ledger, "lease")
+        current, before = lease(ledger), fact(ledger, "lease")
         if current and current.holder != str(who) and not force:
             left = current.until - time.monotonic()
             raise Refused(
@@ -91,7 +91,7 @@ def take_lease(ledger: Ledger, who: audit.Actor, *, force: bool = False) -> Leas
         epoch = (before or {}).get("epoch", 0)
         mine = current is not None and current.holder == str(who)
         new = Lease(str(who), time.monotonic() + LEASE_S, boot(), epoch if mine else epoch + 1)
-        queue.set_fact(ledger, "lease", asdict(new))
+        set_fact(ledger, "lease", asdict(new))
         if not mine:
             taken_from = current.holder if current else None
             audit.record(ledger, who, "lease", {"epoch": new.epoch, "from": taken_from})
@@ -105,15 +105,15 @@ def give_lease(ledger: Ledger, who: audit.Actor) -> None:
         if current is None or current.holder != str(who):
             holder = current.holder if current else "nobody"
             raise Refused(f"{holder} has control, not {who}", where="lease")
-        queue.set_fact(ledger, "lease", {**asdict(current), "until": time.monotonic()})
+        set_fact(ledger, "lease", {**asdict(current), "until": time.monotonic()})
         audit.record(ledger, who, "lease given back", {"epoch": current.epoch})
 
 
 def next_epoch(ledger: Ledger, above: int = 0) -> int:
     """A new owner of the hardware: its epoch, higher than any before, and than `above`."""
     with ledger.transaction():
-        epoch = max(int(queue.fact(ledger, "epoch") or 0), above) + 1
-        queue.set_fact(ledger, "epoch", epoch)
+        epoch = max(int(fact(ledger, "epoch") or 0), above) + 1
+        set_fact(ledger, "epoch", epoch)
         return epoch
 
 
@@ -168,7 +168,7 @@ def still_holds(ledger: Ledger, intent: Intent) -> bool:
     """Whether the lease under which it was asked is still the last one given."""
     if intent.verb in HALTS:
         return True
-    last = queue.fact(ledger, "lease")
+    last = fact(ledger, "lease")
     return last is not None and last["epoch"] == intent.body.get("lease_epoch")
 
 

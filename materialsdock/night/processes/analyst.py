@@ -8,8 +8,8 @@ import logging
 from materialsdock import technique
 from materialsdock.campaign import analysis
 from materialsdock.campaign.campaign import Campaign
-from materialsdock.campaign.run import DataDirectory
 from materialsdock.knowledge.past_searches import searches
+from materialsdock.ledger.folder import DataDirectory
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.ledger.outcomes import keep_outcome
 from materialsdock.model import Outcome, Trial

@@ -20,6 +20,7 @@ from typing import Any
 from materialsdock.errors import LedgerFault, MaterialsDockError
 from materialsdock.ledger.folder import DataDirectory
 from materialsdock.ledger.ledger import Ledger
+from materialsdock.ledger.night_log import Severity
 from materialsdock.night.control import intents
 from materialsdock.night.queue import queue
 from materialsdock.night.system import heartbeats, logs
@@ -163,7 +164,7 @@ class Guard:
         body = {"why": wrong, "safe_state": words, "seconds": self._tried - began}
         self._say(f"{wrong}: {words}", body, "critical" if failed else "warn")
 
-    def _say(self, words: str, body: dict[str, Any], severity: queue.Severity) -> None:
+    def _say(self, words: str, body: dict[str, Any], severity: Severity) -> None:
         """Log it, once; the guard goes on when the ledger cannot be written."""
         if words == self._words:
             return

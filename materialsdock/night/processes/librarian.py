@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import time
 
-from materialsdock.campaign.run import DataDirectory
 from materialsdock.errors import MaterialsDockError
+from materialsdock.ledger.folder import DataDirectory
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.night.processes.child_of_daemon import child
 from materialsdock.night.system.heartbeats import Heart

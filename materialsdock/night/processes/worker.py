@@ -18,7 +18,7 @@ from typing import Any
 from materialsdock.campaign import build
 from materialsdock.campaign.campaign import Campaign
 from materialsdock.campaign.interrupted import Interrupted
-from materialsdock.campaign.run import gate_for, plan_for, run_engine
+from materialsdock.campaign.plan import gate_for, plan_for, run_engine
 from materialsdock.errors import MaterialsDockError
 from materialsdock.ledger.documents import close_torn_runs
 from materialsdock.ledger.ledger import Ledger
@@ -37,7 +37,7 @@ from materialsdock.profile import plans
 from materialsdock.profile.instrument import build_instrument, release
 from materialsdock.protocols import Instrument
 from materialsdock.sheets import jobs
-from materialsdock.sheets.entry import Entry
+from materialsdock.sheets.entry import SheetEntry
 
 log = logging.getLogger(__name__)
 TURN_S = 0.25
@@ -113,7 +113,7 @@ class Worker:
     def _prepared(self, sample_id: str) -> Campaign:
         """The sample's campaign: new, or rebuilt from what the ledger has of it."""
         queued = queue.sample(self.ledger, sample_id)
-        entry = Entry.model_validate(queued.body)
+        entry = SheetEntry.model_validate(queued.body)
         folder = self.site / "profiles" / self.profile.name
         if queued.job_id is None:
             seed = zlib.crc32(sample_id.encode())  # the same whenever the sheet is the same

@@ -13,8 +13,12 @@ from materialsdock.ledger.sample_rows import counted_samples
 KINDS = ("sample", "daemon", "clock_jump")
 ALARMS: tuple[Severity, ...] = ("warn", "critical")
 # what ends a part; whatever else leaves it (a fault, an abort) tells nothing of how long it takes
-COMPLETED = (("measuring", "measured"), ("analysing", "done"), ("analysing", "done_with_warnings"),
-             ("analysing", "failed"))  # fmt: skip
+COMPLETED = (
+    ("measuring", "measured"),
+    ("analysing", "done"),
+    ("analysing", "done_with_warnings"),
+    ("analysing", "failed"),
+)
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,9 @@ from typing import Any
 
 from materialsdock.errors import InputError, Refused
 from materialsdock.ledger import night_log, sample_rows
-from materialsdock.ledger.facts import fact as fact
-from materialsdock.ledger.facts import forget_facts
-from materialsdock.ledger.facts import set_fact as set_fact
+from materialsdock.ledger.facts import fact, forget_facts, set_fact
 from materialsdock.ledger.ledger import Ledger
-from materialsdock.ledger.night_log import Noted as Noted
-from materialsdock.ledger.night_log import Severity as Severity
+from materialsdock.ledger.night_log import Noted, Severity
 from materialsdock.ledger.sample_rows import SampleRow, change_sample
 from materialsdock.model import Job
 from materialsdock.night.queue.states import ACTIVE, Event, State, following

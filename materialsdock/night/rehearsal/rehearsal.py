@@ -17,7 +17,7 @@ from typing import Any
 
 from materialsdock.campaign import analysis, prepare
 from materialsdock.campaign.campaign import Campaign
-from materialsdock.campaign.run import gate_for, plan_for, run_engine
+from materialsdock.campaign.plan import gate_for, plan_for, run_engine
 from materialsdock.errors import InputError, MaterialsDockError
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.model import Job
@@ -30,7 +30,7 @@ from materialsdock.profile.instrument import build_instrument, release
 from materialsdock.profile.simulation import running
 from materialsdock.protocols import Instrument
 from materialsdock.sheets import jobs
-from materialsdock.sheets.entry import Entry
+from materialsdock.sheets.entry import SheetEntry
 from materialsdock.technique import named
 
 PLACES = 90  # of the simulated changer; the place of a seed decides what is drawn there
@@ -58,9 +58,15 @@ def on_loopback(profile: Profile) -> Profile:
 
 
 def rehearsed(
-    entry: Entry, seed: int, profile: Profile, folder: Path, place: int, instrument: Instrument,
-    work: Path, analyse: bool,
-) -> dict[str, Any]:  # fmt: skip
+    entry: SheetEntry,
+    seed: int,
+    profile: Profile,
+    folder: Path,
+    place: int,
+    instrument: Instrument,
+    work: Path,
+    analyse: bool,
+) -> dict[str, Any]:
     """Measure an entry once; what it took: instrument and wall clock seconds, and how it ended."""
     job = jobs.job_of(entry, profile, folder, seed)
     sample = replace(job.sample, position=place)
@@ -75,8 +81,13 @@ def rehearsed(
         counted_s = last.seconds_measured + visits_s
         assert profile.simulation is not None
         overhead_s = max(0.0, wall_s - counted_s / profile.simulation.speed) / steps
-        found = {"instrument_s": counted_s, "steps": steps, "overhead_s": overhead_s,
-                 "reason": last.verdict.reason, "stand_in": scene is None}  # fmt: skip
+        found = {
+            "instrument_s": counted_s,
+            "steps": steps,
+            "overhead_s": overhead_s,
+            "reason": last.verdict.reason,
+            "stand_in": scene is None,
+        }
         return {**found, **(_analysed(campaign) if analyse else {})}
 
 
@@ -114,17 +125,30 @@ def rehearse(profile: Profile, root: Path, order: Mapping[str, Any], work: Path)
     assert simulation is not None
     (work / simulated_changer.FOLDER).mkdir()
     with running(
-        simulation.module, root, {}, prefix=simulation.prefix, speed=simulation.speed,
-        seed=int(order["seed"]), folder=work / simulated_changer.FOLDER,
-    ):  # fmt: skip
+        simulation.module,
+        root,
+        {},
+        prefix=simulation.prefix,
+        speed=simulation.speed,
+        seed=int(order["seed"]),
+        folder=work / simulated_changer.FOLDER,
+    ):
         instrument = build_instrument(profile)
         plans.check(profile)
         for each in order["entries"]:
-            entry = Entry.model_validate(each)
+            entry = SheetEntry.model_validate(each)
             for number, seed in enumerate(order["seeds"]):
                 folder = root / "profiles" / profile.name
-                found = rehearsed(entry, seed, profile, folder, seed % PLACES, instrument, work,
-                                  number == 0 and order["analyse"])  # fmt: skip
+                found = rehearsed(
+                    entry,
+                    seed,
+                    profile,
+                    folder,
+                    seed % PLACES,
+                    instrument,
+                    work,
+                    number == 0 and order["analyse"],
+                )
                 line = {"sample_id": entry.sample_id, "seed": seed, **found}
                 print(json.dumps(line), flush=True)
         release(instrument)

@@ -13,7 +13,7 @@ from materialsdock.soundness.judges import Alarm
 from materialsdock.soundness.readings import Readings
 
 
-class Visits(Protocol):
+class SampleVisits(Protocol):
     """Places that are counted again for the sake of the sentinels, one of them the reference.
 
     kind : of the alarm that a count at the reference settles, e.g. "energy"
@@ -49,7 +49,7 @@ class Visits(Protocol):
 class Sentinels(Protocol):
     """The part `sentinels` of a technique, see materialsdock.technique."""
 
-    def visits(self, job: Job, motion: Motion, share: float) -> Visits | None:
+    def visits(self, job: Job, motion: Motion, share: float) -> SampleVisits | None:
         """The visits of a sample, for at most `share` of its time; None: there are none."""
 
     def dead(self, recorded: Readings, expected: FloatArray) -> Alarm | None:

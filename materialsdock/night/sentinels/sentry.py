@@ -22,7 +22,7 @@ from materialsdock.ledger.queries import documents_of_job
 from materialsdock.model import Decision, Proposal
 from materialsdock.night.sentinels.asked import sentinels_of
 from materialsdock.night.sentinels.proofs import brightest, over, still_dead, still_weak
-from materialsdock.profile.sections import Conditions, Motion
+from materialsdock.profile.sections import ConditionSettings, Motion
 from materialsdock.soundness import judges
 from materialsdock.soundness.judges import Alarm
 from materialsdock.soundness.readings import NONE_YET, Readings, expected_counts, spoilt
@@ -48,7 +48,7 @@ class Sentry:
         self,
         campaign: Campaign,
         motion: Motion,
-        conditions: Conditions,
+        conditions: ConditionSettings,
         report: Callable[[str, str], object],
         *,
         progress: Callable[[float], object] = lambda seconds: None,

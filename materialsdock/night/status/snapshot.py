@@ -8,8 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from materialsdock.ledger.facts import fact
 from materialsdock.ledger.folder import DataDirectory
 from materialsdock.ledger.ledger import Ledger
+from materialsdock.ledger.night_log import Noted
 from materialsdock.ledger.queries import (
     last_decision,
     last_document_of_job,
@@ -80,7 +82,7 @@ class Status:
     counts: Mapping[str, int]
     points: int
     lease: Mapping[str, Any] | None
-    alarms: tuple[queue.Noted, ...]
+    alarms: tuple[Noted, ...]
     pulses: tuple[Pulse, ...]
     finish: estimate.Finish | None
     disk_free_bytes: int
@@ -107,7 +109,7 @@ def snapshot(data: DataDirectory, ledger: Ledger | None = None) -> Status:
     took = spent(ledger, now)
     pulses = tuple(pulse(data, role) for role in ROLES)
     current = _current(ledger, samples, took, now)
-    hold, counts = queue.fact(ledger, "hold"), queue.counts(ledger)
+    hold, counts = fact(ledger, "hold"), queue.counts(ledger)
     sample_id = current.sample_id if current is not None else None
     word, reason = word_of(ledger, {p.role: p for p in pulses}, sample_id, hold, counts)
     began = night_began(ledger)
@@ -133,7 +135,7 @@ def brief(data: DataDirectory, ledger: Ledger) -> str:
     pulses = {role: pulse(data, role) for role in ROLES}
     measured = queue.samples(ledger, "measuring")
     sample_id = measured[0].sample_id if measured else None
-    hold, counts = queue.fact(ledger, "hold"), queue.counts(ledger)
+    hold, counts = fact(ledger, "hold"), queue.counts(ledger)
     word, reason = word_of(ledger, pulses, sample_id, hold, counts)
     said = f"{word} {sample_id}" if sample_id else f"{word}"
     return f"{said}: {reason}" if reason else f"{said}, {counts.get('queued', 0)} wait"

@@ -13,9 +13,7 @@ from materialsdock.ledger.ledger import Ledger
 from materialsdock.ledger.night_log import last_claimed_at, last_hold, last_line_of_kinds
 from materialsdock.night.system import heartbeats
 
-Word = Literal[
-    "ready", "running", "holding", "paused", "stopping", "aborting", "fault", "offline"
-]  # fmt: skip
+Word = Literal["ready", "running", "holding", "paused", "stopping", "aborting", "fault", "offline"]
 ROLES = ("daemon", "worker", "guard")
 STALE_S = 3.0
 STARTS_S = 20.0  # a worker that imports and connects

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import math
 
-from materialsdock.ledger.finished import Source
+from materialsdock.ledger.finished import FinishedJob
 from materialsdock.rendering.hdf5 import Field, Group, Link
 
 Items = dict[str, Field | Group | Link]
 
 
-def instrument(source: Source, items: Items) -> Group:
+def instrument(source: FinishedJob, items: Items) -> Group:
     """The instrument under the name of its profile."""
     name = str(source.outcome.job.settings.get("profile") or "unnamed")
     return Group("NXinstrument", {"name": Field(name), **items})
 
 
-def xray_source(source: Source, kind: str) -> Group:
+def xray_source(source: FinishedJob, kind: str) -> Group:
     """The X-ray source; kind : as NXsource names it."""
     profile = source.outcome.job.settings.get("profile") or "unnamed"
     return Group(
@@ -29,7 +29,7 @@ def xray_source(source: Source, kind: str) -> Group:
     )
 
 
-def full_time_s(source: Source) -> float:
+def full_time_s(source: FinishedJob) -> float:
     """Seconds per position of the full scan."""
     return float(source.outcome.job.settings["full_scan"]["full_time_s"])
 

@@ -16,20 +16,15 @@ import numpy as np
 
 from materialsdock.errors import InputError, MaterialsDockError
 from materialsdock.formats import read_measured
+from materialsdock.learning.curve.spectrum import Spectrum
 from materialsdock.learning.curve.spectrum_learner import SpectrumLearner
 from materialsdock.learning.stopping.certificate import Certificate, certify
 from materialsdock.model import FloatArray, Job, Outcome
-from materialsdock.protocols import Campaign, Watch
+from materialsdock.protocols import LearningCampaign, RunWatch
 from materialsdock.techniques.xas.exafs.oscillations import measured_oscillations
 from materialsdock.techniques.xas.mixture.choice import explain
-from materialsdock.techniques.xas.mixture.combination import Curve
-from materialsdock.techniques.xas.model import (
-    AbsorptionFit,
-    Combination,
-    EdgeFit,
-    Oscillations,
-    Spectrum,
-)
+from materialsdock.techniques.xas.mixture.combination import XasCurve
+from materialsdock.techniques.xas.model import AbsorptionFit, Combination, EdgeFit, Oscillations
 from materialsdock.techniques.xas.spectrum import wanted_quantities
 from materialsdock.techniques.xas.spectrum.edge import fit_edge
 
@@ -53,7 +48,7 @@ def check(job: Job) -> None:
 
 
 def analyse(
-    campaign: Campaign, summary: dict[str, Any], watch: Watch, past: Sequence[Any] = ()
+    campaign: LearningCampaign, summary: dict[str, Any], watch: RunWatch, past: Sequence[Any] = ()
 ) -> Outcome:
     """Find the edge of what the campaign measured, certify it, and go beyond it.
 
@@ -92,7 +87,7 @@ def recalled(kept: Sequence[Mapping[str, Any]]) -> tuple[()]:
     return ()
 
 
-def _promised(campaign: Campaign, learner: SpectrumLearner) -> Certificate:
+def _promised(campaign: LearningCampaign, learner: SpectrumLearner) -> Certificate:
     """What can be promised of the edge and of what the user wanted to know."""
     options = campaign.job.settings["learner"]
     names = dict.fromkeys([*CERTIFIED, *options.get("quantities", ())])
@@ -186,8 +181,8 @@ def _fractions(measured: Spectrum, edge: EdgeFit, standards: Mapping[str, Any]) 
             remedy="`materialsdock xas SPECTRUM --standards FILE` fits the files themselves",
         )
     curves = [
-        Curve(name, np.asarray(each["energy_ev"], float), np.asarray(each["mu"], float))
+        XasCurve(name, np.asarray(each["energy_ev"], float), np.asarray(each["mu"], float))
         for name, each in standards["measured"].items()
     ]
-    sample = Curve("sample", measured.energy_ev, measured.mu, measured.sigma)
+    sample = XasCurve("sample", measured.energy_ev, measured.mu, measured.sigma)
     return explain(sample, curves, e0_ev=edge.e0_ev)

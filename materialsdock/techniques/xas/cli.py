@@ -25,10 +25,11 @@ class SpectrumFirst(TyperGroup):
 
 
 xas = typer.Typer(
-    cls=SpectrumFirst, no_args_is_help=True,
+    cls=SpectrumFirst,
+    no_args_is_help=True,
     help="Analyse absorption spectra: `xas FILE` edge, oscillations, fractions, first shell; "
     "`xas lcf`, `xas xmcd`.",
-)  # fmt: skip
+)
 priors = typer.Typer(no_args_is_help=True, help="Library priors of absorption edges.")
 Standards = Annotated[
     list[Path], typer.Option("--standards", help="Measured standard of the same edge; repeat.")
@@ -62,7 +63,7 @@ def spectrum(
     """Analyse an absorption spectrum: edge, fractions of standards, first shell."""
     from materialsdock.techniques.xas.commands import analyse_spectrum
 
-    request = analyse_spectrum.Request(
+    request = analyse_spectrum.SpectrumRequest(
         spectrum, tuple(standards), path, edge, trials, seeds, out, keep_all
     )
     said = analyse_spectrum.run(request)
@@ -81,7 +82,7 @@ def lcf(
     """Fractions of those candidates that a spectrum asks for, with rivals in words."""
     from materialsdock.techniques.xas.commands import analyse_spectrum
 
-    request = analyse_spectrum.Request(
+    request = analyse_spectrum.SpectrumRequest(
         spectrum, tuple(standards), None, edge, out=out, keep_all=keep_all
     )
     said = analyse_spectrum.run(request)
@@ -112,7 +113,7 @@ def xmcd(
     from materialsdock.techniques.xas.dichroism.moments import Atom
 
     atom = Atom(holes, polarisation, angle)
-    request = dichroism.Request(
+    request = dichroism.DichroismRequest(
         plus, minus, atom, edge, _columns(columns), pre, post, cut, l3, l2, out
     )
     said = dichroism.run(request)

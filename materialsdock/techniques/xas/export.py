@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from materialsdock.errors import Refused
-from materialsdock.ledger.finished import Format, Source
+from materialsdock.learning.curve.spectrum import Spectrum
+from materialsdock.ledger.finished import FinishedJob, Format
 from materialsdock.model import Outcome
 from materialsdock.rendering.hdf5 import Field, Group, Link, data, with_unit
 from materialsdock.techniques.shared import nexus as nexus_parts
 from materialsdock.techniques.shared.nexus import Items
-from materialsdock.techniques.xas.model import Spectrum
 from materialsdock.techniques.xas.xdi import xdi
 
 BEAMS = "/entry/instrument"
@@ -18,12 +18,12 @@ UNITS = ("eV", "")
 FORMATS: Mapping[str, Format] = {"xdi": Format(".xdi", xdi)}
 
 
-def missing(source: Source) -> str:
+def missing(source: FinishedJob) -> str:
     """Why there is no NeXus entry: NXxas asks for both chambers."""
     return "the ledger has no readings of I0 and It" if source.raw("i0") is None else ""
 
 
-def entry(source: Source) -> Items:
+def entry(source: FinishedJob) -> Items:
     """Instrument, monitor and data of NXxas: both ion chambers over energy, as they were read.
 
     Raises Refused where the ledger has no readings of the chambers.
@@ -65,7 +65,7 @@ def entry(source: Source) -> Items:
     }
 
 
-def sample(source: Source) -> Items:
+def sample(source: FinishedJob) -> Items:
     """Nothing: NXxas asks for nothing more of the sample."""
     return {}
 
@@ -101,7 +101,7 @@ def answer(outcome: Outcome) -> tuple[str, Items] | None:
     }
 
 
-def _monochromator(source: Source) -> Group:
+def _monochromator(source: FinishedJob) -> Group:
     """Its energies, and its crystals where the job tells of them."""
     energy: Items = {"energy": with_unit(source.column("x"), "eV")}
     d_spacing = source.outcome.job.settings.get("d_spacing_angstrom")

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from materialsdock.errors import InputError
-from materialsdock.formats.columns import Columns, measured
+from materialsdock.formats.columns import FileColumns, measured
 from materialsdock.formats.lines import Lines
 from materialsdock.model import FloatArray, Measured
 
@@ -21,7 +21,7 @@ MU = ("mutrans", "mu", "xmu", "munorm", "norm", "mufluor")
 TRANSMITTED, FLUORESCENCE = ("itrans", "it", "i1", "itrn"), ("ifluor", "if", "fluor", "iff")
 
 
-def read(lines: Lines) -> Columns | None:
+def read(lines: Lines) -> FileColumns | None:
     """A spectrum whose columns are named, or None."""
     names = _xdi_names(lines)
     kind = "XDI"
@@ -36,15 +36,15 @@ def read(lines: Lines) -> Columns | None:
     table = np.array([values[:width] for _, values in rows])
     columns = dict(zip(names, table.T, strict=False))
     mu, note = _absorption(columns, lines)
-    return Columns(table[:, 0], mu, [n for n, _ in rows], kind, notes=(note,))
+    return FileColumns(table[:, 0], mu, [n for n, _ in rows], kind, notes=(note,))
 
 
-def is_mine(found: Columns) -> bool:
+def is_mine(found: FileColumns) -> bool:
     """True where x can be an energy [eV] and no angle."""
     return bool(found.x.max() > SMALLEST_EV)
 
 
-def checked(found: Columns, lines: Lines) -> Measured:
+def checked(found: FileColumns, lines: Lines) -> Measured:
     """The columns as µ over energy [eV], sorted; InputError where they are no spectrum."""
     if found.kind not in KINDS:
         found = replace(found, kind="columns: energy, µ")

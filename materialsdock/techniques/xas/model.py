@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from materialsdock.learning.curve.spectrum import Spectrum as Spectrum
 from materialsdock.model import FloatArray, Parameter
 
 

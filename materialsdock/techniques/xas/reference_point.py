@@ -127,6 +127,8 @@ def slope(recorded: Readings, known: Places, resolution_ev: float) -> float:
 def contrast(recorded: Readings, known: Places, *, last: bool) -> float:
     """µ at the top less that at the foot, of their first or last visits."""
     mu, _ = absorption(recorded)
-    top, foot = (np.flatnonzero(np.abs(recorded.x - at) <= SAME_EV)[-1 if last else 0]
-                 for at in (known.top_ev, known.foot_ev))  # fmt: skip
+    top, foot = (
+        np.flatnonzero(np.abs(recorded.x - at) <= SAME_EV)[-1 if last else 0]
+        for at in (known.top_ev, known.foot_ev)
+    )
     return float(mu[top] - mu[foot])

@@ -26,7 +26,7 @@ FADED = 0.05  # of the contrast
 FEWEST = 16
 
 
-class Motion(Protocol):
+class MotionCost(Protocol):
     """Cost of moving the monochromator."""
 
     @property
@@ -57,7 +57,12 @@ class Revisits:
     kind = MOVED
 
     def __init__(
-        self, motion: Motion, share: float, count_time_s: float, first_sweep: int, resolution: float
+        self,
+        motion: MotionCost,
+        share: float,
+        count_time_s: float,
+        first_sweep: int,
+        resolution: float,
     ) -> None:
         self.motion, self.share, self.count_time_s = motion, share, count_time_s
         self.first_sweep, self.resolution = max(first_sweep, FEWEST), resolution

@@ -13,10 +13,10 @@ from materialsdock.soundness import judges, ordinary
 from materialsdock.soundness.judges import Alarm
 from materialsdock.soundness.readings import LATEST, Readings
 from materialsdock.techniques.xas.reference_point import SAME_EV
-from materialsdock.techniques.xas.revisits import Motion, Revisits
+from materialsdock.techniques.xas.revisits import MotionCost, Revisits
 
 
-def visits(job: Job, motion: Motion, share: float) -> Revisits:
+def visits(job: Job, motion: MotionCost, share: float) -> Revisits:
     """The visits of a sample: to the edge, its top and its foot, for `share` of its time."""
     settings = job.settings["learner"]
     first_sweep, count_time_s = len(settings.get("initial") or ()), float(settings["count_time_s"])
@@ -38,8 +38,10 @@ def after_sweep(recorded: Readings, axis: Axis, tolerance: float) -> Alarm | Non
 def stuck(decisions: Sequence[Decision]) -> Alarm | None:
     """Tell if the learner has stopped learning; second looks and forced points do not count."""
     latest = decisions[-LATEST:]
-    chosen = [math.nan if d.proposal.score < 0 or d.proposal.score == FORCED
-              else d.proposal.start for d in latest]  # fmt: skip
+    chosen = [
+        math.nan if d.proposal.score < 0 or d.proposal.score == FORCED else d.proposal.start
+        for d in latest
+    ]
     found = [d.verdict.statistic for d in latest if d.verdict.statistic is not None]
     return judges.no_progress(
         np.array(chosen), np.array(found), tolerance=SAME_EV, budget_left=True

@@ -10,7 +10,14 @@ from pydantic import Field
 
 from materialsdock.errors import InputError
 from materialsdock.model import Measured, Scan, Structure
-from materialsdock.profile.columns import Contradiction, Files, Number, OneOf, Plan, range_faults
+from materialsdock.profile.columns import (
+    Contradiction,
+    Files,
+    Number,
+    OneOfWords,
+    PlannedEntry,
+    range_faults,
+)
 from materialsdock.profile.config import Profile
 from materialsdock.profile.sections import Section, changed
 from materialsdock.techniques.xas.section import Xas
@@ -30,8 +37,8 @@ Energy = Annotated[Number, Field(gt=0, le=1e6)]
 class Columns(Section):
     """Columns of a sheet: energy_*_ev [eV]; standards : measured files, for fractions."""
 
-    element: Annotated[str, OneOf(ELEMENTS)] | None = None
-    edge: Annotated[str, OneOf(SHELLS)] | None = None
+    element: Annotated[str, OneOfWords(ELEMENTS)] | None = None
+    edge: Annotated[str, OneOfWords(SHELLS)] | None = None
     energy_start_ev: Energy | None = None
     energy_stop_ev: Energy | None = None
     standards: Files = ()
@@ -76,7 +83,7 @@ def structures(row: Any, profile: Profile) -> tuple[Structure, ...]:
     return ()
 
 
-def scan_of(plan: Plan) -> Scan:
+def scan_of(plan: PlannedEntry) -> Scan:
     """The energies of a row: the replayed file as far as it is asked for, or its own.
 
     Raises InputError for a range that is missing, impossible, or beyond the file.
@@ -126,7 +133,7 @@ def _edge_of(row: Any, measured: Measured) -> Edge:
     return named or nearest_edge(e0_ev)
 
 
-def _range(plan: Plan, edge: Edge) -> tuple[float, float] | None:
+def _range(plan: PlannedEntry, edge: Edge) -> tuple[float, float] | None:
     """What row or recipe ask for [eV]; None where both are silent."""
     start, stop = plan.entry.energy_start_ev, plan.entry.energy_stop_ev
     if start is not None and stop is not None:

@@ -12,10 +12,11 @@ import numpy as np
 
 from materialsdock.errors import Refused
 from materialsdock.learning.counting.multipass_learner import DETECTED, NEARLY, MultiPassLearner
+from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.learning.counting.steered_learner import SteeredLearner
 from materialsdock.model import Job, Measured, Outcome, Trial
-from materialsdock.protocols import Campaign, Watch
-from materialsdock.techniques.xrd.model import Assessment, Diffractometer, Fit, Pattern, Solution
+from materialsdock.protocols import LearningCampaign, RunWatch
+from materialsdock.techniques.xrd.model import Assessment, Diffractometer, Fit, Solution
 from materialsdock.techniques.xrd.phases.answer import (
     allowed_elements,
     check_store,
@@ -27,7 +28,7 @@ from materialsdock.techniques.xrd.rietveld.engine import RefinementEngine
 from materialsdock.techniques.xrd.rietveld.limits import check_pattern, check_structures
 from materialsdock.techniques.xrd.rietveld.recipe import SearchSpace
 from materialsdock.techniques.xrd.search import warm_start
-from materialsdock.techniques.xrd.search.quantify import Standard
+from materialsdock.techniques.xrd.search.quantify import SpikedStandard
 from materialsdock.techniques.xrd.search.search import SearchResult, cut, search
 from materialsdock.techniques.xrd.search.second_look import findings
 from materialsdock.techniques.xrd.search.warm_start import (
@@ -72,7 +73,10 @@ def check(job: Job) -> None:
 
 
 def analyse(
-    campaign: Campaign, summary: dict[str, Any], watch: Watch, past: Sequence[PastSearch] = ()
+    campaign: LearningCampaign,
+    summary: dict[str, Any],
+    watch: RunWatch,
+    past: Sequence[PastSearch] = (),
 ) -> Outcome:
     """Refine what the campaign measured; summary : the measurement in numbers, and the plan."""
     learner = campaign.learner
@@ -89,7 +93,7 @@ def analyse(
 
 
 def refine_full(
-    job: Job, measured: Measured, watch: Watch, past: Sequence[PastSearch] = ()
+    job: Job, measured: Measured, watch: RunWatch, past: Sequence[PastSearch] = ()
 ) -> Outcome:
     """Refine all of a measured pattern; the counts' own statistics weigh it when it has none."""
     seconds = float(job.settings["full_scan"]["full_time_s"])
@@ -131,7 +135,7 @@ def passes(learner: MultiPassLearner, quantities: Mapping[str, float]) -> str:
 def refined(
     outcome: Outcome,
     pattern: Pattern,
-    watch: Watch,
+    watch: RunWatch,
     past: Sequence[PastSearch],
 ) -> Outcome:
     """The outcome with what the search found, and the part of the pattern it belongs to.
@@ -152,7 +156,7 @@ def refined(
     first, origins = learned(past, pattern, outcome.job)
     searched = _searched(outcome.job, pattern, watch.trial, first)
     seconds = {"seconds_refining": time.perf_counter() - began, "search_ended": searched.ended}
-    standard = Standard(**options["standard"]) if options.get("standard") else None
+    standard = SpikedStandard(**options["standard"]) if options.get("standard") else None
     said = findings(searched.fit, searched.texture, standard)
     start = _start(outcome.job, pattern, first, origins, searched.trials)
     verdict = searched.assessment
@@ -195,7 +199,7 @@ def _engine(options: Mapping[str, Any]) -> RefinementEngine:
     return engines.engine(options.get("engine", engines.DEFAULT))
 
 
-def _identified(outcome: Outcome, pattern: Pattern, watch: Watch) -> Outcome:
+def _identified(outcome: Outcome, pattern: Pattern, watch: RunWatch) -> Outcome:
     """The outcome with structures of the store, where the sample has none and one is configured."""
     job, options = outcome.job, outcome.job.settings["analysis"]
     if job.sample.structures or not options.get("store"):

@@ -8,24 +8,25 @@ from pathlib import Path
 
 import numpy as np
 
-from materialsdock.ledger.finished import Format, Source
+from materialsdock.learning.counting.pattern import Pattern
+from materialsdock.ledger.finished import FinishedJob, Format
 from materialsdock.model import FloatArray, Outcome
 from materialsdock.rendering.files import ExportFault
 from materialsdock.rendering.hdf5 import Field, Group, Link, data, with_unit
 from materialsdock.techniques.shared import nexus as nexus_parts
 from materialsdock.techniques.shared.nexus import Items
-from materialsdock.techniques.xrd.model import Diffractometer, Pattern
+from materialsdock.techniques.xrd.model import Diffractometer
 
 DETECTOR = "/entry/instrument/detector"
 UNITS = ("degree", "counts/s")
 
 
-def missing(source: Source) -> str:
+def missing(source: FinishedJob) -> str:
     """Why there is no NeXus entry; nothing, as counts are kept with every pattern."""
     return ""
 
 
-def entry(source: Source) -> Items:
+def entry(source: FinishedJob) -> Items:
     """Instrument, monitor and data of NXmonopd: counts over 2θ [deg] as they were counted.
 
     A pattern that came from a file, whose exposures nobody recorded, stands as it was read.
@@ -64,7 +65,7 @@ def entry(source: Source) -> Items:
     }
 
 
-def sample(source: Source) -> Items:
+def sample(source: FinishedJob) -> Items:
     """The sample's angle [deg], which NXmonopd asks for: θ where θ and 2θ are coupled, else NaN."""
     two_theta, _, _ = _counted(source)
     of = Diffractometer.of(source.outcome.job.settings["diffractometer"])
@@ -114,7 +115,7 @@ def answer(outcome: Outcome) -> tuple[str, Items] | None:
     }
 
 
-def xye(source: Source) -> bytes:
+def xye(source: FinishedJob) -> bytes:
     """2θ [deg], counts and their standard deviation.
 
     Positions are counted for different times, so counts are those of the full scan's time per
@@ -125,18 +126,18 @@ def xye(source: Source) -> bytes:
     return _rows(source, seconds, "sigma", pattern.two_theta, columns)
 
 
-def xy(source: Source) -> bytes:
+def xy(source: FinishedJob) -> bytes:
     """2θ [deg] and counts, as `xye` without the standard deviation."""
     pattern, seconds = _pattern(source)
     return _rows(source, seconds, "", pattern.two_theta, (pattern.intensity * seconds,))
 
 
-def _pattern(source: Source) -> tuple[Pattern, float]:
+def _pattern(source: FinishedJob) -> tuple[Pattern, float]:
     """The merged pattern, and the full scan's time per point [s]."""
     return source.outcome.measured, nexus_parts.full_time_s(source)
 
 
-def cif(source: Source) -> bytes:
+def cif(source: FinishedJob) -> bytes:
     """Structures and pattern as CIF (core and powder dictionaries), with their provenance."""
     from materialsdock.techniques.xrd.report.cif import write_cif
 
@@ -159,7 +160,7 @@ def cif(source: Source) -> bytes:
     return body.rstrip() + ("\n" + "\n".join(lines) + "\n").encode()
 
 
-def _refined(source: Source) -> str:
+def _refined(source: FinishedJob) -> str:
     """Why there is no CIF."""
     return "" if source.outcome.found.fit else "nothing was refined"
 
@@ -171,7 +172,7 @@ FORMATS: Mapping[str, Format] = {
 }
 
 
-def _counted(source: Source) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _counted(source: FinishedJob) -> tuple[FloatArray, FloatArray, FloatArray]:
     """2θ [deg], counts (integers where they are) and count time [s] of every exposure."""
     if source.observations:
         x, seconds = source.column("x"), source.column("count_time_s")
@@ -187,20 +188,20 @@ def _counted(source: Source) -> tuple[FloatArray, FloatArray, FloatArray]:
     return x, counts, seconds
 
 
-def _source(source: Source) -> Group:
+def _source(source: FinishedJob) -> Group:
     """The X-ray source, as far as the job tells: a doublet of lines is a tube's."""
     tube = len(_wavelengths(source)) > 1
     kind = "Fixed Tube X-ray" if tube else "Synchrotron X-ray Source"
     return nexus_parts.xray_source(source, kind)
 
 
-def _wavelengths(source: Source) -> FloatArray:
+def _wavelengths(source: FinishedJob) -> FloatArray:
     of = Diffractometer.of(source.outcome.job.settings["diffractometer"])
     return np.array(of.wavelengths_angstrom, dtype=float)
 
 
 def _rows(
-    source: Source, seconds: float, last: str, x: FloatArray, columns: Sequence[FloatArray]
+    source: FinishedJob, seconds: float, last: str, x: FloatArray, columns: Sequence[FloatArray]
 ) -> bytes:
     said = source.provenance
     versions = ", ".join(f"{name} {version}" for name, version in said.software.items())

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from materialsdock.errors import InputError
-from materialsdock.formats.columns import Columns, is_number, measured, values_of
+from materialsdock.formats.columns import FileColumns, is_number, measured, values_of
 from materialsdock.formats.lines import COMMENT, Lines, row
 from materialsdock.model import FloatArray, Measured
 
@@ -19,7 +19,7 @@ CENTIDEGREES = 100.0
 LARGEST_ANGLE_DEG = 180.0
 
 
-def read(lines: Lines) -> Columns | None:
+def read(lines: Lines) -> FileColumns | None:
     """A pattern in a format that announces itself, or None."""
     for number, line in lines.numbered():
         if line.startswith("BANK"):
@@ -29,12 +29,12 @@ def read(lines: Lines) -> Columns | None:
     return _fullprof(lines)
 
 
-def is_mine(found: Columns) -> bool:
+def is_mine(found: FileColumns) -> bool:
     """True where x can be 2θ [deg]."""
     return bool(found.x.min() > -LARGEST_ANGLE_DEG and found.x.max() <= LARGEST_ANGLE_DEG)
 
 
-def checked(found: Columns, lines: Lines) -> Measured:
+def checked(found: FileColumns, lines: Lines) -> Measured:
     """The columns as a powder pattern; InputError with the line of the first fault."""
     faults = []
     negative = np.flatnonzero(found.y < 0)
@@ -74,7 +74,7 @@ def _even(start: float, step: float, counts: Sequence[float] | FloatArray) -> Fl
     return np.asarray(start + step * np.arange(len(counts)))
 
 
-def _fullprof(lines: Lines) -> Columns | None:
+def _fullprof(lines: Lines) -> FileColumns | None:
     """First line "start step end", then counts in rows (INSTRM=0)."""
     number, line = next(lines.numbered(), (1, ""))
     head = row(line)
@@ -93,7 +93,7 @@ def _fullprof(lines: Lines) -> Columns | None:
             f"{len(counts)} counts, but {start:g} to {end:g} by {step:g} needs {expected}",
             "the file is cut short",
         )
-    return Columns(
+    return FileColumns(
         _even(start, step, counts[:expected]),
         np.array(counts[:expected]),
         where[:expected],
@@ -101,7 +101,7 @@ def _fullprof(lines: Lines) -> Columns | None:
     )
 
 
-def _gsas(lines: Lines, number: int, line: str) -> Columns:
+def _gsas(lines: Lines, number: int, line: str) -> FileColumns:
     match = BANK.match(line.strip())
     if match is None:
         lines.refuse(number, f"{line[:70]!r} is no constant-step BANK", "export CONST or FXYE data")
@@ -116,7 +116,7 @@ def _gsas(lines: Lines, number: int, line: str) -> Columns:
             lines.refuse(bad, "not a row of position, intensity and esd", "the data are damaged")
         table = np.array([values[:3] for _, values in rows if values])
         sigma = table[:, 2] if form == "FXYE" else None
-        return Columns(
+        return FileColumns(
             table[:, 0] / CENTIDEGREES,
             table[:, 1],
             [n for n, _ in rows],
@@ -135,7 +135,7 @@ def _gsas(lines: Lines, number: int, line: str) -> Columns:
     counted = int(np.flatnonzero(table[:, 0])[-1]) + 1 if table[:, 0].any() else expected
     padding = expected - counted
     sigma = table[:counted, 1] if form == "ESD" else None
-    return Columns(
+    return FileColumns(
         _even(start / CENTIDEGREES, step / CENTIDEGREES, table[:counted]),
         table[:counted, 0],
         where[:counted],
@@ -175,7 +175,7 @@ def _wavelength(lines: Lines) -> tuple[float, ...] | None:
     return None
 
 
-def _uxd(lines: Lines) -> Columns:
+def _uxd(lines: Lines) -> FileColumns:
     """Bruker UXD: _KEY=value lines, then counts; the last row may be shorter than the others."""
     keys: dict[str, str] = {}
     first, paired = 0, False
@@ -198,7 +198,7 @@ def _uxd(lines: Lines) -> Columns:
     }
     if paired:
         table = np.array(values[: len(values) // 2 * 2]).reshape(-1, 2)
-        return Columns(table[:, 0], table[:, 1], where[::2], "Bruker UXD", **common)  # type: ignore[arg-type]
+        return FileColumns(table[:, 0], table[:, 1], where[::2], "Bruker UXD", **common)  # type: ignore[arg-type]
     missing = [key for key in ("START", "STEPSIZE") if not is_number(keys.get(key))]
     if missing:
         raise InputError(
@@ -207,4 +207,4 @@ def _uxd(lines: Lines) -> Columns:
             remedy="export the UXD with its header",
         )
     x = _even(float(keys["START"]), float(keys["STEPSIZE"]), values)
-    return Columns(x, np.array(values), where, "Bruker UXD", **common)  # type: ignore[arg-type]
+    return FileColumns(x, np.array(values), where, "Bruker UXD", **common)  # type: ignore[arg-type]

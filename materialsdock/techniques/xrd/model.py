@@ -10,7 +10,6 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from materialsdock.learning.counting.pattern import Pattern as Pattern
 from materialsdock.model import Parameter
 
 Word = Literal["accept", "ambiguous", "no confident match"]

@@ -17,7 +17,7 @@ from materialsdock.profile.columns import (
     Files,
     Line,
     Number,
-    Plan,
+    PlannedEntry,
     Positive,
     range_faults,
 )
@@ -37,8 +37,11 @@ def _real_elements(value: str) -> str:
     left = re.sub(r"[A-Z][a-z]?|[0-9.,;()\[\]+·*\s-]", "", value)
     wrong = [name for name in found if gemmi.Element(name).atomic_number == 0]
     if value and (left or wrong or not found):
-        raise ValueError("names no elements such as Fe2O3 or Fe,O" if left or not found
-                         else f"names no element {', '.join(wrong)}")  # fmt: skip
+        raise ValueError(
+            "names no elements such as Fe2O3 or Fe,O"
+            if left or not found
+            else f"names no element {', '.join(wrong)}"
+        )
     return value
 
 
@@ -102,7 +105,7 @@ def applied(section: Xrd, said: Mapping[str, Any]) -> Xrd:
     return changed(section, {**clean, **aim})
 
 
-def scan_of(plan: Plan) -> Scan:
+def scan_of(plan: PlannedEntry) -> Scan:
     """The 2θ scan of a row: the replayed file as far as it is asked for, or its own.
 
     Raises InputError for a range that is missing, impossible, or beyond the file.

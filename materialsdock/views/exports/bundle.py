@@ -8,7 +8,7 @@ from pathlib import Path
 
 from materialsdock import technique
 from materialsdock.errors import InputError, MaterialsDockError, Refused
-from materialsdock.ledger.finished import Format, Source, source_of
+from materialsdock.ledger.finished import FinishedJob, Format, source_of
 from materialsdock.ledger.ledger import Ledger, plain
 from materialsdock.rendering.files import ExportFault, place, replace_whole
 from materialsdock.views.exports.nexus import nexus
@@ -16,20 +16,20 @@ from materialsdock.views.report import summary_json
 from materialsdock.views.report.page import render_report
 
 
-def html(source: Source) -> bytes:
+def html(source: FinishedJob) -> bytes:
     """The job's page, as the live outcome gives it, and its provenance in a comment at the end."""
     said = json.dumps(source.provenance.as_dict(), sort_keys=True).replace("--", "-\\u002d")
     return f"{render_report(source.outcome)}<!-- {said} -->\n".encode()
 
 
-def summary(source: Source) -> bytes:
+def summary(source: FinishedJob) -> bytes:
     """The numbers of the outcome as JSON, with their provenance."""
     found = {**summary_json(source.outcome), "provenance": source.provenance.as_dict()}
     text = json.dumps(found, indent=2, allow_nan=False, ensure_ascii=False, default=plain)
     return f"{text}\n".encode()
 
 
-def _readings(source: Source) -> str:
+def _readings(source: FinishedJob) -> str:
     """Why there is no NeXus file."""
     why: str = technique.named(source.outcome.job.sample.technique).export().missing(source)
     return why
@@ -52,13 +52,13 @@ def _formats() -> dict[str, Format]:
 def _of_techniques(forms: Mapping[str, Format]) -> Format:
     """A format of these techniques, missing for every other."""
 
-    def missing(source: Source) -> str:
+    def missing(source: FinishedJob) -> str:
         own = source.outcome.job.sample.technique
         if own not in forms:
             return f"the job is {own}, the format of {' and '.join(forms)}"
         return forms[own].missing(source)
 
-    def made(source: Source) -> bytes:
+    def made(source: FinishedJob) -> bytes:
         return forms[source.outcome.job.sample.technique].made(source)
 
     return Format(next(iter(forms.values())).suffix, made, missing)
@@ -124,7 +124,7 @@ def export_many(
     return written, left_out
 
 
-def _written(source: Source, names: Collection[str], folder: Path) -> list[Path]:
+def _written(source: FinishedJob, names: Collection[str], folder: Path) -> list[Path]:
     """Everything is made before anything is written."""
     job_id = source.outcome.job.job_id
     made = [(FORMATS[name].suffix, FORMATS[name].made(source)) for name in names]

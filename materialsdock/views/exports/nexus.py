@@ -17,7 +17,7 @@ import numpy as np
 
 import materialsdock
 from materialsdock import technique
-from materialsdock.ledger.finished import Source
+from materialsdock.ledger.finished import FinishedJob
 from materialsdock.ledger.ledger import plain
 from materialsdock.model import Decision, Outcome
 from materialsdock.rendering.hdf5 import Field, Group, Link, as_bytes, with_unit
@@ -27,7 +27,7 @@ Items = dict[str, Field | Group | Link]
 NUMBERS = ("lambda_t", "s", "z2", "mean", "sd", "seconds_measured", "seconds_deciding")
 
 
-def nexus(source: Source) -> bytes:
+def nexus(source: FinishedJob) -> bytes:
     """The job as HDF5.
 
     Raises Refused for a spectrum whose readings of I0 and It are not in the ledger.
@@ -41,7 +41,7 @@ def nexus(source: Source) -> bytes:
     return as_bytes(Group("NXroot", {"entry": entry}, {"default": "entry"}))
 
 
-def _head(source: Source) -> Items:
+def _head(source: FinishedJob) -> Items:
     job = source.outcome.job
     return {
         "title": Field(f"{job.sample.name}, measured autonomously"),
@@ -51,7 +51,7 @@ def _head(source: Source) -> Items:
     }
 
 
-def _sample(source: Source) -> Items:
+def _sample(source: FinishedJob) -> Items:
     sample = source.outcome.job.sample
     known: Items = {
         "name": Field(sample.name or "unnamed"),
@@ -66,7 +66,7 @@ def _sample(source: Source) -> Items:
     return found
 
 
-def _processes(source: Source) -> Items:
+def _processes(source: FinishedJob) -> Items:
     outcome = source.outcome
     part = _part(outcome)
     found = {"merged": _process(1, source, {"measured": part.curve(outcome.measured)}, "measured")}
@@ -83,7 +83,7 @@ def _part(outcome: Outcome) -> Any:
     return technique.named(outcome.job.sample.technique).export()
 
 
-def _process(index: int, source: Source, items: Items, default: str) -> Group:
+def _process(index: int, source: FinishedJob, items: Items, default: str) -> Group:
     versions = source.provenance.software
     return Group(
         "NXprocess",
@@ -97,7 +97,7 @@ def _process(index: int, source: Source, items: Items, default: str) -> Group:
     )
 
 
-def _records(source: Source) -> Items:
+def _records(source: FinishedJob) -> Items:
     """The decisions, the exposures they rest on, the summary, and where all of it comes from."""
     outcome = source.outcome
     unit, of_value = _part(outcome).UNITS
@@ -115,7 +115,7 @@ def _records(source: Source) -> Items:
     return found
 
 
-def _provenance(source: Source) -> Items:
+def _provenance(source: FinishedJob) -> Items:
     said = source.provenance.as_dict()
     software: Mapping[str, str] = said.pop("software")
     versions: Items = {name: Field(version) for name, version in software.items()}
@@ -123,7 +123,7 @@ def _provenance(source: Source) -> Items:
     return {**facts, "software": Group("NXcollection", versions)}
 
 
-def _exposures(source: Source, unit: str, of_value: str) -> Items:
+def _exposures(source: FinishedJob, unit: str, of_value: str) -> Items:
     return {
         "uid": Field([o.uid for o in source.observations]),
         "step": Field(np.array([o.step for o in source.observations], dtype=np.int64)),

@@ -22,7 +22,7 @@ from materialsdock.techniques.xrd.model import Diffractometer, Fit, PhaseFit
 from materialsdock.techniques.xrd.rietveld.crystals import crystal_of
 from materialsdock.techniques.xrd.rietveld.symmetric_shifts import freedoms, shifted
 from materialsdock.testing.crystals import CORUNDUM, FLUORITE, LAB6, YTTRIA, ZINCITE, cif
-from materialsdock.testing.planted_powder import Scene, planted
+from materialsdock.testing.planted_powder import PlantedScene, planted
 from materialsdock.theory.energy import Calculator, atoms_of, formula
 
 CU = Diffractometer()
@@ -38,7 +38,7 @@ def cuau(z, name="CuAu"):
 
 FCC = cif("fcc", "F m -3 m", 225, (3.615, 3.615, 3.615), [("Cu1", "Cu", 0, 0, 0)])
 BCC = cif("bcc", "I m -3 m", 229, (2.870, 2.870, 2.870), [("Cu1", "Cu", 0, 0, 0)])
-PATTERN = planted(Scene(((cuau(0.46), 1.0),)), two_theta=np.arange(20.0, 100.0, 0.05))
+PATTERN = planted(PlantedScene(((cuau(0.46), 1.0),)), two_theta=np.arange(20.0, 100.0, 0.05))
 
 
 class Formula:
@@ -277,7 +277,7 @@ def test_what_cannot_be_compared_is_refused():
 def test_two_real_candidates_for_copper(tmp_path, monkeypatch, capsys):
     """Refined by rietx, energies by EMT: fcc fits and has the lowest energy, bcc neither."""
     pytest.importorskip("ase")
-    pattern = planted(Scene(((FCC, 1.0),)), two_theta=np.arange(35.0, 100.0, 0.05))
+    pattern = planted(PlantedScene(((FCC, 1.0),)), two_theta=np.arange(35.0, 100.0, 0.05))
     np.savetxt(tmp_path / "copper.xye", np.column_stack(
         [pattern.two_theta, pattern.intensity, pattern.sigma]))  # fmt: skip
     for structure in (FCC, BCC):

@@ -14,12 +14,12 @@ from support.places import SHARED
 from materialsdock.cli import app
 from materialsdock.errors import InputError
 from materialsdock.fusion.series import command, factors
-from materialsdock.fusion.series.curves import Curve, Series, prepared
+from materialsdock.fusion.series.curves import Series, SeriesCurve, prepared
 from materialsdock.fusion.series.decomposition import decompose, noise_edge
 from materialsdock.fusion.series.page import render_series
 from materialsdock.techniques.xas.spectrum.simulate import simulate_xanes
 from materialsdock.testing.crystals import CORUNDUM, FLUORITE, ZINCITE
-from materialsdock.testing.planted_powder import Scene, crystal_of, phase_curve
+from materialsdock.testing.planted_powder import PlantedScene, crystal_of, phase_curve
 
 TWO_THETA = np.arange(20.0, 70.0, 0.04)
 ENERGY = np.arange(7080.0, 7180.0, 0.5)
@@ -27,7 +27,7 @@ T = np.linspace(0.0, 1.0, 15)
 RAMP = np.column_stack([np.maximum(1 - 2 * T, 0), 1 - np.abs(2 * T - 1), np.maximum(2 * T - 1, 0)])
 PURE = []
 for _structure in (CORUNDUM, ZINCITE, FLUORITE):
-    _curve = phase_curve(crystal_of(_structure), Scene(()), TWO_THETA)
+    _curve = phase_curve(crystal_of(_structure), PlantedScene(()), TWO_THETA)
     PURE.append(_curve / _curve.mean())
 
 
@@ -39,7 +39,7 @@ def patterns(shares, seed=0, counts=4e3):
         y = sum(s * pure for s, pure in zip(row, PURE, strict=False))
         drawn = rng.poisson(counts * y / PURE[0].max() + 30 + 20 * np.exp(-TWO_THETA / 30))
         y = drawn.astype(float)
-        found.append(Curve(f"scan {i}", TWO_THETA, y, np.sqrt(np.maximum(y, 1.0))))
+        found.append(SeriesCurve(f"scan {i}", TWO_THETA, y, np.sqrt(np.maximum(y, 1.0))))
     return found
 
 
@@ -51,7 +51,7 @@ def spectra(shares, seed=0, noise=0.003):
     for i, row in enumerate(shares):
         mu = sum(s * end for s, end in zip(row, ends, strict=True))
         mu = (1 + 0.3 * i) * mu + 0.1 + rng.normal(0, noise, ENERGY.size)
-        found.append(Curve(f"spectrum {i}", ENERGY, mu))
+        found.append(SeriesCurve(f"spectrum {i}", ENERGY, mu))
     return found
 
 
@@ -129,7 +129,7 @@ def test_spectra_that_are_never_pure_are_called_ambiguous():
 @pytest.mark.parametrize("seed", range(4))
 def test_noise_alone_has_no_component(seed):
     flat = [
-        Curve(str(i), TWO_THETA, y, np.full(y.size, 2.0))
+        SeriesCurve(str(i), TWO_THETA, y, np.full(y.size, 2.0))
         for i, y in enumerate(np.random.default_rng(seed).normal(100, 2, (12, TWO_THETA.size)))
     ]
     with pytest.raises(InputError, match="do not differ by more than their noise"):
@@ -164,7 +164,7 @@ def test_a_curve_that_does_not_belong_is_named():
     curves = patterns(np.column_stack([1 - T, T]))
     strange = curves[7].y.copy()
     strange[700:705] += 300
-    curves[7] = Curve("strange", TWO_THETA, strange, curves[7].sigma)
+    curves[7] = SeriesCurve("strange", TWO_THETA, strange, curves[7].sigma)
     found = diffraction(curves, components=2)
     assert [note for note in found.notes if note.startswith("strange is not described")]
     assert not [note for note in found.notes if note.startswith("scan")]
@@ -190,7 +190,7 @@ def test_noisy_curves_count_less():
     """A series with one curve counted a hundred times shorter keeps its components."""
     curves = patterns(RAMP, counts=4e3)
     weak = patterns(RAMP[7:8], seed=9, counts=40)[0]
-    curves[7] = Curve("weak", TWO_THETA, weak.y, weak.sigma)
+    curves[7] = SeriesCurve("weak", TWO_THETA, weak.y, weak.sigma)
     found = diffraction(curves)
     assert len(found.loadings) == 3
     kept = np.delete(np.arange(15), 7)
@@ -221,8 +221,8 @@ def test_most_distinct_loadings_of_overlapping_curves():
 
 def test_the_common_grid_is_that_of_the_coarsest():
     fine, coarse = np.arange(10.0, 60.0, 0.02), np.arange(12.0, 70.0, 0.05)
-    curves = [Curve("f", fine, fine**2, np.ones(fine.size))] * 3
-    curves.append(Curve("c", coarse, coarse**2, np.ones(coarse.size)))
+    curves = [SeriesCurve("f", fine, fine**2, np.ones(fine.size))] * 3
+    curves.append(SeriesCurve("c", coarse, coarse**2, np.ones(coarse.size)))
     series = prepared(curves, normalisation="none")
     assert series.x[0] == 12.0
     assert series.x[-1] == pytest.approx(59.95)
@@ -243,13 +243,25 @@ def test_scatter_between_neighbours_is_the_noise():
     [
         (lambda c: c[:3], "3 curves are no series"),
         (lambda c: c[:1], "1 curve is no series"),
-        (lambda c: [*c[:3], Curve("far", c[0].x + 90, c[0].y, c[0].sigma)], "0 common points"),
-        (lambda c: [*c[:3], Curve("odd", c[0].x, c[0].y[1:])], "odd: its columns differ"),
-        (lambda c: [*c[:3], Curve("nan", c[0].x, c[0].y * np.nan)], "nan: has values that are not"),
-        (lambda c: [*c[:3], Curve("back", c[0].x[::-1], c[0].y)], "back: its positions do not"),
-        (lambda c: [*c[:3], Curve("sure", c[0].x, c[0].y, 0 * c[0].y)], "sure: its sigma"),
-        (lambda c: [*c[:3], Curve("zero", c[0].x, 0 * c[0].y, c[0].sigma)], "zero: its mean is 0"),
-        (lambda c: [*c[:3], Curve("smooth", c[0].x, c[0].x)], "smooth: shows no noise"),
+        (
+            lambda c: [*c[:3], SeriesCurve("far", c[0].x + 90, c[0].y, c[0].sigma)],
+            "0 common points",
+        ),
+        (lambda c: [*c[:3], SeriesCurve("odd", c[0].x, c[0].y[1:])], "odd: its columns differ"),
+        (
+            lambda c: [*c[:3], SeriesCurve("nan", c[0].x, c[0].y * np.nan)],
+            "nan: has values that are not",
+        ),
+        (
+            lambda c: [*c[:3], SeriesCurve("back", c[0].x[::-1], c[0].y)],
+            "back: its positions do not",
+        ),
+        (lambda c: [*c[:3], SeriesCurve("sure", c[0].x, c[0].y, 0 * c[0].y)], "sure: its sigma"),
+        (
+            lambda c: [*c[:3], SeriesCurve("zero", c[0].x, 0 * c[0].y, c[0].sigma)],
+            "zero: its mean is 0",
+        ),
+        (lambda c: [*c[:3], SeriesCurve("smooth", c[0].x, c[0].x)], "smooth: shows no noise"),
     ],
     ids=["few", "one", "apart", "length", "nan", "order", "sigma", "empty", "smooth"],
 )
@@ -265,7 +277,7 @@ def test_what_is_no_series_is_one_clear_error(change, words):
 def test_the_page_shows_all_of_it_and_names_are_inert(method):
     curves = patterns(RAMP)
     evil = "<img src=x onerror=alert(1)>$x$"
-    curves[2] = Curve(evil, curves[2].x, curves[2].y, curves[2].sigma)
+    curves[2] = SeriesCurve(evil, curves[2].x, curves[2].y, curves[2].sigma)
     found = diffraction(curves, method=method)
     page = render_series(found, "deg")
     assert page.count("<svg") == 4

@@ -10,10 +10,11 @@ from support.structures import simulated
 
 from materialsdock.errors import InputError, ModelFault
 from materialsdock.learning.counting import fisher
+from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.learning.counting.steered_learner import SteeredLearner
 from materialsdock.model import Axis, Observation
 from materialsdock.protocols import Learner
-from materialsdock.techniques.xrd.model import Diffractometer, Pattern
+from materialsdock.techniques.xrd.model import Diffractometer
 from materialsdock.techniques.xrd.rietveld import sensitivity
 from materialsdock.techniques.xrd.rietveld.rietx_engine import RietxEngine
 from materialsdock.techniques.xrd.rietveld.sensitivity import Sensitivity, steering

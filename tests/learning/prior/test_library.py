@@ -15,11 +15,12 @@ import pytest
 from support.places import SHARED
 from typer.testing import CliRunner
 
-from materialsdock.cli import app, measure_command
+from materialsdock.cli import app
+from materialsdock.cli.request import MeasureRequest
 from materialsdock.errors import InputError, ModelFault
 from materialsdock.learning.gp.cholesky import GridPosterior
 from materialsdock.learning.prior import placement
-from materialsdock.learning.prior.library import Standard, load
+from materialsdock.learning.prior.library import PriorStandard, load
 from materialsdock.profile import config, siteroot
 from materialsdock.techniques.xas.commands import learn_prior
 from materialsdock.techniques.xas.section import prior_file
@@ -51,7 +52,7 @@ def spectrum(energy_ev, e0_ev, white_line, pre_edge_peak, distance):
 def standard(name, *kind):
     energy = np.arange(7000.0, 7400.0, 0.5)
     found = locate(energy, spectrum(energy, *kind))
-    return Standard(name, found.e0_ev, energy - found.e0_ev, found.flat)
+    return PriorStandard(name, found.e0_ev, energy - found.e0_ev, found.flat)
 
 
 @pytest.fixture(scope="module")
@@ -334,7 +335,7 @@ def test_a_profile_names_its_priors(site, tmp_path):
     profile = folder / "profile.toml"
     profile.write_text(profile.read_text().replace("[xas]\n", '[xas]\nprior = "Fe-K"\n', 1))
     assert config.load("sim", site).section("xas").prior == named
-    request = measure_command.Request.of(site=site, prior=Path("Fe-K"))
+    request = MeasureRequest.of(site=site, prior=Path("Fe-K"))
     with pytest.raises(InputError, match="no profile 'other'"):
         learn_prior.learn_prior(files, "Fe-K", None, "other")
     assert request.applied(config.load("sim", site)).section("xas").prior == named

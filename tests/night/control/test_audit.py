@@ -38,7 +38,7 @@ def tamper(ledger, statement, *values):
 
 
 def test_nothing_is_a_chain(ledger):
-    assert audit.verify(ledger) == audit.Chain(0, audit.FIRST, None)
+    assert audit.verify(ledger) == audit.AuditChain(0, audit.FIRST, None)
     assert audit.verify(ledger, audit.FIRST).broken_at is None  # kept before the first action
     assert audit.actions(ledger) == []
 

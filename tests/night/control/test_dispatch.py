@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from materialsdock.ledger.facts import fact
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.night.control import intents
 from materialsdock.night.control.audit import Actor
@@ -71,7 +72,7 @@ def test_who_was_to_pause_or_stop_when_the_daemon_died_does_not_go_on_by_himself
     intents.ask(ledger, verb, ME)
     restarted(ledger)
     assert queue.sample(ledger, "S1").state == "queued"
-    assert "S1" in queue.fact(ledger, "hold")
+    assert "S1" in fact(ledger, "hold")
     assert queue.claim(ledger) is None
     queue.release_all(ledger)
     restarted(ledger)
@@ -85,10 +86,10 @@ def test_a_paused_sample_does_not_go_on_when_its_worker_or_its_daemon_dies(ledge
     desk.serve(worker(), "S1")
     desk.answered({"said": "done", "seq": seq, "words": "pauses at the next point"})
     desk.interrupted("S1", "the worker ended with signal 9")
-    assert "S1 was paused when the worker ended" in queue.fact(ledger, "hold")
+    assert "S1 was paused when the worker ended" in fact(ledger, "hold")
     queue.release_all(ledger)
     restarted(ledger)
-    assert "S1 was paused when the daemon ended" in queue.fact(ledger, "hold")
+    assert "S1 was paused when the daemon ended" in fact(ledger, "hold")
 
 
 def test_a_resumed_or_ended_sample_is_no_longer_paused(ledger):
@@ -98,12 +99,12 @@ def test_a_resumed_or_ended_sample_is_no_longer_paused(ledger):
     desk.serve(worker(), "S1")
     desk.resumed()
     desk.interrupted("S1", "the worker ended")
-    assert queue.fact(ledger, "hold") is None
+    assert fact(ledger, "hold") is None
     intents.ask(ledger, "pause", ME)
     desk.serve(worker(), "S1")
     desk.sample_ended("the measurement has ended")
     desk.interrupted("S1", "the worker ended")
-    assert queue.fact(ledger, "hold") is None
+    assert fact(ledger, "hold") is None
 
 
 def test_a_refused_abort_does_not_make_a_later_fault_an_abort(ledger):
@@ -155,7 +156,7 @@ def test_a_hold_says_whose_it_is_and_why(ledger):
     ):
         seq = intents.ask(ledger, "hold_queue", ME, details)
         Desk(ledger).serve(worker(), measuring)
-        assert queue.fact(ledger, "hold") == reason
+        assert fact(ledger, "hold") == reason
         assert intents.wait(ledger, seq, 0.0).answer == words
 
 

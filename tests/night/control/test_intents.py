@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from materialsdock.errors import InputError, Refused
+from materialsdock.ledger.facts import fact
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.night.control import audit, intents
 from materialsdock.night.control.audit import Actor
-from materialsdock.night.queue import queue
 
 ANNA, BEN = Actor("anna", "hutch"), Actor("ben", "home")
 STEERING = [verb for verb in intents.VERBS if verb not in intents.HALTS]
@@ -188,7 +188,7 @@ def test_epochs_only_grow_whoever_takes_them(ledger):
     found = [list(map(int, each.communicate(timeout=60)[0].split())) for each in takers]
     assert all(epochs == sorted(epochs) for epochs in found)
     assert sorted(found[0] + found[1]) == list(range(1, 21))
-    assert queue.fact(ledger, "epoch") == 20
+    assert fact(ledger, "epoch") == 20
 
 
 def test_two_who_ask_at_once_do_not_both_get_it(ledger):

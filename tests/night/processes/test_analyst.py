@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 from support.outcomes import absorption_outcome, kept_in
 
-from materialsdock.campaign.run import DataDirectory
+from materialsdock.ledger.folder import DataDirectory
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.night.processes import analyst
 from materialsdock.night.queue import queue

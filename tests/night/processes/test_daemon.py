@@ -7,9 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from materialsdock.ledger.facts import fact
 from materialsdock.ledger.folder import DataDirectory
 from materialsdock.ledger.ledger import Ledger
-from materialsdock.night.processes.daemon import Night
+from materialsdock.night.processes.daemon import NightDaemon
 from materialsdock.night.queue import queue
 from materialsdock.night.system import heartbeats
 from materialsdock.night.system import process as processes
@@ -41,7 +42,7 @@ def night(tmp_path, monkeypatch):
     data, root = DataDirectory(tmp_path), siteroot.activate()
     with Ledger(data.ledger) as ledger:
         queue.submit(ledger, [("S1", 0, {}), ("S2", 0, {})])
-        made = Night(config.load("sim", root), root, data, ledger, SimpleNamespace())
+        made = NightDaemon(config.load("sim", root), root, data, ledger, SimpleNamespace())
         monkeypatch.setattr(made, "_spawn", lambda name: Child())
         monkeypatch.setattr(made._watch, "_free", lambda: 100.0)
         made.turn()
@@ -85,7 +86,7 @@ def test_a_pause_that_came_too_late_holds_the_queue(night):
     night.worker.says += [{"said": "unpaused"}, {"said": "measured", "sample": "S1"}]
     night.turn()
     assert queue.sample(night.ledger, "S1").state == "measured"
-    assert "S1 was over before it could pause" in queue.fact(night.ledger, "hold")
+    assert "S1 was over before it could pause" in fact(night.ledger, "hold")
     assert night.measuring is None
 
 

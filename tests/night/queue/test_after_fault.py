@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from materialsdock import errors
-from materialsdock.night.queue.after_fault import BY_CODE, Action, after_fault, fault_class
+from materialsdock.night.queue.after_fault import BY_CODE, FaultAction, after_fault, fault_class
 from materialsdock.night.queue.states import following
 
 DELAYS = (10.0, 60.0)
@@ -19,19 +19,19 @@ many = st.lists(sample_ids, max_size=5)
 @pytest.mark.parametrize(
     ("kind", "failures", "before", "action"),
     [
-        ("operator", 0, (), Action("aborted")),
-        ("operator", 9, ("b", "c", "d"), Action("aborted")),
-        ("infrastructure", 0, (), Action("interrupted", 10.0)),
-        ("infrastructure", 1, (), Action("interrupted", 60.0)),
-        ("infrastructure", 2, (), Action("fault")),
-        ("infrastructure", 3, ("a",), Action("fault")),
-        ("infrastructure", 0, ("b", "c"), Action("interrupted", 10.0)),
-        ("infrastructure", 2, ("b", "c"), Action("fault", hold_all=COMMON)),
-        ("sample", 0, (), Action("fault")),
-        ("sample", 0, ("b",), Action("fault")),
-        ("sample", 0, ("b", "b", "b"), Action("fault")),
-        ("sample", 0, ("a", "b"), Action("fault")),
-        ("sample", 0, ("b", "c"), Action("fault", hold_all=COMMON)),
+        ("operator", 0, (), FaultAction("aborted")),
+        ("operator", 9, ("b", "c", "d"), FaultAction("aborted")),
+        ("infrastructure", 0, (), FaultAction("interrupted", 10.0)),
+        ("infrastructure", 1, (), FaultAction("interrupted", 60.0)),
+        ("infrastructure", 2, (), FaultAction("fault")),
+        ("infrastructure", 3, ("a",), FaultAction("fault")),
+        ("infrastructure", 0, ("b", "c"), FaultAction("interrupted", 10.0)),
+        ("infrastructure", 2, ("b", "c"), FaultAction("fault", hold_all=COMMON)),
+        ("sample", 0, (), FaultAction("fault")),
+        ("sample", 0, ("b",), FaultAction("fault")),
+        ("sample", 0, ("b", "b", "b"), FaultAction("fault")),
+        ("sample", 0, ("a", "b"), FaultAction("fault")),
+        ("sample", 0, ("b", "c"), FaultAction("fault", hold_all=COMMON)),
     ],
 )  # fmt: skip
 def test_each_fault_has_its_answer(kind, failures, before, action):
@@ -49,7 +49,7 @@ def test_every_answer_is_legal_and_finite(kind, sample_id, failures, before, del
     assert following("measuring", action.event) in ("queued", "held")
     assert action.delay_s == (delays[failures] if action.event == "interrupted" else 0.0)
     if kind == "operator":
-        assert action == Action("aborted")
+        assert action == FaultAction("aborted")
     if failures >= len(delays):
         assert action.event != "interrupted"  # no sample is tried for ever
     different = len({*before, sample_id})

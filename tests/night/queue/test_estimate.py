@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from materialsdock.ledger.facts import set_fact
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.night.queue import estimate, history, queue
 from materialsdock.night.queue.history import Spent
@@ -90,7 +91,7 @@ def test_before_any_has_finished_a_forecast_is_of_the_profiles_speed(tmp_path):
             ledger, {"xanes": [estimate.Foretold(1.0)], "exafs": [estimate.Foretold(5.0)]}
         )
         estimate.keep_forecast(ledger, {"xanes": [estimate.Foretold(1000.0, 3.0)]})
-        queue.set_fact(ledger, estimate.SPEED, 200.0)
+        set_fact(ledger, estimate.SPEED, 200.0)
         known = estimate.known_from([], estimate.forecast_of(ledger), estimate.speed_of(ledger))
     assert list(known.measuring["xanes"].seconds) == [8.0]
     assert list(known.measuring["exafs"].seconds) == [0.025]

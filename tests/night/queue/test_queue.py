@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from materialsdock.errors import InputError, Refused
+from materialsdock.ledger.facts import fact, set_fact
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.night.queue import queue
 from materialsdock.night.queue import states as jobs
@@ -278,10 +279,10 @@ TestNight.settings = settings(max_examples=15, stateful_step_count=20)
 
 
 def test_facts_are_replaced(ledger):
-    assert queue.fact(ledger, "epoch") is None
+    assert fact(ledger, "epoch") is None
     for value in (1, {"a": [1.5, None]}, "x"):
-        queue.set_fact(ledger, "epoch", value)
-        assert queue.fact(ledger, "epoch") == value
+        set_fact(ledger, "epoch", value)
+        assert fact(ledger, "epoch") == value
 
 
 def test_the_log_is_read_in_parts(ledger, monkeypatch):

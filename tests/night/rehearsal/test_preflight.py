@@ -18,7 +18,7 @@ from materialsdock.night.queue import estimate, queue
 from materialsdock.night.rehearsal import preflight, rehearsal
 from materialsdock.profile import config, siteroot
 from materialsdock.sheets import jobs
-from materialsdock.sheets.entry import Entry
+from materialsdock.sheets.entry import SheetEntry
 
 POINTS = 25
 
@@ -33,7 +33,7 @@ def write_edge(path):
 
 def entry(number, **more):
     known = {"sample_id": f"S{number}", "position": number, "technique": "xas"}
-    return Entry.model_validate({**known, **more})
+    return SheetEntry.model_validate({**known, **more})
 
 
 @pytest.fixture(scope="module")

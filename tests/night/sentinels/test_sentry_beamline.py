@@ -18,10 +18,10 @@ from materialsdock.night.sentinels.of_sample import sentry_of
 from materialsdock.night.sentinels.sentry import Sentry
 from materialsdock.profile import config, siteroot
 from materialsdock.profile.instrument import build_instrument, release
-from materialsdock.profile.sections import Conditions as Section
+from materialsdock.profile.sections import ConditionSettings as Section
 from plans.adaptive import learn
 from plans.attempts import Attempts
-from plans.guards import Conditions, Gate
+from plans.guards import ExposureConditions, ExposureGate
 from plans.measure import measure_point, measure_segment, measure_step
 from plans.reference import Visits
 
@@ -58,7 +58,9 @@ def rig(instrument, RE, tmp_path, faults):
         for receive in (campaign.receive, sentry.receive):
             RE.subscribe(receive)
         terms = {"hold_proof_s": 0.2, "hysteresis_s": 0.0, "place": int(technique == "xas")}
-        gate = Gate(instrument, Conditions(**terms, held=sentry.held, report=report))
+        gate = ExposureGate(
+            instrument, ExposureConditions(**terms, held=sentry.held, report=report)
+        )
         attempts = Attempts(gate)
         measure = {"xrd": measure_segment, "xas": measure_point}[technique]
         point = {"xrd": measure_step, "xas": measure_point}[technique]

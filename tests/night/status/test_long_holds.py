@@ -10,7 +10,7 @@ from materialsdock.night.queue import queue
 from materialsdock.night.status import long_holds, notices
 from materialsdock.night.status.digest import alarm_line
 from materialsdock.night.system.heartbeats import Heart
-from materialsdock.profile.sections import Night
+from materialsdock.profile.sections import NightSettings
 
 
 class Clock:
@@ -27,7 +27,7 @@ def night(tmp_path):
     with Ledger(data.ledger) as ledger, Heart(tmp_path / "run" / "worker.beat") as heart:
         queue.submit(ledger, [("S1", 0, {})])
         queue.claim(ledger)
-        limits = Night(warn_hold_after_s=300.0)
+        limits = NightSettings(warn_hold_after_s=300.0)
         yield ledger, heart, clock, long_holds.LongHolds(ledger, data, limits, steady=clock)
 
 

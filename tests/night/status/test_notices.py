@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from materialsdock.errors import InputError, Unreachable
+from materialsdock.ledger.facts import fact, set_fact
 from materialsdock.ledger.folder import DataDirectory
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.night.control import audit
@@ -20,7 +21,7 @@ from materialsdock.night.queue import queue
 from materialsdock.night.status import notices, watchers
 from materialsdock.night.status.digest import digest
 from materialsdock.profile import config, siteroot
-from materialsdock.profile.sections import Night
+from materialsdock.profile.sections import NightSettings
 
 NOON = time.mktime((2026, 11, 21, 12, 0, 0, 0, 0, -1))
 CANARY = "canary-5b1e"
@@ -91,9 +92,9 @@ class Told:
 
     def __init__(self, data, ledger, send=None, **options):
         self.wall, self.steady, self.sent, self.broken = NOON, 1000.0, [], False
-        queue.set_fact(ledger, "alive", time.strftime("%Y-%m-%d", time.localtime(NOON)))
+        set_fact(ledger, "alive", time.strftime("%Y-%m-%d", time.localtime(NOON)))
         self.notices = notices.Notices(
-            ledger, data, Night(**options), send or self.take,
+            ledger, data, NightSettings(**options), send or self.take,
             clock=lambda: self.wall, steady=lambda: self.steady,
         )  # fmt: skip
 
@@ -316,7 +317,7 @@ def test_a_daemon_has_them_beside_it_and_is_not_held_up(tmp_path, mailbox, night
     with watchers.telling(profile, night[0]):
         queue.note(night[1], "disk_low", {}, severity="critical")
         assert time.monotonic() - began < 1.0
-        while queue.fact(night[1], "noticed") != queue.log(night[1])[-1].seq:
+        while fact(night[1], "noticed") != queue.log(night[1])[-1].seq:
             assert time.monotonic() - began < 30.0
             time.sleep(0.05)
     assert "disk_low" in "".join(post["message"] for post in mailbox.got)

@@ -4,10 +4,11 @@ import itertools
 
 import pytest
 
+from materialsdock.ledger.facts import fact
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.night.queue import queue
 from materialsdock.night.system import clock_and_disk
-from materialsdock.profile.sections import Night
+from materialsdock.profile.sections import NightSettings
 
 
 class Clocks:
@@ -17,9 +18,9 @@ class Clocks:
         self.steady_s, self.wall_s = 1000.0, 5000.0
 
     def watching(self, folder, hours=2.0):
-        night = Night(maximum_hours=hours, disk_free_gb=0.0)
+        night = NightSettings(maximum_hours=hours, disk_free_gb=0.0)
         clocks = {"wall": lambda: self.wall_s, "steady": lambda: self.steady_s}
-        return clock_and_disk.Watch(folder, night, free=lambda: 100.0, **clocks)
+        return clock_and_disk.ClockWatch(folder, night, free=lambda: 100.0, **clocks)
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ def test_the_hours_count_from_the_first_sample_and_not_from_the_start(tmp_path, 
     clocks.steady_s += 100_000.0  # idle for a day
     submit(ledger, 1)
     assert watching.next_sample(ledger) is not None
-    assert queue.fact(ledger, "hold") is None
+    assert fact(ledger, "hold") is None
 
 
 def test_a_daemon_that_starts_again_goes_on_with_the_same_night(tmp_path, ledger):
@@ -51,7 +52,7 @@ def test_a_daemon_that_starts_again_goes_on_with_the_same_night(tmp_path, ledger
     end(ledger, clocks.watching(tmp_path).next_sample(ledger))
     clocks.steady_s += 3 * 3600.0
     assert clocks.watching(tmp_path).next_sample(ledger) is None
-    assert "2 h are over" in queue.fact(ledger, "hold")
+    assert "2 h are over" in fact(ledger, "hold")
 
 
 def test_what_is_released_after_that_is_another_night(tmp_path, ledger):
@@ -98,12 +99,12 @@ def test_after_a_reboot_the_wall_clock_is_all_there_is(tmp_path, ledger, monkeyp
 
 def test_little_disk_holds_everything(tmp_path, ledger):
     clocks = Clocks()
-    night = Night(disk_free_gb=2.0)
-    watching = clock_and_disk.Watch(
+    night = NightSettings(disk_free_gb=2.0)
+    watching = clock_and_disk.ClockWatch(
         tmp_path, night, wall=lambda: 0.0, steady=lambda: clocks.steady_s, free=lambda: 1.0
     )
     clocks.steady_s += 2.0
     watching.look()
     submit(ledger, 1)
     assert watching.next_sample(ledger) is None
-    assert "GB of disk" in queue.fact(ledger, "hold")
+    assert "GB of disk" in fact(ledger, "hold")

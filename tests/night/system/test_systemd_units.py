@@ -17,10 +17,10 @@ from support.places import ROOT
 
 from materialsdock.cli import serve_command
 from materialsdock.errors import InputError
+from materialsdock.ledger.facts import fact
 from materialsdock.ledger.folder import DataDirectory
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.night.processes import simulated_beamline as beamline_of
-from materialsdock.night.queue import queue
 from materialsdock.night.system import systemd_notify, systemd_units
 from materialsdock.profile.simulation import free_port
 
@@ -104,7 +104,7 @@ def test_the_safe_state_after_a_death_lets_the_next_daemon_go_on(start, manager,
     said = serve_command.safe_state("sim", ROOT, tmp_path / "data")
     assert (said["failed"], said["untold"], said["night"]) == ([], [], "")
     with Ledger(tmp_path / "data" / "ledger.sqlite") as ledger:
-        assert queue.fact(ledger, "hold") is None
+        assert fact(ledger, "hold") is None
 
 
 def test_a_guard_without_its_instrument_is_not_ready(start, manager, tmp_path):

@@ -23,6 +23,8 @@ from support.faults.processes import PREFIX, Processes
 from support.faults.waiting import TooLate, record, until, within
 from support.made_site import edge_mu, profile, write_edge
 
+from materialsdock.ledger.facts import fact
+from materialsdock.ledger.night_log import Noted
 from materialsdock.night.control import intents
 from materialsdock.night.queue import queue
 from materialsdock.sheets import sheet_files
@@ -177,7 +179,7 @@ class Rig(Processes):
             is_open = bool(line.get("value"))
         return None if is_open else since
 
-    def notes(self, after_seq: int = 0, *kinds: str) -> list[queue.Noted]:
+    def notes(self, after_seq: int = 0, *kinds: str) -> list[Noted]:
         """Lines of the night's log after a number, of these kinds (of all without any)."""
         found = queue.log(self.ledger, after_seq, 100_000)
         return [line for line in found if not kinds or line.kind in kinds]
@@ -244,7 +246,7 @@ def calm(made: Rig) -> None:
     for name, value in made.switched.items():
         if value:
             made.switch(name, 0)
-    if queue.fact(made.ledger, "hold"):
+    if fact(made.ledger, "hold"):
         made.ask("release_queue")
     if made.states()["queued"] < WAITING:
         first = sum(made.states().values()) + 1

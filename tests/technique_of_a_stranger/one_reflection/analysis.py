@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from materialsdock.model import FloatArray, Job, Outcome
-from materialsdock.protocols import Campaign, Watch
+from materialsdock.protocols import LearningCampaign, RunWatch
 from one_reflection.job import SpectrumLearner
 
 SAMPLES = 200
@@ -42,7 +42,7 @@ def check(job: Job) -> None:
 
 
 def analyse(
-    campaign: Campaign, summary: dict[str, Any], watch: Watch, past: Sequence[Any] = ()
+    campaign: LearningCampaign, summary: dict[str, Any], watch: RunWatch, past: Sequence[Any] = ()
 ) -> Outcome:
     """The maximum of posterior curves: its mean, and how far it scatters."""
     watch.stage("finding the maximum")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from materialsdock.ledger.finished import Format, Source
+from materialsdock.ledger.finished import FinishedJob, Format
 from materialsdock.model import Outcome
 from materialsdock.rendering.hdf5 import Group, data, with_unit
 from one_reflection.analysis import Points
@@ -13,7 +13,7 @@ from one_reflection.analysis import Points
 UNITS = ("deg", "1/s")
 
 
-def columns(source: Source) -> bytes:
+def columns(source: FinishedJob) -> bytes:
     """Every exposure: 2θ [deg], count rate and its standard deviation [1/s]."""
     head = f"# one reflection, job {source.outcome.job.job_id}\n# two_theta rate sigma\n"
     rows = (f"{o.x:.5f} {o.y:.3f} {o.sigma:.3f}\n" for o in source.observations)
@@ -23,12 +23,12 @@ def columns(source: Source) -> bytes:
 FORMATS: Mapping[str, Format] = {"reflection": Format(".reflection.txt", columns)}
 
 
-def missing(source: Source) -> str:
+def missing(source: FinishedJob) -> str:
     """A NeXus file needs nothing that a job may lack."""
     return ""
 
 
-def entry(source: Source) -> Mapping[str, Any]:
+def entry(source: FinishedJob) -> Mapping[str, Any]:
     """The exposures in the order they were made."""
     fields = {
         "two_theta": with_unit(source.column("x"), "deg"),
@@ -37,7 +37,7 @@ def entry(source: Source) -> Mapping[str, Any]:
     return {"data": data("rate", "two_theta", fields)}
 
 
-def sample(source: Source) -> Mapping[str, Any]:
+def sample(source: FinishedJob) -> Mapping[str, Any]:
     """Nothing besides its name."""
     return {}
 

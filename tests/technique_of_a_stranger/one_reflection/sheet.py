@@ -10,7 +10,7 @@ import numpy as np
 
 from materialsdock.errors import InputError
 from materialsdock.model import Scan
-from materialsdock.profile.columns import Contradiction, Number, Plan, range_faults
+from materialsdock.profile.columns import Contradiction, Number, PlannedEntry, range_faults
 from materialsdock.profile.sections import Section
 from one_reflection.job import STEPS
 from one_reflection.job import scan_of as scan_of_file
@@ -57,7 +57,7 @@ def structures(row: Any, profile: Any) -> tuple[()]:
     return ()
 
 
-def scan_of(plan: Plan) -> Scan:
+def scan_of(plan: PlannedEntry) -> Scan:
     """The range of a row, of the replayed file where there is one."""
     asked = tuple(getattr(plan.entry, name) for name in RANGE)
     if plan.replayed() is not None:

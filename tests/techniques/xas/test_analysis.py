@@ -11,11 +11,12 @@ from support.outcomes import absorption_outcome, with_found
 from support.xas_samples import E0, exafs, mixture, oxides
 
 from materialsdock.errors import InputError, ModelFault
+from materialsdock.learning.curve.spectrum import Spectrum
 from materialsdock.ledger.outcomes import packed, unpacked
 from materialsdock.techniques.xas import analysis
 from materialsdock.techniques.xas.analysis import beyond_edge
 from materialsdock.techniques.xas.exafs.oscillations import strongest_peak
-from materialsdock.techniques.xas.model import EdgeFit, Spectrum
+from materialsdock.techniques.xas.model import EdgeFit
 from materialsdock.techniques.xas.spectrum.edge import fit_edge
 from materialsdock.views.report import overview, summary_json
 from materialsdock.views.report.page import render_report

@@ -10,7 +10,7 @@ from support.places import ROOT
 
 from materialsdock.campaign import analysis, build, option_words, prepare
 from materialsdock.campaign.campaign import Campaign
-from materialsdock.cli import measure_command
+from materialsdock.cli.request import MeasureRequest
 from materialsdock.errors import InputError
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.model import Measured, Observation, Sample
@@ -95,7 +95,7 @@ def test_what_is_no_standard_is_refused_with_the_reason(files, tmp_path):
 
 
 def test_the_command_line_passes_them_on(files):
-    request = measure_command.Request.of(standards=files)
+    request = MeasureRequest.of(standards=files)
     assert "--standards" in request.given
     assert request.applied(PROFILE).section("xas").standards == files
     with pytest.raises(InputError, match="--standards given for a measurement of xrd"):

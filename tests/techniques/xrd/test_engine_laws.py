@@ -24,7 +24,7 @@ LAWS = (*engine_laws.LAWS, *recipe_laws.LAWS)
 def bench(request):
     if reason := engines.unusable(request.param, PYTHON):
         pytest.skip(reason)
-    return engine_laws.Bench(engines.engine(request.param, python=PYTHON))
+    return engine_laws.EngineBench(engines.engine(request.param, python=PYTHON))
 
 
 @pytest.mark.parametrize("law", LAWS, ids=law_name)

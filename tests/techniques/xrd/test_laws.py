@@ -14,7 +14,7 @@ from materialsdock.model import Measured, Sample
 from materialsdock.profile import config
 from materialsdock.testing import law_name, outcome_laws, technique_laws
 from materialsdock.testing.crystals import LAB6
-from materialsdock.testing.planted_powder import Scene, planted
+from materialsdock.testing.planted_powder import PlantedScene, planted
 
 GRID = np.arange(20.0, 45.0, 0.02)
 MONITOR_HZ = 1e5
@@ -27,7 +27,7 @@ FILES = (
 @cache
 def truth():
     """The expected pattern of LaB6, counts in one second."""
-    return planted(Scene(((LAB6, 1.0),)), two_theta=GRID, seed=None).intensity
+    return planted(PlantedScene(((LAB6, 1.0),)), two_theta=GRID, seed=None).intensity
 
 
 def read(two_theta, seconds, rng):

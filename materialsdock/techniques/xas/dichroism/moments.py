@@ -121,14 +121,16 @@ def magnetic_moments(
         },
         dict(zip(MOMENTS, noise.tolist(), strict=True)),
         dict(zip(MOMENTS, spread.tolist(), strict=True)),
-        {name: (float(table[:, i].min()), float(table[:, i].max()))
-         for i, name in enumerate(MOMENTS)},
+        {
+            name: (float(table[:, i].min()), float(table[:, i].max()))
+            for i, name in enumerate(MOMENTS)
+        },
         reference,
         chosen,
         len(found),
         verdict,
         reasons,
-    )  # fmt: skip
+    )
 
 
 def _judge(

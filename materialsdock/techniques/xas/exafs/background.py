@@ -70,8 +70,9 @@ def remove_background(
     inside = above.copy()
     inside[above] = raw <= top
     background[inside] = _basis(raw[raw <= top], knots, top) @ coefficients
-    return Oscillations(k, (even - basis @ coefficients) / edge_step, e0_ev, edge_step, rbkg,
-                        background)  # fmt: skip
+    return Oscillations(
+        k, (even - basis @ coefficients) / edge_step, e0_ev, edge_step, rbkg, background
+    )
 
 
 def _basis(k: FloatArray, coefficients: int, top: float) -> FloatArray:

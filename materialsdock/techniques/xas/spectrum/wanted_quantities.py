@@ -78,8 +78,9 @@ def quantities(
     Raises InputError for a name that says nothing.
     """
     shares = _shares(grid, standards["curves"], standards["window_ev"]) if standards else {}
-    return tuple(shares[name] if name in shares else _quantity(name, grid, shares)
-                 for name in names)  # fmt: skip
+    return tuple(
+        shares[name] if name in shares else _quantity(name, grid, shares) for name in names
+    )
 
 
 def _shares(

@@ -12,9 +12,10 @@ import numpy as np
 
 from materialsdock.errors import InputError
 from materialsdock.formats import read_measured
+from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.model import Measured
 from materialsdock.profile import config, siteroot
-from materialsdock.techniques.xrd.model import Diffractometer, Pattern
+from materialsdock.techniques.xrd.model import Diffractometer
 from materialsdock.techniques.xrd.phases import identify as identifying
 from materialsdock.techniques.xrd.phases.answer import (
     answer,

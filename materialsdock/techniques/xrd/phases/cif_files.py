@@ -45,12 +45,17 @@ COLLECTIONS = (
     ("AMCSD", "_database_code_amcsd"),
     ("CSD", "_database_code_CSD"),
 )
-NAMES = ("_chemical_name_mineral", "_chemical_name_common", "_pd_phase_name",
-         "_chemical_name_structure_type", "_chemical_name_systematic")  # fmt: skip
+NAMES = (
+    "_chemical_name_mineral",
+    "_chemical_name_common",
+    "_pd_phase_name",
+    "_chemical_name_structure_type",
+    "_chemical_name_systematic",
+)
 
 
 @dataclass(frozen=True, eq=False)
-class Entry:
+class StoreEntry:
     """One structure of the store.
 
     entry_id : hash of its source and crystal; source : "file" or "file: block" in the store
@@ -86,7 +91,7 @@ class FileRead:
 
     path: str
     content_hash: str
-    entries: tuple[Entry, ...] = ()
+    entries: tuple[StoreEntry, ...] = ()
     refused: tuple[str, ...] = ()
 
 
@@ -117,8 +122,10 @@ def find_files(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
 
 def shown(path: Path) -> str:
     """A path for a sentence: whatever cannot be printed, or steers a terminal, is escaped."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode()
-                   for c in str(path))  # fmt: skip
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode()
+        for c in str(path)
+    )
 
 
 def _speakable(path: Path) -> bool:
@@ -184,7 +191,7 @@ def read_file(path: str, called: str) -> FileRead:
     digest = hashlib.sha256(raw).hexdigest()
     # what is not ASCII stands in authors' names and comments only
     blocks = list(_blocks(raw.decode("ascii", errors="replace").replace("\ufffd", "_"), called))
-    entries: list[Entry] = []
+    entries: list[StoreEntry] = []
     refused: list[str] = []
     for block in blocks:
         if len(blocks) > 1 and not _is_crystal(block):
@@ -220,7 +227,7 @@ def _is_crystal(block: gemmi.cif.Block) -> bool:
     return any(len(block.find_values(tag)) for tag in tags)
 
 
-def _entry(block: gemmi.cif.Block, called: str, many: bool) -> Entry:
+def _entry(block: gemmi.cif.Block, called: str, many: bool) -> StoreEntry:
     crystal, notes = read_crystal(block)
     crystal = with_symmetry(crystal)
     described = describe(crystal, notes)
@@ -231,7 +238,7 @@ def _entry(block: gemmi.cif.Block, called: str, many: bool) -> Entry:
     if not d.size or not np.isfinite(intensity).all():
         raise InputError("scatters no line that can be calculated")
     source = f"{called}: {safe_name(block.name)}" if many else called
-    return Entry(
+    return StoreEntry(
         entry_id=hashlib.sha256(f"{source}\n{cif}".encode()).hexdigest()[:12],
         name=label,
         collection=_collection(block),

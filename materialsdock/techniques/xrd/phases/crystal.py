@@ -181,9 +181,19 @@ def plain_cif(crystal: gemmi.SmallStructure, name: str, strain: float = 0.0) -> 
         "_space_group_symop_operation_xyz",
         *(f"'{op.triplet()}'" for op in crystal.spacegroup.operations()),
         "loop_",
-        *(f"_atom_site_{k}" for k in ("label", "type_symbol", "fract_x", "fract_y", "fract_z",
-                                      "occupancy", "U_iso_or_equiv")),
-    ]  # fmt: skip
+        *(
+            f"_atom_site_{k}"
+            for k in (
+                "label",
+                "type_symbol",
+                "fract_x",
+                "fract_y",
+                "fract_z",
+                "occupancy",
+                "U_iso_or_equiv",
+            )
+        ),
+    ]
     rows = [
         f"{site.element.name}{i} {site.element.name} "
         f"{' '.join(f'{x:.6f}' for x in site.fract.tolist())} {site.occ:.5f} {site.u_iso:.5f}"

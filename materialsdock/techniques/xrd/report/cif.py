@@ -12,10 +12,11 @@ import gemmi
 
 import materialsdock
 from materialsdock.errors import InputError
+from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.model import Outcome, Parameter, Structure
 from materialsdock.rendering.numbers import with_esd
 from materialsdock.rendering.plain_json import readable_json
-from materialsdock.techniques.xrd.model import Fit, Pattern, PhaseFit
+from materialsdock.techniques.xrd.model import Fit, PhaseFit
 from materialsdock.techniques.xrd.rietveld.contacts import refined_crystal
 
 CELL = {
@@ -81,10 +82,15 @@ def _phase(block: gemmi.cif.Block, phase: PhaseFit, structure: Structure, fit: F
             for axis, value in zip("xyz", site.fract.tolist(), strict=True)
         ]
         biso = refined.get(f"{name}.biso", Parameter("biso", 8 * math.pi**2 * site.u_iso))
-        atoms.add_row([
-            gemmi.cif.quote(site.label), site.element.name, *coordinates, f"{site.occ:g}",
-            number(biso),
-        ])  # fmt: skip
+        atoms.add_row(
+            [
+                gemmi.cif.quote(site.label),
+                site.element.name,
+                *coordinates,
+                f"{site.occ:g}",
+                number(biso),
+            ]
+        )
 
 
 def _pattern(block: gemmi.cif.Block, outcome: Outcome, fit: Fit, measured: Pattern) -> None:

@@ -13,12 +13,17 @@ from materialsdock.rendering.drawing import Drawing
 from materialsdock.rendering.plain_json import readable_json
 from materialsdock.techniques.xrd.model import PhaseFit
 from materialsdock.techniques.xrd.report import figures
-from materialsdock.techniques.xrd.report.numbers import CELL
-from materialsdock.techniques.xrd.report.numbers import summary as summary
-from materialsdock.techniques.xrd.report.words import lines as lines
-from materialsdock.techniques.xrd.report.words import quantities
-from materialsdock.techniques.xrd.report.words import warnings as warnings
+from materialsdock.techniques.xrd.report.numbers import CELL, summary
+from materialsdock.techniques.xrd.report.words import lines, quantities, warnings
 
+__all__ = [
+    "TEMPLATE",
+    "context",
+    "drawings",
+    "lines",
+    "summary",
+    "warnings",
+]  # what the seam asks for
 TEMPLATE = Path(__file__).with_name("job.html")
 CANDIDATES = 3
 REMARK = re.compile(r"[A-Z][A-Z0-9_]+: ")  # CODE: what a refinement program notes of itself

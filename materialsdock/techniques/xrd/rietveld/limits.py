@@ -13,8 +13,9 @@ from scipy.ndimage import median_filter, uniform_filter1d
 from scipy.signal import find_peaks, peak_widths
 
 from materialsdock.errors import InputError
+from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.model import FloatArray, Parameter, Structure
-from materialsdock.techniques.xrd.model import Pattern, PhaseFit
+from materialsdock.techniques.xrd.model import PhaseFit
 from materialsdock.techniques.xrd.rietveld.crystals import crystals_of
 
 MIN_POINTS = 50

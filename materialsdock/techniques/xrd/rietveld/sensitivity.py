@@ -13,8 +13,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from materialsdock.errors import InputError, ModelFault
+from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.model import FloatArray, Structure
-from materialsdock.techniques.xrd.model import Diffractometer, Fit, Pattern
+from materialsdock.techniques.xrd.model import Diffractometer, Fit
 from materialsdock.techniques.xrd.rietveld.crystals import crystal_of, crystals_of
 from materialsdock.techniques.xrd.rietveld.limits import check_structures
 
@@ -80,7 +81,7 @@ class DifferentiableEngine(Protocol):
 
 
 @dataclass(frozen=True)
-class Steering:
+class SteeredBy:
     """A callable pattern -> Sensitivity: a quick refinement and how the wanted follows from it.
 
     names : what is wanted; kind : their last word, in KINDS; recipe : of the refinement
@@ -124,7 +125,7 @@ def steering(
     diffractometer: Diffractometer,
     wanted: Sequence[str] | None = None,
     recipe: Mapping[str, Any] | None = None,
-) -> Steering:
+) -> SteeredBy:
     """The callable that tells `learning.steered` how to reach what the user wants.
 
     wanted : "zincite.weight_fraction", "fluorite.a" (b, c, alpha, beta, gamma),
@@ -142,7 +143,7 @@ def steering(
     if QUANTITIES.get(kind) == "cell_angle":
         _check_angles(names, structures)
     settings = {**QUICK, **(recipe or {})}
-    return Steering(engine, tuple(structures), diffractometer, names, kind, settings)
+    return SteeredBy(engine, tuple(structures), diffractometer, names, kind, settings)
 
 
 def _kind(names: Sequence[str], phases: Sequence[str]) -> str:

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 import gemmi
 import numpy as np
 
+from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.model import Structure
-from materialsdock.techniques.xrd.model import Fit, Pattern, PhaseFit
+from materialsdock.techniques.xrd.model import Fit, PhaseFit
 from materialsdock.techniques.xrd.rietveld.crystals import crystal_of
 from materialsdock.techniques.xrd.search.detection_limits import DETECTED_ESDS
 

@@ -12,7 +12,8 @@ import numpy as np
 from scipy.ndimage import maximum_filter1d, median_filter, uniform_filter1d
 from scipy.signal import find_peaks
 
-from materialsdock.techniques.xrd.model import Fit, Pattern
+from materialsdock.learning.counting.pattern import Pattern
+from materialsdock.techniques.xrd.model import Fit
 
 PEAK_SIGMAS = 6.0
 PROFILE_SHARE = 0.2  # of a neighbouring peak, that its line shape may leave unexplained

@@ -34,7 +34,7 @@ def files(tmp_path):
 
 
 def test_a_shell_with_its_page(files):
-    request = analyse_spectrum.Request(
+    request = analyse_spectrum.SpectrumRequest(
         files / "shell.dat", path=files / "feff0001.dat", edge="Fe-K", trials=6, seeds=2,
         out=files / "out",
     )  # fmt: skip
@@ -53,7 +53,7 @@ def test_a_shell_with_its_page(files):
 def test_a_mixture_with_its_page(files):
     standards = tuple(files / f"{name}.dat" for name in ("low", "middle", "high"))
     said = analyse_spectrum.run(
-        analyse_spectrum.Request(files / "mixture.dat", standards, out=files)
+        analyse_spectrum.SpectrumRequest(files / "mixture.dat", standards, out=files)
     )
     fractions = said["combination"]["fractions"]
     assert [f["value"] for f in fractions.values()] == pytest.approx((0.2, 0.3, 0.5), abs=0.01)
@@ -61,7 +61,7 @@ def test_a_mixture_with_its_page(files):
 
 
 def test_an_edge_alone(files):
-    said = analyse_spectrum.run(analyse_spectrum.Request(files / "shell.dat"))
+    said = analyse_spectrum.run(analyse_spectrum.SpectrumRequest(files / "shell.dat"))
     assert said["edge"] == "Fe K"
     assert "first_shell" not in said
     assert "report" not in said

@@ -30,7 +30,7 @@ def pair(tmp_path):
 
 
 def test_known_moments_with_their_page(pair, tmp_path):
-    request = xmcd_command.Request(*pair, ATOM, edge="Fe-L3", out=tmp_path / "out")
+    request = xmcd_command.DichroismRequest(*pair, ATOM, edge="Fe-L3", out=tmp_path / "out")
     said = xmcd_command.run(request)
     for name, true in (("m_orb", ORBITAL), ("m_spin_eff", SPIN)):
         each = said["moments"][name]
@@ -45,14 +45,14 @@ def test_known_moments_with_their_page(pair, tmp_path):
 
 
 def test_half_the_polarisation_is_twice_the_moment(pair):
-    full = xmcd_command.run(xmcd_command.Request(*pair, ATOM))
-    half = xmcd_command.run(xmcd_command.Request(*pair, Atom(ATOM.holes, 0.5)))
+    full = xmcd_command.run(xmcd_command.DichroismRequest(*pair, ATOM))
+    half = xmcd_command.run(xmcd_command.DichroismRequest(*pair, Atom(ATOM.holes, 0.5)))
     ratio = half["moments"]["m_spin_eff"]["value"] / full["moments"]["m_spin_eff"]["value"]
     assert ratio == pytest.approx(2.0, rel=1e-4)
 
 
 def test_windows_asked_for_are_drawn(pair):
-    request = xmcd_command.Request(*pair, ATOM, pre=(688.0, 699.0), cut=714.5)
+    request = xmcd_command.DichroismRequest(*pair, ATOM, pre=(688.0, 699.0), cut=714.5)
     found = xmcd_command.run(request)["background_drawn"]
     assert (found["pre_ev"], found["cut_ev"]) == ([688.0, 699.0], 714.5)
 
@@ -61,7 +61,7 @@ def test_columns_are_signal_over_flux(pair, tmp_path):
     energy, mu = np.loadtxt(pair[0]).T
     flux = 1e5 * (1 + 0.1 * np.sin(energy / 7))
     path = write(tmp_path / "counts.dat", energy, flux, mu * flux)
-    request = xmcd_command.Request(path, pair[1], ATOM, columns=(1, 3, 2))
+    request = xmcd_command.DichroismRequest(path, pair[1], ATOM, columns=(1, 3, 2))
     found, signal, _ = xmcd_command._read(path, request.columns)
     np.testing.assert_allclose(signal, mu, rtol=1e-6)
     assert found.size == energy.size
@@ -87,7 +87,7 @@ def test_spectra_apart_are_refused(pair, tmp_path):
     energy, mu = np.loadtxt(pair[1]).T
     far = write(tmp_path / "far.dat", energy + 500, mu)
     with pytest.raises(InputError, match="do not overlap"):
-        xmcd_command.run(xmcd_command.Request(pair[0], far, ATOM))
+        xmcd_command.run(xmcd_command.DichroismRequest(pair[0], far, ATOM))
 
 
 def test_the_command_prints_one_object(pair):
@@ -100,7 +100,9 @@ def test_the_command_prints_one_object(pair):
 @pytest.mark.skipif(not (SHARED / "xas/xmcd").is_dir(), reason="measured data are not here")
 def test_measured_iron_holds_the_published_moments_and_says_what_it_does_not_know():
     files = [SHARED / f"xas/xmcd/inamin_Fe-{i}.txt" for i in (1, 2)]
-    found = xmcd_command.run(xmcd_command.Request(*files, ATOM, edge="Fe-L3", columns=(1, 3, 2)))
+    found = xmcd_command.run(
+        xmcd_command.DichroismRequest(*files, ATOM, edge="Fe-L3", columns=(1, 3, 2))
+    )
     # bulk iron, Chen et al., PRL 75, 152 (1995)
     for name, published in (("m_orb", 0.085), ("m_spin_eff", 1.98)):
         each = found["moments"][name]

@@ -15,7 +15,7 @@ from support.xas_samples import mixture, oxides
 from materialsdock.errors import InputError
 from materialsdock.formats import read_measured
 from materialsdock.techniques.xas.mixture.choice import explain, independent
-from materialsdock.techniques.xas.mixture.combination import Curve, combine
+from materialsdock.techniques.xas.mixture.combination import XasCurve, combine
 from materialsdock.techniques.xas.spectrum.edge import locate
 from materialsdock.techniques.xas.spectrum.simulate import simulate_xanes
 
@@ -83,7 +83,7 @@ def test_a_standard_that_is_not_there_gets_none():
 
 def cut(curve, low, high):
     inside = (curve.energy_ev >= low) & (curve.energy_ev <= high)
-    return Curve(curve.name, curve.energy_ev[inside], curve.mu[inside])
+    return XasCurve(curve.name, curve.energy_ev[inside], curve.mu[inside])
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def cut(curve, low, high):
             [STANDARDS[1], replace(STANDARDS[2], energy_ev=STANDARDS[2].energy_ev + 1867)],
             "Fe K",
         ),
-        (Curve("empty", np.array([]), np.array([])), STANDARDS, "empty"),
+        (XasCurve("empty", np.array([]), np.array([])), STANDARDS, "empty"),
         (replace(STANDARDS[0], mu=np.full_like(STANDARDS[0].mu, np.nan)), STANDARDS, "finite"),
         (replace(STANDARDS[0], mu=np.ones_like(STANDARDS[0].mu)), STANDARDS, "low"),
         (replace(STANDARDS[0], energy_ev=STANDARDS[0].energy_ev[::-1]), STANDARDS, "goes from"),
@@ -115,7 +115,7 @@ def test_mixtures_of_measured_standards_within_a_percent():
     standards = []
     for name in ("Fe_metal_rt_01", "FeO_rt_01", "Fe2O3_rt_01"):
         measured = read_measured(LIBRARY / "Fe" / f"{name}.xdi")
-        standards.append(Curve(name, measured.x, measured.y))
+        standards.append(XasCurve(name, measured.x, measured.y))
     energy = np.arange(6970.0, 7900.0, 1.3)
     true = (0.2, 0.3, 0.5)
     mu = sum(
@@ -123,7 +123,7 @@ def test_mixtures_of_measured_standards_within_a_percent():
         for f, s in zip(true, standards, strict=True)
     )
     noise = 1e-3 * np.random.default_rng(1).standard_normal(energy.size)
-    found = combine(Curve("mixture", energy, mu + noise), standards, edge="Fe K")
+    found = combine(XasCurve("mixture", energy, mu + noise), standards, edge="Fe K")
     assert values(found, [s.name for s in standards]) == pytest.approx(true, abs=0.01)
 
 
@@ -137,7 +137,7 @@ def _others():
     low = STANDARDS[0]
     twin = 1e-3 * np.sin(low.energy_ev / 3.0)
     metal = simulate_xanes(low.energy_ev, e0_ev=7106.0, white_line=0.1, distance_angstrom=2.48)
-    return [Curve("twin", low.energy_ev, low.mu + twin), Curve("metal", low.energy_ev, metal)]
+    return [XasCurve("twin", low.energy_ev, low.mu + twin), XasCurve("metal", low.energy_ev, metal)]
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -11,8 +11,9 @@ from support.structures import simulated
 
 from materialsdock.errors import InputError
 from materialsdock.formats import read_measured
+from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.techniques.xrd.commands.structure_store import Query, search
-from materialsdock.techniques.xrd.model import Diffractometer, Pattern
+from materialsdock.techniques.xrd.model import Diffractometer
 from materialsdock.techniques.xrd.phases import cif_files, hypotheses
 from materialsdock.techniques.xrd.phases.identify import identify
 from materialsdock.techniques.xrd.phases.match import lines_of_its_own, match

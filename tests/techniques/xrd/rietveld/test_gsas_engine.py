@@ -26,11 +26,11 @@ from materialsdock.techniques.xrd.rietveld import rfactors
 from materialsdock.techniques.xrd.rietveld.gsas_engine import CHILD, GsasEngine
 from materialsdock.techniques.xrd.rietveld.limits import envelope
 from materialsdock.testing.crystals import CORUNDUM
-from materialsdock.testing.planted_powder import Scene, planted
+from materialsdock.testing.planted_powder import PlantedScene, planted
 
 STUB = TESTS / "support" / "gsas_stub"
 CU = Diffractometer()
-PATTERN = planted(Scene(((CORUNDUM, 1.0),)), two_theta=np.arange(20.0, 80.0, 0.04))
+PATTERN = planted(PlantedScene(((CORUNDUM, 1.0),)), two_theta=np.arange(20.0, 80.0, 0.04))
 OTHER = Structure("second", CORUNDUM.cif)
 PLATY = Structure("corundum", CORUNDUM.cif, (0, 0, 1))
 

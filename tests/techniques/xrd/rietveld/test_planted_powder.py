@@ -11,10 +11,10 @@ from materialsdock.techniques.xrd.rietveld.contacts import refined_crystal
 from materialsdock.techniques.xrd.rietveld.rietx_engine import RietxEngine
 from materialsdock.testing import planted_powder
 from materialsdock.testing.crystals import CORUNDUM, LAB6, YTTRIA, ZINCITE
-from materialsdock.testing.planted_powder import Profile, Scene
+from materialsdock.testing.planted_powder import PlantedProfile, PlantedScene
 
 CU = Diffractometer()
-WIDE = Profile(u=2e-3, v=-1e-3, w=3e-3, x=0.03, y=0.02, displacement_mm=0.05)
+WIDE = PlantedProfile(u=2e-3, v=-1e-3, w=3e-3, x=0.03, y=0.02, displacement_mm=0.05)
 STRUCTURES = (CORUNDUM, ZINCITE, LAB6, YTTRIA)
 APART_DEG = 0.8
 WEAK = 0.02  # of the strongest group: below it the engine cuts the tails of the profile
@@ -33,7 +33,7 @@ def test_lorentz_and_polarisation_by_hand(theta_deg, fraction):
 @pytest.mark.parametrize("theta", [0.2, 0.6, 1.0])
 def test_a_line_has_unit_area_and_its_width(theta):
     x = np.linspace(-40, 40, 800_001)
-    gauss = Profile(u=2e-3, v=-1e-3, w=3e-3, x=0.0)
+    gauss = PlantedProfile(u=2e-3, v=-1e-3, w=3e-3, x=0.0)
     curve = planted_powder.pseudo_voigt(x, theta, gauss)
     assert np.trapezoid(curve, x) == pytest.approx(1.0, abs=1e-6)
     tan = np.tan(theta)
@@ -79,14 +79,16 @@ def test_structure_factor_of_two_atoms_by_hand():
 def compared(request):
     """Structure, the engine's fit of a planted pattern, net y_calc, and ours on the same scale."""
     structure = request.param
-    pattern = planted_powder.planted(Scene(((structure, 1.0),), WIDE))
+    pattern = planted_powder.planted(PlantedScene(((structure, 1.0),), WIDE))
     recipe = {"axial": "off", "effort": "final"}
     fit = RietxEngine().refine(pattern, (structure,), CU, recipe)
     value = {p.name: p.value for p in fit.parameters}
     crystal = refined_crystal(structure, fit.phases[0], value)
-    shape = Profile(*(value[k] for k in "uvwxy"), displacement_mm=value["sample_displacement"])
+    shape = PlantedProfile(
+        *(value[k] for k in "uvwxy"), displacement_mm=value["sample_displacement"]
+    )
     lines = Diffractometer(weights=(1.0, value["kalpha2_weight"]))
-    scene = Scene((), shape, lines)
+    scene = PlantedScene((), shape, lines)
     ours = value[f"{structure.name}.scale"] * planted_powder.phase_curve(
         crystal, scene, pattern.two_theta
     )

@@ -15,8 +15,9 @@ from support.places import SHARED
 from support.structures import simulated
 
 from materialsdock.errors import InputError
+from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.model import Parameter, Structure
-from materialsdock.techniques.xrd.model import Diffractometer, Pattern, PhaseFit
+from materialsdock.techniques.xrd.model import Diffractometer, PhaseFit
 from materialsdock.techniques.xrd.rietveld import limits, rfactors
 from materialsdock.techniques.xrd.rietveld.engine import RefinementEngine
 from materialsdock.techniques.xrd.rietveld.recipe import STAGE_ORDERS, default_recipe, stages

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from support.structures import simulated
 
-from materialsdock.techniques.xrd.model import Diffractometer, Pattern, PhaseFit
+from materialsdock.learning.counting.pattern import Pattern
+from materialsdock.techniques.xrd.model import Diffractometer, PhaseFit
 from materialsdock.techniques.xrd.rietveld.rietx_engine import RietxEngine
 from materialsdock.techniques.xrd.search.detection_limits import limit, traces, weak
 from materialsdock.testing.crystals import CORUNDUM, FLUORITE, LAB6, ZINCITE

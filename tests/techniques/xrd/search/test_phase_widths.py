@@ -7,12 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from materialsdock.techniques.xrd.model import Diffractometer, Pattern
+from materialsdock.learning.counting.pattern import Pattern
+from materialsdock.techniques.xrd.model import Diffractometer
 from materialsdock.techniques.xrd.rietveld.recipe import PHASE_WIDTHS, SearchSpace, default_recipe
 from materialsdock.techniques.xrd.rietveld.rietx_engine import RietxEngine
 from materialsdock.techniques.xrd.search.search import independent_residuals, objective
 from materialsdock.testing.crystals import FLUORITE, LAB6
-from materialsdock.testing.planted_powder import Profile, Scene, planted
+from materialsdock.testing.planted_powder import PlantedProfile, PlantedScene, planted
 
 CU = Diffractometer()
 BOTH = (LAB6, FLUORITE)
@@ -25,7 +26,9 @@ def mixed(*lorentzian, seed=0):
     weights = np.eye(2)
     for row, width in zip(weights, lorentzian, strict=True):
         # the other phase has no weight, so that the peaks of one have this width alone
-        scene = Scene(tuple(zip(BOTH, row, strict=True)), Profile(x=width), background=(0.0,))
+        scene = PlantedScene(
+            tuple(zip(BOTH, row, strict=True)), PlantedProfile(x=width), background=(0.0,)
+        )
         one = planted(scene, two_theta=GRID, counts=1.0, seed=None).intensity
         rate += one * STRENGTH[tuple(row)]
     drawn = np.random.default_rng(seed).poisson(rate).astype(float)

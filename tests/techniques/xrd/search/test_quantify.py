@@ -15,7 +15,7 @@ from materialsdock.errors import InputError
 from materialsdock.techniques.xrd.model import Diffractometer, PhaseFit
 from materialsdock.techniques.xrd.options import particle_sizes
 from materialsdock.techniques.xrd.rietveld.rietx_engine import RietxEngine
-from materialsdock.techniques.xrd.search.quantify import Standard, of_original, weighed_in
+from materialsdock.techniques.xrd.search.quantify import SpikedStandard, of_original, weighed_in
 from materialsdock.testing.crystals import CORUNDUM, FLUORITE, ZINCITE
 
 CU = Diffractometer()
@@ -43,11 +43,11 @@ def rietveld(original, standard_percent):
 @pytest.mark.parametrize(
     ("word", "standard"),
     [
-        ("corundum=20", Standard("corundum", 20.0)),
-        ("a=10.0±0.1", Standard("a", 10.0, 0.1)),
-        ("a=10.0+/-0.25", Standard("a", 10.0, 0.25)),
-        ("a=b=10.02(3)", Standard("a=b", 10.02, 0.03)),
-        ("a = 10(2)", Standard("a", 10.0, 2.0)),
+        ("corundum=20", SpikedStandard("corundum", 20.0)),
+        ("a=10.0±0.1", SpikedStandard("a", 10.0, 0.1)),
+        ("a=10.0+/-0.25", SpikedStandard("a", 10.0, 0.25)),
+        ("a=b=10.02(3)", SpikedStandard("a=b", 10.02, 0.03)),
+        ("a = 10(2)", SpikedStandard("a", 10.0, 2.0)),
     ],
 )
 def test_words_of_a_standard(word, standard):
@@ -73,7 +73,7 @@ def test_what_is_no_standard_is_refused(word):
 def test_the_original_is_given_back(first, second, weighed):
     original = {"one": first, "two": second}
     fit = found(rietveld(original, weighed), 1e-8 * np.eye(3))
-    answer = of_original(fit, Standard("s", weighed))
+    answer = of_original(fit, SpikedStandard("s", weighed))
     assert [p.name for p in answer.phases] == ["one", "two"]
     assert [p.percent for p in answer.phases] == pytest.approx([first, second])
     assert answer.amorphous.percent == pytest.approx(100 - first - second)
@@ -90,22 +90,22 @@ def test_esds_are_those_of_drawn_weights():
     weighings = rng.normal(20.0, 0.15, 20000)
     names = ("one", "two", "s")
     fit = found(dict(zip(names, 100 * scales / 75, strict=True)), np.cov(fractions.T))
-    answer = of_original(fit, Standard("s", 20.0, 0.15))
+    answer = of_original(fit, SpikedStandard("s", 20.0, 0.15))
     every = [
-        of_original(found(dict(zip(names, f, strict=True)), np.eye(3)), Standard("s", w))
+        of_original(found(dict(zip(names, f, strict=True)), np.eye(3)), SpikedStandard("s", w))
         for f, w in zip(fractions[:2000], weighings, strict=False)
     ]
     for i, phase in enumerate(answer.phases):
         assert phase.esd == pytest.approx(np.std([e.phases[i].percent for e in every]), rel=0.06)
     spread = np.std([e.amorphous.percent for e in every])
     assert answer.amorphous.esd == pytest.approx(spread, rel=0.06)
-    without = of_original(fit, Standard("s", 20.0)).amorphous.esd
+    without = of_original(fit, SpikedStandard("s", 20.0)).amorphous.esd
     assert without < answer.amorphous.esd
 
 
 def test_less_than_nothing_amorphous_is_said_and_kept():
     fit = found({"one": 84.0, "s": 16.0}, 0.04 * np.array([[1, -1], [-1, 1]]))
-    answer = of_original(fit, Standard("s", 20.0))
+    answer = of_original(fit, SpikedStandard("s", 20.0))
     assert answer.amorphous.percent == pytest.approx(-31.25)
     assert "esds below zero" in answer.sentences[0]
     assert "micro-absorption" in answer.sentences[0]
@@ -113,14 +113,14 @@ def test_less_than_nothing_amorphous_is_said_and_kept():
 
 def test_no_amorphous_part_is_a_limit():
     fit = found({"one": 80.1, "s": 19.9}, 0.04 * np.array([[1, -1], [-1, 1]]))
-    answer = of_original(fit, Standard("s", 20.0))
+    answer = of_original(fit, SpikedStandard("s", 20.0))
     assert -1.3 < answer.amorphous.percent < 0
     assert answer.sentences == ("no amorphous content is detected; it is below 3.8 wt%",)
 
 
 def test_a_standard_that_is_not_seen_scales_nothing():
     fit = found({"one": 99.9, "s": 0.1}, 0.04 * np.array([[1, -1], [-1, 1]]))
-    answer = of_original(fit, Standard("s", 5.0))
+    answer = of_original(fit, SpikedStandard("s", 5.0))
     assert answer.amorphous is None
     assert answer.phases == ()
     assert "s itself is not detected" in answer.sentences[0]
@@ -128,13 +128,15 @@ def test_a_standard_that_is_not_seen_scales_nothing():
 
 def test_a_poorly_known_standard_is_said():
     fit = found({"one": 99.0, "s": 1.0}, 0.04 * np.array([[1, -1], [-1, 1]]))
-    assert any("weigh in more" in said for said in of_original(fit, Standard("s", 0.5)).sentences)
+    assert any(
+        "weigh in more" in said for said in of_original(fit, SpikedStandard("s", 0.5)).sentences
+    )
 
 
 def test_no_covariance_no_esd():
     fit = found({"one": 50.0, "s": 50.0}, np.eye(2))
     fit.weight_covariance = None
-    answer = of_original(fit, Standard("s", 20.0))
+    answer = of_original(fit, SpikedStandard("s", 20.0))
     assert answer.amorphous.percent == pytest.approx(75.0)
     assert answer.amorphous.esd is None
     assert "no covariance" in answer.sentences[0]
@@ -146,7 +148,7 @@ def test_no_covariance_no_esd():
 )
 def test_a_standard_that_cannot_scale_is_refused(weights, words):
     with pytest.raises(InputError, match=words):
-        of_original(found(weights, np.eye(len(weights))), Standard("s", 10.0))
+        of_original(found(weights, np.eye(len(weights))), SpikedStandard("s", 10.0))
 
 
 # planted truth, refined
@@ -170,7 +172,7 @@ def test_fractions_sum_to_a_hundred_with_their_covariance(spiked):
 
 
 def test_planted_amorphous_content_is_found(spiked):
-    answer = of_original(spiked, Standard("corundum", 20.0, 0.1))
+    answer = of_original(spiked, SpikedStandard("corundum", 20.0, 0.1))
     fluorite, zincite = answer.phases
     # the simulation knows no f'', worth a per cent of zincite
     assert fluorite.percent == pytest.approx(45.0, abs=1.0)

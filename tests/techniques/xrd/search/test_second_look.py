@@ -11,10 +11,11 @@ from support.refining import Here
 from support.structures import simulated
 from support.textured_powder import textured
 
+from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.model import Job, Outcome, Sample
 from materialsdock.techniques.xrd.analysis import Found
-from materialsdock.techniques.xrd.model import Diffractometer, Pattern
-from materialsdock.techniques.xrd.search.quantify import Standard
+from materialsdock.techniques.xrd.model import Diffractometer
+from materialsdock.techniques.xrd.search.quantify import SpikedStandard
 from materialsdock.techniques.xrd.search.search import search
 from materialsdock.techniques.xrd.search.second_look import findings
 from materialsdock.testing.crystals import CORUNDUM, FLUORITE, ZINCITE
@@ -36,7 +37,7 @@ def spiked():
     pattern = shortened(simulated(((FLUORITE, 48), (CORUNDUM, 20)), seed=8))
     structures = (FLUORITE, CORUNDUM, ZINCITE)
     found = search(pattern, structures, CU, trials=1, hold_out=False, executor=Here())
-    said = findings(found.fit, found.texture, Standard("corundum", 20.0, 0.1))
+    said = findings(found.fit, found.texture, SpikedStandard("corundum", 20.0, 0.1))
     sample = Sample("spiked", "xrd", 0, structures)
     refined = Found(found.fit, found.trials, found.solutions, found.assessment)
     outcome = Outcome(Job("spiked", sample), (), said, pattern, refined)

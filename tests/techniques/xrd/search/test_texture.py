@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from support.refining import Here
 from support.textured_powder import textured
 
+from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.model import Structure
-from materialsdock.techniques.xrd.model import Diffractometer, Fit, Pattern
+from materialsdock.techniques.xrd.model import Diffractometer, Fit
 from materialsdock.techniques.xrd.rietveld.rietx_engine import RietxEngine
 from materialsdock.techniques.xrd.search import heldout
 from materialsdock.techniques.xrd.search.final_fits import Refiner

@@ -8,15 +8,9 @@ import numpy as np
 import pytest
 from support.structures import simulated
 
+from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.model import Parameter, Trial
-from materialsdock.techniques.xrd.model import (
-    Correlation,
-    Diffractometer,
-    Fit,
-    Pattern,
-    PhaseFit,
-    Solution,
-)
+from materialsdock.techniques.xrd.model import Correlation, Diffractometer, Fit, PhaseFit, Solution
 from materialsdock.techniques.xrd.rietveld import contacts
 from materialsdock.techniques.xrd.rietveld.rietx_engine import RietxEngine
 from materialsdock.techniques.xrd.search import clusters, heldout, unexplained
