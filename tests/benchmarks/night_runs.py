@@ -20,9 +20,11 @@ import numpy as np
 from night_memory import ROLES, courses, resident_mb, slopes
 from support.faults.rig import Rig, rig, until, write_edge
 
+from materialsdock.ledger.outcomes import outcome_of
 from materialsdock.night.queue import estimate, history, queue
 from materialsdock.night.system.process import die_with
 from materialsdock.techniques.xrd import demo
+from materialsdock.views.report import summary_json
 
 SPEED = 2000.0
 POINTS = 20  # of the edges of `duty`
@@ -200,9 +202,10 @@ def judged(made: Rig, samples: int, wall_s: float) -> dict[str, Any]:
 
 def error_of(made: Rig, one: queue.Queued) -> dict[str, Any] | None:
     """What is wrong with a sample that is said to be done."""
-    outcome = made.ledger.outcome(one.job_id) if one.job_id is not None else None
-    if outcome is None or not one.state.startswith("done"):
+    kept = made.ledger.outcome(one.job_id) if one.job_id is not None else None
+    if kept is None or one.job_id is None or not one.state.startswith("done"):
         return None
+    outcome = summary_json(outcome_of(made.ledger, one.job_id))
     if outcome["technique"] == "xrd":
         phases = outcome["phases"]
         off, sd, least = abs(phases[0]["a"] - CELL_A), phases[0]["a_esd"], 0.005
