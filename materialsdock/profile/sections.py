@@ -233,7 +233,7 @@ def joined(
                     remedy="give one of them another name",
                 )
             owners.setdefault(field, owner)
-    bases = [*([last] if last else []), *reversed(list(parts.values())), first]
+    bases: list[Any] = [*([last] if last else []), *reversed(list(parts.values())), first]
     found: type[SectionT] = create_model(
         name,
         __base__=tuple(dict.fromkeys(bases)),
