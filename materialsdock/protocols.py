@@ -13,11 +13,9 @@ from materialsdock.model import (
     Job,
     Observation,
     Proposal,
-    Structure,
     Trial,
     Verdict,
 )
-from materialsdock.techniques.xrd.model import Diffractometer, Fit, Pattern
 
 Reading = Mapping[str, Any]  # the data of one recorded event, by key
 Stage = Callable[[str], None]  # hears of a stage of the analysis, in words
@@ -106,25 +104,6 @@ class StoppingRule(Protocol):
         """The verdict on all evidence so far."""
 
 
-class RefinementEngine(Protocol):
-    """One Rietveld program behind one call."""
-
-    name: str
-
-    def refine(
-        self,
-        pattern: Pattern,
-        structures: Sequence[Structure],
-        diffractometer: Diffractometer,
-        recipe: Mapping[str, Any],
-    ) -> Fit:
-        """Refine once with one recipe (a point of the search space).
-
-        Raises InputError for data or structures that cannot be refined, ModelFault when the
-        engine fails.
-        """
-
-
 class Measure(Protocol):
     """The seam between engine and plans: a plan that carries out one proposal."""
 
@@ -159,9 +138,21 @@ class Ledger(Protocol):
 
 
 class Campaign(Protocol):
-    """What `plans.adaptive.learn` needs of the one job it carries out."""
+    """What the plan that carries a job out, and the analysis after it, need of the job."""
 
     job: Job
+
+    @property
+    def learner(self) -> Learner:
+        """What chose the positions, and knows what was measured there."""
+
+    @property
+    def decisions(self) -> Sequence[Decision]:
+        """All decisions so far, by step."""
+
+    @property
+    def evidence(self) -> Evidence:
+        """All that the stopping rule looked at."""
 
     def ask(self) -> Proposal | None:
         """The next proposal (pure: may be called twice for the same step)."""

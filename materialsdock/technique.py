@@ -42,7 +42,7 @@ class ReadingKeys:
 class Technique:
     """One technique; `Part`s marked "module" are modules that hold the names listed.
 
-    name : as samples, sheets, recipes and profiles say it, e.g. "xrd"
+    name : as samples, sheets, recipes and profiles say it, e.g. xas
     title : as people read it; unit, symbol : of the scanned axis, in data ("deg") and in text ("°")
     keys : what events call position and counts
     counter : role of the device that counts at a single place
@@ -67,12 +67,20 @@ class Technique:
     scene : module; scene(measured, job, profile) -> arrays, counted(job, observations) -> arrays,
         stand_in(job) -> Measured, replayed(measured, job) -> Measured
     demo : function () -> (Measured, Sample)
-    analysis : module; Found (frozen dataclass, the technique's part of an Outcome), check(job),
-        analyse(campaign, summary, watch, past) -> Outcome, remembered(outcome) -> JSON
-    report : module; drawings(outcome), summary(outcome) -> JSON, lines(outcome) -> text,
-        context(outcome) -> values of the template TEMPLATE (a path, blocks of the page)
-    export : module; FORMATS (name -> Format), nexus(source) -> items of the entry
-    sentinels : module; visits(campaign, motion, share), dead(...), after_sweep(...), stuck(...)
+    analysis : module; Measurement (class of an Outcome's measured and curve), Found (frozen
+        dataclass, an Outcome's found), check(job), analyse(campaign, summary, watch, past) ->
+        Outcome, remembered(outcome) -> JSON for later jobs ({}: nothing), recalled(kept) -> past;
+        where whole files are refined also refine_full(job, measured, watch, past) -> Outcome
+    report : module; drawings(outcome, shared) -> all figures in reading order, the shared ones of
+        every report among them, summary(outcome) -> JSON, lines(outcome) -> lines of text,
+        warnings(outcome) -> sentences, context(outcome) -> values of the template TEMPLATE (a
+        path; it extends "job/page.html" and fills its blocks)
+    export : module; FORMATS (name -> ledger.finished.Format); of the NeXus file missing(source) ->
+        why there is none, entry(source) and sample(source) -> items, curve(measurement) -> group,
+        answer(outcome) -> (what is drawn, items) | None, UNITS (of the axis, of the values)
+    sentinels : module; visits(job, motion, share) -> places that are counted again, or None,
+        dead(recorded, expected), after_sweep(recorded, axis, tolerance), stuck(decisions), each
+        -> Alarm | None; without it those of materialsdock.soundness.ordinary
     cli : function (app) that mounts the technique's own commands; None: it has none
     refine : module, quick to import, of what can be refined without measuring; Options (a
         dataclass that `options` takes, too), described(options, sample, profile) -> sample,
@@ -99,7 +107,7 @@ class Technique:
     analysis: Part
     report: Part
     export: Part
-    sentinels: Part
+    sentinels: Part | None = None
     cli: Part | None = None
     refine: Part | None = None
     order: int = 100

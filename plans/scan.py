@@ -13,7 +13,8 @@ from bluesky.utils import Msg
 from materialsdock.errors import InputError
 from materialsdock.model import Proposal
 from materialsdock.protocols import Instrument, Measure
-from plans.stubs import measure_point, measure_segment, safe_state, set_shutter
+from plans.measure import measure_point, measure_segment
+from plans.stubs import safe_state, set_shutter
 
 Region = tuple[float, float, float]
 

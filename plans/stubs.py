@@ -1,7 +1,7 @@
-"""Plan stubs: measure a point or a segment, think without stalling, record a decision.
+"""Plan stubs: think without stalling, drive the shutter, record a decision.
 
 Messages may be replayed after a pause: whatever runs between two checkpoints must be safe to run
-twice.  What has been saved is sealed by a checkpoint at once, so it is never measured again.
+twice; see plans.saving.
 """
 
 from __future__ import annotations
@@ -11,14 +11,17 @@ import json
 import time
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Any, TypeVar
 
 import bluesky.plan_stubs as bps
 from bluesky.utils import Msg
 
-from materialsdock.model import Decision, Proposal
+from materialsdock.model import Decision
 from materialsdock.protocols import Instrument
+from plans.measure import measure_point as measure_point  # the names of older profiles
+from plans.measure import measure_segment as measure_segment
+from plans.measure import measure_step as measure_step
+from plans.saving import save_event
 
 T = TypeVar("T")
 Plan = Generator[Msg, Any, T]
@@ -53,58 +56,6 @@ def meanwhile(function: Callable[[], object]) -> None:
     For what is only prepared here: a fault shows where the result is needed.
     """
     _thinker.submit(function)
-
-
-def sealed(saving: Callable[[], Plan[Any]]) -> Plan[None]:
-    """Carry out the one message of `saving()`, which emits documents, and no pause can repeat it.
-
-    Only that one: a pause inside a sealed section drops the message it interrupts, and one that
-    reads may be interrupted, whereas emitting is not.
-    """
-    yield Msg("rewindable", None, False)
-    yield from saving()
-    yield from bps.checkpoint()
-    yield Msg("rewindable", None, True)
-
-
-def measure_point(
-    proposal: Proposal, instrument: Instrument, stream: str = "primary"
-) -> Plan[None]:
-    """Move the monochromator to one energy, count, and save one event in `stream`."""
-    detectors = [instrument.ion_chambers, instrument.mono]
-    yield from bps.checkpoint()
-    yield from bps.mv(instrument.ion_chambers.count_time, proposal.count_time_s)
-    yield from bps.mv(instrument.mono, proposal.start)
-    yield from bps.trigger(instrument.ion_chambers, group="count")
-    yield from bps.wait(group="count")
-    yield from _save(detectors, stream)
-
-
-def measure_step(proposal: Proposal, instrument: Instrument, stream: str = "primary") -> Plan[None]:
-    """Move 2θ to one angle, count, and save one event in `stream`: a classic step scan."""
-    yield from bps.checkpoint()
-    yield from bps.mv(instrument.point_detector.count_time, proposal.count_time_s)
-    yield from bps.mv(instrument.two_theta, proposal.start)
-    yield from bps.trigger(instrument.point_detector, group="count")
-    yield from bps.wait(group="count")
-    yield from _save([instrument.point_detector, instrument.two_theta], stream)
-
-
-def measure_segment(proposal: Proposal, instrument: Instrument) -> Plan[None]:
-    """Scan one 2θ segment in hardware and save one event per step in `primary`."""
-    scanner = instrument.segment_scanner
-    yield from bps.checkpoint()
-    yield from bps.prepare(scanner, proposal, wait=True)
-    yield from bps.kickoff(scanner, wait=True)
-    yield from bps.complete(scanner, wait=True)
-    yield from sealed(partial(bps.collect, scanner))
-
-
-def _save(readables: list[Any], stream: str) -> Plan[None]:
-    yield from bps.create(stream)
-    for readable in readables:
-        yield from bps.read(readable)
-    yield from sealed(bps.save)
 
 
 def set_shutter(shutter: Any, position: str) -> Plan[None]:
@@ -198,4 +149,4 @@ class DecisionReading:
 def record_decision(decision: Decision, reading: DecisionReading) -> Plan[None]:
     """Save one event in stream `decision`, exactly once."""
     reading.put(decision)
-    yield from _save([reading], "decision")
+    yield from save_event([reading], "decision")

@@ -14,10 +14,9 @@ from caproto.server import PVGroup, SubGroup, pvproperty
 from sim_devices import counting
 from sim_devices.records import SHORTEST_SLEEP_S, Faults, Shutter, motor
 from sim_devices.safety import DeadMan, Owner, PutLog, circuit_that_logs
-from sim_devices.world import World
+from sim_devices.scenes.xrd import diffracted
+from sim_devices.world import Replay, World
 
-HC_EV_ANGSTROM = 12398.419843320026
-SI111_ANGSTROM = 3.1356
 NOMINAL_MA = 100.0
 NO_COUNTS = {1: np.nan, 2: -1.0, 3: np.inf}  # what fault detector_nan shows
 
@@ -132,18 +131,16 @@ class Beamline(PVGroup):
 
     def detector(self, angles: np.ndarray, seconds: float) -> np.ndarray:
         """(n,) counts of the point detector at `angles` (n,), as the detector reports them."""
-        return self._distort(self._diffracted(angles, seconds))
+        counts = diffracted(self.sample_seen(), angles, seconds, self.intensity)
+        return self._reported(counts.astype(float))
 
-    def _diffracted(self, angles: np.ndarray, seconds: float) -> np.ndarray:
-        counts = self.world.diffraction(self.sample_seen(), angles, seconds, self.intensity)
-        # a write from synchronous code: posted with the next scan of the record
-        self.resampled._data["value"] = self.world.resampled_s
-        return counts.astype(float)
+    def sample_seen(self) -> Replay | None:
+        """The sample in the beam; None for an empty holder."""
+        return None if self.fault("sample_missing") else self._sample()
 
-    def sample_seen(self) -> int | None:
-        """The position in the beam; None for an empty holder."""
+    def _sample(self) -> Replay | None:
         self.world.damage_rate = float(self.faults.sample_damage.value)
-        return None if self.fault("sample_missing") else self.position
+        return self.world.sample(self.position)
 
     def monitor(self, seconds: Any) -> Any:
         """Counts of the beam monitor of the diffractometer in `seconds`, number or (n,)."""
@@ -151,19 +148,16 @@ class Beamline(PVGroup):
 
     def channels(self, seconds: float) -> dict[int, float]:
         """What scaler channels 2, 3 and 4 show after `seconds`."""
-        if self.world.absorbs(self.position):
-            counts = [*self._absorbed(seconds), 0.0]
-        else:
-            diffracted = self._diffracted(np.array([self.tth.readback]), seconds)
-            counts = [self.monitor(seconds), 0.0, diffracted[0]]
-        values = self._distort(np.array(counts, dtype=float))
+        sample = self._sample()  # even of an empty holder: it says what the channels are
+        nothing = self.monitor(seconds), 0.0, 0.0
+        counts = nothing if sample is None else sample.channels(self, seconds)
+        values = self._reported(np.array(counts, dtype=float))
         return dict(zip((2, 3, 4), values.tolist(), strict=True))
 
-    def _absorbed(self, seconds: float) -> tuple[int, int]:
-        energy = HC_EV_ANGSTROM / (2 * SI111_ANGSTROM * np.sin(np.radians(self.bragg.readback)))
-        energy += float(self.faults.energy_drift_ev.value)
-        empty = self.sample_seen() is None
-        return self.world.absorption(self.position, energy, seconds, self.intensity, empty)
+    def _reported(self, counts: np.ndarray) -> np.ndarray:
+        # a write from synchronous code: posted with the next scan of the record
+        self.resampled._data["value"] = self.world.resampled_s
+        return self._distort(counts)
 
     def _distort(self, counts: np.ndarray) -> np.ndarray:
         if impossible := NO_COUNTS.get(int(self.faults.detector_nan.value)):

@@ -1,85 +1,57 @@
 """What the simulated beamline knows of nature: measured scans, replayed with counting statistics.
 
 Every draw is keyed by seed, place and what was counted there before, so that an interrupted and
-resumed measurement sees the same counts as an uninterrupted one.
+resumed measurement sees the same counts as an uninterrupted one.  What a scan is, and how it is
+drawn from, the modules of sim_devices.scenes know.
 """
 
 from __future__ import annotations
 
 import logging
 import math
+import pkgutil
 import zipfile
-from collections import Counter, defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from materialsdock.errors import InputError
+from materialsdock.technique import resolved
+from sim_devices import scenes
 
 log = logging.getLogger(__name__)
-FloatArray = NDArray[np.float64]
-SMOOTH = 2  # steps either side, for the local rate once the measured counts are used up
 
 
-@dataclass(frozen=True, eq=False)
-class DiffractionScene:
-    """A measured pattern: (m,) 2θ [deg], counts, and the seconds each step was counted for.
+class Replay(Protocol):
+    """A sample in the changer, with what has been counted of it."""
 
-    used_counts, used_time_s : (m,) what an earlier session has drawn already
-    """
-
-    two_theta: FloatArray
-    counts: NDArray[np.int64]
-    count_time_s: float
-    used_counts: FloatArray
-    used_time_s: FloatArray
+    def channels(self, beamline: Any, seconds: float) -> Sequence[float]:
+        """Counts of scaler channels 2, 3, 4 in `seconds`, as everything on the beamline stands."""
 
 
-@dataclass(frozen=True, eq=False)
-class AbsorptionScene:
-    """A measured spectrum: (m,) energy [eV], µ, and the rate of the first chamber [1/s].
+class Scene(Protocol):
+    """A measured sample, as a module of sim_devices.scenes loads it."""
 
-    visits : how often an earlier session has counted at each energy, by round(energy / 0.1 meV)
-    """
-
-    energy_ev: FloatArray
-    mu: FloatArray
-    i0_rate_hz: float
-    visits: Mapping[int, int] = field(default_factory=dict)
-
-
-Scene = DiffractionScene | AbsorptionScene
+    def at(self, place: Place) -> Replay:
+        """The same in the changer."""
 
 
 def load_scene(path: Path) -> Scene:
-    """Read a scene file (npz); InputError when it is none."""
+    """Read a scene file (npz); InputError when it is none, or of a technique without a scene."""
     with np.load(path, allow_pickle=False) as file:
         found = {key: file[key] for key in file.files}
     technique = str(found.pop("technique", ""))
-    if technique == "xrd":
-        zeros = np.zeros(found["two_theta"].size)
-        return DiffractionScene(
-            found["two_theta"].astype(float),
-            found["counts"].astype(np.int64),
-            float(found["count_time_s"]),
-            found.get("used_counts", zeros),
-            found.get("used_time_s", zeros),
+    known = sorted(module.name for module in pkgutil.iter_modules(scenes.__path__))
+    if technique not in known:
+        raise InputError(
+            f"no scene of technique {technique!r}",
+            where=str(path),
+            remedy=f"there is: {', '.join(known)}; or bring sim_devices/scenes/NAME.py",
         )
-    if technique == "xas":
-        none = np.zeros(0, dtype=np.int64)
-        before = zip(
-            found.get("visited", none).tolist(), found.get("visits", none).tolist(), strict=True
-        )
-        return AbsorptionScene(
-            found["energy_ev"].astype(float),
-            found["mu"].astype(float),
-            float(found["i0_rate_hz"]),
-            dict(before),
-        )
-    raise InputError(f"technique {technique!r} is neither xrd nor xas", where=str(path))
+    scene: Scene = resolved(f"sim_devices.scenes.{technique}:load")(found)
+    return scene
 
 
 Stamp = tuple[int, int, int]
@@ -126,10 +98,34 @@ def _readable(path: Path) -> Scene | None:
         return None
 
 
+class Place:
+    """A place of the changer: the seed of its draws, and what light has done to its sample."""
+
+    def __init__(self, world: World, position: int) -> None:
+        self.world, self.position = world, position
+        self._damage = 0.0  # dose [s] times rate
+
+    def rng(self, *key: int) -> np.random.Generator:
+        """The same draws whenever seed, position and `key` are the same."""
+        return np.random.default_rng([self.world.seed, self.position, *key])
+
+    def intact(self, dose_s: float) -> float:
+        """Share of the sample that is left, before `dose_s` more destroys some of it."""
+        left = math.exp(-self._damage)
+        if self.world.damage_rate:
+            self._damage += self.world.damage_rate * dose_s
+        return left
+
+    def resampled(self, seconds: float) -> None:
+        """So long nothing measured was left to replay."""
+        self.world.resampled_s += seconds
+
+
 class World:
-    """The samples in the changer and what has been counted of each.
+    """The samples in the changer.
 
     damage_rate : share of a sample's features that an exposed second at full beam destroys
+    resampled_s : for how long more was counted than had been measured
     """
 
     def __init__(
@@ -140,105 +136,21 @@ class World:
         self.resampled_s = 0.0
         self.damage_rate = 0.0
         self._folder = SceneFolder(folder) if folder else None
-        self._visits: Counter[tuple[int, int]] = Counter()
-        self._damage: defaultdict[int, float] = defaultdict(float)  # dose [s] times rate
-        self._used: dict[int, tuple[FloatArray, FloatArray]] = {}
+        self._samples: dict[int, Replay] = {}
 
-    def scene(self, position: int | None) -> Scene | None:
-        """What lies at `position`; None for an empty place."""
-        if position is None:
+    def sample(self, position: int | None) -> Replay | None:
+        """What is at `position`, with all that was counted of it; None for an empty place."""
+        if position is None or (scene := self._scene(position)) is None:
             return None
-        if self._folder is not None and position not in self.scenes:
-            scene, new = self._folder.look(position)
-            if new:
-                for forgotten in (position, *self._folder.gone()):
-                    self._forget(forgotten)
-            return scene
-        return self.scenes.get(position)
+        if position not in self._samples:
+            self._samples[position] = scene.at(Place(self, position))
+        return self._samples[position]
 
-    def _forget(self, position: int) -> None:
-        self._used.pop(position, None)
-        self._damage.pop(position, None)
-        for key in [k for k in self._visits if k[0] == position]:
-            del self._visits[key]
-
-    def absorbs(self, position: int) -> bool:
-        """Whether an absorption sample lies at `position`."""
-        return isinstance(self.scene(position), AbsorptionScene)
-
-    def diffraction(
-        self, position: int | None, two_theta: FloatArray, seconds: float, intensity: float = 1.0
-    ) -> NDArray[np.int64]:
-        """(n,) counts at `two_theta` (n,) in `seconds` each: binomial thinning without replacement.
-
-        A step measured with N counts in T seconds gives Binomial(N left, t / T left): visits to
-        one step add up to exactly the measured counts.  Beyond T there is nothing measured left;
-        the local mean rate is sampled then, and `resampled_s` says for how long.
-        """
-        scene = self.scene(position)
-        if not isinstance(scene, DiffractionScene) or seconds <= 0 or intensity <= 0:
-            return np.zeros(np.shape(two_theta), dtype=np.int64)
-        assert position is not None
-        self._used.setdefault(
-            position, (scene.used_counts.astype(float), scene.used_time_s.astype(float))
-        )
-        return np.array(
-            [self._thin(position, scene, angle, seconds, intensity) for angle in two_theta],
-            dtype=np.int64,
-        )
-
-    def _thin(
-        self,
-        position: int,
-        scene: DiffractionScene,
-        angle: float,
-        seconds: float,
-        intensity: float,
-    ) -> int:
-        i = int(np.abs(scene.two_theta - angle).argmin())
-        used_counts, used_s = self._used[position]
-        rng = np.random.default_rng([self.seed, position, i, round(used_s[i] * 1e6)])
-        left_s = max(scene.count_time_s - used_s[i], 0.0)
-        left = int(scene.counts[i] - used_counts[i])
-        fresh_s = min(seconds, left_s)
-        drawn = int(rng.binomial(left, min(1.0, fresh_s / left_s))) if left_s > 1e-12 else 0
-        used_counts[i] += drawn
-        used_s[i] += seconds
-        beyond_s = seconds - fresh_s
-        if beyond_s > 1e-9 * seconds:
-            near = slice(max(i - SMOOTH, 0), i + SMOOTH + 1)
-            drawn += int(rng.poisson(scene.counts[near].mean() / scene.count_time_s * beyond_s))
-            self.resampled_s += beyond_s
-        seen = min(1.0, intensity) * self._intact(position, seconds * intensity)
-        return drawn if seen >= 1.0 else int(rng.binomial(drawn, seen))
-
-    def _intact(self, position: int, dose_s: float) -> float:
-        """Share of the sample that is left, before `dose_s` more destroys some of it."""
-        left = math.exp(-self._damage[position])
-        if self.damage_rate:
-            self._damage[position] += self.damage_rate * dose_s
-        return left
-
-    def absorption(
-        self,
-        position: int,
-        energy_ev: float,
-        seconds: float,
-        intensity: float = 1.0,
-        empty: bool = False,
-    ) -> tuple[int, int]:
-        """Counts of the two chambers: independent Poisson draws around I0 and I0·e^-µ."""
-        scene = self.scene(position)
-        if not isinstance(scene, AbsorptionScene) or seconds <= 0 or intensity <= 0:
-            return 0, 0
-        place = round(energy_ev * 1e4)
-        # a readback that comes back through two conversions may round to the next place
-        before = sum(scene.visits.get(place + near, 0) for near in (-1, 0, 1))
-        before += self._visits[position, place]
-        rng = np.random.default_rng([self.seed, position, place, before])
-        self._visits[position, place] += 1
-        expected = scene.i0_rate_hz * seconds * intensity
-        mu = float(np.interp(energy_ev, scene.energy_ev, scene.mu))
-        left = self._intact(position, seconds * intensity)
-        mu = 0.0 if empty else left * mu + (1 - left) * float(scene.mu.mean())
-        return int(rng.poisson(expected)), int(rng.poisson(expected * np.exp(-mu)))
+    def _scene(self, position: int) -> Scene | None:
+        if self._folder is None or position in self.scenes:
+            return self.scenes.get(position)
+        scene, new = self._folder.look(position)
+        if new:
+            for forgotten in (position, *self._folder.gone()):
+                self._samples.pop(forgotten, None)
+        return scene

@@ -7,33 +7,38 @@ from typing import Any
 
 from materialsdock.campaign.campaign import Campaign
 from materialsdock.profile.config import Profile
-from materialsdock.profile.sections import Beam
 from materialsdock.protocols import Instrument
 from materialsdock.technique import resolved
 
 
-def run_engine(beam: Beam | None, instrument: Instrument) -> Any:
-    """A RunEngine that leaves signals alone and suspends while there is no beam."""
+def run_engine(profile: Profile, instrument: Instrument) -> Any:
+    """A RunEngine that leaves signals alone, and suspends while there is no beam.
+
+    Where every exposure has conditions it does not suspend: they see to the beam.
+    """
     from bluesky import RunEngine
 
     engine = RunEngine({}, context_managers=[])
-    if beam:
-        engine.install_suspender(beam_suspender(beam, instrument))
+    # with conditions the gate watches the beam, and two watchers would hold twice
+    if profile.beam is not None and profile.conditions is None:
+        engine.install_suspender(beam_suspender(profile, instrument))
     return engine
 
 
-def beam_suspender(beam: Beam, instrument: Instrument) -> Any:
+def beam_suspender(profile: Profile, instrument: Instrument) -> Any:
     """Hold, shutter closed, while the ring current is low; go on when beam is back a while."""
     from bluesky.suspenders import SuspendFloor
 
-    shutter = instrument.shutter
+    beam = profile.beam
+    assert beam is not None
+    shutter = partial(resolved(profile.plans.set_shutter), instrument.shutter)
     return SuspendFloor(
         getattr(instrument, beam.role).current,
         beam.minimum_ma,
         resume_thresh=beam.resume_ma,
         sleep=beam.wait_s,
-        pre_plan=partial(resolved("plans.stubs:set_shutter"), shutter, "closed"),
-        post_plan=partial(resolved("plans.stubs:set_shutter"), shutter, "open"),
+        pre_plan=partial(shutter, "closed"),
+        post_plan=partial(shutter, "open"),
     )
 
 
@@ -48,8 +53,8 @@ def gate_for(
         return None
     beam = profile.beam and (profile.beam.role, profile.beam.minimum_ma, profile.beam.resume_ma)
     terms = {"beam": beam, "place": campaign.job.sample.position, **night}
-    conditions = resolved("plans.guards:Conditions")(**profile.conditions.holding(), **terms)
-    return resolved("plans.guards:Gate")(instrument, conditions)
+    conditions = resolved(profile.plans.conditions)(**profile.conditions.holding(), **terms)
+    return resolved(profile.plans.gate)(instrument, conditions)
 
 
 def plan_for(
@@ -64,17 +69,17 @@ def plan_for(
     gate : made by `gate_for`, which is the default; sentry : of the night, see plans.reference
     """
     section = profile.section(campaign.job.sample.technique)
+    plans = profile.plans
     measure = resolved(section.measure)
     ready: dict[str, Any] = {}
     gate = gate or gate_for(campaign, instrument, profile)
     if gate is not None:
-        attempts = resolved("plans.attempts:Attempts")(gate)
+        attempts = resolved(plans.attempts)(gate)
         measure, ready = attempts.of(measure), {"ready": gate.ready}
         if sentry is not None:
-            point = resolved(section.visit)
-            visits = resolved("plans.reference:Visits")(attempts, sentry, point)
+            visits = resolved(plans.visits)(attempts, sentry, resolved(section.visit))
             ready = {"ready": visits.ready}
     elif (beam := profile.beam) is not None:
         limits = beam.role, beam.minimum_ma, beam.resume_ma
-        ready = {"ready": partial(resolved("plans.stubs:hold_for_beam"), instrument, *limits)}
-    return resolved(profile.learn)(campaign, instrument, measure, **ready)
+        ready = {"ready": partial(resolved(plans.hold_for_beam), instrument, *limits)}
+    return resolved(plans.learn)(campaign, instrument, measure, **ready)

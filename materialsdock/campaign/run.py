@@ -7,48 +7,33 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
 from materialsdock.campaign import analysis
 from materialsdock.campaign.campaign import Campaign
+from materialsdock.campaign.interrupted import Interrupted, interrupted
 from materialsdock.campaign.plan import beam_suspender as beam_suspender
 from materialsdock.campaign.plan import gate_for as gate_for
 from materialsdock.campaign.plan import plan_for as plan_for
 from materialsdock.campaign.plan import run_engine as run_engine
 from materialsdock.errors import MaterialsDockError
+from materialsdock.knowledge.past_searches import searches
+from materialsdock.ledger.documents import close_torn_runs
 from materialsdock.ledger.folder import DataDirectory as DataDirectory
 from materialsdock.ledger.ledger import Ledger
-from materialsdock.ledger.outcomes import packed
-from materialsdock.model import Job
-from materialsdock.outcome import Outcome
+from materialsdock.ledger.outcomes import keep_outcome
+from materialsdock.model import Job, Outcome
+from materialsdock.profile import plans
 from materialsdock.profile.config import Profile
 from materialsdock.profile.instrument import build_instrument, release
 from materialsdock.protocols import Instrument, Watch
-from materialsdock.techniques.xrd.analysis import search_of, with_analysis
-from materialsdock.techniques.xrd.search.warm_start import PastSearch, recalled
-from materialsdock.views.catalog import CatalogFeeder, close_torn_runs, open_catalog
-from materialsdock.views.report import summary_json
+from materialsdock.views.catalog import CatalogFeeder, catalog_of
 
 log = logging.getLogger(__name__)
 CATALOG_DRAIN_S = 60.0
-
-
-class Interrupted(MaterialsDockError):
-    """The operator ended the measurement; what was measured is in the ledger."""
-
-    code, exit_code = "interrupted", 130
-
-
-def interrupted(job_id: str) -> Interrupted:
-    """The error that tells an operator how to go on."""
-    return Interrupted(
-        "stopped by the operator",
-        where=job_id,
-        remedy=f"go on with `materialsdock measure --resume {job_id}`",
-    )
 
 
 class AnalysisOnStop:
@@ -91,23 +76,18 @@ def measure(
     with contextlib.ExitStack() as stack:
         ledger = stack.enter_context(Ledger(data.ledger))
         campaign = _campaign(job, ledger)
-        campaign.job = with_analysis(campaign.job, analysis_changes or {})
+        campaign.job = analysis.with_analysis(campaign.job, analysis_changes or {})
+        past = searches(ledger, campaign.job.sample.technique)
         campaign.listeners.append(watch.decision)
         feeding = stack.enter_context(_catalog_fed_from(ledger, data, profile))
         if not campaign.finished:
-            outcome = _measure(campaign, profile, watch, searches(ledger))
+            outcome = _measure(campaign, profile, watch, past)
         else:
-            outcome = analysis.analyse(campaign, watch.stage, watch.trial, searches(ledger))
+            outcome = analysis.analyse(campaign, watch.stage, watch.trial, past)
         keep_outcome(ledger, outcome)
         watch.stage("filling the catalog")
         feeding()
         return outcome
-
-
-def keep_outcome(ledger: Ledger, outcome: Outcome) -> None:
-    """Keep what the analysis found, whole: every output can be rebuilt from it."""
-    found = {**summary_json(outcome), **search_of(outcome), **packed(outcome)}
-    ledger.add_outcome(outcome.job.job_id, found)
 
 
 def _campaign(job: Job | str, ledger: Ledger) -> Campaign:
@@ -118,17 +98,7 @@ def _campaign(job: Job | str, ledger: Ledger) -> Campaign:
     return Campaign(job, ledger)
 
 
-def searches(ledger: Ledger) -> tuple[PastSearch, ...]:
-    """The refinement searches of earlier jobs."""
-    outcomes = ((job.job_id, ledger.outcome(job.job_id)) for job in ledger.jobs())
-    return tuple(
-        recalled({**o["search"], "origin": job_id}) for job_id, o in outcomes if o and "search" in o
-    )
-
-
-def _measure(
-    campaign: Campaign, profile: Profile, watch: Watch, past: tuple[PastSearch, ...]
-) -> Outcome:
+def _measure(campaign: Campaign, profile: Profile, watch: Watch, past: Sequence[Any]) -> Outcome:
     analyst = AnalysisOnStop(partial(analysis.analyse, campaign, watch.stage, watch.trial, past))
     acquire(campaign, profile, watch, analyst)
     if analyst.outcome is None:
@@ -152,7 +122,8 @@ def acquire(
     watch.stage("connecting devices")
     instrument = build_instrument(profile)
     try:
-        engine = run_engine(None if profile.conditions else profile.beam, instrument)
+        plans.check(profile)
+        engine = run_engine(profile, instrument)
         for subscriber in (campaign.receive, *subscribers):
             engine.subscribe(subscriber)
         watch.stage("measuring")
@@ -190,13 +161,6 @@ def _signals_abort(engine: Any) -> Iterator[threading.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def catalog_of(profile: Profile, data: DataDirectory) -> contextlib.AbstractContextManager[Any]:
-    """The profile's catalog: embedded in the data folder, or of a Tiled server."""
-    key_file = profile.catalog.api_key_file
-    key = key_file.read_text().strip() if key_file else None
-    return open_catalog(data.catalog, profile.catalog.uri, key)
 
 
 @contextlib.contextmanager

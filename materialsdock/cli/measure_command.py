@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from materialsdock import technique
-from materialsdock.campaign import build, option_words, prepare
+from materialsdock.campaign import analysis, build, option_words, prepare
 from materialsdock.campaign.run import DataDirectory
 from materialsdock.campaign.run import measure as run_measure
 from materialsdock.cli.progress import display
@@ -20,11 +20,9 @@ from materialsdock.cli.request import Request as Request
 from materialsdock.errors import InputError, Refused
 from materialsdock.formats import read_measured
 from materialsdock.ledger.ledger import Ledger
-from materialsdock.model import Job, Measured, Sample
-from materialsdock.outcome import Outcome
+from materialsdock.model import Job, Measured, Outcome, Sample
 from materialsdock.profile import config
 from materialsdock.profile.simulation import running, save_scene
-from materialsdock.techniques.xrd import analysis
 from materialsdock.views.explain import sentences
 from materialsdock.views.report import overview, summary_json, write_report
 

@@ -11,15 +11,15 @@ from typing import Any
 
 from materialsdock import technique
 from materialsdock.campaign import analysis, prepare
-from materialsdock.campaign.run import DataDirectory, keep_outcome, searches
+from materialsdock.campaign.run import DataDirectory
 from materialsdock.cli.measure_command import Request, Shown
 from materialsdock.cli.progress import display
 from materialsdock.errors import InputError
+from materialsdock.knowledge.past_searches import searches
 from materialsdock.ledger.ledger import Ledger
-from materialsdock.model import Job, Measured, Sample
-from materialsdock.outcome import Outcome
+from materialsdock.ledger.outcomes import keep_outcome
+from materialsdock.model import Job, Measured, Outcome, Sample
 from materialsdock.protocols import Watch
-from materialsdock.techniques.xrd import analysis as diffraction
 from materialsdock.views.report import overview, summary_json, write_report
 
 TRIALS = 50
@@ -38,10 +38,10 @@ def refine(
     profile, _ = request.load()
     sample = part.described(own, sample, profile)
     data = DataDirectory(request.out)
-    job = prepare.job_for(measured, sample, profile, stop={}, seed=request.seed)
+    job = prepare.job_for(measured, sample, profile, seed=request.seed)
     asked = {**_asked(job, request, data), **part.settings(own, sample, request.seed)}
     job = replace(job, settings={**job.settings, "analysis": asked})
-    diffraction.check(job)
+    analysis.check(job)
     with display(job) as watch:
         outcome = _kept(job, measured, data, watch)
     report = write_report(outcome, data.reports / f"{job.job_id}.html")
@@ -58,7 +58,8 @@ def _part(name: str) -> Any:
 def _kept(job: Job, measured: Measured, data: DataDirectory, watch: Watch) -> Outcome:
     """The outcome of the refinement; job and outcome are in the ledger."""
     with Ledger(data.ledger) as ledger:
-        outcome = analysis.refine_full(job, measured, watch.stage, watch.trial, searches(ledger))
+        past = searches(ledger, job.sample.technique)
+        outcome = analysis.refine_full(job, measured, watch.stage, watch.trial, past)
         ledger.add_job(job)
         keep_outcome(ledger, outcome)
     return outcome

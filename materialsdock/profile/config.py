@@ -5,14 +5,13 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import Field, ValidationError, create_model, model_validator
 
 from materialsdock import technique
 from materialsdock.errors import InputError
 from materialsdock.profile.sections import (
-    DOTTED,
     Analysis,
     Beam,
     Catalog,
@@ -21,6 +20,7 @@ from materialsdock.profile.sections import (
     Epics,
     Measuring,
     Night,
+    Plans,
     Section,
     Simulation,
     faults,
@@ -40,15 +40,27 @@ class Profile(Section):
     description: str = ""
     positions: int | None = Field(default=None, ge=1)
     simulated: bool = False
-    learn: str = Field(default="plans.adaptive:learn", pattern=DOTTED)
     epics: Epics
     simulation: Simulation | None = None
     devices: Mapping[str, Device]
     beam: Beam | None = None
     conditions: Conditions | None = None
+    plans: Plans = Plans()
     analysis: Analysis = Analysis()
     catalog: Catalog = Catalog()
     night: Night = Night()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _knows_the_older_learn(cls, given: Any) -> Any:
+        """`learn` of older profiles, at the top, is that of [plans]."""
+        if not (isinstance(given, Mapping) and "learn" in given):
+            return given
+        rest = {key: value for key, value in given.items() if key != "learn"}
+        plans = rest.get("plans", {})
+        if isinstance(plans, Mapping) and plans.get("learn", given["learn"]) != given["learn"]:
+            raise ValueError("learn is given twice, at the top and in [plans]: keep one of them")
+        return {**rest, "plans": {**plans, "learn": given["learn"]}}
 
     @model_validator(mode="after")
     def _is_simulated_throughout(self) -> Self:

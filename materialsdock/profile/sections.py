@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 from pydantic.fields import FieldInfo
@@ -46,6 +46,33 @@ class Epics(Section):
     configure: str = Field(pattern=DOTTED)
     connection_timeout_s: float = Field(default=10.0, gt=0)
     environment: Mapping[str, str] = {}
+
+
+Dotted = Annotated[str, Field(pattern=DOTTED)]
+
+
+class Plans(Section):
+    """Which plans of the site carry a job out, each "package.module:object".
+
+    learn : the adaptive loop
+    attempts : makes of a measuring plan one that saves only what is sound
+    conditions, gate : what must hold before an exposure, and what waits for it
+    visits : going back to a reference place; hold_for_beam : where there are no conditions
+    set_shutter : around a hold of the beam; baselines : other plans that a session offers, by name
+    """
+
+    learn: Dotted = "plans.adaptive:learn"
+    attempts: Dotted = "plans.attempts:Attempts"
+    conditions: Dotted = "plans.guards:Conditions"
+    gate: Dotted = "plans.guards:Gate"
+    visits: Dotted = "plans.reference:Visits"
+    hold_for_beam: Dotted = "plans.stubs:hold_for_beam"
+    set_shutter: Dotted = "plans.stubs:set_shutter"
+    baselines: Mapping[str, Dotted] = {
+        "uniform_energy": "plans.scan:uniform_energy",
+        "expert_energy": "plans.scan:expert_energy",
+        "uniform_two_theta": "plans.scan:uniform_two_theta",
+    }
 
 
 class Catalog(Section):
@@ -233,14 +260,12 @@ def joined(
                     remedy="give one of them another name",
                 )
             owners.setdefault(field, owner)
-    bases: list[Any] = [*([last] if last else []), *reversed(list(parts.values())), first]
-    found: type[SectionT] = create_model(
-        name,
-        __base__=tuple(dict.fromkeys(bases)),
-        __doc__=first.__doc__,
-        __module__=first.__module__,
-    )  # type: ignore[call-overload]
-    return found
+    bases: dict[Any, None] = dict.fromkeys(
+        (*([last] if last else []), *reversed(list(parts.values())), first)
+    )
+    return create_model(  # type: ignore[call-overload,no-any-return]
+        name, __base__=tuple(bases), __doc__=first.__doc__, __module__=first.__module__
+    )
 
 
 def _meaning(field: FieldInfo) -> tuple[Any, ...]:

@@ -85,7 +85,8 @@ def command(
     put_log: Path | None = None,
 ) -> list[str]:
     """The command line of the simulated beamline; see `running`.  It prints READY and its port."""
-    words = [sys.executable, "-m", module, "--prefix", prefix, "--speed", str(speed)]
+    # -P: else the site of the folder that we stand in would go before the one that is asked for
+    words = [sys.executable, "-P", "-m", module, "--prefix", prefix, "--speed", str(speed)]
     words += ["--seed", str(seed)]
     words += [word for at, path in scenes.items() for word in ("--scene", f"{at}={path}")]
     words += ["--scenes", str(folder)] if folder else []

@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from materialsdock import technique
-from materialsdock.campaign import build, prepare
+from materialsdock.campaign import analysis, build, prepare
 from materialsdock.errors import MaterialsDockError
 from materialsdock.model import Job, Sample, Scan
 from materialsdock.profile.config import Profile
 from materialsdock.sheets import planning, sheet_files
 from materialsdock.sheets.entry import Entry, Fault, refusal
-from materialsdock.techniques.xrd import analysis
 
 FACTS = ("sample_id", "owner", "hazard", "comment")  # columns that a job keeps as they are
 

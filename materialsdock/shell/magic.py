@@ -17,13 +17,13 @@ from rich.console import Console
 
 from materialsdock.errors import InputError, MaterialsDockError
 from materialsdock.ledger.outcomes import outcome_of
+from materialsdock.model import Outcome
 from materialsdock.night import people
 from materialsdock.night.control import intents
 from materialsdock.night.queue import queue
 from materialsdock.night.status import terminal
 from materialsdock.night.status.digest import alarm_line
 from materialsdock.night.status.snapshot import Row, Status
-from materialsdock.outcome import Outcome
 
 NAME = "md"
 DATA = Path("materialsdock-data")
@@ -173,10 +173,8 @@ class Night:
 
     def submit(self, sheet: Path | str) -> Said:
         """Queue the samples of a sheet, all or none."""
-        from materialsdock.cli import serve_command
-
-        body = serve_command.submit(Path(sheet), self.profile, self.site, self.data)
-        return Said(serve_command.submitted(body), body)
+        body = people.submit(Path(sheet), self.profile, self.site, self.data)
+        return Said(people.submitted(body), body)
 
     def results(self, sample_id: str) -> Results:
         """Outcome and report of a finished sample; Refused while there is none."""

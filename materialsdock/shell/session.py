@@ -15,15 +15,15 @@ from materialsdock.campaign import analysis, build, option_words, prepare, run
 from materialsdock.campaign.campaign import Campaign
 from materialsdock.errors import InputError
 from materialsdock.formats import read_measured
+from materialsdock.knowledge.past_searches import searches
 from materialsdock.ledger.ledger import Ledger
-from materialsdock.model import Job, Measured, Sample
-from materialsdock.outcome import Outcome
-from materialsdock.profile import asking, config, siteroot
+from materialsdock.model import Job, Measured, Outcome, Sample
+from materialsdock.profile import asking, config, plans, siteroot
 from materialsdock.profile.instrument import build_instrument, release
 from materialsdock.profile.simulation import running
 from materialsdock.protocols import Instrument
 from materialsdock.technique import named, resolved
-from materialsdock.views.catalog import CatalogFeeder
+from materialsdock.views.catalog import CatalogFeeder, catalog_of
 from materialsdock.views.report import overview, write_report
 
 DRAIN_S = 10.0
@@ -96,9 +96,8 @@ class Session:
         """Refine, or find the edge of, what `learn` measured last; keeps it as `outcome`."""
         if self.campaign is None or not self.campaign.decisions:
             raise InputError("nothing has been measured yet", remedy="RE(learn(SAMPLE)) first")
-        outcome = analysis.analyse(
-            self.campaign, print, lambda trial: None, run.searches(self.ledger)
-        )
+        past = searches(self.ledger, self.campaign.job.sample.technique)
+        outcome = analysis.analyse(self.campaign, print, lambda trial: None, past)
         self.outcome = outcome
         page = write_report(outcome, self.data.reports / f"{self.campaign.job.job_id}.html")
         print(f"{overview(outcome)}\nreport: {page}")
@@ -188,12 +187,13 @@ def _open(profile: config.Profile, root: Path, data: run.DataDirectory) -> Sessi
             )
     instrument = build_instrument(profile)
     stack.callback(release, instrument)
+    plans.check(profile)
     ledger = stack.enter_context(Ledger(data.ledger))
-    catalog = stack.enter_context(run.catalog_of(profile, data))
+    catalog = stack.enter_context(catalog_of(profile, data))
     feeder = stack.enter_context(CatalogFeeder(ledger, catalog, data.path))
     engine = RunEngine({})
     if profile.beam:
-        engine.install_suspender(run.beam_suspender(profile.beam, instrument))
+        engine.install_suspender(run.beam_suspender(profile, instrument))
     technique = next(iter(profile.techniques), "")  # a session measures any of them
     shift = Job(asking.new_job_id("session"), Sample("operator session", technique))
     ledger.add_job(shift)
@@ -210,10 +210,7 @@ def _names(session: Session) -> dict[str, Any]:
     import bluesky.plan_stubs as bps
     import bluesky.plans as bp
 
-    scan = {
-        name: resolved(f"plans.scan:{name}")
-        for name in ("uniform_energy", "expert_energy", "uniform_two_theta")
-    }
+    baselines = {name: resolved(plan) for name, plan in session.profile.plans.baselines.items()}
     return {
         "RE": session.engine,
         "instrument": session.instrument,
@@ -225,19 +222,20 @@ def _names(session: Session) -> dict[str, Any]:
         "bp": bp,
         "bps": bps,
         "read_measured": read_measured,
-        **scan,
+        **baselines,
         **session.instrument.devices,
     }
 
 
 def table(session: Session) -> str:
     """A short table of what there is."""
+    baselines = session.profile.plans.baselines
     rows = [
         ("profile", f"{session.profile.name}: {session.profile.description}"),
         ("instrument", ", ".join(session.instrument.devices)),
         ("samples", ", ".join(map(repr, session.samples)) or "none yet"),
         ("measure", "RE(learn(SAMPLE)); live_plot=True draws; Ctrl-C twice pauses, RE.resume()"),
-        ("baselines", "RE(uniform_energy(instrument, ...)), expert_energy, uniform_two_theta"),
+        ("baselines", ", ".join(f"RE({name}(instrument, ...))" for name in baselines)),
         ("analyse", "analyse() refines or finds the edge, and writes the report"),
         ("the night", "%load_ext materialsdock gives md: md.status(), md.queue, md.pause(), ..."),
         ("read back", 'catalog[-1].table("primary"), .table("decision")'),

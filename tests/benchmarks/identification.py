@@ -28,7 +28,7 @@ from identification_targets import targets
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from support.places import SHARED
-from support.structures import CORUNDUM, FLUORITE, LAB6, YTTRIA, ZINCITE, simulated
+from support.structures import simulated
 
 from materialsdock.formats import read_measured
 from materialsdock.techniques.xrd.model import Diffractometer, Pattern
@@ -37,6 +37,7 @@ from materialsdock.techniques.xrd.phases.identify import Identification, identif
 from materialsdock.techniques.xrd.phases.match import match
 from materialsdock.techniques.xrd.phases.screen import observe, screen, tabulate
 from materialsdock.techniques.xrd.phases.store import StructureStore
+from materialsdock.testing.crystals import CORUNDUM, FLUORITE, LAB6, YTTRIA, ZINCITE
 
 SCALED = 400
 SIZES = (1000, 10_000)

@@ -38,22 +38,20 @@ AGAIN_S = 90.0
 # as good, but others, and so may be what follows: here nature shows the same counts at every visit.
 SAME_COUNTS = """
 
-_counted = World.absorption
+_counted = Absorbing.absorption
 
 
-def _alike(self, position, *where, **how):
-    self._visits.clear()
-    scene = self.scene(position)
-    if isinstance(scene, AbsorptionScene):
-        scene.visits.clear()
-    return _counted(self, position, *where, **how)
+def _alike(self, *where):
+    self.visits.clear()
+    self.scene.visits.clear()
+    return _counted(self, *where)
 
 
-World.absorption = _alike
+Absorbing.absorption = _alike
 """
 OPTIONS: dict[str, Any] = {
     "changes": profile(margin_s=10.0),
-    "patches": {"sim_devices/world.py": SAME_COUNTS},
+    "patches": {"sim_devices/scenes/xas.py": SAME_COUNTS},
 }
 LOST = ("accepted and is gone", "durable and is gone", "was rewritten", "was answered")
 

@@ -29,8 +29,8 @@ from materialsdock.learning.gp.hyperparameters import best_warped, log_likelihoo
 from materialsdock.learning.prior.library import LibraryPrior, Standard
 from materialsdock.learning.prior.placement import agreement, place, posterior, unplaced
 from materialsdock.model import Axis, FloatArray, Observation
-from materialsdock.techniques.xas.edge import K_EDGES, locate
-from materialsdock.techniques.xas.grids import prior_grid
+from materialsdock.techniques.xas.spectrum.edge import K_EDGES, locate
+from materialsdock.techniques.xas.spectrum.grids import prior_grid
 
 with warnings.catch_warnings():
     warnings.filterwarnings("ignore", category=DeprecationWarning)

@@ -7,12 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from support.places import SHARED
-from support.structures import CORUNDUM, FLUORITE, LAB6, YTTRIA, ZINCITE
 
 from materialsdock.formats import read_measured
 from materialsdock.model import Structure
 from materialsdock.techniques.xrd.model import Diffractometer, Pattern
 from materialsdock.techniques.xrd.search.search import SearchResult, cut, search
+from materialsdock.testing.crystals import CORUNDUM, FLUORITE, LAB6, YTTRIA, ZINCITE
 
 CU = Diffractometer()
 XRD = SHARED / "xrd"

@@ -8,12 +8,12 @@ from typing import Any
 import gemmi
 import numpy as np
 import refinement_cases as cases
-from support import forward_model as model
-from support.structures import CORUNDUM, FLUORITE, LAB6, YTTRIA, ZINCITE
 
 from materialsdock.model import Structure
 from materialsdock.techniques.xrd.model import Diffractometer, Pattern
 from materialsdock.techniques.xrd.search.search import SearchResult, search
+from materialsdock.testing import planted_powder as model
+from materialsdock.testing.crystals import CORUNDUM, FLUORITE, LAB6, YTTRIA, ZINCITE
 
 # The goniometer of the round robin, as its organisers describe it: radius 173 mm and a graphite
 # monochromator behind the sample (2θ 26.6°), so that K = 1/(1 + cos² 26.6°).
@@ -122,7 +122,7 @@ def curve(crystal: gemmi.SmallStructure, profile: model.Profile, march: float) -
 def textures(crystal: gemmi.SmallStructure, d_min: float, r: float) -> np.ndarray:
     """(k,) (r²cos²α + sin²α/r)^(-3/2), mean over equivalent reflections (Dollase 1986).
 
-    J. Appl. Cryst. 19, 267; in the order of forward_model.reflections.
+    J. Appl. Cryst. 19, 267; in the order of planted_powder.reflections.
     """
     group = crystal.spacegroup.operations()
     to_cartesian = np.array(crystal.cell.frac.mat.tolist()).T

@@ -20,11 +20,10 @@ from sklearn.decomposition import NMF
 
 sys.path[:0] = [str(Path(__file__).parents[2])]  # the tests' own forward model
 
-from support.forward_model import Scene, crystal_of, phase_curve  # noqa: E402
-from support.structures import CORUNDUM, FLUORITE, ZINCITE  # noqa: E402
-
 from materialsdock.fusion.series.curves import Curve, prepared  # noqa: E402
 from materialsdock.fusion.series.decomposition import decompose  # noqa: E402
+from materialsdock.testing.crystals import CORUNDUM, FLUORITE, ZINCITE  # noqa: E402
+from materialsdock.testing.planted_powder import Scene, crystal_of, phase_curve  # noqa: E402
 
 TWO_THETA = np.arange(20.0, 90.0, 0.04)
 CURVES = 15

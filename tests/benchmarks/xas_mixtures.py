@@ -13,9 +13,9 @@ from scipy.optimize import nnls
 
 from materialsdock.formats import read_measured
 from materialsdock.model import FloatArray
-from materialsdock.techniques.xas.edge import locate
 from materialsdock.techniques.xas.mixture.combination import Curve, combine
-from materialsdock.techniques.xas.normalise import Ranges, normalise
+from materialsdock.techniques.xas.spectrum.edge import locate
+from materialsdock.techniques.xas.spectrum.normalise import Ranges, normalise
 
 NOISES = (3e-4, 1e-3, 3e-3)  # of µ; the mixtures' step is 1
 FIRM = 1e-3  # noise up to which the target holds for all mixtures

@@ -34,7 +34,7 @@ from scipy.signal import peak_prominences, savgol_filter
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from support.places import SHARED
-from support.structures import CORUNDUM, FLUORITE, ZINCITE, simulated
+from support.structures import simulated
 
 from materialsdock.formats import read_measured
 from materialsdock.learning.counting import allocation, fisher
@@ -45,6 +45,7 @@ from materialsdock.techniques.xrd.model import Diffractometer, Pattern
 from materialsdock.techniques.xrd.rietveld.limits import peaks as find_peaks
 from materialsdock.techniques.xrd.rietveld.rietx_engine import RietxEngine
 from materialsdock.techniques.xrd.rietveld.sensitivity import steering
+from materialsdock.testing.crystals import CORUNDUM, FLUORITE, ZINCITE
 
 FULL_S, VELOCITY, BACKGROUND_TERMS = 1.0, 5.0, 6
 SHARE = 0.9

@@ -8,18 +8,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from support.forward_model import Scene, planted
 from support.places import ROOT
-from support.structures import CORUNDUM, FLUORITE, LAB6, ZINCITE, cif, simulated
+from support.structures import simulated
 from typer.testing import CliRunner
 
 from materialsdock.campaign import analysis, prepare, run
 from materialsdock.cli import app, measure_command, refine_command
 from materialsdock.errors import InputError, MaterialsDockError, Refused
+from materialsdock.fusion.hybrid import after_refinement
+from materialsdock.fusion.hybrid.pareto import hybrid_of
 from materialsdock.ledger.ledger import Ledger
-from materialsdock.model import Measured, Sample, Trial
-from materialsdock.outcome import Outcome
+from materialsdock.model import Measured, Outcome, Sample, Trial
 from materialsdock.profile import config
+from materialsdock.protocols import Watch
 from materialsdock.techniques.xrd import analysis as diffraction
 from materialsdock.techniques.xrd.model import Assessment, Diffractometer, Solution
 from materialsdock.techniques.xrd.phases import answer
@@ -28,6 +29,8 @@ from materialsdock.techniques.xrd.refine import Options
 from materialsdock.techniques.xrd.rietveld.recipe import default_recipe
 from materialsdock.techniques.xrd.rietveld.rietx_engine import RietxEngine
 from materialsdock.techniques.xrd.search.search import SearchResult
+from materialsdock.testing.crystals import CORUNDUM, FLUORITE, LAB6, ZINCITE, cif
+from materialsdock.testing.planted_powder import Scene, planted
 from materialsdock.views.report import overview, summary_json
 from materialsdock.views.report.page import render_report
 
@@ -48,14 +51,14 @@ def job_of(pattern, *structures, name="s", **changes):
     measured = Measured("xrd", pattern.two_theta, pattern.intensity, sigma=pattern.sigma)
     sample = Sample(name, "xrd", 0, structures)
     job = prepare.job_for(measured, sample, PROFILE, stop={})
-    return diffraction.with_analysis(job, {"trials": 1, "workers": 1, "range": RANGE} | changes)
+    return analysis.with_analysis(job, {"trials": 1, "workers": 1, "range": RANGE} | changes)
 
 
 def refined(pattern, *structures, past=(), **changes):
     job = job_of(pattern, *structures, **changes)
     summary = {"points_measured": 9, "points_full_scan": 9, "stop_reason": "a full scan"}
-    outcome = Outcome(job, (), summary, pattern)
-    return diffraction.refined(outcome, pattern, lambda _: None, lambda _: None, past)
+    outcome = Outcome(job, (), summary, pattern, diffraction.Found())
+    return diffraction.refined(outcome, pattern, Watch(), past)
 
 
 @pytest.fixture(scope="module")
@@ -73,9 +76,9 @@ def store(tmp_path_factory):
 
 def test_an_engine_that_is_not_installed_is_refused():
     pattern = simulated([(ZINCITE, 1.0)])
-    diffraction.check(job_of(pattern, ZINCITE))
+    analysis.check(job_of(pattern, ZINCITE))
     with pytest.raises(Refused, match=r"GSAS-II is not installed.*--engine rietx") as refused:
-        diffraction.check(job_of(pattern, ZINCITE, engine="gsas2"))
+        analysis.check(job_of(pattern, ZINCITE, engine="gsas2"))
     assert refused.value.exit_code == 3
 
 
@@ -90,14 +93,14 @@ def test_a_store_or_calculator_that_is_none_is_refused(changes, words):
     pytest.importorskip("ase")
     job = job_of(simulated([(ZINCITE, 1.0)]), **changes)
     with pytest.raises(InputError, match=words):
-        diffraction.check(job)
+        analysis.check(job)
 
 
 def test_a_store_without_the_elements_is_refused(store):
     pattern = simulated([(ZINCITE, 1.0)])
     with pytest.raises(InputError, match="holds no structure made of He"):
-        diffraction.check(job_of(pattern, store=str(store), elements=["He"]))
-    diffraction.check(job_of(pattern, ZINCITE, store="/nowhere"))  # not needed with structures
+        analysis.check(job_of(pattern, store=str(store), elements=["He"]))
+    analysis.check(job_of(pattern, ZINCITE, store="/nowhere"))  # not needed with structures
     asked = measure_command.Request.of(store=store)
     with pytest.raises(InputError, match="leave out --cif, or --store"):
         asked.check_resumed(Sample("s", "xrd", 0, (ZINCITE,)))
@@ -164,8 +167,8 @@ def test_no_confident_match_is_an_end_with_a_report(store, tmp_path, capsys):
 
 def test_a_store_that_went_away_costs_the_identification_not_the_measurement(tmp_path):
     outcome = refined(simulated([(ZINCITE, 1.0)]), store=str(tmp_path / "gone"))
-    assert outcome.assessment.word == "no confident match"
-    assert "no structure store" in outcome.assessment.reasons[0]
+    assert outcome.found.assessment.word == "no confident match"
+    assert "no structure store" in outcome.found.assessment.reasons[0]
     assert "no structure store" in render_report(outcome)
 
 
@@ -188,7 +191,8 @@ def test_a_doubtful_identification_makes_the_verdict_doubtful():
 
 def energies(pattern, *structures, **changes):
     job = job_of(pattern, *structures, energy=EMT, **changes)
-    return diffraction._weighed(Outcome(job, (), {}, pattern), pattern, lambda _: None)
+    outcome = Outcome(job, (), {}, pattern, diffraction.Found())
+    return after_refinement.weighed(outcome, lambda _: None)
 
 
 @pytest.fixture(scope="module")
@@ -213,7 +217,7 @@ def test_the_pareto_set_is_in_report_and_json(weighed):
 
 
 def test_off_by_default_nothing_is_weighed(weighed):
-    outcome = replace(weighed, hybrid=None)
+    outcome = replace(weighed, fused={})
     assert summary_json(outcome)["hybrid"] is None
     assert "Fit and energy" not in render_report(outcome)
     assert PROFILE.analysis.energy is None
@@ -222,14 +226,14 @@ def test_off_by_default_nothing_is_weighed(weighed):
 def test_no_energy_costs_the_energies_not_the_refinement():
     pytest.importorskip("ase")
     outcome = energies(simulated([(ZINCITE, 1.0)]), ZINCITE)
-    assert outcome.hybrid is None
+    assert hybrid_of(outcome) is None
     assert "EMT has no energy for zincite" in summary_json(outcome)["hybrid"]["missing"]
     assert "EMT has no energy for zincite" in render_report(outcome)
 
 
 def test_structures_of_one_composition_compete_the_rest_is_there_besides():
     rival = replace(CUAU, name="rival")
-    candidates, others = diffraction.rivals_and_others((CUAU, ZINCITE, rival))
+    candidates, others = after_refinement.rivals_and_others((CUAU, ZINCITE, rival))
     assert [s.name for s in candidates] == ["CuAu", "rival"]
     assert [s.name for s in others] == ["zincite"]
 
@@ -283,7 +287,9 @@ def test_the_analysis_of_a_resumed_job_has_them_too(tmp_path, monkeypatch):
     monkeypatch.setattr(run, "_catalog_fed_from", lambda *_: contextlib.nullcontext(lambda: None))
     pattern = simulated([(ZINCITE, 1.0)])
     monkeypatch.setattr(
-        analysis, "analyse", lambda campaign, *_: Outcome(campaign.job, (), {}, pattern)
+        analysis,
+        "analyse",
+        lambda campaign, *_: Outcome(campaign.job, (), {}, pattern, diffraction.Found()),
     )
     data = run.DataDirectory(tmp_path)
     again = run.measure(job.job_id, PROFILE, data, None, {"trials": 7})

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support import structures
 from support.places import ROOT
 
 from materialsdock.campaign import build, option_words, prepare
@@ -18,12 +17,13 @@ from materialsdock.profile import asking, config
 from materialsdock.profile.simulation import save_scene
 from materialsdock.techniques.xas.learner import weights
 from materialsdock.techniques.xas.options import regions
-from materialsdock.techniques.xas.simulate import simulate_xanes
+from materialsdock.techniques.xas.spectrum.simulate import simulate_xanes
 from materialsdock.techniques.xrd.job import even_grid
+from materialsdock.testing import crystals
 
 PROFILE = config.load("sim", ROOT)
 PATTERN = Measured(technique="xrd", x=np.linspace(20.0, 40.0, 1001), y=np.full(1001, 50.0))
-CORUNDUM = Sample("s", "xrd", 0, (structures.CORUNDUM, structures.ZINCITE))
+CORUNDUM = Sample("s", "xrd", 0, (crystals.CORUNDUM, crystals.ZINCITE))
 ENERGY = np.linspace(7000.0, 7300.0, 601)
 SPECTRUM = Measured(technique="xas", x=ENERGY, y=simulate_xanes(ENERGY))
 

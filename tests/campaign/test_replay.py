@@ -13,12 +13,13 @@ from materialsdock.learning.prior.library import LibraryPrior
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.model import Measured, Observation, Sample
 from materialsdock.profile import config
-from materialsdock.techniques.xas.simulate import simulate_xanes
+from materialsdock.techniques.xas.spectrum.simulate import simulate_xanes
+from materialsdock.testing import crystals
 
 PROFILE = config.load("sim", ROOT)
 ENERGY = np.linspace(6950.0, 7400.0, 901)
 SPECTRUM = Measured(technique="xas", x=ENERGY, y=simulate_xanes(ENERGY))
-MIXTURE = (structures.CORUNDUM, structures.ZINCITE)
+MIXTURE = (crystals.CORUNDUM, crystals.ZINCITE)
 
 
 def prior(path):

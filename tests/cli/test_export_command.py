@@ -23,7 +23,6 @@ from materialsdock.ledger.outcomes import packed
 from materialsdock.night.queue import queue
 from materialsdock.rendering import files
 from materialsdock.rendering.files import ExportFault, place, replace_whole
-from materialsdock.views.report import summary_json
 
 SETTINGS = {
     "profile": "sim",
@@ -49,8 +48,7 @@ def data(tmp_path_factory):
         ledger.add_job(spectrum("old"))
         ledger.add_outcome("old", {"e0_ev": 7112.0})
         ledger.add_job(file_refined().job)
-        found = {**summary_json(file_refined()), **packed(file_refined())}
-        ledger.add_outcome("refined", found)
+        ledger.add_outcome("refined", packed(file_refined()))
     return folder
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import gemmi
 import numpy as np
 import pytest
-from support.structures import LAB6, simulated
+from support.outcomes import with_found
+from support.structures import simulated
 
 from materialsdock.cli import measure_command, refine_command
 from materialsdock.errors import InputError
@@ -16,6 +16,7 @@ from materialsdock.model import Trial
 from materialsdock.techniques.xrd.refine import Options
 from materialsdock.techniques.xrd.report.cif import write_cif
 from materialsdock.techniques.xrd.report.figures import search as search_figure
+from materialsdock.testing.crystals import LAB6
 
 RANGE = (20.0, 70.0)
 
@@ -82,7 +83,7 @@ def test_the_cif_holds_structure_pattern_and_provenance(done):
     (shown, cif), _ = done
     document = gemmi.cif.read(str(cif))
     phase, pattern = document[0], document[-1]
-    fit = shown.outcome.fit
+    fit = shown.outcome.found.fit
     crystal = gemmi.make_small_structure_from_block(phase)
     assert crystal.spacegroup.number == 221
     assert crystal.cell.a == pytest.approx(fit.phases[0].cell["a"].value, abs=1e-4)
@@ -103,14 +104,14 @@ def test_the_cif_holds_structure_pattern_and_provenance(done):
 def test_nothing_refined_nothing_written(done, tmp_path):
     (shown, _), _ = done
     with pytest.raises(InputError, match="nothing was refined"):
-        write_cif(replace(shown.outcome, fit=None), tmp_path / "x.cif")
+        write_cif(with_found(shown.outcome, fit=None), tmp_path / "x.cif")
 
 
 def test_an_interrupted_search_goes_on(files, done):
     (first, _), out = done
     more, _ = refine(files, out, 3, resume=True)
-    assert more.outcome.trials[:2] == first.outcome.trials
-    assert len(more.outcome.trials) == 3
+    assert more.outcome.found.trials[:2] == first.outcome.found.trials
+    assert len(more.outcome.found.trials) == 3
 
 
 def test_a_search_without_a_physical_trial_still_reports():

@@ -23,6 +23,8 @@ from materialsdock.ledger.ledger import Ledger
 from materialsdock.model import Axis
 from materialsdock.profile import config
 from materialsdock.profile.simulation import save_scene
+from sim_devices.scenes.xas import absorbed
+from sim_devices.scenes.xrd import diffracted
 from sim_devices.world import World, load_scene
 
 CHILD = TESTS / "support" / "measure_child.py"
@@ -101,7 +103,7 @@ def test_killed_and_resumed_is_as_if_never_killed(tmp_path, technique, nursery):
 
 def kept(folder, technique):
     """A demonstration's job with the scene it is replayed from, nothing counted yet."""
-    profile = config.load("sim", CHILD.parents[2])
+    profile = config.load("sim", ROOT)
     data = DataDirectory(folder)
     scan, sample = demo.sample(technique)
     job = prepare.job_for(scan, sample, profile)
@@ -113,15 +115,15 @@ def kept(folder, technique):
 
 
 def visited(world, job):
-    """What each of three places of a job's axis shows in one visit, as its plan records it."""
-    x = Axis.of(job.settings["axis"]).grid[[10, 40, 41]]
+    """Readings of three places of a job's axis in one visit, as its plan records them."""
+    x, sample = Axis.of(job.settings["axis"]).grid[[10, 40, 41]], world.sample(job.sample.position)
     if job.sample.technique == "xrd":
-        counts = world.diffraction(job.sample.position, x, 0.3)
+        counts = diffracted(sample, x, 0.3)
         return [
             {"two_theta": a, "counts": c, "count_time_s": 0.3}
             for a, c in zip(x, counts, strict=True)
         ]
-    counts = [world.absorption(job.sample.position, each, 0.3) for each in x]
+    counts = [absorbed(sample, each, 0.3) for each in x]
     return [
         {"mono_energy": a, "i0": i0, "it": it, "count_time_s": 0.3}
         for a, (i0, it) in zip(x, counts, strict=True)

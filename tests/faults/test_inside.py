@@ -13,22 +13,23 @@ import pytest
 from support.faults.garbage import Garbage
 from support.faults.rig import edge_mu, record, until, within
 from support.places import ROOT
-from support.structures import FLUORITE, simulated
+from support.structures import simulated
 
 from materialsdock.errors import ModelFault
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.night.queue import queue
-from materialsdock.night.sentinels import judges
 from materialsdock.night.sentinels.proofs import still_weak
-from materialsdock.night.sentinels.recorded import Readings
-from materialsdock.night.sentinels.revisits import Revisits
 from materialsdock.night.system.clock_and_disk import Watch
 from materialsdock.night.system.heartbeats import alive
 from materialsdock.night.system.process import holder
 from materialsdock.profile.sections import Motion, Night
+from materialsdock.soundness import judges
+from materialsdock.soundness.readings import Readings
+from materialsdock.techniques.xas.revisits import Revisits
 from materialsdock.techniques.xrd.model import Diffractometer, PhaseFit
 from materialsdock.techniques.xrd.rietveld import limits
 from materialsdock.techniques.xrd.search.search import search
+from materialsdock.testing.crystals import FLUORITE
 
 REQUESTS = 1_000_000 if os.environ.get("MATERIALSDOCK_SLOW") == "1" else 20_000
 

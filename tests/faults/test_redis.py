@@ -17,7 +17,7 @@ from materialsdock.ledger.ledger import Ledger
 pytestmark = [
     pytest.mark.skipif(
         shutil.which("redis-server") is None,
-        reason="no redis-server on this machine, which a RE Manager needs",
+        reason="redis-server is not installed",
     ),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
@@ -49,6 +49,7 @@ def points(ledger):
     return ledger.rows("SELECT COUNT(*) FROM observations")[0][0]
 
 
+@pytest.mark.core
 def test_redis_killed(manager):
     made, ledger = manager
     made.redis.kill()

@@ -8,14 +8,14 @@ from dataclasses import fields, is_dataclass, replace
 
 import numpy as np
 import pytest
-from support.outcomes import absorption_outcome, diffraction_outcome, kept_in
+from support.outcomes import absorption_outcome, diffraction_outcome, kept_in, with_found
 
 from materialsdock.errors import LedgerFault, Refused
-from materialsdock.fusion.hybrid.pareto import HybridResult, Point
+from materialsdock.fusion.hybrid.pareto import HYBRID, HybridResult, Point, hybrid_of
 from materialsdock.ledger.ledger import Ledger
-from materialsdock.ledger.outcomes import KEY, outcome_of, packed, unpacked
-from materialsdock.model import Trial
-from materialsdock.outcome import Outcome
+from materialsdock.ledger.outcomes import KEY, outcome_of, packed, plain_values, unpacked
+from materialsdock.model import Outcome, Trial
+from materialsdock.techniques.xrd.analysis import Found
 from materialsdock.techniques.xrd.model import Assessment, Check, HeldOut, Solution
 from materialsdock.views.report import summary_json
 from materialsdock.views.report.page import render_report
@@ -45,20 +45,25 @@ def same(one, other, where="outcome"):
 def rich() -> Outcome:
     """A diffraction outcome with everything that an outcome may hold."""
     base = diffraction_outcome(1500)
-    fit = replace(base.fit, weight_covariance=((0.1, -0.05), (-0.05, 1 / 3)), esd_inflation=1.7)
+    covariance = ((0.1, -0.05), (-0.05, 1 / 3))
+    fit = replace(base.found.fit, weight_covariance=covariance, esd_inflation=1.7)
     trial = Trial(90, 2, 1 / 3, {"limits": (10.0, 110.0)}, "complete", values={"a": (0.1, None)})
     held = HeldOut(9.1, 8.3, 1.9, math.inf, 12, 4)
-    point = Point(0, 1, "wurtzite", {"refine": True}, 8.3, -4.5, fit=base.fit, cif="data_x\n")
+    point = Point(0, 1, "wurtzite", {"refine": True}, 8.3, -4.5, fit=base.found.fit, cif="data_x\n")
     failed = Point(1, 1, "wurtzite", {"refine": False}, reason="no energy")
-    return replace(
-        base,
-        fit=fit,
-        trials=(*base.trials, trial),
-        solutions=(Solution(fit, 8.3, 40, (0, 1), held, ("cell",), True, {"a.b": 1e-300}),),
-        assessment=Assessment(
+    hybrid = HybridResult((point, failed), (point,), "lj", {"rc": 5.0}, ("said",))
+    found = Found(
+        fit,
+        (*base.found.trials, trial),
+        (Solution(fit, 8.3, 40, (0, 1), held, ("cell",), True, {"a.b": 1e-300}),),
+        Assessment(
             "ambiguous", ("two fits",), (Check("gof", 1.4, None, True, "fine"),), ("the other",)
         ),
-        hybrid=HybridResult((point, failed), (point,), "lj", {"rc": 5.0}, ("said",)),
+    )
+    return replace(
+        base,
+        found=found,
+        fused={HYBRID: plain_values(hybrid)},
         summary={**base.summary, "curve": np.arange(3.0) / 7, "few": np.float64(0.1)},
     )
 
@@ -70,6 +75,7 @@ def test_the_outcome_comes_back_to_the_last_bit(made, tmp_path):
         job_id = kept_in(ledger, outcome)
         again = outcome_of(ledger, job_id)
     same(outcome, again)
+    same(hybrid_of(outcome), hybrid_of(again))
     assert packed(again) == packed(outcome)
 
 
@@ -84,8 +90,8 @@ def test_the_page_of_the_kept_outcome_is_the_page_of_the_live_one(tmp_path):
 def test_an_array_that_occurs_often_is_kept_once():
     base = diffraction_outcome(6000)
     once = len(packed(base)[KEY])
-    solution = Solution(base.fit, 8.3, 1, (0,))
-    assert len(packed(replace(base, solutions=(solution,) * 4))[KEY]) < 1.05 * once
+    solution = Solution(base.found.fit, 8.3, 1, (0,))
+    assert len(packed(with_found(base, solutions=(solution,) * 4))[KEY]) < 1.05 * once
     assert once < 8 * 6000 * 8 * 4 / 3
 
 

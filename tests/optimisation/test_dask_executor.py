@@ -16,7 +16,7 @@ from support.places import ROOT
 pytest.importorskip("distributed", reason="the extra `dask` is not installed")
 
 from distributed import LocalCluster
-from support.structures import FLUORITE, Pretender, simulated
+from support.structures import Pretender, simulated
 
 import materialsdock
 from materialsdock.errors import InputError, ModelFault, Unreachable
@@ -27,6 +27,7 @@ from materialsdock.optimisation.processes import GIB, Executor
 from materialsdock.profile.simulation import free_port
 from materialsdock.techniques.xrd.model import Diffractometer
 from materialsdock.techniques.xrd.search.search import search
+from materialsdock.testing.crystals import FLUORITE
 
 FEW_SECONDS = 20.0
 

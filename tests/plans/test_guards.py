@@ -22,10 +22,10 @@ from materialsdock.ledger.ledger import Ledger
 from materialsdock.model import Job, Sample
 from materialsdock.profile import config, siteroot
 from materialsdock.profile.instrument import build_instrument, release
-from plans import stubs
 from plans.adaptive import learn
 from plans.attempts import Attempts
 from plans.guards import Conditions, Gate
+from plans.measure import measure_point, measure_segment
 
 POINTS = 12
 STOP = {**XAS["stop"], "maximum_points": POINTS}
@@ -59,7 +59,7 @@ def rig(instrument, RE, tmp_path, faults):
         report = lambda kind, words: told.append((time.monotonic(), kind, words))  # noqa: E731
         terms = {**QUICK, "place": position, "report": report, **conditions}
         gate = Gate(instrument, Conditions(**terms))
-        measure = {"xrd": stubs.measure_segment, "xas": stubs.measure_point}[technique]
+        measure = {"xrd": measure_segment, "xas": measure_point}[technique]
         return campaign, learn(campaign, instrument, Attempts(gate).of(measure), ready=gate.ready)
 
     yield SimpleNamespace(

@@ -25,6 +25,7 @@ from materialsdock.profile.instrument import build_instrument, release
 from materialsdock.profile.sections import Beam
 from plans import scan, stubs
 from plans.adaptive import learn
+from plans.measure import measure_point, measure_segment, measure_step
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def rig(instrument, RE, tmp_path):
         campaign = Campaign(job, ledger)
         RE.subscribe(campaign.receive)
         RE.subscribe(lambda name, doc: documents[name].append(doc))
-        measure = {"xrd": stubs.measure_segment, "xas": stubs.measure_point}[technique]
+        measure = {"xrd": measure_segment, "xas": measure_point}[technique]
         return campaign, partial(learn, campaign, instrument, measure)
 
     yield SimpleNamespace(
@@ -145,7 +146,8 @@ def test_pauses_anywhere_repeat_nothing_and_lose_nothing(rig, technique, seed):
 
 def test_a_beam_dump_holds_the_run_with_the_shutter_closed(rig):
     beam = Beam(minimum_ma=50, resume_ma=90, wait_s=0.1)
-    rig.RE.install_suspender(run.beam_suspender(beam, rig.instrument))
+    profile = config.load("sim", runner_site()).model_copy(update={"beam": beam})
+    rig.RE.install_suspender(run.beam_suspender(profile, rig.instrument))
     campaign, plan = rig.start("xas")
     held = []
 
@@ -272,8 +274,14 @@ def test_baselines_measure_what_they_say(rig):
 def test_a_step_scan_is_a_segment_done_slowly(rig):
     rig.RE.subscribe(lambda name, doc: rig.documents[name].append(doc))
     proposals = [Proposal(x, x, 0.1) for x in (21.0, 21.1)]
-    rig.RE(scan.fixed(proposals, rig.instrument, stubs.measure_step))
+    rig.RE(scan.fixed(proposals, rig.instrument, measure_step))
     assert [
         set(data) >= {"two_theta", "counts", "count_time_s"}
         for _, data in rows(rig.documents, "primary")
     ] == [True, True]
+
+
+def test_older_profiles_find_the_measuring_plans_where_they_were():
+    assert stubs.measure_point is measure_point
+    assert stubs.measure_step is measure_step
+    assert stubs.measure_segment is measure_segment

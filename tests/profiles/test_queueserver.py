@@ -115,7 +115,7 @@ def test_an_item_of_the_queue_measures(loaded):
 @pytest.fixture
 def manager(tmp_path, beamline):
     if shutil.which("redis-server") is None:
-        pytest.skip("no redis-server on this machine, which a RE Manager needs")
+        pytest.skip("redis-server is not installed")
     path = f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
     made = Manager(tmp_path, {**os.environ, "PYTHONPATH": path})
     yield made

@@ -18,9 +18,10 @@ from materialsdock.profile import config
 from materialsdock.sheets import jobs
 from materialsdock.sheets.entry import Entry
 from materialsdock.techniques.xas.job import of_edge, tabulated
-from materialsdock.techniques.xas.simulate import simulate_xanes
+from materialsdock.techniques.xas.spectrum.simulate import simulate_xanes
 from materialsdock.techniques.xrd.job import of_two_theta
 from materialsdock.techniques.xrd.phases.store import StructureStore
+from materialsdock.testing import crystals
 
 REAL = PROFILE.model_copy(update={"simulated": False, "name": "real"})
 
@@ -30,10 +31,10 @@ def files(tmp_path):
     """A measured edge and pattern, and two CIFs."""
     energy = np.linspace(6950.0, 7400.0, 901)
     np.savetxt(tmp_path / "fe.dat", np.c_[energy, simulate_xanes(energy)], header="energy mu")
-    pattern = structures.simulated([(structures.CORUNDUM, 0.6), (structures.ZINCITE, 0.4)])
+    pattern = structures.simulated([(crystals.CORUNDUM, 0.6), (crystals.ZINCITE, 0.4)])
     counts = np.c_[pattern.two_theta, np.rint(pattern.intensity)]
     np.savetxt(tmp_path / "mix.xy", counts)
-    for structure in (structures.CORUNDUM, structures.ZINCITE):
+    for structure in (crystals.CORUNDUM, crystals.ZINCITE):
         (tmp_path / f"{structure.name}.cif").write_text(structure.cif)
     return tmp_path
 

@@ -13,6 +13,7 @@ from caproto import CaprotoTimeoutError
 from caproto.sync import client
 
 from materialsdock.profile import simulation, siteroot
+from sim_devices.scenes.xrd import diffracted
 from sim_devices.world import World
 
 TWO_THETA = 20 + 0.02 * np.arange(200)
@@ -154,23 +155,23 @@ def test_samples_come_and_go_while_it_runs(ioc):
 def test_a_changed_file_is_a_new_sample_and_the_same_file_is_not(tmp_path):
     world = World({}, folder=tmp_path)
     pattern(tmp_path / "0.npz", 50)
-    np.testing.assert_array_equal(world.diffraction(0, TWO_THETA, 1.0), 50)
-    world.diffraction(0, TWO_THETA, 1.0)
+    np.testing.assert_array_equal(diffracted(world.sample(0), TWO_THETA, 1.0), 50)
+    diffracted(world.sample(0), TWO_THETA, 1.0)
     assert world.resampled_s == pytest.approx(200.0)
     pattern(tmp_path / "0.npz", 60)
     os.utime(tmp_path / "0.npz", ns=(1, 1))
-    np.testing.assert_array_equal(world.diffraction(0, TWO_THETA, 1.0), 60)
+    np.testing.assert_array_equal(diffracted(world.sample(0), TWO_THETA, 1.0), 60)
     assert world.resampled_s == pytest.approx(200.0)
 
 
 def test_a_damaged_sample_loses_what_it_shows(tmp_path):
     world = World({}, folder=tmp_path)
     pattern(tmp_path / "0.npz", 10_000)
-    fresh = world.diffraction(0, TWO_THETA, 0.1).mean()
+    fresh = diffracted(world.sample(0), TWO_THETA, 0.1).mean()
     world.damage_rate = 0.5
     for _ in range(5):
-        world.diffraction(0, TWO_THETA[:20], 0.02)
-    assert world.diffraction(0, TWO_THETA[20:], 0.1).mean() < 0.6 * fresh
+        diffracted(world.sample(0), TWO_THETA[:20], 0.02)
+    assert diffracted(world.sample(0), TWO_THETA[20:], 0.1).mean() < 0.6 * fresh
 
 
 @pytest.mark.parametrize(

@@ -23,12 +23,18 @@ def child(program, *arguments, **options):
     return subprocess.Popen([*map(str, (*program, *arguments))], env=environment, **options)
 
 
+def program(name: str) -> str | None:
+    """Where a program of PostgreSQL lies; Debian keeps them off the PATH."""
+    there = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
+    return shutil.which(name) or next(map(str, reversed(there)), None)
+
+
 @pytest.fixture(scope="session")
 def postgresql():
     """URL of a PostgreSQL server of our own, which refuses to run as root."""
-    initdb, server = shutil.which("initdb"), shutil.which("postgres")
+    initdb, server = program("initdb"), program("postgres")
     if not (initdb and server):
-        pytest.skip("no PostgreSQL server is installed")
+        pytest.skip("PostgreSQL is not installed")
     pytest.importorskip("psycopg", reason="the extra `storage` is not installed")
     owner = {"user": "postgres", "group": "postgres"} if os.getuid() == 0 else {}
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}

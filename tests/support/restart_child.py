@@ -78,7 +78,7 @@ def main(folder: Path, technique: str, delay_s: float) -> None:
             times.setdefault(kind, time.monotonic())
 
         try:
-            engine = run.run_engine(None, instrument)
+            engine = run.run_engine(profile, instrument)
             engine.subscribe(campaign.receive)
             of = campaign, instrument, profile
             engine(run.plan_for(*of, run.gate_for(*of, epoch=7, report=report)))

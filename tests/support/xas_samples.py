@@ -8,7 +8,7 @@ from materialsdock.techniques.xas.dichroism.background import Background
 from materialsdock.techniques.xas.exafs.background import wavenumber
 from materialsdock.techniques.xas.exafs.feff import ScatteringPath, parse_path
 from materialsdock.techniques.xas.mixture.combination import Curve
-from materialsdock.techniques.xas.simulate import simulate_xanes
+from materialsdock.techniques.xas.spectrum.simulate import simulate_xanes
 
 E0 = 7112.0
 REFF, DEGENERACY = 2.1, 6.0

@@ -13,10 +13,11 @@ import pytest
 from support.catalog_runs import documents, measure, uid_of, wait_for_server
 
 from materialsdock.errors import InputError, LedgerFault, Refused, Unreachable
+from materialsdock.ledger.documents import close_torn_runs
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.model import Job, Sample
 from materialsdock.views import catalog as catalogs
-from materialsdock.views.catalog import CatalogFeeder, close_torn_runs, open_catalog
+from materialsdock.views.catalog import CatalogFeeder, open_catalog
 
 
 @pytest.fixture(scope="module")

@@ -13,16 +13,15 @@ import numpy as np
 from materialsdock.errors import InputError
 from materialsdock.formats import read_measured
 from materialsdock.fusion.hybrid.page import render_hybrid
-from materialsdock.fusion.hybrid.pareto import HybridResult, Point
+from materialsdock.fusion.hybrid.pareto import HybridResult, Point, hybrid_json
 from materialsdock.fusion.hybrid.search import hybrid_search
 from materialsdock.model import Sample
 from materialsdock.profile import config, siteroot
 from materialsdock.rendering.plain_page import write_page
 from materialsdock.techniques.xrd import job as scanning
 from materialsdock.techniques.xrd.model import Diffractometer, Pattern
-from materialsdock.techniques.xrd.options import structures_of
+from materialsdock.techniques.xrd.phases.cif_files import read_structure
 from materialsdock.theory.energy import Calculator
-from materialsdock.views.report.summary import hybrid_json
 
 
 @dataclass(frozen=True)
@@ -68,8 +67,8 @@ def run(
     calculator.make()
     _folder(request.out)
     measured = read_measured(request.pattern, "xrd")
-    candidates = structures_of(request.cifs, ())
-    others = structures_of(request.others, ())
+    candidates = tuple(read_structure(path) for path in request.cifs)
+    others = tuple(read_structure(path) for path in request.others)
     profile = config.load(request.profile, siteroot.activate(request.site))
     sample = Sample(request.pattern.stem, "xrd", 0, (*candidates, *others))
     job = scanning.job(scanning.scan_of(measured), sample, profile, stop={})

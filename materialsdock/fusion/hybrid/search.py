@@ -25,10 +25,10 @@ from materialsdock.fusion.hybrid.pareto import HybridResult, Point, pareto, sent
 from materialsdock.model import Structure
 from materialsdock.optimisation.executors import trial_executor
 from materialsdock.optimisation.processes import TrialExecutor
-from materialsdock.protocols import RefinementEngine
 from materialsdock.techniques.xrd.model import Diffractometer, Fit, Pattern
 from materialsdock.techniques.xrd.rietveld.contacts import refined_crystal
 from materialsdock.techniques.xrd.rietveld.crystals import crystal_of
+from materialsdock.techniques.xrd.rietveld.engine import RefinementEngine
 from materialsdock.techniques.xrd.rietveld.limits import check_pattern, check_structures
 from materialsdock.techniques.xrd.rietveld.recipe import default_recipe
 from materialsdock.techniques.xrd.rietveld.rietx_engine import RietxEngine

@@ -10,7 +10,7 @@ import numpy as np
 
 from materialsdock.errors import InputError
 from materialsdock.model import FloatArray
-from materialsdock.techniques.xas.edge import locate
+from materialsdock.techniques.xas.spectrum.edge import locate
 from materialsdock.techniques.xrd.model import Pattern
 from materialsdock.techniques.xrd.rietveld.limits import envelope, peaks
 

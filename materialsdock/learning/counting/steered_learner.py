@@ -19,8 +19,8 @@ from materialsdock.errors import InputError, ModelFault
 from materialsdock.learning.counting import allocation, fisher
 from materialsdock.learning.counting.multipass_learner import MultiPassLearner
 from materialsdock.learning.counting.passes import Pass
+from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.model import Axis, FloatArray
-from materialsdock.techniques.xrd.model import Pattern
 
 UNKNOWN = float("inf")
 QUANTUM = 0.5  # of the mean time of a pass: so finely its seconds are divided

@@ -25,6 +25,7 @@ from materialsdock.learning.curve.model_of_sweep import (
     first_positions,
     learned,
 )
+from materialsdock.learning.curve.spectrum import Spectrum
 from materialsdock.learning.curve.sweeps import Costs
 from materialsdock.learning.gp.kalman import warm_up
 from materialsdock.learning.gp.posterior import Engine, engine
@@ -32,7 +33,6 @@ from materialsdock.learning.people import FORCED, Detours, Plan
 from materialsdock.learning.prior.library import LibraryPrior
 from materialsdock.learning.stopping.quantities import Quantity, as_evidence, estimates
 from materialsdock.model import Axis, Evidence, FloatArray, Observation, Proposal
-from materialsdock.techniques.xas.model import Spectrum
 
 
 class SpectrumLearner:

@@ -15,6 +15,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from materialsdock.ledger.control_rows import (
+    add_audit_row,
+    audit_rows,
+    last_audit_hash,
+    latest_audit_rows,
+)
 from materialsdock.ledger.ledger import Ledger
 
 FIRST = "0" * 64
@@ -77,17 +83,16 @@ def record(
         sort_keys=True,
         default=str,
     )
-    with ledger.transaction() as db:
-        last = db.execute("SELECT hash FROM audit ORDER BY seq DESC LIMIT 1").fetchone()
-        head = _hash(last[0] if last else FIRST, body)
-        ledger.insert("audit", {"hash": head, "body": body})
+    with ledger.transaction():
+        head = _hash(last_audit_hash(ledger) or FIRST, body)
+        add_audit_row(ledger, head, body)
     return head
 
 
 def actions(ledger: Ledger, limit: int = 100) -> list[Action]:
     """The latest actions, oldest first."""
-    rows = ledger.rows("SELECT seq, hash, body FROM audit ORDER BY seq DESC LIMIT ?", limit)
-    return [Action(seq, digest, **json.loads(body)) for seq, digest, body in reversed(rows)]
+    rows = latest_audit_rows(ledger, limit)
+    return [Action(row.seq, row.hash, **json.loads(row.body)) for row in rows]
 
 
 def verify(ledger: Ledger, head: str | None = None) -> Chain:
@@ -96,7 +101,7 @@ def verify(ledger: Ledger, head: str | None = None) -> Chain:
     head : one printed earlier (in a digest); when it is not in the chain, rows at the end were cut
     """
     before, count, seen = FIRST, 0, head in (None, FIRST)
-    for seq, digest, body in ledger.rows("SELECT seq, hash, body FROM audit ORDER BY seq"):
+    for seq, digest, body in audit_rows(ledger):
         # numbers without a gap: a removed first row would else begin a new chain
         if seq != count + 1 or digest != _hash(before, body):
             return Chain(count, before, seq)

@@ -6,17 +6,18 @@ lease, which one person holds at a time and everybody sees.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Literal, get_args
 
 from materialsdock.errors import InputError, Refused
-from materialsdock.ledger.ledger import Ledger, text
+from materialsdock.ledger import control_rows
+from materialsdock.ledger.control_rows import IntentRow
+from materialsdock.ledger.ledger import Ledger
 from materialsdock.night.control import audit
 from materialsdock.night.queue import queue
+from materialsdock.night.system.heartbeats import boot
 
 Verb = Literal[
     "pause",
@@ -34,7 +35,6 @@ VERBS: tuple[Verb, ...] = get_args(Verb)
 HALTS: frozenset[Verb] = frozenset(("pause", "stop", "abort", "hold_queue"))
 LEASE_S = 600.0
 POLL_S = 0.05
-BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 @dataclass(frozen=True)
@@ -65,11 +65,6 @@ class Lease:
     def valid(self) -> bool:
         """Whether it still holds."""
         return self.boot == boot() and time.monotonic() < self.until
-
-
-def boot() -> str:
-    """What distinguishes this boot of the machine: monotonic clocks of another mean nothing."""
-    return BOOT_ID.read_text().strip() if BOOT_ID.is_file() else "unknown"
 
 
 def lease(ledger: Ledger) -> Lease | None:
@@ -135,32 +130,17 @@ def ask(
     with ledger.transaction():
         if verb not in HALTS:
             body["lease_epoch"] = take_lease(ledger, who).epoch
-        return ledger.insert(
-            "intents",
-            {
-                "at": time.time(),
-                "verb": verb,
-                "state": "pending",
-                "answer": "",
-                "body": text({**body, "who": str(who), "asked": time.monotonic(), "boot": boot()}),
-            },
-        )
+        about = {"who": str(who), "asked": time.monotonic(), "boot": boot()}
+        return control_rows.add_intent(ledger, time.time(), verb, {**body, **about})
 
 
-def _intent(row: Any) -> Intent:
-    seq, verb, state, answer, body = row
-    words = json.loads(body)
-    return Intent(seq, verb, state, answer, words, words["who"])
+def _intent(row: IntentRow) -> Intent:
+    return Intent(**row._asdict(), who=row.body["who"])
 
 
 def pending(ledger: Ledger, *states: str) -> list[Intent]:
     """Intents nobody has taken yet (or those in `states`), oldest first, halts before others."""
-    wanted = states or ("pending",)
-    marks = ", ".join("?" * len(wanted))
-    rows = ledger.rows(
-        f"SELECT seq, verb, state, answer, body FROM intents WHERE state IN ({marks}) ORDER BY seq",
-        *wanted,
-    )
+    rows = control_rows.intents_in(ledger, *(states or ("pending",)))
     return sorted(map(_intent, rows), key=lambda intent: intent.verb not in HALTS)
 
 
@@ -176,16 +156,12 @@ def answer(ledger: Ledger, intent: Intent, state: str, words: str) -> bool:
     user, _, host = intent.who.partition("@")
     known = ("who", "asked", "boot")
     details = {key: value for key, value in intent.body.items() if key not in known}
-    with ledger.transaction() as db:
-        done = db.execute(
-            "UPDATE intents SET state = ?, answer = ? "
-            "WHERE seq = ? AND state IN ('pending', 'taken')",
-            (state, words, intent.seq),
-        )
-        if done.rowcount and state != "taken":
+    with ledger.transaction():
+        done = control_rows.settle_intent(ledger, intent.seq, state, words)
+        if done and state != "taken":
             said = f"{state}: {words}" if words else state
             audit.record(ledger, audit.Actor(user, host), intent.verb, details, said)
-    return bool(done.rowcount)
+    return done
 
 
 def still_holds(ledger: Ledger, intent: Intent) -> bool:
@@ -200,10 +176,7 @@ def wait(ledger: Ledger, seq: int, limit_s: float) -> Intent | None:
     """The intent once it is settled; None when it is not within `limit_s`."""
     deadline = time.monotonic() + limit_s
     while True:
-        row = ledger.rows("SELECT seq, verb, state, answer, body FROM intents WHERE seq = ?", seq)[
-            0
-        ]
-        found = _intent(row)
+        found = _intent(control_rows.intent_of_seq(ledger, seq))
         if found.state in ("done", "refused"):
             return found
         if time.monotonic() > deadline:

@@ -23,6 +23,7 @@ from materialsdock.night.processes.analyst_link import Bench
 from materialsdock.night.queue import queue
 from materialsdock.night.queue.after_fault import Action, FaultClass, after_fault, severity_of
 from materialsdock.night.status import watchers
+from materialsdock.night.status.snapshot import brief
 from materialsdock.night.system import clock_and_disk, heartbeats, logs, systemd_notify
 from materialsdock.night.system.process import (
     Child,
@@ -237,11 +238,23 @@ class Night:
         self.desk.sample_ended("the measurement has ended")
 
 
+def daemon_heart(data: DataDirectory, ledger: Ledger) -> systemd_notify.ManagedHeart:
+    """The heart of the daemon; its words are those of `materialsdock status`."""
+
+    def words() -> str:
+        try:
+            return brief(data, ledger)
+        except LedgerFault as fault:
+            return f"fault: {fault}"
+
+    return systemd_notify.ManagedHeart(data.path / "run" / "daemon.beat", words)
+
+
 def serve(profile: config.Profile, site: Path, data: DataDirectory) -> None:
     """Run the night of one data folder until SIGTERM or SIGINT."""
     lock = Lock(data.path / "run" / "daemon.lock", wait_s=2.0)
     logs.begin(data, "daemon", secrets=logs.secrets_in(profile.night.notify_file))
-    with Ledger(data.ledger) as ledger, systemd_notify.daemon_heart(data, ledger) as heart:
+    with Ledger(data.ledger) as ledger, daemon_heart(data, ledger) as heart:
         night = Night(profile, site, data, ledger, heart)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, night.end)

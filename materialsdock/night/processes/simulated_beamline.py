@@ -30,7 +30,7 @@ def command(simulation: Simulation, data: DataDirectory) -> list[str]:
     changer.mkdir(parents=True, exist_ok=True)
     words = ["--prefix", simulation.prefix, "--speed", str(simulation.speed)]
     words += ["--scenes", str(changer), "--put-log", str(data.path / "run" / "puts.jsonl")]
-    return [sys.executable, "-m", simulation.module, *words]
+    return [sys.executable, "-P", "-m", simulation.module, *words]  # as profile.simulation.command
 
 
 def environment(data: DataDirectory, site: Path) -> dict[str, str]:

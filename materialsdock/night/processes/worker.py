@@ -17,8 +17,10 @@ from typing import Any
 
 from materialsdock.campaign import build
 from materialsdock.campaign.campaign import Campaign
-from materialsdock.campaign.run import Interrupted, gate_for, plan_for, run_engine
+from materialsdock.campaign.interrupted import Interrupted
+from materialsdock.campaign.run import gate_for, plan_for, run_engine
 from materialsdock.errors import MaterialsDockError
+from materialsdock.ledger.documents import close_torn_runs
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.model import Decision, Proposal
 from materialsdock.night.control.orders import Orders
@@ -31,11 +33,11 @@ from materialsdock.night.queue.faults import fault_of
 from materialsdock.night.sentinels.of_sample import sentry_of, waits_for
 from materialsdock.night.system import heartbeats
 from materialsdock.night.system.heartbeats import Heart
+from materialsdock.profile import plans
 from materialsdock.profile.instrument import build_instrument, release
 from materialsdock.protocols import Instrument
 from materialsdock.sheets import jobs
 from materialsdock.sheets.entry import Entry
-from materialsdock.views.catalog import close_torn_runs
 
 log = logging.getLogger(__name__)
 TURN_S = 0.25
@@ -54,9 +56,7 @@ class Worker:
         self.line, self.heart, self.ledger = role.line, heart, ledger
         self.profile, self.data, self.site, self.epoch = role.profile, role.data, role.site, epoch
         self.instrument = instrument
-        profile = role.profile
-        # with conditions the gate watches the beam, and two watchers would hold twice
-        self.engine = run_engine(None if profile.conditions else profile.beam, instrument)
+        self.engine = run_engine(role.profile, instrument)
         self.orders = Orders(role.line, self.engine, heart)
         self._step_s = 0.0  # what the present step may take
         self._ended = False
@@ -147,7 +147,7 @@ class Worker:
         if following is None:
             return 1.0
         technique = self.orders.campaign.job.sample.technique  # type: ignore[union-attr]
-        motion = getattr(self.profile, technique).motion
+        motion = self.profile.section(technique).motion
         seconds = following.points * following.count_time_s + motion.settle_s
         seconds += (travel + abs(following.stop - following.start)) / motion.velocity
         return max(1.0, float(seconds) / self.profile.speed)
@@ -224,6 +224,7 @@ def main() -> None:
     with child("worker") as role, Ledger(role.data.ledger) as ledger:
         try:
             instrument = build_instrument(role.profile)
+            plans.check(role.profile)
             epoch = take_over(instrument, ledger)
         except MaterialsDockError as error:
             role.line.say("unready", words=str(error))

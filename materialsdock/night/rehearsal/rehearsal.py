@@ -24,7 +24,7 @@ from materialsdock.model import Job
 from materialsdock.night.processes import simulated_changer
 from materialsdock.night.sentinels.of_sample import sentry_of
 from materialsdock.night.system.process import die_with
-from materialsdock.profile import config, siteroot
+from materialsdock.profile import config, plans, siteroot
 from materialsdock.profile.config import Profile
 from materialsdock.profile.instrument import build_instrument, release
 from materialsdock.profile.simulation import running
@@ -85,7 +85,7 @@ def _measured(
 ) -> tuple[float, float]:
     """Wall clock of the measurement, and instrument seconds of visits that no decision knows."""
     sentry = sentry_of(profile, campaign, instrument, ledger, _ignored, _ignored)
-    engine = run_engine(None if profile.conditions else profile.beam, instrument)
+    engine = run_engine(profile, instrument)
     for receive in (campaign.receive, *([sentry.receive] if sentry else [])):
         engine.subscribe(receive)
     gate = gate_for(campaign, instrument, profile, **({"held": sentry.held} if sentry else {}))
@@ -118,6 +118,7 @@ def rehearse(profile: Profile, root: Path, order: Mapping[str, Any], work: Path)
         seed=int(order["seed"]), folder=work / simulated_changer.FOLDER,
     ):  # fmt: skip
         instrument = build_instrument(profile)
+        plans.check(profile)
         for each in order["entries"]:
             entry = Entry.model_validate(each)
             for number, seed in enumerate(order["seeds"]):

@@ -10,9 +10,10 @@ from typing import Any
 
 from materialsdock.ledger.folder import DataDirectory
 from materialsdock.ledger.ledger import Ledger
+from materialsdock.ledger.night_log import first_time_after, lines_of_kinds
 from materialsdock.night.control import audit
 from materialsdock.night.queue import queue
-from materialsdock.night.queue.history import Spent, alarms, lines, spent
+from materialsdock.night.queue.history import Spent, alarms, spent
 
 LISTED = 30  # samples and alarms named one by one
 ALONE = ("reason", "words", "state", "why")  # they tell by themselves
@@ -134,11 +135,11 @@ def digest(ledger: Ledger, data: DataDirectory, after_seq: int = 0) -> Digest:
     now = time.time()
     samples = {s.sample_id: s for s in queue.samples(ledger)}
     names = dict.fromkeys(
-        n.sample_id for n in lines(ledger, "sample", after_seq=after_seq) if n.body["to"] in ENDED
+        n.sample_id for n in lines_of_kinds(ledger, ["sample"], after_seq) if n.body["to"] in ENDED
     )
     took: list[Spent] = spent(ledger, now, after_seq)
-    first = ledger.rows("SELECT MIN(at) FROM events WHERE seq > ?", after_seq)[0][0]
-    since = now if first is None else float(first)
+    first = first_time_after(ledger, after_seq)
+    since = now if first is None else first
     return Digest(
         since,
         tuple(samples[name] for name in names if name and samples[name].state in ENDED),

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from materialsdock.errors import LedgerFault
 from materialsdock.ledger.folder import DataDirectory
 from materialsdock.ledger.ledger import Ledger
+from materialsdock.ledger.night_log import last_hold
 from materialsdock.night.queue import queue
-from materialsdock.night.queue.history import last_hold
 from materialsdock.night.status import state
 from materialsdock.profile.sections import Night
 

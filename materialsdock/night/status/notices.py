@@ -18,8 +18,8 @@ from typing import Any
 from materialsdock.errors import InputError, MaterialsDockError, Unreachable
 from materialsdock.ledger.folder import DataDirectory
 from materialsdock.ledger.ledger import Ledger
+from materialsdock.ledger.night_log import Noted, Severity, any_sample_changed_after, last_seq
 from materialsdock.night.queue import queue
-from materialsdock.night.queue.queue import Noted, Severity
 from materialsdock.night.status import long_holds
 from materialsdock.night.status.digest import alarm_line, digest, listed, words_of
 from materialsdock.profile.sections import Night
@@ -152,11 +152,8 @@ class Notices:
         self._sent: dict[tuple[Any, ...], float] = {}
         self._failures, self._empty_since, self._lame = 0, steady(), 0
         if queue.fact(ledger, "noticed") is None:  # what was before there were notices is no news
-            queue.set_fact(ledger, "noticed", self._newest())
-            queue.set_fact(ledger, "digested", {"seq": self._newest()})
-
-    def _newest(self) -> int:
-        return int(self.ledger.rows("SELECT COALESCE(MAX(seq), 0) FROM events")[0][0])
+            queue.set_fact(ledger, "noticed", last_seq(self.ledger))
+            queue.set_fact(ledger, "digested", {"seq": last_seq(self.ledger)})
 
     def turn(self) -> float:
         """Send what is due; how long to rest before the next turn [s]."""
@@ -218,18 +215,14 @@ class Notices:
             self._empty_since = self._steady()
         if self._steady() - self._empty_since < CALM_S:
             return False
-        return bool(
-            self.ledger.rows(
-                "SELECT 1 FROM events WHERE kind = 'sample' AND seq > ? LIMIT 1", last["seq"]
-            )
-        )
+        return any_sample_changed_after(self.ledger, int(last["seq"]))
 
     def _tell_digest(self) -> None:
         """Once the queue has been empty for a while, or each day at the digest's hour."""
         last = queue.fact(self.ledger, "digested") or {"seq": 0}
         if not self._digest_due(last):
             return
-        newest, found = self._newest(), digest(self.ledger, self.data, int(last["seq"]))
+        newest, found = last_seq(self.ledger), digest(self.ledger, self.data, int(last["seq"]))
         if found.ended or self.night.digest_hour is not None:
             self._deliver(Message(f"{self.instrument}: {found.title}", found.text(), "info"))
         queue.set_fact(self.ledger, "digested", {"seq": newest, "day": self._today})

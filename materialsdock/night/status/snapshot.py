@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -11,9 +10,15 @@ from typing import Any
 
 from materialsdock.ledger.folder import DataDirectory
 from materialsdock.ledger.ledger import Ledger
+from materialsdock.ledger.queries import (
+    last_decision,
+    last_document_of_job,
+    number_of_observations,
+    number_of_observations_of_job,
+)
 from materialsdock.night.control import intents
 from materialsdock.night.queue import estimate, queue
-from materialsdock.night.queue.history import Spent, alarms, last_decision, night_began, spent
+from materialsdock.night.queue.history import Spent, alarms, night_began, spent
 from materialsdock.night.status.state import ROLES, Pulse, Word, pulse, word_of
 
 
@@ -114,7 +119,7 @@ def snapshot(data: DataDirectory, ledger: Ledger | None = None) -> Status:
         current,
         tuple(_rows(samples)),
         counts,
-        ledger.rows("SELECT COUNT(*) FROM observations")[0][0],
+        number_of_observations(ledger),
         _lease(ledger),
         tuple(alarms(ledger, began.seq if began else 0)),
         pulses,
@@ -183,7 +188,7 @@ def _current(
     decided = last_decision(ledger, job_id) or {}
     verdict = decided.get("verdict") or {}
     elapsed = next((s.measuring_s for s in took if s.sample_id == found.sample_id), 0.0)
-    points = ledger.rows("SELECT COUNT(*) FROM observations WHERE job_id = ?", job_id)[0][0]
+    points = number_of_observations_of_job(ledger, job_id)
     return Current(
         found.sample_id,
         body.get("name") or found.sample_id,
@@ -203,10 +208,7 @@ def _current(
 
 
 def _last_event_age_s(ledger: Ledger, job_id: str | None, now: float) -> float | None:
-    rows = ledger.rows(
-        "SELECT body FROM documents WHERE job_id = ? ORDER BY seq DESC LIMIT 1", job_id
-    )
-    at = json.loads(rows[0][0]).get("time") if rows else None
+    at = (last_document_of_job(ledger, job_id) or {}).get("time")
     if isinstance(at, list):  # of a page of events
         at = max(at, default=None)
     return None if at is None else max(0.0, now - at)

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from materialsdock.ledger.ledger import Ledger
-from materialsdock.night.control.intents import boot
 from materialsdock.night.queue import queue
 from materialsdock.night.queue.queue import Severity
+from materialsdock.night.system.heartbeats import boot
 from materialsdock.profile.sections import Night
 
 Notice = tuple[str, Severity, dict[str, Any]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from materialsdock.model import Measured, Sample
-from materialsdock.techniques.xas.simulate import simulate_xanes
+from materialsdock.techniques.xas.spectrum.simulate import simulate_xanes
 
 E0_EV = 7112.0
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from materialsdock.errors import InputError
 from materialsdock.model import Job, Measured, Sample, Scan
 from materialsdock.profile import asking
 from materialsdock.profile.config import Profile
-from materialsdock.techniques.xas.edge import TABLE, Edge, find_edge, nearest_edge
-from materialsdock.techniques.xas.grids import candidate_grid, expert_grid, region_grid, start_grid
 from materialsdock.techniques.xas.learner import prior_settings
-from materialsdock.techniques.xas.section import Xas
+from materialsdock.techniques.xas.section import section_of
+from materialsdock.techniques.xas.spectrum.edge import TABLE, Edge, find_edge, nearest_edge
+from materialsdock.techniques.xas.spectrum.grids import (
+    candidate_grid,
+    expert_grid,
+    region_grid,
+    start_grid,
+)
 from materialsdock.techniques.xas.standards import of_mixture
 
 BEFORE_EDGE_EV, BEYOND_EDGE_EV = 50.0, 40.0  # the least that shows an edge
@@ -63,7 +68,7 @@ def job(
 
     Raises InputError for a scan without an edge.
     """
-    xas = cast(Xas, profile.section("xas"))
+    xas = section_of(profile)
     lo, hi = float(scan.x[0]), float(scan.x[-1])
     edge: Edge | None = scan.about
     if edge is None:

@@ -13,8 +13,8 @@ from materialsdock.learning.curve.spectrum_learner import SpectrumLearner
 from materialsdock.learning.prior import library
 from materialsdock.model import Axis, FloatArray, Job
 from materialsdock.protocols import Learner
-from materialsdock.techniques.xas import grids, wanted_quantities
-from materialsdock.techniques.xas.edge import TABULATED_WITHIN_EV, Edge
+from materialsdock.techniques.xas.spectrum import grids, wanted_quantities
+from materialsdock.techniques.xas.spectrum.edge import TABULATED_WITHIN_EV, Edge
 
 ARRAYS = ("initial", "expert")
 

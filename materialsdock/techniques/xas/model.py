@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from materialsdock.learning.curve.spectrum import Spectrum as Spectrum
 from materialsdock.model import FloatArray, Parameter
 
 
@@ -58,15 +59,6 @@ class AbsorptionFit:
     oscillations: Oscillations | None = None
     combination: Combination | None = None
     missing: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, eq=False)
-class Spectrum:
-    """An absorption spectrum: (n,) energy [eV], µ, and its standard deviation."""
-
-    energy_ev: FloatArray
-    mu: FloatArray
-    sigma: FloatArray
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
 from materialsdock.model import Axis, Job, Measured, Observation
 from materialsdock.profile.config import Profile
-from materialsdock.techniques.xas.section import Xas
-from materialsdock.techniques.xas.simulate import simulate_xanes
+from materialsdock.techniques.xas.section import section_of
+from materialsdock.techniques.xas.spectrum.simulate import simulate_xanes
 
 PLACES_PER_EV = 1e4  # the simulation counts visits by place, 0.1 meV each
 
 
 def scene(measured: Measured, job: Job, profile: Profile) -> dict[str, Any]:
     """Arrays of µ, seen with the beam of the profile."""
-    rate_hz = cast(Xas, profile.section("xas")).i0_rate_hz
+    rate_hz = section_of(profile).i0_rate_hz
     return {"energy_ev": measured.x, "mu": measured.y, "i0_rate_hz": rate_hz}
 
 

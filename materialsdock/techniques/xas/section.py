@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self, cast
 
 from pydantic import Field
 
 from materialsdock.errors import InputError
 from materialsdock.profile.sections import DOTTED, Measuring
+
+if TYPE_CHECKING:  # a profile asks for this section while it is being imported
+    from materialsdock.profile.config import Profile
 
 PRIOR_ENDING = ".prior.npz"
 
@@ -54,3 +57,8 @@ def prior_file(named: Path, folder: Path, relative_to: Path) -> Path:
             remedy=f"there is: {', '.join(have) or 'none'}; or give the path of an .npz file",
         )
     return found
+
+
+def section_of(profile: Profile) -> Xas:
+    """How `profile` measures it; InputError where it does not."""
+    return cast(Xas, profile.section("xas"))

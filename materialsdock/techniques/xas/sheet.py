@@ -13,8 +13,8 @@ from materialsdock.model import Measured, Scan, Structure
 from materialsdock.profile.columns import Contradiction, Files, Number, OneOf, Plan, range_faults
 from materialsdock.profile.config import Profile
 from materialsdock.profile.sections import Section, changed
-from materialsdock.techniques.xas.edge import TABLE, Edge, find_edge, nearest_edge
 from materialsdock.techniques.xas.section import Xas
+from materialsdock.techniques.xas.spectrum.edge import TABLE, Edge, find_edge, nearest_edge
 
 EDGES = tuple(edge.name for edge in TABLE)
 SHELLS = tuple(sorted({name.split()[1] for name in EDGES}))
@@ -118,7 +118,7 @@ def _edge_within(row: Any) -> Edge:
 
 def _edge_of(row: Any, measured: Measured) -> Edge:
     """The edge of a measured file; InputError where it is not the one that the row names."""
-    from materialsdock.techniques.xas.checks import check_element
+    from materialsdock.techniques.xas.spectrum.checks import check_element
 
     named, e0_ev = _named_edge(row), find_edge(measured.x, measured.y)
     if named is not None:

@@ -12,7 +12,7 @@ from materialsdock.errors import InputError
 from materialsdock.formats import read_measured
 from materialsdock.learning.prior.library import Standard
 from materialsdock.model import FloatArray
-from materialsdock.techniques.xas.edge import TABULATED_WITHIN_EV, Edge, locate
+from materialsdock.techniques.xas.spectrum.edge import TABULATED_WITHIN_EV, Edge, locate
 
 COMPARED_EV = (-20.0, 60.0)  # about the edge: where standards differ most
 LEAST_COMPARED_EV = 40.0

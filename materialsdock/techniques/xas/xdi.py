@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 import materialsdock
-from materialsdock.errors import ModelFault, Refused
+from materialsdock.errors import ModelFault
 from materialsdock.ledger.finished import Source
 from materialsdock.model import FloatArray, Job
 from materialsdock.techniques.xas.model import Spectrum
@@ -17,15 +17,9 @@ Column = tuple[str, str, FloatArray]
 def xdi(source: Source) -> bytes:
     """The merged spectrum: energy [eV], µ, its standard deviation, I0 and It [counts], time [s].
 
-    I0, It and the counting time are summed over repeat visits.  Refused for a powder pattern.
+    I0, It and the counting time are summed over repeat visits.
     """
-    measured = source.outcome.measured
-    if not isinstance(measured, Spectrum):
-        raise Refused(
-            "a powder pattern is no absorption spectrum",
-            where=source.outcome.job.job_id,
-            remedy="export it as xye, cif or nexus",
-        )
+    measured: Spectrum = source.outcome.measured
     columns = [
         ("energy", "eV", measured.energy_ev),
         ("mutrans", "", measured.mu),

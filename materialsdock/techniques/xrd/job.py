@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from materialsdock.profile import asking
 from materialsdock.profile.config import Profile
 from materialsdock.techniques.xrd.model import Diffractometer
 from materialsdock.techniques.xrd.rietveld.sensitivity import QUANTITIES
-from materialsdock.techniques.xrd.section import STEERED, Xrd
+from materialsdock.techniques.xrd.section import STEERED, Xrd, section_of
 
 UNEVEN = 0.25  # of a step: how far a 2θ position may lie from an even grid
 MOST_STEPS = 200_000
@@ -77,7 +77,7 @@ def job(
 
     What refinement steers towards ends the measurement when its esd is reached.
     """
-    xrd = cast(Xrd, profile.section("xrd"))
+    xrd = section_of(profile)
     grid = scan.x
     full_time_s = count_time_s or scan.count_time_s or xrd.full_time_s
     seconds = grid.size * full_time_s + np.ptp(grid) / xrd.motion.velocity

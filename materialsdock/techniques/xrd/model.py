@@ -10,7 +10,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from materialsdock.model import FloatArray, Parameter
+from materialsdock.learning.counting.pattern import Pattern as Pattern
+from materialsdock.model import Parameter
 
 Word = Literal["accept", "ambiguous", "no confident match"]
 
@@ -162,13 +163,3 @@ class Diffractometer:
             for key, value in settings.items()
         }
         return cls(**plain)
-
-
-@dataclass(frozen=True, eq=False)
-class Pattern:
-    """A powder pattern: (n,) 2θ [deg], intensity [counts/s], sigma [counts/s], count time [s]."""
-
-    two_theta: FloatArray
-    intensity: FloatArray
-    sigma: FloatArray
-    count_time_s: FloatArray

@@ -16,8 +16,7 @@ from materialsdock.errors import InputError
 from materialsdock.techniques.xrd.options import Phases, check_store, particle_sizes
 
 if TYPE_CHECKING:
-    from materialsdock.model import Sample
-    from materialsdock.outcome import Outcome
+    from materialsdock.model import Outcome, Sample
     from materialsdock.profile.config import Profile
 
 Engine = Annotated[
@@ -110,7 +109,7 @@ def write(outcome: Outcome, stem: Path) -> Mapping[str, Path | None]:
     """Write what is wanted besides the report, by kind; no CIF where nothing was refined."""
     from materialsdock.techniques.xrd.report.cif import write_cif
 
-    return {"cif": write_cif(outcome, stem.with_suffix(".cif")) if outcome.fit else None}
+    return {"cif": write_cif(outcome, stem.with_suffix(".cif")) if outcome.found.fit else None}
 
 
 def _standard(options: Options, sample: Sample) -> Mapping[str, Any] | None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 from pydantic import Field
 
 from materialsdock.profile.sections import DOTTED, Measuring
 from materialsdock.techniques.xrd.model import Diffractometer
+
+if TYPE_CHECKING:  # a profile asks for this section while it is being imported
+    from materialsdock.profile.config import Profile
 
 STEERED = ("fractions", "parameter")  # objectives for which refinement chooses where to count
 OBJECTIVES = ("peaks", "profile", *STEERED)
@@ -31,3 +34,8 @@ class Xrd(Measuring):
 
 
 SECTION = Xrd
+
+
+def section_of(profile: Profile) -> Xrd:
+    """How `profile` measures it; InputError where it does not."""
+    return cast(Xrd, profile.section("xrd"))

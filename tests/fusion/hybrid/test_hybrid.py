@@ -10,8 +10,6 @@ from dataclasses import replace
 import gemmi
 import numpy as np
 import pytest
-from support.forward_model import Scene, planted
-from support.structures import CORUNDUM, FLUORITE, LAB6, YTTRIA, ZINCITE, cif
 
 from materialsdock.cli import app
 from materialsdock.errors import InputError, ModelFault
@@ -23,6 +21,8 @@ from materialsdock.model import Parameter, Structure
 from materialsdock.techniques.xrd.model import Diffractometer, Fit, PhaseFit
 from materialsdock.techniques.xrd.rietveld.crystals import crystal_of
 from materialsdock.techniques.xrd.rietveld.symmetric_shifts import freedoms, shifted
+from materialsdock.testing.crystals import CORUNDUM, FLUORITE, LAB6, YTTRIA, ZINCITE, cif
+from materialsdock.testing.planted_powder import Scene, planted
 from materialsdock.theory.energy import Calculator, atoms_of, formula
 
 CU = Diffractometer()

@@ -9,9 +9,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 from sklearn.decomposition import PCA
-from support.forward_model import Scene, crystal_of, phase_curve
 from support.places import SHARED
-from support.structures import CORUNDUM, FLUORITE, ZINCITE
 
 from materialsdock.cli import app
 from materialsdock.errors import InputError
@@ -19,7 +17,9 @@ from materialsdock.fusion.series import command, factors
 from materialsdock.fusion.series.curves import Curve, Series, prepared
 from materialsdock.fusion.series.decomposition import decompose, noise_edge
 from materialsdock.fusion.series.page import render_series
-from materialsdock.techniques.xas.simulate import simulate_xanes
+from materialsdock.techniques.xas.spectrum.simulate import simulate_xanes
+from materialsdock.testing.crystals import CORUNDUM, FLUORITE, ZINCITE
+from materialsdock.testing.planted_powder import Scene, crystal_of, phase_curve
 
 TWO_THETA = np.arange(20.0, 70.0, 0.04)
 ENERGY = np.arange(7080.0, 7180.0, 0.5)

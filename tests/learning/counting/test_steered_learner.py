@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from support.structures import CORUNDUM, FLUORITE, ZINCITE, simulated
+from support.structures import simulated
 
 from materialsdock.errors import InputError, ModelFault
 from materialsdock.learning.counting import fisher
@@ -17,6 +17,7 @@ from materialsdock.techniques.xrd.model import Diffractometer, Pattern
 from materialsdock.techniques.xrd.rietveld import sensitivity
 from materialsdock.techniques.xrd.rietveld.rietx_engine import RietxEngine
 from materialsdock.techniques.xrd.rietveld.sensitivity import Sensitivity, steering
+from materialsdock.testing.crystals import CORUNDUM, FLUORITE, ZINCITE
 
 GRID = 20 + 0.02 * np.arange(1500)
 FWHM = 0.12

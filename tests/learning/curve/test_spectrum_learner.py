@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.linalg import cholesky, solve_triangular
-from support.learner_cases import CASES, ENERGY, SIGMA, SPECTRUM, Case, absorption, state
+from support.learner_cases import (
+    CASES,
+    ENERGY,
+    SIGMA,
+    SPECTRUM,
+    absorption,
+    diffraction,
+    energy_case,
+)
 
 from materialsdock.errors import ModelFault
 from materialsdock.learning.curve import sweeps
@@ -16,7 +26,8 @@ from materialsdock.learning.gp import hyperparameters
 from materialsdock.learning.stopping.gates import GapGate
 from materialsdock.learning.stopping.quantities import area
 from materialsdock.model import Axis, Observation
-from materialsdock.techniques.xas.simulate import simulate_xanes
+from materialsdock.techniques.xas.spectrum.simulate import simulate_xanes
+from materialsdock.testing.learner_laws import Case, state
 
 # -- the spectrum learner -----------------------------------------------------------------------
 
@@ -57,7 +68,7 @@ def test_no_position_is_counted_twice_while_others_are_left():
 
 def test_the_first_sweep_is_the_one_given():
     first = np.array([7120.0, 7090.0, 7090.1, 7165.0])
-    case = Case(lambda: SpectrumLearner(ENERGY, count_time_s=1.0, initial=first), ENERGY, 3)
+    case = energy_case(lambda: SpectrumLearner(ENERGY, count_time_s=1.0, initial=first), 3)
     _, proposals, _ = case.run()
     assert [p.start for p in proposals] == [7090.0, 7120.0, 7165.0]
     assert {p.sweep for p in proposals} == {0}
@@ -75,7 +86,7 @@ def test_a_sweep_goes_one_way(spectrum_case):
 
 def test_probes_close_the_gaps_of_the_narrow_region():
     narrow = (7100.0, 7140.0)
-    case = Case(lambda: SpectrumLearner(ENERGY, count_time_s=1.0, narrow=narrow), ENERGY, 110)
+    case = energy_case(lambda: SpectrumLearner(ENERGY, count_time_s=1.0, narrow=narrow), 110)
     learner, _, told = case.run()
     inside = sorted(o.x for each in told for o in each if narrow[0] <= o.x <= narrow[1])
     gap = float(np.diff([narrow[0], *inside, narrow[1]]).max())
@@ -116,7 +127,7 @@ def test_a_flat_signal_is_measured_and_known(value, sigma):
 
 @pytest.mark.parametrize("model", SPECTRUM)
 def test_when_no_kernel_can_be_learned_the_last_good_one_stays(model, monkeypatch):
-    case = Case(lambda: SpectrumLearner(ENERGY, count_time_s=1.0, model=model), ENERGY, 31)
+    case = energy_case(lambda: SpectrumLearner(ENERGY, count_time_s=1.0, model=model), 31)
     learner, _, _ = case.run()
     good, sweep = learner.hyperparameters(), learner.ask().sweep
     assert good["held"] == 0
@@ -153,12 +164,12 @@ def test_fewer_points_than_an_even_scan():
         rng = np.random.default_rng(0)
         for step in range(40):
             x = learner.ask().x
-            y, sigma = absorption(x, rng)
+            y, sigma = absorption(x, 1.0, rng)
             learner.tell([Observation(f"r/{step}", step, x[0], y[0], sigma[0], 1.0, "r")])
         return np.std(learner.posterior(axis.grid)[0] - simulate_xanes(axis.grid))
 
     even = np.linspace(7050.0, 7250.0, 40)
-    y, _ = absorption(even, np.random.default_rng(0))
+    y, _ = absorption(even, 1.0, np.random.default_rng(0))
     lines = np.std(np.interp(axis.grid, even, y) - simulate_xanes(axis.grid))
     assert error("warped") < 0.5 * min(lines, error("stationary"))
 
@@ -205,7 +216,7 @@ def test_a_library_prior_is_used_while_it_agrees():
 
 def test_wanted_quantities_are_among_the_evidence():
     wanted = (area(ENERGY.grid, 7110.0, 7130.0),)
-    case = Case(lambda: SpectrumLearner(ENERGY, count_time_s=1.0, wanted=wanted), ENERGY, 45)
+    case = energy_case(lambda: SpectrumLearner(ENERGY, count_time_s=1.0, wanted=wanted), 45)
     learner, _, _ = case.run()
     found = learner.evidence().quantities
     truth = wanted[0].of(simulate_xanes(ENERGY.grid))
@@ -217,7 +228,7 @@ def test_an_expert_who_has_nothing_left_is_not_chosen():
     """A plan of no positions would be a sweep that never ends."""
     places = ENERGY.grid[::20]
     learner = SpectrumLearner(ENERGY, count_time_s=1.0, initial=places, expert=places)
-    Case(lambda: learner, ENERGY, places.size + 4).run()
+    energy_case(lambda: learner, places.size + 4).run()
     assert not learner.choice.expert
     assert "holds all of the expert's grid" in learner.choice.sentence()
 
@@ -244,10 +255,11 @@ def test_what_has_no_square_is_refused_and_leaves_nothing_behind(y, sigma):
 
 def test_a_gap_that_no_position_can_divide_does_not_hold_back_a_stop():
     coarse = Axis("energy", "eV", np.linspace(7100.0, 7140.0, 12), 1.5)
-    learner, _, _ = Case(lambda: SpectrumLearner(coarse, count_time_s=1.0), coarse, 6).run()
+    make = partial(SpectrumLearner, coarse, count_time_s=1.0)
+    learner, _, _ = Case(make, coarse, diffraction, 6).run()
     found = learner.evidence()
     assert found.quantities["open_gap"] == pytest.approx(found.quantities["largest_gap"])
-    learner, _, _ = Case(lambda: SpectrumLearner(coarse, count_time_s=1.0), coarse, 14).run()
+    learner, _, _ = Case(make, coarse, diffraction, 14).run()
     found = learner.evidence()
     assert found.quantities["largest_gap"] > coarse.resolution, "what the certificate says"
     assert GapGate().closed(found) is None

@@ -17,8 +17,13 @@ from materialsdock.learning.curve.arrays import far_gap
 from materialsdock.learning.gp import acquisition, hyperparameters
 from materialsdock.learning.gp.cholesky import GridPosterior, safe_cholesky
 from materialsdock.learning.gp.kernels import Kernel, Warp
-from materialsdock.techniques.xas.grids import candidate_grid, region_grid, start_grid, widest
-from materialsdock.techniques.xas.simulate import simulate_xanes
+from materialsdock.techniques.xas.spectrum.grids import (
+    candidate_grid,
+    region_grid,
+    start_grid,
+    widest,
+)
+from materialsdock.techniques.xas.spectrum.simulate import simulate_xanes
 
 SHAPES = ("matern32", "matern52", "rbf")
 BEND = Warp(np.array([0.0, 4.0, 5.0, 10.0]), np.array([0.0, 2.0, 7.0, 9.0]))

@@ -22,10 +22,10 @@ from materialsdock.learning.prior import placement
 from materialsdock.learning.prior.library import Standard, load
 from materialsdock.profile import config, siteroot
 from materialsdock.techniques.xas.commands import learn_prior
-from materialsdock.techniques.xas.edge import locate
-from materialsdock.techniques.xas.grids import prior_grid
 from materialsdock.techniques.xas.section import prior_file
-from materialsdock.techniques.xas.simulate import simulate_xanes
+from materialsdock.techniques.xas.spectrum.edge import locate
+from materialsdock.techniques.xas.spectrum.grids import prior_grid
+from materialsdock.techniques.xas.spectrum.simulate import simulate_xanes
 from materialsdock.techniques.xas.standards import read_standard
 
 with warnings.catch_warnings():

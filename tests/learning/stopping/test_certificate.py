@@ -21,9 +21,9 @@ from materialsdock.learning.stopping.misfit import strongest_run
 from materialsdock.learning.stopping.quantities import area
 from materialsdock.learning.stopping.rules import rule_from_settings
 from materialsdock.model import Axis, Evidence, Observation
-from materialsdock.techniques.xas import wanted_quantities
-from materialsdock.techniques.xas.edge import find_edge
-from materialsdock.techniques.xas.simulate import simulate_xanes
+from materialsdock.techniques.xas.spectrum import wanted_quantities
+from materialsdock.techniques.xas.spectrum.edge import find_edge
+from materialsdock.techniques.xas.spectrum.simulate import simulate_xanes
 
 AXIS = Axis("energy", "eV", np.linspace(7060.0, 7200.0, 281), 1.5)
 NARROW = (7097.0, 7152.0)

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from support.innovations import evidence, learned
 
 from materialsdock.errors import InputError
 from materialsdock.learning.stopping import divergence, gates
 from materialsdock.learning.stopping.rules import RobustRule, lambda_history, rule_from_settings
+from materialsdock.testing.stopping_laws import evidence, learned
 
 # -- gates, alarm, giving up ----------------------------------------------------------------------
 

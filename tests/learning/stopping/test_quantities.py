@@ -20,9 +20,9 @@ from materialsdock.learning.stopping.quantities import (
     fractions,
     xmcd_moments,
 )
-from materialsdock.techniques.xas import wanted_quantities
-from materialsdock.techniques.xas.edge import find_edge
-from materialsdock.techniques.xas.simulate import simulate_xanes
+from materialsdock.techniques.xas.spectrum import wanted_quantities
+from materialsdock.techniques.xas.spectrum.edge import find_edge
+from materialsdock.techniques.xas.spectrum.simulate import simulate_xanes
 
 GRID = np.linspace(7080.0, 7180.0, 201)
 TRUTH = simulate_xanes(GRID)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.innovations import QUIET, evidence, learned, runs
+from support.innovations import runs
 
 from materialsdock.errors import InputError
 from materialsdock.learning.stopping import divergence
@@ -22,6 +22,7 @@ from materialsdock.learning.stopping.rules import (
     lambda_history,
     rule_from_settings,
 )
+from materialsdock.testing.stopping_laws import QUIET, evidence, learned
 
 # -- λ --------------------------------------------------------------------------------------------
 
@@ -67,26 +68,6 @@ def test_the_first_sweep_can_be_left_out():
     run = learned()
     later = lambda_history(replace(run, quantities={**QUIET, "initial": 7.0}))
     np.testing.assert_allclose(later, lambda_history(evidence(run.s[7:])))
-
-
-@given(run=runs, threshold=st.floats(0.001, 0.5), factor=st.floats(1.0, 4.0))
-@pytest.mark.parametrize("rule", [PaperRule(), RobustRule(), RobustRule(gates=False, window=1)])
-def test_who_stops_at_a_threshold_stops_at_a_larger_one(rule, run, threshold, factor):
-    strict = replace(rule, threshold=threshold).judge(run)
-    loose = replace(rule, threshold=threshold * factor).judge(run)
-    assert loose.stop >= strict.stop
-    assert loose.statistic == strict.statistic
-
-
-@given(run=runs)
-@pytest.mark.parametrize(
-    "rule", [PaperRule(), RobustRule(), BudgetRule(50), TargetRule("max_sd", 1)]
-)
-def test_rules_are_pure(rule, run):
-    before = run.s.copy(), run.z2.copy(), run.group.copy()
-    assert rule.judge(run) == rule.judge(run)
-    for old, now in zip(before, (run.s, run.z2, run.group), strict=True):
-        np.testing.assert_array_equal(old, now)
 
 
 # -- the paper's rule -----------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import bluesky.plan_stubs as bps
 import pytest
 
-from materialsdock.campaign.run import Interrupted
+from materialsdock.campaign.interrupted import Interrupted
 from materialsdock.night.control.orders import Orders
 
 LIMIT_S = 5.0

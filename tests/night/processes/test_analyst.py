@@ -16,7 +16,7 @@ from materialsdock.rendering.files import ExportFault
 def analysed(tmp_path, monkeypatch):
     """Analyse a job whose analysis is known; the data folder and its ledger."""
     outcome = absorption_outcome()
-    monkeypatch.setattr(analyst.Campaign, "resume", lambda job_id, ledger: None)
+    monkeypatch.setattr(analyst.Campaign, "resume", lambda *_: SimpleNamespace(job=outcome.job))
     monkeypatch.setattr(analyst.analysis, "analyse", lambda *_: outcome)
     monkeypatch.setattr(analyst, "keep_outcome", lambda ledger, found: kept_in(ledger, found))
     data = DataDirectory(tmp_path)

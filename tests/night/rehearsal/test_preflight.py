@@ -10,9 +10,10 @@ import sys
 import numpy as np
 import pytest
 
-from materialsdock.cli import serve_command, simulate_command
+from materialsdock.cli import simulate_command
 from materialsdock.errors import InputError, Refused
 from materialsdock.ledger.ledger import Ledger
+from materialsdock.night import people
 from materialsdock.night.queue import estimate, queue
 from materialsdock.night.rehearsal import preflight, rehearsal
 from materialsdock.profile import config, siteroot
@@ -193,7 +194,7 @@ def test_a_sheet_is_told_all_its_faults_at_once(tmp_path):
     lines = ["sample_id,position,technique,threshold", "A,1,xrd,5 %", "B,500,xrd,", "C,3,xrd,"]
     (tmp_path / "sheet.csv").write_text("\n".join(lines))
     for refuses in (
-        lambda sheet, out: serve_command.submit(sheet, "sim", None, out),
+        lambda sheet, out: people.submit(sheet, "sim", None, out),
         lambda sheet, out: simulate_command.check(sheet, "sim", None),
     ):
         with pytest.raises(InputError) as error:

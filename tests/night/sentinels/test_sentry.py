@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from support.made_site import edge_mu
-from support.sentry_jobs import INITIAL, MOTION, OFTEN, diffraction_rate, job
+from support.sentry_jobs import MOTION, OFTEN, diffraction_rate, job
 
+from materialsdock import technique as techniques
 from materialsdock.campaign.campaign import Campaign
 from materialsdock.errors import DeviceFault
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.night.queue import queue
-from materialsdock.night.sentinels.judges import dead_detector
+from materialsdock.night.sentinels.flags import flags_of
 from materialsdock.night.sentinels.of_sample import sentry_of
-from materialsdock.night.sentinels.recorded import (
-    NONE_YET,
-    Readings,
-    damage,
-    expected_counts,
-    flags_of,
-    places,
-)
 from materialsdock.night.sentinels.sentry import Sentry
 from materialsdock.profile import config, siteroot
 from materialsdock.profile.sections import Conditions as Section
-from sim_devices.world import AbsorptionScene, DiffractionScene, World
+from sim_devices.scenes.xas import AbsorptionScene, absorbed
+from sim_devices.scenes.xrd import DiffractionScene, diffracted
+from sim_devices.world import World
 
 # clean measurements, in memory
 
@@ -68,10 +64,10 @@ class Twin:
         for x in proposal.x:
             seconds = proposal.count_time_s
             if self.technique == "xas":
-                i0, it = self.world.absorption(1, x, seconds)
+                i0, it = absorbed(self.world.sample(1), x, seconds)
                 yield {"mono_energy": x, "i0": i0, "it": it, "count_time_s": seconds}
             else:
-                (counts,) = self.world.diffraction(0, np.array([x]), seconds)
+                (counts,) = diffracted(self.world.sample(0), np.array([x]), seconds)
                 yield {"two_theta": x, "counts": float(counts), "monitor": 1e5 * seconds,
                        "count_time_s": seconds}  # fmt: skip
 
@@ -148,67 +144,21 @@ def test_a_sample_that_is_destroyed_ends(tmp_path, technique):
     assert not twin.campaign.finished
 
 
-# pure parts
+def test_a_technique_without_sentinels_of_its_own_is_watched_by_its_counts(tmp_path, monkeypatch):
+    named = techniques.named
+    monkeypatch.setattr(techniques, "named", lambda name: replace(named(name), sentinels=None))
+    clean = Twin(tmp_path, "xrd", 7)
+    clean.run()
+    assert (clean.told, clean.visits, clean.sentry.revisits) == ([], 0, None)
+    assert clean.campaign.finished
+    dark = Twin(tmp_path, "xrd", 8)
+    full = dark.world.diffraction
+    dead = lambda *of: (0 * full(*of)[0],)  # noqa: E731
+    dark.run(lambda step: setattr(dark.world, "diffraction", dead if step > 4 else full))
+    assert "no counts" in dark.sentry.held()
 
 
-def readings(x, counts, monitor=None, seconds=1.0):
-    x, counts = np.asarray(x, float), np.asarray(counts, float)
-    time_s = np.full(x.size, seconds)
-    return Readings(x, counts, 1e5 * time_s if monitor is None else monitor, time_s)
-
-
-def test_little_is_expected_of_what_is_not_known():
-    new = readings([30.0], [0.0])
-    assert expected_counts(NONE_YET, new) == 0
-    assert expected_counts(readings(np.arange(10), np.full(10, 50.0)), new) == 0
-
-
-def test_points_of_a_dead_detector_are_no_measure_of_it():
-    alive = readings(np.arange(80), np.full(80, 40.0))
-    dead = readings(np.arange(80, 110), np.zeros(30))
-    beyond = readings([50.5, 110.0], [0.0, 0.0])
-    assert expected_counts(alive + dead, beyond) == pytest.approx([20.0, 20.0])
-
-
-def test_false_alarms_behind_peaks_without_background():
-    rng, alarms = np.random.default_rng(3), 0
-    x = np.arange(300.0)
-    for _ in range(30):
-        width, height = rng.uniform(2, 20), 10 ** rng.uniform(1, 4)
-        rate = 0.02 + height * np.exp(-0.5 * ((x - 150) / width) ** 2)
-        counts = rng.poisson(rate).astype(float)
-        known, expected = NONE_YET, np.zeros(0)
-        for at in range(300):
-            new = readings(x[at : at + 1], counts[at : at + 1])
-            expected = np.r_[expected, expected_counts(known, new)]
-            known += new
-            alarms += dead_detector(counts[: at + 1], expected) is not None
-    assert alarms == 0
-
-
-def test_places_lie_on_the_edge_its_top_and_its_foot():
-    energy = np.array(sorted({*INITIAL, *np.arange(7108.0, 7120.0, 0.5)}), float)
-    known = Readings(energy, 1e6 * np.exp(-edge_mu(energy)), np.full(energy.size, 1e6),
-                     np.ones(energy.size))  # fmt: skip
-    found = places(known, 1.2)
-    assert abs(found.edge.energy_ev - 7112.0) <= 2.0
-    assert abs(found.top_ev - 7115.5) <= 1.0
-    assert found.foot_ev < 7100.0
-    flat = Readings(energy, np.linspace(1e5, 5e5, energy.size), np.full(energy.size, 1e6),
-                    np.ones(energy.size))  # fmt: skip
-    assert places(flat, 1.2) is None
-
-
-def test_a_beam_that_fades_is_no_damage():
-    rng = np.random.default_rng(5)
-    x = np.tile(np.arange(40.0), 2)
-    monitor = np.repeat([1e5, 0.5e5], 40)
-    mean = np.tile(20 + 900 * np.exp(-0.5 * ((np.arange(40) - 20) / 3) ** 2), 2)
-    fading = np.linspace(1.0, 0.5, 80)
-    counts = rng.poisson(20 * mean * fading)
-    assert damage("xrd", readings(x, counts, 1e5 * fading * 20, 20.0), 0.5) is None
-    bleached = rng.poisson(20 * np.where((mean > 100) & (np.arange(80) > 39), 0.7, 1) * mean)
-    assert damage("xrd", readings(x, bleached, monitor * 0 + 2e6, 20.0), 0.5).action == "held"
+# chambers and flags
 
 
 def test_a_first_chamber_that_stands_still_is_seen_within_three_points(tmp_path):

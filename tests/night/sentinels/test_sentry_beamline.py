@@ -19,10 +19,10 @@ from materialsdock.night.sentinels.sentry import Sentry
 from materialsdock.profile import config, siteroot
 from materialsdock.profile.instrument import build_instrument, release
 from materialsdock.profile.sections import Conditions as Section
-from plans import stubs
 from plans.adaptive import learn
 from plans.attempts import Attempts
 from plans.guards import Conditions, Gate
+from plans.measure import measure_point, measure_segment, measure_step
 from plans.reference import Visits
 
 # on the simulated beamline
@@ -60,8 +60,8 @@ def rig(instrument, RE, tmp_path, faults):
         terms = {"hold_proof_s": 0.2, "hysteresis_s": 0.0, "place": int(technique == "xas")}
         gate = Gate(instrument, Conditions(**terms, held=sentry.held, report=report))
         attempts = Attempts(gate)
-        measure = {"xrd": stubs.measure_segment, "xas": stubs.measure_point}[technique]
-        point = {"xrd": stubs.measure_step, "xas": stubs.measure_point}[technique]
+        measure = {"xrd": measure_segment, "xas": measure_point}[technique]
+        point = {"xrd": measure_step, "xas": measure_point}[technique]
         visits = Visits(attempts, sentry, point)
         plan = learn(campaign, instrument, attempts.of(measure), ready=visits.ready)
         return campaign, sentry, plan
@@ -101,7 +101,8 @@ def test_after_a_hold_the_reference_point_is_counted_before_anything_else(rig, s
     import epics
 
     learner = {"count_time_s": 100.0 if during == "an exposure" else 0.2}
-    campaign, sentry, plan = rig.made(section=Section(reference_share=0.05), learner=learner)
+    section, stop = Section(reference_share=0.05), {"maximum_points": 36}
+    campaign, sentry, plan = rig.made(section=section, learner=learner, stop=stop)
 
     def away(decision):
         if decision.step != 30:

@@ -7,16 +7,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from support.outcomes import absorption_outcome
+from support.outcomes import absorption_outcome, with_found
 from support.xas_samples import E0, exafs, mixture, oxides
 
 from materialsdock.errors import InputError, ModelFault
 from materialsdock.ledger.outcomes import packed, unpacked
 from materialsdock.techniques.xas import analysis
 from materialsdock.techniques.xas.analysis import beyond_edge
-from materialsdock.techniques.xas.edge import fit_edge
 from materialsdock.techniques.xas.exafs.oscillations import strongest_peak
 from materialsdock.techniques.xas.model import EdgeFit, Spectrum
+from materialsdock.techniques.xas.spectrum.edge import fit_edge
 from materialsdock.views.report import overview, summary_json
 from materialsdock.views.report.page import render_report
 
@@ -56,7 +56,7 @@ def mixed():
 
 
 def with_it(found):
-    return replace(absorption_outcome(), absorption=found)
+    return with_found(absorption_outcome(), absorption=found)
 
 
 def test_a_long_spectrum_has_oscillations_with_samples(waves):
@@ -103,6 +103,19 @@ def test_it_is_kept_to_the_last_bit(waves, mixed):
     again = unpacked(packed(both), "job")
     assert render_report(replace(again, decisions=both.decisions)) == render_report(both)
     assert summary_json(replace(again, decisions=both.decisions)) == summary_json(both)
+
+
+def test_an_esd_that_nobody_knows_is_none_in_json_and_a_dash_on_the_page(mixed):
+    of = mixed.combination
+    unknown = {name: replace(each, esd=np.inf) for name, each in of.fractions.items()}
+    endless = dict.fromkeys(of.fractions, np.inf)
+    found = replace(of, fractions=unknown, esd_normalisation=endless)
+    outcome = with_it(replace(mixed, combination=found))
+    said = json.loads(json.dumps(summary_json(outcome), allow_nan=False))
+    low = said["combination"]["fractions"]["low"]
+    assert (low["esd"], low["esd_normalisation"]) == (None, None)
+    assert low["esd_noise"] > 0
+    assert '<td class="n">—</td>' in render_report(outcome)
 
 
 def test_a_short_spectrum_says_how_far_it_went():

@@ -8,9 +8,9 @@ from support.places import SHARED
 
 from materialsdock.errors import InputError
 from materialsdock.formats import read_measured
-from materialsdock.techniques.xas.edge import find_edge, fit_edge, nearest_edge
-from materialsdock.techniques.xas.normalise import normalise
-from materialsdock.techniques.xas.simulate import simulate_xanes
+from materialsdock.techniques.xas.spectrum.edge import find_edge, fit_edge, nearest_edge
+from materialsdock.techniques.xas.spectrum.normalise import normalise
+from materialsdock.techniques.xas.spectrum.simulate import simulate_xanes
 
 ENERGY = np.linspace(7000.0, 7300.0, 1201)
 LIBRARY = SHARED / "xas" / "xasdatalibrary"

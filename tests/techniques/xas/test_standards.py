@@ -15,8 +15,8 @@ from materialsdock.errors import InputError
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.model import Measured, Observation, Sample
 from materialsdock.profile import config
-from materialsdock.techniques.xas import wanted_quantities
-from materialsdock.techniques.xas.simulate import simulate_xanes
+from materialsdock.techniques.xas.spectrum import wanted_quantities
+from materialsdock.techniques.xas.spectrum.simulate import simulate_xanes
 
 PROFILE = config.load("sim", ROOT)
 ENERGY = np.arange(7000.0, 7300.0, 0.5)

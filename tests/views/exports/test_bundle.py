@@ -30,7 +30,7 @@ from materialsdock.ledger.finished import source_of
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.ledger.outcomes import outcome_of
 from materialsdock.model import Measured, Sample
-from materialsdock.techniques.xas.simulate import simulate_xanes
+from materialsdock.techniques.xas.spectrum.simulate import simulate_xanes
 from materialsdock.views.exports.bundle import FORMATS, export, export_all
 from materialsdock.views.report import summary_json
 from materialsdock.views.report.page import render_report

@@ -11,12 +11,20 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.outcomes import HOSTILE, VOID, absorption_outcome, decisions, diffraction_outcome
+from support.outcomes import (
+    HOSTILE,
+    VOID,
+    absorption_outcome,
+    decisions,
+    diffraction_outcome,
+    with_found,
+)
 
 from materialsdock.errors import InputError
+from materialsdock.rendering.plain_json import readable_json
 from materialsdock.rendering.svg import shorten, sqrt_ticks
 from materialsdock.views.report import write_report
-from materialsdock.views.report.page import readable_json, render_report
+from materialsdock.views.report.page import render_report
 
 # --- the page -------------------------------------------------------------------------------
 
@@ -127,17 +135,17 @@ def test_every_absorption_figure_is_drawn_and_named(absorption_html):
 
 def test_names_of_users_do_nothing():
     outcome = diffraction_outcome(400, name=HOSTILE)
-    assert outcome.fit is not None
+    assert outcome.found.fit is not None
     renamed = replace(
-        outcome.fit,
+        outcome.found.fit,
         ticks={
-            HOSTILE: outcome.fit.ticks["corundum"],
-            "_試料\n\u202e$x$": outcome.fit.ticks["zincite"],
+            HOSTILE: outcome.found.fit.ticks["corundum"],
+            "_試料\n\u202e$x$": outcome.found.fit.ticks["zincite"],
         },
-        phases=(replace(outcome.fit.phases[0], name=HOSTILE, space_group="<b>"),),
+        phases=(replace(outcome.found.fit.phases[0], name=HOSTILE, space_group="<b>"),),
         violations=("<script>alert(2)</script>",),
     )
-    text = render_report(replace(outcome, fit=renamed))
+    text = render_report(with_found(outcome, fit=renamed))
     page = Page(text)
     assert page.open == []
     assert not {"img", "script", "b"} & set(page.tags)
@@ -156,7 +164,8 @@ def test_every_measured_point_is_drawn(diffraction_html):
 
 
 def test_outcome_without_decisions_fit_or_curve_still_reports():
-    outcome = replace(absorption_outcome(), decisions=(), edge=None, curve=None, summary={})
+    known = with_found(absorption_outcome(), edge=None)
+    outcome = replace(known, decisions=(), curve=None, summary={})
     page = Page(render_report(outcome))
     assert page.tags.count("svg") == 1
     assert "without a decision to stop" in "".join(page.words)
@@ -165,7 +174,7 @@ def test_outcome_without_decisions_fit_or_curve_still_reports():
 def test_pattern_without_a_single_count_still_reports():
     outcome = diffraction_outcome(200)
     dark = replace(outcome.measured, intensity=np.zeros(200))
-    bare = replace(outcome, measured=dark, fit=None, curve=None, trials=())
+    bare = replace(with_found(outcome, fit=None, trials=()), measured=dark, curve=None)
     assert Page(render_report(bare)).tags.count("svg") == 2
 
 

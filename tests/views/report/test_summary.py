@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.outcomes import absorption_outcome, diffraction_outcome
+from support.outcomes import absorption_outcome, diffraction_outcome, with_found
 
 from materialsdock.rendering.numbers import count, duration, fixed
 from materialsdock.views.report import headline, summary_json, with_esd
@@ -94,11 +94,9 @@ def test_absorption_summary_has_the_edge():
 
 def test_what_is_missing_is_null_never_nan():
     bare = replace(
-        diffraction_outcome(300),
+        with_found(diffraction_outcome(300), fit=None, trials=()),
         summary={"points_measured": np.int64(12), "lambda_final": math.nan},
         decisions=(),
-        fit=None,
-        trials=(),
         curve=None,
     )
     summary = summary_json(bare)

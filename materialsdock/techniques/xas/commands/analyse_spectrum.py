@@ -12,9 +12,7 @@ import numpy as np
 from materialsdock.errors import InputError
 from materialsdock.formats import read_measured
 from materialsdock.rendering.numbers import with_esd
-from materialsdock.techniques.xas.checks import checked_edge
 from materialsdock.techniques.xas.commands.learn_prior import named_edge
-from materialsdock.techniques.xas.edge import half_height, nearest_edge
 from materialsdock.techniques.xas.exafs.background import SHORTEST_K, remove_background, wavenumber
 from materialsdock.techniques.xas.exafs.feff import read_path
 from materialsdock.techniques.xas.exafs.shell_problem import ShellProblem
@@ -22,9 +20,11 @@ from materialsdock.techniques.xas.exafs.shell_search import ShellAnswer, search_
 from materialsdock.techniques.xas.mixture.choice import explain
 from materialsdock.techniques.xas.mixture.combination import Curve, combine, normalisations
 from materialsdock.techniques.xas.model import Combination, EdgeFit, Oscillations
-from materialsdock.techniques.xas.normalise import normalise
 from materialsdock.techniques.xas.report.page import write_page
 from materialsdock.techniques.xas.report.sentences import combination_json, mixture_sentences
+from materialsdock.techniques.xas.spectrum.checks import checked_edge
+from materialsdock.techniques.xas.spectrum.edge import half_height, nearest_edge
+from materialsdock.techniques.xas.spectrum.normalise import normalise
 
 SIGNS = {"distance": ("R", "Å"), "amplitude": ("S0²N", ""), "sigma2": ("σ²", "Å²"),
          "e0_shift_ev": ("ΔE0", "eV"), "third": ("C3", "Å³")}  # fmt: skip

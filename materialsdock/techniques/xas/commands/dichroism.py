@@ -13,12 +13,12 @@ from materialsdock.errors import InputError
 from materialsdock.formats import read_measured
 from materialsdock.model import FloatArray
 from materialsdock.rendering.numbers import with_esd
-from materialsdock.techniques.xas.checks import MEDIAN_OF_NORMAL, check_curve
 from materialsdock.techniques.xas.commands.learn_prior import named_edge
 from materialsdock.techniques.xas.dichroism.background import Background, find_background
 from materialsdock.techniques.xas.dichroism.moments import Atom, Moments, magnetic_moments
 from materialsdock.techniques.xas.dichroism.page import write_page
-from materialsdock.techniques.xas.edge import TABULATED_WITHIN_EV
+from materialsdock.techniques.xas.spectrum.checks import MEDIAN_OF_NORMAL, check_curve
+from materialsdock.techniques.xas.spectrum.edge import TABULATED_WITHIN_EV
 
 SAMPLES, SEED = 40, 0
 SIGNS = {"m_orb": "m_orb", "m_spin_eff": "m_spin,eff", "ratio": "m_orb/m_spin,eff"}

@@ -10,9 +10,9 @@ from materialsdock.errors import InputError
 from materialsdock.learning.prior.library import LibraryPrior
 from materialsdock.profile import siteroot
 from materialsdock.profile.config import load
-from materialsdock.techniques.xas.edge import TABLE, Edge
-from materialsdock.techniques.xas.grids import prior_grid
 from materialsdock.techniques.xas.section import PRIOR_ENDING
+from materialsdock.techniques.xas.spectrum.edge import TABLE, Edge
+from materialsdock.techniques.xas.spectrum.grids import prior_grid
 from materialsdock.techniques.xas.standards import read_standards
 
 

@@ -16,7 +16,6 @@ import numpy as np
 
 from materialsdock.errors import InputError
 from materialsdock.model import FloatArray, Parameter
-from materialsdock.techniques.xas.checks import check_curve
 from materialsdock.techniques.xas.dichroism.background import (
     Background,
     Dichroism,
@@ -26,6 +25,7 @@ from materialsdock.techniques.xas.dichroism.background import (
     neighbours,
     sensible_scalings,
 )
+from materialsdock.techniques.xas.spectrum.checks import check_curve
 
 DETECTED = 3.0  # standard deviations
 STEADY, UNSTEADY = 0.1, 0.5  # spread over backgrounds relative to m_spin

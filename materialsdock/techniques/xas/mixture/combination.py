@@ -16,12 +16,12 @@ import numpy as np
 
 from materialsdock.errors import InputError
 from materialsdock.model import FloatArray, Parameter
-from materialsdock.techniques.xas.checks import check_curve, check_element, checked_edge
-from materialsdock.techniques.xas.edge import TABLE, TABULATED_WITHIN_EV
 from materialsdock.techniques.xas.mixture.linear import best_shift, esds, refuse_alike, solve
 from materialsdock.techniques.xas.model import Combination
-from materialsdock.techniques.xas.normalise import FEWEST_POINTS as FEWEST_OF_A_LINE
-from materialsdock.techniques.xas.normalise import Ranges, normalise
+from materialsdock.techniques.xas.spectrum.checks import check_curve, check_element, checked_edge
+from materialsdock.techniques.xas.spectrum.edge import TABLE, TABULATED_WITHIN_EV
+from materialsdock.techniques.xas.spectrum.normalise import FEWEST_POINTS as FEWEST_OF_A_LINE
+from materialsdock.techniques.xas.spectrum.normalise import Ranges, normalise
 
 FIT_EV = (-20.0, 80.0)
 SHIFT_LIMIT_EV = 1.0

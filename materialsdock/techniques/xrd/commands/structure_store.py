@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from materialsdock.techniques.xrd.phases.answer import (
 )
 from materialsdock.techniques.xrd.phases.match import Match
 from materialsdock.techniques.xrd.phases.store import StructureStore
-from materialsdock.techniques.xrd.section import Xrd
+from materialsdock.techniques.xrd.section import section_of
 
 
 @dataclass(frozen=True)
@@ -120,8 +120,7 @@ def tell(number: int, found: Sequence[Match]) -> None:
 def _diffractometer(query: Query, measured: Measured) -> Diffractometer:
     """The profile's, with the radiation of the option, else that of the file."""
     profile = config.load(query.profile, siteroot.activate(None))
-    section = cast(Xrd | None, profile.techniques.get("xrd"))
-    known = Diffractometer() if section is None else section.diffractometer
+    known = section_of(profile).diffractometer if "xrd" in profile.techniques else Diffractometer()
     lines = tuple(query.wavelengths_angstrom) or measured.wavelengths_angstrom
     if not lines:
         return known

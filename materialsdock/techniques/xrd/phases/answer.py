@@ -12,7 +12,6 @@ import gemmi
 
 from materialsdock.errors import InputError, MaterialsDockError
 from materialsdock.model import Sample, Structure
-from materialsdock.protocols import RefinementEngine
 from materialsdock.techniques.xrd.model import Assessment, Diffractometer, Pattern
 from materialsdock.techniques.xrd.phases import hypotheses
 from materialsdock.techniques.xrd.phases.cif_files import Entry
@@ -20,6 +19,7 @@ from materialsdock.techniques.xrd.phases.hypotheses import Hypothesis
 from materialsdock.techniques.xrd.phases.identify import Identification, identify, structures_of
 from materialsdock.techniques.xrd.phases.match import Match
 from materialsdock.techniques.xrd.phases.store import StructureStore
+from materialsdock.techniques.xrd.rietveld.engine import RefinementEngine
 
 Families = Mapping[str, Sequence[Entry]]
 NONE: Literal["no confident match"] = "no confident match"

@@ -10,7 +10,6 @@ from typing import Any
 from materialsdock.errors import InputError, ModelFault
 from materialsdock.model import FloatArray, Structure
 from materialsdock.optimisation.processes import Executor
-from materialsdock.protocols import RefinementEngine
 from materialsdock.techniques.xrd.model import Diffractometer, Fit, Pattern
 from materialsdock.techniques.xrd.phases import hypotheses
 from materialsdock.techniques.xrd.phases.cif_files import Entry
@@ -18,6 +17,7 @@ from materialsdock.techniques.xrd.phases.crystal import strained
 from materialsdock.techniques.xrd.phases.hypotheses import Hypothesis, Judgement
 from materialsdock.techniques.xrd.phases.match import Match, lines_of_its_own, match
 from materialsdock.techniques.xrd.phases.screen import Observed, binned, observe
+from materialsdock.techniques.xrd.rietveld.engine import RefinementEngine
 from materialsdock.techniques.xrd.rietveld.limits import check_pattern
 from materialsdock.techniques.xrd.rietveld.rietx_engine import RietxEngine
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from materialsdock.errors import InputError
-from materialsdock.protocols import RefinementEngine
+from materialsdock.techniques.xrd.rietveld.engine import RefinementEngine
 from materialsdock.techniques.xrd.rietveld.gsas_engine import GsasEngine
 from materialsdock.techniques.xrd.rietveld.rietx_engine import RietxEngine
 

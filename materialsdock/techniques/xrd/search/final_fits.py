@@ -13,8 +13,8 @@ import numpy as np
 from materialsdock.errors import ModelFault
 from materialsdock.model import Structure, Trial
 from materialsdock.optimisation.processes import TrialExecutor
-from materialsdock.protocols import RefinementEngine
 from materialsdock.techniques.xrd.model import Diffractometer, Fit, Pattern, Solution
+from materialsdock.techniques.xrd.rietveld.engine import RefinementEngine
 from materialsdock.techniques.xrd.rietveld.recipe import BACKGROUND_TERMS
 from materialsdock.techniques.xrd.search import heldout
 from materialsdock.techniques.xrd.search.clusters import (

@@ -18,8 +18,8 @@ from materialsdock.model import Structure, Trial
 from materialsdock.optimisation.executors import trial_executor
 from materialsdock.optimisation.processes import TrialExecutor
 from materialsdock.optimisation.storage import opened
-from materialsdock.protocols import RefinementEngine
 from materialsdock.techniques.xrd.model import Assessment, Diffractometer, Fit, Pattern, Solution
+from materialsdock.techniques.xrd.rietveld.engine import RefinementEngine
 from materialsdock.techniques.xrd.rietveld.limits import check_pattern, check_structures
 from materialsdock.techniques.xrd.rietveld.recipe import SearchSpace
 from materialsdock.techniques.xrd.rietveld.rietx_engine import RietxEngine

@@ -9,7 +9,6 @@ from support.xas_samples import DEGENERACY, E0, REFF, exafs, feff_text, made_pat
 
 from materialsdock.errors import InputError
 from materialsdock.formats import read_measured
-from materialsdock.techniques.xas.checks import check_curve, checked_edge
 from materialsdock.techniques.xas.exafs.background import remove_background
 from materialsdock.techniques.xas.exafs.feff import parse_path, read_path
 from materialsdock.techniques.xas.exafs.fourier import (
@@ -23,6 +22,7 @@ from materialsdock.techniques.xas.exafs.fourier import (
     window,
 )
 from materialsdock.techniques.xas.exafs.shell import FourierRange, fit_shell, misfit
+from materialsdock.techniques.xas.spectrum.checks import check_curve, checked_edge
 
 TRUTH = {"amplitude": 5.0, "distance": 2.13, "sigma2": 0.006, "e0_shift_ev": 1.5}
 RANGE = FourierRange((3.0, 13.0), (1.0, 2.4))

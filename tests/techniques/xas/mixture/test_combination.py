@@ -14,10 +14,10 @@ from support.xas_samples import mixture, oxides
 
 from materialsdock.errors import InputError
 from materialsdock.formats import read_measured
-from materialsdock.techniques.xas.edge import locate
 from materialsdock.techniques.xas.mixture.choice import explain, independent
 from materialsdock.techniques.xas.mixture.combination import Curve, combine
-from materialsdock.techniques.xas.simulate import simulate_xanes
+from materialsdock.techniques.xas.spectrum.edge import locate
+from materialsdock.techniques.xas.spectrum.simulate import simulate_xanes
 
 STANDARDS = oxides(step=1.6)
 LIBRARY = SHARED / "xas" / "xasdatalibrary"

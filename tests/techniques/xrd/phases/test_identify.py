@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from support.places import SHARED
-from support.structures import CORUNDUM, FLUORITE, LAB6, YTTRIA, ZINCITE, simulated
+from support.structures import simulated
 
 from materialsdock.errors import InputError
 from materialsdock.formats import read_measured
@@ -20,6 +20,7 @@ from materialsdock.techniques.xrd.phases.powder_lines import spread
 from materialsdock.techniques.xrd.phases.same import likeness
 from materialsdock.techniques.xrd.phases.screen import observe
 from materialsdock.techniques.xrd.phases.store import StructureStore
+from materialsdock.testing.crystals import CORUNDUM, FLUORITE, LAB6, YTTRIA, ZINCITE
 
 INSTRUMENT = Diffractometer()
 KNOWN = (CORUNDUM, ZINCITE, FLUORITE, LAB6, YTTRIA)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import gemmi
 import numpy as np
 import pytest
-from support.structures import ZINCITE
 
 from materialsdock.techniques.xrd.phases.crystal import reduced_formula
 from materialsdock.techniques.xrd.phases.powder_lines import powder_lines
+from materialsdock.testing.crystals import ZINCITE
 
 
 def test_intensities_agree_with_the_sum_over_atoms():

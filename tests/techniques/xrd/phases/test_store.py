@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.structures import CORUNDUM, FLUORITE, HEADER, LAB6, ZINCITE
 
 from materialsdock.cli import app
 from materialsdock.errors import InputError
@@ -25,6 +24,7 @@ from materialsdock.techniques.xrd.phases import cif_files
 from materialsdock.techniques.xrd.phases.crystal import HIGHEST_DENSITY, plain_cif, strained
 from materialsdock.techniques.xrd.phases.powder_lines import lorentz_polarisation, positions
 from materialsdock.techniques.xrd.phases.store import INDEX, StructureStore
+from materialsdock.testing.crystals import CORUNDUM, FLUORITE, HEADER, LAB6, ZINCITE
 
 SITES = "loop_\n_atom_site_label\n_atom_site_type_symbol\n_atom_site_fract_x\n" \
     "_atom_site_fract_y\n_atom_site_fract_z\n"  # fmt: skip

@@ -17,9 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.forward_model import Scene, planted
 from support.places import TESTS
-from support.structures import CORUNDUM
 
 from materialsdock.errors import InputError, ModelFault
 from materialsdock.model import Structure
@@ -27,6 +25,8 @@ from materialsdock.techniques.xrd.model import Diffractometer
 from materialsdock.techniques.xrd.rietveld import rfactors
 from materialsdock.techniques.xrd.rietveld.gsas_engine import CHILD, GsasEngine
 from materialsdock.techniques.xrd.rietveld.limits import envelope
+from materialsdock.testing.crystals import CORUNDUM
+from materialsdock.testing.planted_powder import Scene, planted
 
 STUB = TESTS / "support" / "gsas_stub"
 CU = Diffractometer()

@@ -12,15 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from support.places import SHARED
-from support.structures import CORUNDUM, FLUORITE, LAB6, YTTRIA, ZINCITE, cif, simulated
+from support.structures import simulated
 
 from materialsdock.errors import InputError
 from materialsdock.model import Parameter, Structure
-from materialsdock.protocols import RefinementEngine
 from materialsdock.techniques.xrd.model import Diffractometer, Pattern, PhaseFit
 from materialsdock.techniques.xrd.rietveld import limits, rfactors
+from materialsdock.techniques.xrd.rietveld.engine import RefinementEngine
 from materialsdock.techniques.xrd.rietveld.recipe import STAGE_ORDERS, default_recipe, stages
 from materialsdock.techniques.xrd.rietveld.rietx_engine import RietxEngine
+from materialsdock.testing.crystals import CORUNDUM, FLUORITE, LAB6, YTTRIA, ZINCITE, cif
 
 XRD = SHARED / "xrd"
 EXAMPLES = Path(rietx.__file__).parent / "data" / "examples"

@@ -6,11 +6,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from support.structures import CORUNDUM, FLUORITE, LAB6, ZINCITE, simulated
+from support.structures import simulated
 
 from materialsdock.techniques.xrd.model import Diffractometer, Pattern, PhaseFit
 from materialsdock.techniques.xrd.rietveld.rietx_engine import RietxEngine
 from materialsdock.techniques.xrd.search.detection_limits import limit, traces, weak
+from materialsdock.testing.crystals import CORUNDUM, FLUORITE, LAB6, ZINCITE
 
 CU = Diffractometer()
 SHORT = {"effort": "search", "background_terms": 4, "coordinates": False, "axial": "off"}

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from support.forward_model import Profile, Scene, planted
-from support.structures import FLUORITE, LAB6
 
 from materialsdock.techniques.xrd.model import Diffractometer, Pattern
 from materialsdock.techniques.xrd.rietveld.recipe import PHASE_WIDTHS, SearchSpace, default_recipe
 from materialsdock.techniques.xrd.rietveld.rietx_engine import RietxEngine
 from materialsdock.techniques.xrd.search.search import independent_residuals, objective
+from materialsdock.testing.crystals import FLUORITE, LAB6
+from materialsdock.testing.planted_powder import Profile, Scene, planted
 
 CU = Diffractometer()
 BOTH = (LAB6, FLUORITE)

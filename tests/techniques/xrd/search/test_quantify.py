@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.structures import CORUNDUM, FLUORITE, ZINCITE, simulated
+from support.structures import simulated
 
 from materialsdock.errors import InputError
 from materialsdock.techniques.xrd.model import Diffractometer, PhaseFit
 from materialsdock.techniques.xrd.options import particle_sizes
 from materialsdock.techniques.xrd.rietveld.rietx_engine import RietxEngine
 from materialsdock.techniques.xrd.search.quantify import Standard, of_original, weighed_in
+from materialsdock.testing.crystals import CORUNDUM, FLUORITE, ZINCITE
 
 CU = Diffractometer()
 

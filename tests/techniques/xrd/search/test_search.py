@@ -8,7 +8,7 @@ from dataclasses import replace
 import optuna
 import pytest
 from support.refining import Dice, Here
-from support.structures import FLUORITE, LAB6, Pretender, simulated
+from support.structures import Pretender, simulated
 
 from materialsdock.errors import InputError, ModelFault
 from materialsdock.optimisation.storage import opened
@@ -22,6 +22,7 @@ from materialsdock.techniques.xrd.rietveld.recipe import (
 )
 from materialsdock.techniques.xrd.rietveld.rietx_engine import RietxEngine
 from materialsdock.techniques.xrd.search.search import objective, search
+from materialsdock.testing.crystals import FLUORITE, LAB6
 
 CU = Diffractometer()
 

@@ -8,15 +8,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from support.refining import Here
-from support.structures import CORUNDUM, FLUORITE, ZINCITE, simulated
+from support.structures import simulated
 from support.textured_powder import textured
 
-from materialsdock.model import Job, Sample
-from materialsdock.outcome import Outcome
+from materialsdock.model import Job, Outcome, Sample
+from materialsdock.techniques.xrd.analysis import Found
 from materialsdock.techniques.xrd.model import Diffractometer, Pattern
 from materialsdock.techniques.xrd.search.quantify import Standard
 from materialsdock.techniques.xrd.search.search import search
 from materialsdock.techniques.xrd.search.second_look import findings
+from materialsdock.testing.crystals import CORUNDUM, FLUORITE, ZINCITE
 from materialsdock.views.report import overview, summary_json
 from materialsdock.views.report.page import render_report
 
@@ -37,8 +38,8 @@ def spiked():
     found = search(pattern, structures, CU, trials=1, hold_out=False, executor=Here())
     said = findings(found.fit, found.texture, Standard("corundum", 20.0, 0.1))
     sample = Sample("spiked", "xrd", 0, structures)
-    outcome = Outcome(Job("spiked", sample), (), said, pattern, found.fit, trials=found.trials,
-                      solutions=found.solutions, assessment=found.assessment)  # fmt: skip
+    refined = Found(found.fit, found.trials, found.solutions, found.assessment)
+    outcome = Outcome(Job("spiked", sample), (), said, pattern, refined)
     return found, outcome
 
 

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.refining import Here
-from support.structures import CORUNDUM, FLUORITE, YTTRIA, ZINCITE, cif
 from support.textured_powder import textured
 
 from materialsdock.model import Structure
@@ -18,6 +17,7 @@ from materialsdock.techniques.xrd.search import heldout
 from materialsdock.techniques.xrd.search.final_fits import Refiner
 from materialsdock.techniques.xrd.search.texture import evidence, gain_of_blocks
 from materialsdock.techniques.xrd.search.texture_axes import axes, candidates
+from materialsdock.testing.crystals import CORUNDUM, FLUORITE, YTTRIA, ZINCITE, cif
 
 CU = Diffractometer()
 ORTHORHOMBIC = cif("barite", "P n m a", 62, (8.88, 5.46, 7.16), [("Ba1", "Ba", 0.18, 0.25, 0.16)])

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from support.structures import CORUNDUM, FLUORITE, YTTRIA, ZINCITE, cif, simulated
+from support.structures import simulated
 
 from materialsdock.model import Parameter, Trial
 from materialsdock.techniques.xrd.model import (
@@ -21,6 +21,7 @@ from materialsdock.techniques.xrd.rietveld import contacts
 from materialsdock.techniques.xrd.rietveld.rietx_engine import RietxEngine
 from materialsdock.techniques.xrd.search import clusters, heldout, unexplained
 from materialsdock.techniques.xrd.search.verdict import judge
+from materialsdock.testing.crystals import CORUNDUM, FLUORITE, YTTRIA, ZINCITE, cif
 
 CU = Diffractometer()
 GRID = np.arange(20.0, 80.0, 0.02)

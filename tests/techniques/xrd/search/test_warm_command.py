@@ -8,13 +8,14 @@ from functools import partial
 import numpy as np
 import pytest
 from support.refining import Here
-from support.structures import CORUNDUM, FLUORITE, ZINCITE, simulated
+from support.structures import simulated
 
 from materialsdock.cli import app
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.techniques.xrd import analysis
 from materialsdock.techniques.xrd.model import Fit
 from materialsdock.techniques.xrd.search.search import search
+from materialsdock.testing.crystals import CORUNDUM, FLUORITE, ZINCITE
 
 TRIALS = 12
 WITHIN = 0.005

@@ -9,12 +9,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from support.refining import Dice
-from support.structures import FLUORITE, simulated
+from support.structures import simulated
 
-from materialsdock.campaign import run
+from materialsdock.campaign.analysis import with_analysis
+from materialsdock.knowledge.past_searches import searches
 from materialsdock.ledger.ledger import Ledger
-from materialsdock.model import Job, Sample, Trial
-from materialsdock.outcome import Outcome
+from materialsdock.model import Job, Outcome, Sample, Trial
 from materialsdock.techniques.xrd import analysis
 from materialsdock.techniques.xrd.model import Diffractometer
 from materialsdock.techniques.xrd.rietveld.recipe import SearchSpace
@@ -27,6 +27,7 @@ from materialsdock.techniques.xrd.search.warm_start import (
     remembered,
     same_instrument,
 )
+from materialsdock.testing.crystals import FLUORITE
 
 CU = Diffractometer()
 SPACE = SearchSpace((15.0, 110.0), 0.1)
@@ -174,17 +175,17 @@ def test_what_a_ledger_keeps_of_earlier_jobs_starts_the_next_search(tmp_path):
     ]
     settings = {"diffractometer": dataclasses.asdict(CU)}
     job = Job("a", Sample("fluorite", "xrd", structures=(FLUORITE,)), settings)
-    outcome = Outcome(job, (), {}, pattern, trials=tuple(trials))
+    outcome = Outcome(job, (), {}, pattern, analysis.Found(trials=tuple(trials)))
     with Ledger(tmp_path / "ledger.sqlite") as ledger:
         ledger.add_job(job)
         ledger.add_job(replace(job, job_id="b"))
-        ledger.add_outcome("a", {"rwp": 5.0, **analysis.search_of(outcome)})
-        known = run.searches(ledger)
-    job = analysis.with_analysis(replace(job, job_id="c"), {"trials": 16, "seeds": [0]})
+        ledger.add_outcome("a", {"rwp": 5.0, "search": analysis.remembered(outcome)})
+        known = searches(ledger, "xrd")
+    job = with_analysis(replace(job, job_id="c"), {"trials": 16, "seeds": [0]})
     first, origins = analysis.learned(known, pattern, job)
     assert origins == ("a",)
     assert 1 <= len(first) <= 8
     assert best_of(first, space) < formula(space.default())
     assert analysis.learned((), pattern, job) == ([], ())
-    cold = analysis.with_analysis(job, {"warm_start": False})
+    cold = with_analysis(job, {"warm_start": False})
     assert analysis.learned(known, pattern, cold) == ([], ())
