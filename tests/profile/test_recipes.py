@@ -41,6 +41,10 @@ def test_an_unknown_recipe_is_answered_with_those_there_are():
         ('[measure]\ntechnique = "xas"\nobjective = "peaks"\n', ["objective is not of xas"]),
         (SOUND + "[analysis]\ntrials = 0\nengine = 'x'\n", ["trials = 0", "engine = 'x'"]),
         ("[measure]\n", ["technique"]),
+        (
+            '[measure]\ntechnique = "nmr"\ncount_time_s = 0\n',
+            ["no technique 'nmr' (there is: xrd, xas)", "count_time_s = 0"],
+        ),
         ("measure", ["recipes/r.toml"]),
     ],
 )

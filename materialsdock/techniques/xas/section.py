@@ -22,8 +22,8 @@ class Xas(Measuring):
     limits : of the energy [eV]; regions : (from [eV], to [eV], weight)
     """
 
-    measure: str = Field(default="plans.stubs:measure_point", pattern=DOTTED)
-    visit: str = Field(default="plans.stubs:measure_point", pattern=DOTTED)
+    measure: str = Field(default="plans.measure:measure_point", pattern=DOTTED)
+    visit: str = Field(default="plans.measure:measure_point", pattern=DOTTED)
     count_time_s: float = Field(default=1.0, gt=0)
     resolution_ev: float = Field(default=1.0, gt=0)
     i0_rate_hz: float = Field(default=1e5, gt=0)

@@ -22,8 +22,8 @@ class Xrd(Measuring):
     limits : of 2θ [deg]
     """
 
-    measure: str = Field(default="plans.stubs:measure_segment", pattern=DOTTED)
-    visit: str = Field(default="plans.stubs:measure_step", pattern=DOTTED)
+    measure: str = Field(default="plans.measure:measure_segment", pattern=DOTTED)
+    visit: str = Field(default="plans.measure:measure_step", pattern=DOTTED)
     full_time_s: float = Field(default=1.0, gt=0)
     fwhm_deg: float = Field(default=0.1, gt=0)
     segment_points: int = Field(default=64, ge=8, le=512)
