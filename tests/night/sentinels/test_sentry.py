@@ -19,7 +19,7 @@ from materialsdock.night.sentinels.flags import flags_of
 from materialsdock.night.sentinels.of_sample import sentry_of
 from materialsdock.night.sentinels.sentry import Sentry
 from materialsdock.profile import config, siteroot
-from materialsdock.profile.sections import Conditions as Section
+from materialsdock.profile.sections import ConditionSettings as Section
 from sim_devices.scenes.xas import AbsorptionScene, absorbed
 from sim_devices.scenes.xrd import DiffractionScene, diffracted
 from sim_devices.world import World

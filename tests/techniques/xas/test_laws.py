@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from materialsdock.techniques.xas.simulate import simulate_xanes
 from support.places import ROOT
 
 from materialsdock import technique
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.profile import config
+from materialsdock.techniques.xas.spectrum.simulate import simulate_xanes
 from materialsdock.testing import law_name, outcome_laws, technique_laws
 
 I0_HZ = 1e5
