@@ -73,21 +73,6 @@ def _equal_by_chance(mean: float, times: int) -> float:
     return float((2 * np.pi * mean) ** (-(times - 1) / 2) / np.sqrt(times))
 
 
-def saturated(counts: FloatArray, limit: float, points: int = 3) -> Alarm | None:
-    """Counts at or above the `limit` that the detector can show in one point.
-
-    Flags one; holds the sample when the last `points` are all there.  False alarms: none in
-    100,000 simulated points whose expected counts lie six standard deviations below the limit.
-    """
-    over = counts >= limit
-    if not over.any():
-        return None
-    words = f"{int(over.sum())} of {counts.size} points at the detector's limit of {limit:g} counts"
-    if over.size >= points and over[-points:].all():
-        return Alarm("saturation", "warn", words, "held")
-    return Alarm("saturation", "warn", words, "flag")
-
-
 def intensity_drift(
     rates_hz: FloatArray,
     count_time_s: FloatArray,

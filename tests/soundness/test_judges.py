@@ -45,17 +45,6 @@ def test_false_alarms_of_a_living_detector():
     assert alarms <= 1
 
 
-# saturation
-
-
-def test_saturation_is_flagged_and_three_in_a_row_hold_the_sample():
-    limit = 2.0**20
-    assert judges.saturated(np.array([limit, 10, 10]), limit).action == "flag"
-    assert judges.saturated(np.array([10, limit, limit, limit]), limit).action == "held"
-    mean = limit - 6 * np.sqrt(limit)
-    assert judges.saturated(RNG.poisson(mean, 100_000).astype(float), limit) is None
-
-
 # incident beam
 
 

@@ -21,11 +21,12 @@ from materialsdock.errors import MaterialsDockError
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.model import Job, Observation
 from materialsdock.night.control import audit
-from materialsdock.night.queue.states import STATES, TERMINAL, TRANSITIONS
+from materialsdock.night.queue.states import STATES, TRANSITIONS
 from materialsdock.views.exports.bundle import export_all
 
 SIGMAS = 6.0
-SETTLED = TERMINAL | {"held"}
+ENDED = frozenset(("done", "done_with_warnings", "failed", "cancelled"))
+SETTLED = ENDED | {"held"}
 FEW = 4  # jobs, where a test has no minutes to replay all of them
 
 

@@ -32,11 +32,6 @@ def unusable(name: str, python: Path | None = None) -> str:
     return GsasEngine(python=python).missing() if name == "gsas2" else ""
 
 
-def available(python: Path | None = None) -> tuple[str, ...]:
-    """Names of the engines that can be used here, the default first."""
-    return tuple(name for name in ENGINES if not unusable(name, python))
-
-
 def engine(name: str = DEFAULT, *, python: Path | None = None) -> RefinementEngine:
     """The engine called `name`: "rietx" or "gsas2".
 
