@@ -14,6 +14,7 @@ from typer.exceptions import TyperException
 from materialsdock import technique as techniques
 from materialsdock.cli import night, own_options, refine, serve
 from materialsdock.cli.export import export
+from materialsdock.cli.main import refuse
 from materialsdock.cli.request import MeasureRequest
 from materialsdock.errors import InputError, MaterialsDockError
 from materialsdock.fusion.hybrid.cli import hybrid
@@ -214,19 +215,12 @@ def main() -> None:
         if exit_code := app(standalone_mode=False):  # of a command that has said all itself
             sys.exit(exit_code)
     except MaterialsDockError as error:
-        _refuse(error.as_dict(), str(error), error.exit_code)
+        refuse(error.as_dict(), str(error), error.exit_code)
     except typer.Abort:
-        _refuse({"code": "interrupted", "message": "interrupted"}, "interrupted", 130)
+        refuse({"code": "interrupted", "message": "interrupted"}, "interrupted", 130)
     except TyperException as error:
         if not (said := error.format_message()):  # a group without a command has shown its help
             sys.exit(error.exit_code)
-        _refuse({"code": "usage", "message": said}, said, 2)
+        refuse({"code": "usage", "message": said}, said, 2)
     except KeyboardInterrupt:
-        _refuse({"code": "interrupted", "message": "interrupted"}, "interrupted", 130)
-
-
-def _refuse(envelope: dict[str, str], sentence: str, exit_code: int) -> None:
-    if "--json" in sys.argv:
-        print(json.dumps({"error": envelope}))
-    print(f"materialsdock: {sentence}", file=sys.stderr)
-    sys.exit(exit_code)
+        refuse({"code": "interrupted", "message": "interrupted"}, "interrupted", 130)

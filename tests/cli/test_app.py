@@ -13,7 +13,7 @@ import pytest
 
 from materialsdock.cli import app
 
-COMMAND = (sys.executable, "-c", "from materialsdock.cli.app import main; main()")
+COMMAND = (sys.executable, "-m", "materialsdock")
 
 
 def run(*words, cwd, timeout=150):
