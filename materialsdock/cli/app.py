@@ -15,7 +15,6 @@ from materialsdock import technique as techniques
 from materialsdock.cli import night, own_options, refine, serve
 from materialsdock.cli.export import export
 from materialsdock.cli.main import refuse
-from materialsdock.cli.request import MeasureRequest
 from materialsdock.errors import InputError, MaterialsDockError
 from materialsdock.fusion.hybrid.cli import hybrid
 from materialsdock.fusion.series.cli import series
@@ -95,6 +94,7 @@ def demo(
     """Measure one sample on the simulated beamline, from first count to refined structure."""
     from materialsdock.campaign import demo
     from materialsdock.cli import measure_command
+    from materialsdock.cli.request import MeasureRequest
 
     measured, sample = demo.sample(technique_of(technique) or DEFAULT)
     request = MeasureRequest(
@@ -123,6 +123,7 @@ def measure(
     """Measure a sample autonomously, replaying a measured file on the simulated beamline."""
     from materialsdock.campaign import option_words
     from materialsdock.cli import measure_command
+    from materialsdock.cli.request import MeasureRequest
 
     request = MeasureRequest.of(
         profile=profile,
@@ -203,6 +204,7 @@ def sim_up(
 ) -> None:
     """Run the simulated beamline alone, until Ctrl-C."""
     from materialsdock.cli import measure_command
+    from materialsdock.cli.request import MeasureRequest
 
     measure_command.sim_up(
         MeasureRequest(profile=profile, site=site, speed=speed, seed=seed), port, as_json

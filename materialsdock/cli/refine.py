@@ -9,7 +9,6 @@ import typer
 
 from materialsdock import technique
 from materialsdock.cli import own_options
-from materialsdock.cli.request import MeasureRequest
 from materialsdock.rendering.options import Json, Out, ProfileName, Seed, Site, Trials, Workers
 
 
@@ -34,6 +33,8 @@ def refine(
     from materialsdock.cli import measure_command, refine_command
 
     kinds = _kinds()
+    from materialsdock.cli.request import MeasureRequest
+
     request = MeasureRequest.of(
         kinds=kinds,
         profile=profile,

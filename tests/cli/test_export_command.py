@@ -107,7 +107,7 @@ def test_all_jobs_say_what_was_left_out(data, tmp_path):
         ((None, False, None), InputError, "name either a job or all"),
         (("spectrum", True, None), InputError, "name either a job or all"),
         (("spectrum", False, "docx,json,pdf"), InputError, "no format docx, pdf"),
-        ((None, True, "docx"), InputError, "there is: nexus, xdi, xye"),
+        ((None, True, "docx"), InputError, "there is: nexus, xye, xy, cif, xdi"),
         (("spectrum", False, " , "), InputError, "no format named"),
         (("spectrum", False, "cif"), Refused, "it has: xdi, html, json"),
         (("spectrum", False, "nexus"), Refused, "no readings of I0 and It"),

@@ -18,6 +18,7 @@ from materialsdock.learning.gp import kalman
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.model import Job, Sample
 from materialsdock.profile import config, simulation, siteroot
+from materialsdock.protocols import RunWatch
 from materialsdock.techniques.xrd.job import BY_PASS_ROBUST
 
 MOTION = {"settle_s": 0.1}
@@ -79,7 +80,7 @@ def measure(folder: Path, technique: str) -> None:
         campaign = Campaign.resume("job", ledger)
         prepare.mark_counted(path, job, ledger.observations("job"))
         with simulation.running("sim_devices", site, {0: path}, speed=200, seed=3):
-            watch = run.Watch(stage=lambda words: print(words, flush=True))
+            watch = RunWatch(stage=lambda words: print(words, flush=True))
             run.acquire(campaign, profile, watch)
     print("done", flush=True)
 

@@ -30,7 +30,9 @@ def worker():
     made = Worker.__new__(Worker)
     made.heart, made._step_s = Heart(), 0.0
     motion = SimpleNamespace(velocity=5.0, settle_s=0.1)
-    made.profile = SimpleNamespace(speed=1.0, xrd=SimpleNamespace(motion=motion))
+    made.profile = SimpleNamespace(
+        speed=1.0, section=lambda name: {"xrd": SimpleNamespace(motion=motion)}[name]
+    )
     made.line = SimpleNamespace(say=lambda *_, **__: None)
     made.orders = Orders.__new__(Orders)
     made.orders.sentry = None

@@ -152,9 +152,10 @@ def test_a_technique_without_sentinels_of_its_own_is_watched_by_its_counts(tmp_p
     assert (clean.told, clean.visits, clean.sentry.revisits) == ([], 0, None)
     assert clean.campaign.finished
     dark = Twin(tmp_path, "xrd", 8)
-    full = dark.world.diffraction
+    sample = dark.world.sample(0)
+    full = sample.diffraction
     dead = lambda *of: (0 * full(*of)[0],)  # noqa: E731
-    dark.run(lambda step: setattr(dark.world, "diffraction", dead if step > 4 else full))
+    dark.run(lambda step: setattr(sample, "diffraction", dead if step > 4 else full))
     assert "no counts" in dark.sentry.held()
 
 
@@ -163,30 +164,32 @@ def test_a_technique_without_sentinels_of_its_own_is_watched_by_its_counts(tmp_p
 
 def test_a_first_chamber_that_stands_still_is_seen_within_three_points(tmp_path):
     twin = Twin(tmp_path, "xas", 6)
-    full, frozen = twin.world.absorption, []
+    sample, frozen = twin.world.sample(1), []
+    full = sample.absorption
 
     def stands(*of):
         i0, it = full(*of)
         frozen.append(i0)
         return frozen[0], it
 
-    twin.run(lambda step: setattr(twin.world, "absorption", stands if step > 30 else full))
+    twin.run(lambda step: setattr(sample, "absorption", stands if step > 30 else full))
     assert twin.told == [("alarm", f"exactly {frozen[0]:g} counts at 3 points in a row")]
     assert len(frozen) == 3
     assert twin.sentry.held()
     twin.clock += 1000.0
     twin.count(twin.sentry.next_visit(), "reference")
     assert twin.sentry.held(), "a chamber that still stands proves nothing"
-    twin.world.absorption, twin.clock = full, twin.clock + 1000.0
+    sample.absorption, twin.clock = full, twin.clock + 1000.0
     twin.count(twin.sentry.next_visit(), "reference")
     assert not twin.sentry.held()
 
 
 def test_a_flag_that_was_lost_with_the_daemon_is_told_again(tmp_path):
     twin = Twin(tmp_path, "xas", 4)
-    full = twin.world.absorption
-    weak = lambda *of: full(*of, 0.7)  # noqa: E731
-    twin.run(lambda step: setattr(twin.world, "absorption", weak if step > 30 else full))
+    sample = twin.world.sample(1)
+    full = sample.absorption
+    weak = lambda energy, seconds, _, empty: full(energy, seconds, 0.7, empty)  # noqa: E731
+    twin.run(lambda step: setattr(sample, "absorption", weak if step > 30 else full))
     profile = config.load("sim", siteroot.activate())
     told = []
     heard = (twin.ledger, lambda *said: told.append(said), lambda seconds: None)
