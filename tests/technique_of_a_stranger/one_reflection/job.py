@@ -40,7 +40,7 @@ def job(
     settings = {
         "axis": {**axis, "points": points, "resolution": own.resolution_deg},
         "learner": {"count_time_s": count, **own.motion.model_dump()},
-        "stop": asking.stop_settings(own.stop, stop),
+        "stop": {"maximum_points": full, **asking.stop_settings(own.stop, stop)},
         "full_scan": {"points": full, "seconds": seconds, "full_time_s": count},
         "profile": profile.name,
     }
