@@ -54,4 +54,4 @@ def test_it_keeps_the_laws_of_outcomes(done, law):
 
 def test_it_finds_the_reflection(done):
     found = done.outcome.found
-    assert abs(found.position_deg - 43.32) < 5 * found.position_sd_deg < 0.1
+    assert abs(found.position_deg - 43.32) < 5 * found.position_sd_deg < 0.05

@@ -14,6 +14,7 @@ from materialsdock.ledger.ledger import Ledger
 
 LIMIT_S = 90.0
 KILLED_AFTER = 8  # points
+ASKED = ("--technique", "reflection", "--seed", 4, "--resolution", 0.2)
 
 
 @pytest.fixture(scope="module")
@@ -26,15 +27,10 @@ def out(tmp_path_factory):
     return tmp_path_factory.mktemp("data")
 
 
-def measure(stranger, out, *words):
-    named = ("--technique", "reflection", "--replay", stranger.file, "--out", out)
-    return stranger.run("measure", *named, "--seed", 4, *words)
-
-
 @pytest.fixture(scope="module")
 def measured(stranger, out):
     """What `measure` says of the file."""
-    return measure(stranger, out)
+    return stranger.run("measure", *ASKED, "--replay", stranger.file, "--out", out)
 
 
 def observed(out, job_id):
@@ -71,7 +67,12 @@ def test_a_file_is_measured(measured):
     assert measured["technique"] == "reflection"
     assert measured["points_measured"] < measured["points_full_scan"]
     away = abs(measured["position_deg"] - POSITION_DEG)
-    assert away < 5 * measured["position_sd_deg"] < 0.1
+    assert away < 5 * measured["position_sd_deg"] < 0.05
+
+
+def test_its_option_is_one_of_the_command(measured, out):
+    with Ledger(out / "ledger.sqlite") as ledger:
+        assert ledger.job(measured["job_id"]).settings["axis"]["resolution"] == 0.2
 
 
 def test_its_report_has_its_block_and_its_figure(measured):
@@ -93,9 +94,10 @@ def test_its_files_are_exported(stranger, out, measured, tmp_path):
 
 
 def test_killed_and_resumed_it_is_as_if_never_killed(stranger, out, measured, tmp_path):
-    named = ("--technique", "reflection", "--replay", stranger.file, "--out", tmp_path)
-    words = ("measure", *named, "--seed", 4, "--speed", 20)
-    with stranger.start(*words, stderr=subprocess.PIPE, start_new_session=True) as process:
+    where = ("--replay", stranger.file, "--out", tmp_path)
+    words = ("measure", *ASKED, *where, "--speed", 20)
+    how = {"stderr": subprocess.PIPE, "start_new_session": True}
+    with stranger.start(*words, **how) as process:
         line = next(line for line in process.stderr if line.startswith("job "))
         job_id = line.split()[1]
         until(lambda: len(observed(tmp_path, job_id)) >= KILLED_AFTER, process)

@@ -13,6 +13,7 @@ from materialsdock.protocols import LearningCampaign, RunWatch
 from one_reflection.job import SpectrumLearner
 
 SAMPLES = 200
+FINER = 20  # positions for each of the learner's: a maximum may lie between them
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,16 +50,10 @@ def analyse(
     learner, job = campaign.learner, campaign.job
     assert isinstance(learner, SpectrumLearner)
     grid = learner.axis.grid
-    curves = learner.sample(grid, SAMPLES, job.seed)
-    tops, heights = grid[curves.argmax(axis=1)], curves.max(axis=1)
-    # between two positions of the grid nothing is known
-    coarse = float(np.diff(grid).max()) / np.sqrt(12)
-    found = Found(
-        float(tops.mean()),
-        float(np.hypot(tops.std(), coarse)),
-        float(heights.mean()),
-        float(heights.std()),
-    )
+    fine = np.linspace(grid[0], grid[-1], FINER * (grid.size - 1) + 1)
+    curves = learner.sample(fine, SAMPLES, job.seed)
+    tops, heights = fine[curves.argmax(axis=1)], curves.max(axis=1)
+    found = Found(*(float(f(v)) for v in (tops, heights) for f in (np.mean, np.std)))
     told = np.array(sorted((o.x, o.y, o.sigma) for o in learner.observations)).T
     mean, sd = learner.posterior(grid)
     decisions = tuple(campaign.decisions)
