@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -53,6 +54,7 @@ class Twin:
             },
             seed,
         )
+        self.chambers = partial(absorbed, self.world.sample(1))
         self.clock = 0.0
         self.sentry = Sentry(
             self.campaign, MOTION, OFTEN, lambda *said: self.told.append(said),
@@ -70,7 +72,7 @@ class Twin:
         for x in proposal.x:
             seconds = proposal.count_time_s
             if self.technique == "xas":
-                i0, it = absorbed(self.world.sample(1), x, seconds)
+                i0, it = self.chambers(x, seconds)
                 yield {"mono_energy": x, "i0": i0, "it": it, "count_time_s": seconds}
             else:
                 (counts,) = diffracted(self.world.sample(0), np.array([x]), seconds)
@@ -215,30 +217,30 @@ def test_a_beam_that_fades_is_no_damage():
 
 def test_a_first_chamber_that_stands_still_is_seen_within_three_points(tmp_path):
     twin = Twin(tmp_path, "xas", 6)
-    full, frozen = twin.world.absorption, []
+    full, frozen = twin.chambers, []
 
     def stands(*of):
         i0, it = full(*of)
         frozen.append(i0)
         return frozen[0], it
 
-    twin.run(lambda step: setattr(twin.world, "absorption", stands if step > 30 else full))
+    twin.run(lambda step: setattr(twin, "chambers", stands if step > 30 else full))
     assert twin.told == [("alarm", f"exactly {frozen[0]:g} counts at 3 points in a row")]
     assert len(frozen) == 3
     assert twin.sentry.held()
     twin.clock += 1000.0
     twin.count(twin.sentry.next_visit(), "reference")
     assert twin.sentry.held(), "a chamber that still stands proves nothing"
-    twin.world.absorption, twin.clock = full, twin.clock + 1000.0
+    twin.chambers, twin.clock = full, twin.clock + 1000.0
     twin.count(twin.sentry.next_visit(), "reference")
     assert not twin.sentry.held()
 
 
 def test_a_flag_that_was_lost_with_the_daemon_is_told_again(tmp_path):
     twin = Twin(tmp_path, "xas", 4)
-    full = twin.world.absorption
+    full = twin.chambers
     weak = lambda *of: full(*of, 0.7)  # noqa: E731
-    twin.run(lambda step: setattr(twin.world, "absorption", weak if step > 30 else full))
+    twin.run(lambda step: setattr(twin, "chambers", weak if step > 30 else full))
     profile = config.load("sim", siteroot.activate())
     told = []
     heard = (twin.ledger, lambda *said: told.append(said), lambda seconds: None)
