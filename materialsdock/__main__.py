@@ -1,5 +1,5 @@
 """`python -m materialsdock`: the same as `materialsdock`."""
 
-from materialsdock.cli.app import main
+from materialsdock.cli.main import main
 
 main()

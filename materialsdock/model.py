@@ -251,3 +251,22 @@ class Trial:
     objective: float | None = None
     violations: tuple[str, ...] = ()
     values: Mapping[str, tuple[float, float | None]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """The answer of one job: what was measured, and what its technique found in it.
+
+    summary : the measurement and its analysis in plain numbers and words
+    measured : the merged points; curve : the posterior on the axis; both as the technique's own
+    found : the technique's own answer, a frozen dataclass
+    fused : what other theories or measurements add to it, as plain values by name
+    """
+
+    job: Job
+    decisions: tuple[Decision, ...]
+    summary: Mapping[str, Any]
+    measured: Any
+    found: Any
+    curve: Any = None
+    fused: Mapping[str, Any] = field(default_factory=dict)

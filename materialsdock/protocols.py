@@ -13,11 +13,9 @@ from materialsdock.model import (
     Job,
     Observation,
     Proposal,
-    Structure,
     Trial,
     Verdict,
 )
-from materialsdock.techniques.xrd.model import Diffractometer, Fit, Pattern
 
 Reading = Mapping[str, Any]  # the data of one recorded event, by key
 Stage = Callable[[str], None]  # hears of a stage of the analysis, in words
@@ -37,7 +35,7 @@ def _ignore(_: Any) -> None:
 
 
 @dataclass(frozen=True)
-class Watch:
+class RunWatch:
     """Who wants to hear of progress: stages in words, decisions, trials."""
 
     stage: Callable[[str], None] = _ignore
@@ -106,25 +104,6 @@ class StoppingRule(Protocol):
         """The verdict on all evidence so far."""
 
 
-class RefinementEngine(Protocol):
-    """One Rietveld program behind one call."""
-
-    name: str
-
-    def refine(
-        self,
-        pattern: Pattern,
-        structures: Sequence[Structure],
-        diffractometer: Diffractometer,
-        recipe: Mapping[str, Any],
-    ) -> Fit:
-        """Refine once with one recipe (a point of the search space).
-
-        Raises InputError for data or structures that cannot be refined, ModelFault when the
-        engine fails.
-        """
-
-
 class Measure(Protocol):
     """The seam between engine and plans: a plan that carries out one proposal."""
 
@@ -132,7 +111,7 @@ class Measure(Protocol):
         """Move, expose and save into stream `primary`, atomically."""
 
 
-class Ledger(Protocol):
+class CampaignLedger(Protocol):
     """The only truth: each call is durable when it returns."""
 
     def add_job(self, job: Job) -> None: ...
@@ -158,10 +137,22 @@ class Ledger(Protocol):
     def steering(self, job_id: str) -> tuple[tuple[int, dict[str, Any]], ...]: ...
 
 
-class Campaign(Protocol):
-    """What `plans.adaptive.learn` needs of the one job it carries out."""
+class LearningCampaign(Protocol):
+    """What the plan that carries a job out, and the analysis after it, need of the job."""
 
     job: Job
+
+    @property
+    def learner(self) -> Learner:
+        """What chose the positions, and knows what was measured there."""
+
+    @property
+    def decisions(self) -> Sequence[Decision]:
+        """All decisions so far, by step."""
+
+    @property
+    def evidence(self) -> Evidence:
+        """All that the stopping rule looked at."""
 
     def ask(self) -> Proposal | None:
         """The next proposal (pure: may be called twice for the same step)."""

@@ -42,16 +42,22 @@ class ReadingKeys:
 class Technique:
     """One technique; `Part`s marked "module" are modules that hold the names listed.
 
-    name : as samples, sheets, recipes and profiles say it, e.g. "xrd"
+    name : as samples, sheets, recipes and profiles say it, e.g. xas
     title : as people read it; unit, symbol : of the scanned axis, in data ("deg") and in text ("°")
     keys : what events call position and counts
     counter : role of the device that counts at a single place
 
     section : pydantic class of the profile's section [name] (a profile.sections.Measuring)
-    sheet : module; Columns and RecipeKeys (pydantic classes: columns of a sheet, keys of
-        [measure] of a recipe), contradictions(row), scan_of(plan) -> Scan, applied(plan) -> section
-    options : module; Options (dataclass of command-line options), check(options, measured, sample,
-        profile), changes(options, section) -> changes of the section, structures(options)
+    sheet : module; Columns and RecipeKeys (pydantic classes of optional fields: columns of a
+        sheet, keys of [measure] of a recipe with faults() -> sentences), contradictions(row) ->
+        (columns, reason), located(row, folder) -> columns with absolute files, applied(section,
+        said) -> section with what row or recipe say, scan_of(plan) -> Scan (plan as in
+        profile.columns), structures(row, profile), STRUCTURES_IN (the column of these, or ""),
+        SETTINGS (columns on which its time depends), FACTS (columns that a job keeps)
+    options : module, quick to import; Options (dataclass of command-line options), checks(options,
+        measured, sample, profile, profile's folder) -> callables that refuse, changes(options,
+        profile's folder) -> changes of the section, of_analysis(options) -> changes of [analysis],
+        structures(options), ANEW (options that may change when a job goes on)
     formats : module; read(lines) -> Columns | None, is_mine(columns) -> bool,
         checked(columns, lines) -> Measured
     job : module; scan_of(measured) -> Scan, job(scan, sample, profile, *, stop, seed,
@@ -61,13 +67,26 @@ class Technique:
     scene : module; scene(measured, job, profile) -> arrays, counted(job, observations) -> arrays,
         stand_in(job) -> Measured, replayed(measured, job) -> Measured
     demo : function () -> (Measured, Sample)
-    analysis : module; Found (frozen dataclass, the technique's part of an Outcome), check(job),
-        analyse(campaign, summary, watch, past) -> Outcome, remembered(outcome) -> JSON
-    report : module; drawings(outcome), summary(outcome) -> JSON, lines(outcome) -> text,
-        context(outcome) -> values of the template TEMPLATE (a path, blocks of the page)
-    export : module; FORMATS (name -> Format), nexus(source) -> items of the entry
-    sentinels : module; visits(campaign, motion, share), dead(...), after_sweep(...), stuck(...)
+    analysis : module; Measurement (class of an Outcome's measured and curve), Found (frozen
+        dataclass, an Outcome's found), check(job), analyse(campaign, summary, watch, past) ->
+        Outcome, remembered(outcome) -> JSON for later jobs ({}: nothing), recalled(kept) -> past;
+        where whole files are refined also refine_full(job, measured, watch, past) -> Outcome
+    report : module; drawings(outcome, shared) -> all figures in reading order, the shared ones of
+        every report among them, summary(outcome) -> JSON, lines(outcome) -> lines of text,
+        warnings(outcome) -> sentences, context(outcome) -> values of the template TEMPLATE (a
+        path; it extends "job/page.html" and fills its blocks)
+    export : module; FORMATS (name -> ledger.finished.Format); of the NeXus file missing(source) ->
+        why there is none, entry(source) and sample(source) -> items, curve(measurement) -> group,
+        answer(outcome) -> (what is drawn, items) | None, UNITS (of the axis, of the values)
+    sentinels : module; visits(job, motion, share) -> places that are counted again, or None,
+        dead(recorded, expected), after_sweep(recorded, axis, tolerance), stuck(decisions), each
+        -> Alarm | None; without it those of materialsdock.soundness.ordinary
     cli : function (app) that mounts the technique's own commands; None: it has none
+    refine : module, quick to import, of what can be refined without measuring; Options (a
+        dataclass that `options` takes, too), described(options, sample, profile) -> sample,
+        settings(options, sample, seed) -> changes of the job's analysis, write(outcome, path
+        without ending) -> files by kind; None: nothing can
+    order : among all techniques; lists begin with the lowest, which is the default where one is
     """
 
     name: str
@@ -88,19 +107,20 @@ class Technique:
     analysis: Part
     report: Part
     export: Part
-    sentinels: Part
+    sentinels: Part | None = None
     cli: Part | None = None
+    refine: Part | None = None
+    order: int = 100
 
 
 @cache
 def known() -> Mapping[str, Technique]:
-    """Every installed technique by name, the project's own first.
+    """Every installed technique by name, in their order.
 
     Raises InputError for an entry point that does not give a Technique of its own name.
     """
-    found = importlib.metadata.entry_points(group=GROUP)
-    ours = [point for point in found if point.value.startswith("materialsdock.")]
-    return {point.name: _loaded(point) for point in (*ours, *(p for p in found if p not in ours))}
+    found = [_loaded(point) for point in importlib.metadata.entry_points(group=GROUP)]
+    return {each.name: each for each in sorted(found, key=lambda each: (each.order, each.name))}
 
 
 def named(name: str) -> Technique:

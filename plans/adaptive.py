@@ -10,12 +10,12 @@ import bluesky.plan_stubs as bps
 import bluesky.preprocessors as bpp
 from bluesky.utils import Msg
 
-from materialsdock.protocols import Campaign, Instrument, Measure
+from materialsdock.protocols import Instrument, LearningCampaign, Measure
 from plans.stubs import DecisionReading, meanwhile, record_decision, safe_state, think
 
 
 def learn(
-    campaign: Campaign,
+    campaign: LearningCampaign,
     instrument: Instrument,
     measure: Measure,
     *,
@@ -51,7 +51,7 @@ def learn(
     return (yield from bpp.finalize_wrapper(loop(), partial(safe_state, instrument)))
 
 
-def run_md(campaign: Campaign) -> dict[str, Any]:
+def run_md(campaign: LearningCampaign) -> dict[str, Any]:
     """What the start document says of the job."""
     sample, d_spacing = campaign.job.sample, campaign.job.settings.get("d_spacing_angstrom")
     known = {} if d_spacing is None else {"d_spacing_angstrom": d_spacing}

@@ -20,7 +20,7 @@ from bluesky.utils import FailedStatus, Msg
 from materialsdock.errors import DeviceFault, NoLight, Saturated
 from materialsdock.model import Proposal
 from materialsdock.protocols import Instrument, Measure
-from plans.guards import POLL_S, Gate
+from plans.guards import POLL_S, ExposureGate
 from plans.stubs import set_shutter
 
 T = TypeVar("T")
@@ -59,7 +59,7 @@ class Attempts:
     proof : what is carried out after every hold, before the next exposure
     """
 
-    def __init__(self, gate: Gate) -> None:
+    def __init__(self, gate: ExposureGate) -> None:
         self.gate, self.instrument = gate, gate.instrument
         self.conditions = gate.conditions
         self.proof: Callable[[], Plan[None]] = bps.null

@@ -25,7 +25,7 @@ POLL_S = 0.1  # between looks while holding
 
 
 @dataclass(frozen=True)
-class Conditions:
+class ExposureConditions:
     """The start conditions of an exposure; devices that a profile lacks are not asked.
 
     beam : role, minimum and resume current [mA] of the ring
@@ -51,13 +51,13 @@ class Conditions:
     report: Callable[[str, str], object] = lambda kind, words: None
 
 
-class Gate:
+class ExposureGate:
     """Lets exposures through while all conditions hold, and closes the shutter while not.
 
     opened : whether we want the shutter open; lost_errors : what a lost IOC raises
     """
 
-    def __init__(self, instrument: Instrument, conditions: Conditions) -> None:
+    def __init__(self, instrument: Instrument, conditions: ExposureConditions) -> None:
         self.instrument, self.conditions = instrument, conditions
         self.heart = instrument.devices.get("heartbeat")
         self.lost_errors = getattr(self.heart, "lost_errors", (ConnectionError, TimeoutError))

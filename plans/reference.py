@@ -15,7 +15,7 @@ Plan = Generator[Msg, Any, None]
 STREAM = "reference"
 
 
-class Sentry(Protocol):
+class VisitingSentry(Protocol):
     """Who says when to look again, and where."""
 
     def ended(self) -> None:
@@ -32,7 +32,9 @@ class Visits:
     A visit is attempted like any exposure: it is voided, repeated and paused like one.
     """
 
-    def __init__(self, attempts: Attempts, sentry: Sentry, measure: Callable[..., Plan]) -> None:
+    def __init__(
+        self, attempts: Attempts, sentry: VisitingSentry, measure: Callable[..., Plan]
+    ) -> None:
         self.attempts, self.sentry = attempts, sentry
         self._measure = attempts.of(partial(measure, stream=STREAM), proven=False)
         attempts.proof = self.visits

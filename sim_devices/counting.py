@@ -67,7 +67,7 @@ def _scaler_class() -> type[PVGroup]:
 Scaler = _scaler_class()
 
 
-class SegmentScanner(PVGroup):
+class SegmentScannerRecords(PVGroup):
     """A continuous 2θ scan with a multichannel scaler: start, step, points, dwell, acquire."""
 
     start = pvproperty(value=0.0, name="Start")

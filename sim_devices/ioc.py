@@ -12,8 +12,8 @@ from caproto.asyncio import server as ca_server
 from caproto.server import PVGroup, SubGroup, pvproperty
 
 from sim_devices import counting
-from sim_devices.records import SHORTEST_SLEEP_S, Faults, Shutter, motor
-from sim_devices.safety import DeadMan, Owner, PutLog, circuit_that_logs
+from sim_devices.records import SHORTEST_SLEEP_S, Faults, ShutterRecords, motor
+from sim_devices.safety import DeadManRecords, Owner, PutLog, circuit_that_logs
 from sim_devices.scenes.xrd import diffracted
 from sim_devices.world import Replay, World
 
@@ -45,11 +45,11 @@ class Beamline(PVGroup):
     bragg = SubGroup(motor("deg", 3.0, 85.0, 1.0, 0.05, at=16.0), prefix="bragg")
     sample = SubGroup(motor("", 0.0, 99.0, 1.0, 0.5), prefix="sample")
     scaler = SubGroup(counting.Scaler, prefix="scaler1")
-    segment = SubGroup(counting.SegmentScanner, prefix="seg:")
-    shutter = SubGroup(Shutter, prefix="shutter:")
+    segment = SubGroup(counting.SegmentScannerRecords, prefix="seg:")
+    shutter = SubGroup(ShutterRecords, prefix="shutter:")
     ring = SubGroup(Ring, prefix="ring:")
     faults = SubGroup(Faults, prefix="faults:")
-    dead_man = SubGroup(DeadMan, prefix="deadman:")
+    dead_man = SubGroup(DeadManRecords, prefix="deadman:")
     owner = SubGroup(Owner, prefix="owner:")
     speed = pvproperty(value=1.0, name="speed", precision=3)
     heartbeat = pvproperty(value=0, name="heartbeat", read_only=True)

@@ -128,7 +128,7 @@ def motor(
     return type("Motor", (MotorRecord,), {"axis": axis, "at": at, **facts})
 
 
-class Shutter(PVGroup):
+class ShutterRecords(PVGroup):
     """A photon shutter: commands Open and Close, and a Status of its own (1 = open).
 
     Opens only with `permit` and while the dead-man is not tripped; losing the permit closes it.

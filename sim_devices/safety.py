@@ -18,7 +18,7 @@ DEAD_AFTER_S = 3.0  # wall clock without a new heartbeat
 LOOK_S = 0.05
 
 
-class DeadMan(PVGroup):
+class DeadManRecords(PVGroup):
     """Closes the shutter when the heartbeat `HB` stops; wall clock, whatever the speed.
 
     The first heartbeat arms it.  A later one clears the trip; the shutter stays closed.

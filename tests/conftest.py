@@ -1,6 +1,6 @@
 """One simulated beamline per pytest process, on a port of its own.
 
-`beamline` : the running IOC (materialsdock.profile.simulation.Simulation); position 0 holds five
+`beamline` : the running IOC (profile.simulation.RunningSimulation); position 0 holds five
 diffraction peaks on 1500 steps, position 1 an absorption edge at 7112 eV.
 `RE` : a fresh RunEngine.  `faults("motor_stall", 1)` : switch a fault of the IOC.
 """
@@ -8,7 +8,6 @@ diffraction peaks on 1500 steps, position 1 an absorption edge at 7112 eV.
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
@@ -17,16 +16,49 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 
 import numpy as np
 import pytest
+
+pytest.register_assert_rewrite("materialsdock.testing")
+
 from hypothesis import HealthCheck, settings
+from support import skipped
 from support.made_site import edge_mu
+from support.places import TESTS
 
 from devices import channel_access
 from materialsdock.profile import simulation, siteroot
 
+pytest_plugins = ["support.postgresql"]  # a server for the tests that ask for one
 PEAKS = ((24.0, 900.0), (30.0, 400.0), (37.0, 1500.0), (44.0, 200.0), (47.0, 60.0))
 SPEED = 500.0
-HERE = Path(__file__).parent
+FAULTS = TESTS / "faults"
 SLOW = "MATERIALSDOCK_SLOW"
+# the files that take longest, those that wait for processes between those that calculate
+FIRST = (
+    "night/sentinels/test_sentry_beamline.py",
+    "techniques/xrd/search/test_texture.py",
+    "cli/test_app.py",
+    "night/rehearsal/test_preflight.py",
+    "techniques/xrd/search/test_second_look.py",
+    "plans/test_guards.py",
+    "cli/test_refine_command.py",
+    "views/exports/test_bundle.py",
+    "cli/test_resume.py",
+    "views/test_catalog.py",
+    "learning/test_learner_laws.py",
+    "profiles/test_queueserver.py",
+    "campaign/test_replay.py",
+    "shell/test_session.py",
+    "techniques/xrd/phases/test_identify.py",
+    "optimisation/test_dask_executor.py",
+    "techniques/xas/test_analysis.py",
+    "views/test_catalog_server.py",
+    "learning/stopping/test_certificate.py",
+    "techniques/xrd/search/test_search.py",
+    "night/system/test_systemd_units.py",
+    "techniques/xrd/search/test_detection_limits.py",
+    "plans/test_guards_restart.py",
+    "optimisation/test_storage.py",
+)
 
 # no test fails because the machine is busy
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -38,16 +70,28 @@ os.environ.update(simulation.channel_access(PORT))
 
 
 def pytest_xdist_auto_num_workers(config):
-    """Tests wait for other processes a third of their time."""
-    return len(os.sched_getaffinity(0)) * 3 // 2
+    """Tests wait for other processes: two of ours keep a core at work."""
+    return len(os.sched_getaffinity(0)) * 2
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """What is marked slow has a shorter sibling, which runs always; see tests/faults too."""
+    """Begin with what takes longest, so that at the end nobody waits for one file.
+
+    What is marked slow has a shorter sibling, which runs always; see tests/faults too.
+    """
+    rank = {TESTS / name: place for place, name in enumerate(FIRST)}
+    items.sort(key=lambda item: rank.get(item.path, len(FIRST)))
     for item in items:
-        slow = item.path.parent == HERE and item.get_closest_marker("slow")
+        slow = FAULTS not in item.path.parents and item.get_closest_marker("slow")
         if slow and os.environ.get(SLOW) != "1":
             item.add_marker(pytest.mark.skip(reason=f"takes minutes; set {SLOW}=1"))
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say which optional parts were not tested, and why."""
+    if line := skipped.line(terminalreporter.stats.get("skipped", ())):
+        terminalreporter.write_line(line)
 
 
 def diffraction_rate(two_theta):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,8 +13,8 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from support.places import ROOT
 
-ROOT = Path(__file__).parents[1]
 ROOMS = ("materialsdock", "devices", "plans", "sim_devices")
 SOURCES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 FOREIGN = {
@@ -36,6 +38,13 @@ FOREIGN = {
     "sqlite3": ("materialsdock/ledger/database.py", "materialsdock/techniques/xrd/phases/store.py"),
     "fastapi": "materialsdock/web",
 }
+
+# the ledger's SQL, and what runs it; the store of structures keeps an index of its own
+SQL = re.compile(
+    r"\bSELECT\s|\bINSERT (INTO|OR)\b|\bUPDATE \w+ SET\b|\bDELETE FROM\b"
+    r"|\.execute\(|\bledger\.(rows|insert|keep)\("
+)
+SPEAKS_SQL = ("materialsdock/ledger/", "materialsdock/techniques/xrd/phases/store.py")
 
 
 @cache
@@ -62,6 +71,50 @@ def test_files_stay_small(path):
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             assert node.end_lineno - node.lineno < 60, f"{node.name} is long"
+
+
+def test_only_the_ledger_speaks_sql():
+    for path in SOURCES:
+        name = str(path.relative_to(ROOT))
+        if not name.startswith(SPEAKS_SQL):
+            found = SQL.search(path.read_text())
+            assert found is None, f"{name}: {found and found[0]} belongs into a query of the ledger"
+
+
+def test_processes_are_started_by_names_that_there_are():
+    started = re.compile(r"materialsdock\.night(\.\w+)+")
+    room = "materialsdock.night.processes"
+    names = {f"{room}.{name}" for name in ("worker", "analyst", "librarian", "guard", "daemon")}
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found = started.match(node.value.split()[0]) if node.value.split() else None
+                names |= {found[0]} if found else set()
+    assert f"{room}.simulated_beamline" in names
+    for name in names:
+        assert importlib.util.find_spec(name) is not None, name
+
+
+def words_imported(path: Path) -> set[str]:
+    """Dotted names, each with its module."""
+    words = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            words |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            words |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return words
+
+
+def test_no_test_file_imports_another():
+    for path in sorted((ROOT / "tests").rglob("*.py")):
+        if path.name.startswith("made_by_"):  # by a version of before, in whose checkout it ran
+            continue
+        for word in words_imported(path):
+            room, *rest = word.split(".")
+            assert room != "tests", f"{path.relative_to(ROOT)}: what tests share is in support"
+            is_test = any(part.startswith("test_") for part in (room, *rest))
+            assert not is_test, f"{path.relative_to(ROOT)} imports {word}"
 
 
 def linted(tree: Path) -> subprocess.CompletedProcess[str]:

@@ -19,7 +19,7 @@ from materialsdock.campaign.steering import Steering, Step
 from materialsdock.errors import DeviceFault, LedgerFault, Refused
 from materialsdock.learning.people import FORCED
 from materialsdock.model import Axis, Decision, Evidence, Job, Observation, Proposal, Verdict
-from materialsdock.protocols import Ledger
+from materialsdock.protocols import CampaignLedger
 
 NOT_YET = Verdict(stop=False, reason="nothing measured yet")
 
@@ -43,7 +43,7 @@ class Campaign:
     `steer` may be called from another thread than the rest.
     """
 
-    def __init__(self, job: Job, ledger: Ledger) -> None:
+    def __init__(self, job: Job, ledger: CampaignLedger) -> None:
         self.job = job
         self.learner = build.learner(job)
         self.rule = build.rule(job)
@@ -63,7 +63,7 @@ class Campaign:
         self._ended: Verdict | None = None  # without another decision
 
     @classmethod
-    def resume(cls, job_id: str, ledger: Ledger) -> Campaign:
+    def resume(cls, job_id: str, ledger: CampaignLedger) -> Campaign:
         """Rebuild a campaign from the ledger: every observation is told, every decision kept.
 
         Raises LedgerFault when the replay comes to another proposal than the one recorded.

@@ -47,7 +47,7 @@ def gate_for(
 ) -> Any | None:
     """What every exposure of this job has to pass, where the profile has conditions.
 
-    night : what a daemon adds to them, see plans.guards.Conditions
+    night : what a daemon adds to them, see plans.guards.ExposureConditions
     """
     if profile.conditions is None:
         return None
@@ -68,7 +68,8 @@ def plan_for(
 
     gate : made by `gate_for`, which is the default; sentry : of the night, see plans.reference
     """
-    section, plans = getattr(profile, campaign.job.sample.technique), profile.plans
+    section = profile.section(campaign.job.sample.technique)
+    plans = profile.plans
     measure = resolved(section.measure)
     ready: dict[str, Any] = {}
     gate = gate or gate_for(campaign, instrument, profile)

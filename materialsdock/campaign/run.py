@@ -7,48 +7,30 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
 from materialsdock.campaign import analysis
 from materialsdock.campaign.campaign import Campaign
-from materialsdock.campaign.plan import beam_suspender as beam_suspender
-from materialsdock.campaign.plan import gate_for as gate_for
-from materialsdock.campaign.plan import plan_for as plan_for
-from materialsdock.campaign.plan import run_engine as run_engine
+from materialsdock.campaign.interrupted import Interrupted, interrupted
+from materialsdock.campaign.plan import plan_for, run_engine
 from materialsdock.errors import MaterialsDockError
-from materialsdock.ledger.folder import DataDirectory as DataDirectory
+from materialsdock.knowledge.past_searches import searches
+from materialsdock.ledger.documents import close_torn_runs
+from materialsdock.ledger.folder import DataDirectory
 from materialsdock.ledger.ledger import Ledger
-from materialsdock.ledger.outcomes import packed
-from materialsdock.model import Job
-from materialsdock.outcome import Outcome
+from materialsdock.ledger.outcomes import keep_outcome
+from materialsdock.model import Job, Outcome
 from materialsdock.profile import plans
-from materialsdock.profile.config import Profile, build_instrument, release
-from materialsdock.protocols import Instrument, Watch
-from materialsdock.techniques.xrd.analysis import search_of, with_analysis
-from materialsdock.techniques.xrd.search.warm_start import PastSearch, recalled
-from materialsdock.views.catalog import CatalogFeeder, close_torn_runs, open_catalog
-from materialsdock.views.report import summary_json
+from materialsdock.profile.config import Profile
+from materialsdock.profile.instrument import build_instrument, release
+from materialsdock.protocols import Instrument, RunWatch
+from materialsdock.views.catalog import CatalogFeeder, catalog_of
 
 log = logging.getLogger(__name__)
 CATALOG_DRAIN_S = 60.0
-
-
-class Interrupted(MaterialsDockError):
-    """The operator ended the measurement; what was measured is in the ledger."""
-
-    code, exit_code = "interrupted", 130
-
-
-def interrupted(job_id: str) -> Interrupted:
-    """The error that tells an operator how to go on."""
-    return Interrupted(
-        "stopped by the operator",
-        where=job_id,
-        remedy=f"go on with `materialsdock measure --resume {job_id}`",
-    )
 
 
 class AnalysisOnStop:
@@ -77,7 +59,7 @@ def measure(
     job: Job | str,
     profile: Profile,
     data: DataDirectory,
-    watch: Watch | None = None,
+    watch: RunWatch | None = None,
     analysis_changes: Mapping[str, Any] | None = None,
 ) -> Outcome:
     """Measure and analyse one job; a job id resumes it from the ledger.
@@ -87,27 +69,22 @@ def measure(
     Raises Interrupted after Ctrl-C or SIGTERM, and whatever a device or the analysis raises; the
     shutter is closed and all that was recorded is in the ledger then too.
     """
-    watch = watch or Watch()
+    watch = watch or RunWatch()
     with contextlib.ExitStack() as stack:
         ledger = stack.enter_context(Ledger(data.ledger))
         campaign = _campaign(job, ledger)
-        campaign.job = with_analysis(campaign.job, analysis_changes or {})
+        campaign.job = analysis.with_analysis(campaign.job, analysis_changes or {})
+        past = searches(ledger, campaign.job.sample.technique)
         campaign.listeners.append(watch.decision)
         feeding = stack.enter_context(_catalog_fed_from(ledger, data, profile))
         if not campaign.finished:
-            outcome = _measure(campaign, profile, watch, searches(ledger))
+            outcome = _measure(campaign, profile, watch, past)
         else:
-            outcome = analysis.analyse(campaign, watch.stage, watch.trial, searches(ledger))
+            outcome = analysis.analyse(campaign, watch.stage, watch.trial, past)
         keep_outcome(ledger, outcome)
         watch.stage("filling the catalog")
         feeding()
         return outcome
-
-
-def keep_outcome(ledger: Ledger, outcome: Outcome) -> None:
-    """Keep what the analysis found, whole: every output can be rebuilt from it."""
-    found = {**summary_json(outcome), **search_of(outcome), **packed(outcome)}
-    ledger.add_outcome(outcome.job.job_id, found)
 
 
 def _campaign(job: Job | str, ledger: Ledger) -> Campaign:
@@ -118,17 +95,7 @@ def _campaign(job: Job | str, ledger: Ledger) -> Campaign:
     return Campaign(job, ledger)
 
 
-def searches(ledger: Ledger) -> tuple[PastSearch, ...]:
-    """The refinement searches of earlier jobs."""
-    outcomes = ((job.job_id, ledger.outcome(job.job_id)) for job in ledger.jobs())
-    return tuple(
-        recalled({**o["search"], "origin": job_id}) for job_id, o in outcomes if o and "search" in o
-    )
-
-
-def _measure(
-    campaign: Campaign, profile: Profile, watch: Watch, past: tuple[PastSearch, ...]
-) -> Outcome:
+def _measure(campaign: Campaign, profile: Profile, watch: RunWatch, past: Sequence[Any]) -> Outcome:
     analyst = AnalysisOnStop(partial(analysis.analyse, campaign, watch.stage, watch.trial, past))
     acquire(campaign, profile, watch, analyst)
     if analyst.outcome is None:
@@ -142,7 +109,7 @@ def _measure(
 def acquire(
     campaign: Campaign,
     profile: Profile,
-    watch: Watch,
+    watch: RunWatch,
     *subscribers: Callable[[str, dict[str, Any]], Any],
 ) -> None:
     """Measure until the campaign's rule stops it; the ledger hears of each document first.
@@ -191,13 +158,6 @@ def _signals_abort(engine: Any) -> Iterator[threading.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def catalog_of(profile: Profile, data: DataDirectory) -> contextlib.AbstractContextManager[Any]:
-    """The profile's catalog: embedded in the data folder, or of a Tiled server."""
-    key_file = profile.catalog.api_key_file
-    key = key_file.read_text().strip() if key_file else None
-    return open_catalog(data.catalog, profile.catalog.uri, key)
 
 
 @contextlib.contextmanager

@@ -11,43 +11,32 @@ from typing import Annotated, Any
 import typer
 from typer.exceptions import TyperException
 
-from materialsdock.cli import night, serve
+from materialsdock import technique as techniques
+from materialsdock.cli import night, own_options, refine, serve
 from materialsdock.cli.export import export
-from materialsdock.cli.refine import refine
+from materialsdock.cli.main import refuse
 from materialsdock.errors import InputError, MaterialsDockError
 from materialsdock.fusion.hybrid.cli import hybrid
 from materialsdock.fusion.series.cli import series
 from materialsdock.rendering.options import (
-    Cif,
     CountTime,
-    Elements,
-    Esd,
     Json,
-    Objective,
     Out,
-    Prior,
     ProfileName,
-    Regions,
     Replay,
     Resume,
     Seed,
     Site,
     Speed,
-    Standards,
     Stop,
-    Store,
     TechniqueName,
-    Texture,
     Trials,
-    Wanted,
     Workers,
 )
-from materialsdock.techniques.xas.cli import xas
-from materialsdock.techniques.xrd.cli import store as structures
 
+DEFAULT = next(iter(techniques.known()))  # what the demonstration measures
 # how a job is analysed and shown may change when it goes on; what it measures may not
-ANEW = {"trials", "workers", "store", "elements", "speed"}
-RESUMED_WITH = {"resume", "out", "site", "as_json", *ANEW}
+RESUMED_WITH = {"resume", "out", "site", "as_json", "trials", "workers", "speed"}
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -57,10 +46,9 @@ app = typer.Typer(
 )
 simulator = typer.Typer(no_args_is_help=True, help="The simulated beamline.")
 app.add_typer(simulator, name="sim")
-priors = typer.Typer(no_args_is_help=True, help="Library priors of absorption edges.")
-app.add_typer(priors, name="prior")
-app.add_typer(structures, name="store")
-app.add_typer(xas, name="xas")
+for _technique in techniques.known().values():
+    if _technique.cli is not None:
+        _technique.cli()(app)
 app.add_typer(serve.service, name="service")
 app.add_typer(serve.sheets, name="sheet")
 app.command()(serve.simulate)
@@ -71,10 +59,13 @@ night.mount(app)
 app.command()(export)
 
 
-def technique_of(name: str | None) -> Any:
-    """ "xrd", "xas" or None; InputError for anything else."""
-    if name not in (None, "xrd", "xas"):
-        raise InputError(f"no technique {name!r}", where="--technique", remedy="say xrd or xas")
+def technique_of(name: str | None) -> str | None:
+    """A technique that is installed, or None; InputError for anything else."""
+    known = techniques.known()
+    if name is not None and name not in known:
+        raise InputError(
+            f"no technique {name!r}", where="--technique", remedy=f"say {' or '.join(known)}"
+        )
     return name
 
 
@@ -90,7 +81,7 @@ def words_given(context: typer.Context, besides: Collection[str]) -> list[str]:
 
 @app.command()
 def demo(
-    technique: TechniqueName = "xrd",
+    technique: TechniqueName = DEFAULT,
     out: Out = Path("materialsdock-demo"),
     stop: Stop = [],  # noqa: B006 - typer reads the default, nobody changes it
     trials: Trials = None,
@@ -103,31 +94,21 @@ def demo(
     """Measure one sample on the simulated beamline, from first count to refined structure."""
     from materialsdock.campaign import demo
     from materialsdock.cli import measure_command
+    from materialsdock.cli.request import MeasureRequest
 
-    measured, sample = demo.sample(technique_of(technique) or "xrd")
-    request = measure_command.Request(
+    measured, sample = demo.sample(technique_of(technique) or DEFAULT)
+    request = MeasureRequest(
         site=site, out=out, stop=stop, trials=trials, workers=workers, speed=speed, seed=seed
     )
     measure_command.show(measure_command.replay(request, measured, sample), as_json)
 
 
-@app.command()
 def measure(
     context: typer.Context,
     replay: Replay = None,
-    cif: Cif = [],  # noqa: B006
-    store: Store = None,
-    elements: Elements = None,
-    preferred_orientation: Texture = [],  # noqa: B006
     profile: ProfileName = "sim",
     technique: TechniqueName = None,
     count_time: CountTime = None,
-    objective: Objective = None,
-    wanted: Wanted = [],  # noqa: B006
-    esd: Esd = None,
-    prior: Prior = None,
-    standard: Standards = [],  # noqa: B006
-    region: Regions = [],  # noqa: B006
     resume: Resume = None,
     out: Out = Path("materialsdock-data"),
     stop: Stop = [],  # noqa: B006
@@ -137,12 +118,14 @@ def measure(
     seed: Seed = 0,
     site: Site = None,
     as_json: Json = False,
+    **own: Any,
 ) -> None:
     """Measure a sample autonomously, replaying a measured file on the simulated beamline."""
     from materialsdock.campaign import option_words
     from materialsdock.cli import measure_command
+    from materialsdock.cli.request import MeasureRequest
 
-    request = measure_command.Request(
+    request = MeasureRequest.of(
         profile=profile,
         site=site,
         out=out,
@@ -152,30 +135,23 @@ def measure(
         speed=speed,
         seed=seed,
         count_time_s=count_time,
-        objective=objective,
-        wanted=tuple(wanted),
-        esd=esd,
-        prior=prior,
-        standards=tuple(standard),
-        regions=tuple(region),
-        store=store,
-        elements=elements,
+        **own,
     )
     if (resume is None) == (replay is None):
         raise InputError("name either a file or a job", remedy="use --replay FILE or --resume ID")
     if resume is not None:
-        kept = words_given(context, besides=RESUMED_WITH)
-        option_words.unchangeable(kept)
+        anew = [word for each in techniques.known().values() for word in each.options().ANEW]
+        option_words.unchangeable(words_given(context, besides={*RESUMED_WITH, *anew}))
         measure_command.show(measure_command.resume(request, resume), as_json)
         return
     assert replay is not None
-    measured, sample = measure_command.read_sample(
-        replay, cif, preferred_orientation, technique_of(technique)
-    )
+    measured, sample = measure_command.read_sample(replay, technique_of(technique), request)
     measure_command.show(measure_command.replay(request, measured, sample, replay), as_json)
 
 
-for command in (refine, series, hybrid):
+app.command()(own_options.command(measure, own_options.of_measure(), after="count_time"))
+refine.mount(app)
+for command in (series, hybrid):
     app.command()(command)
 
 
@@ -228,25 +204,11 @@ def sim_up(
 ) -> None:
     """Run the simulated beamline alone, until Ctrl-C."""
     from materialsdock.cli import measure_command
+    from materialsdock.cli.request import MeasureRequest
 
     measure_command.sim_up(
-        measure_command.Request(profile=profile, site=site, speed=speed, seed=seed), port, as_json
+        MeasureRequest(profile=profile, site=site, speed=speed, seed=seed), port, as_json
     )
-
-
-@priors.command("learn")
-def prior_learn(
-    files: Annotated[list[Path], typer.Argument(help="Measured standards of one edge.")],
-    edge: Annotated[str, typer.Option(help="Which edge, e.g. Fe-K.")],
-    out: Annotated[Path | None, typer.Option(help="File to write.")] = None,
-    profile: Annotated[str | None, typer.Option(help="Profile that may name it.")] = None,
-    as_json: Json = False,
-) -> None:
-    """Learn from measured standards what to expect of a spectrum of that edge."""
-    from materialsdock.techniques.xas.commands import learn_prior
-
-    said = learn_prior.learn_prior(files, edge, out, profile)
-    print(json.dumps(said) if as_json else learn_prior.overview(said))
 
 
 def main() -> None:
@@ -255,19 +217,12 @@ def main() -> None:
         if exit_code := app(standalone_mode=False):  # of a command that has said all itself
             sys.exit(exit_code)
     except MaterialsDockError as error:
-        _refuse(error.as_dict(), str(error), error.exit_code)
+        refuse(error.as_dict(), str(error), error.exit_code)
     except typer.Abort:
-        _refuse({"code": "interrupted", "message": "interrupted"}, "interrupted", 130)
+        refuse({"code": "interrupted", "message": "interrupted"}, "interrupted", 130)
     except TyperException as error:
         if not (said := error.format_message()):  # a group without a command has shown its help
             sys.exit(error.exit_code)
-        _refuse({"code": "usage", "message": said}, said, 2)
+        refuse({"code": "usage", "message": said}, said, 2)
     except KeyboardInterrupt:
-        _refuse({"code": "interrupted", "message": "interrupted"}, "interrupted", 130)
-
-
-def _refuse(envelope: dict[str, str], sentence: str, exit_code: int) -> None:
-    if "--json" in sys.argv:
-        print(json.dumps({"error": envelope}))
-    print(f"materialsdock: {sentence}", file=sys.stderr)
-    sys.exit(exit_code)
+        refuse({"code": "interrupted", "message": "interrupted"}, "interrupted", 130)

@@ -5,25 +5,24 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from materialsdock.campaign import build, option_words, prepare
-from materialsdock.campaign.run import DataDirectory
+from materialsdock import technique
+from materialsdock.campaign import analysis, build, option_words, prepare
 from materialsdock.campaign.run import measure as run_measure
 from materialsdock.cli.progress import display
-from materialsdock.cli.request import Request as Request
+from materialsdock.cli.request import MeasureRequest
 from materialsdock.errors import InputError, Refused
 from materialsdock.formats import read_measured
+from materialsdock.ledger.folder import DataDirectory
 from materialsdock.ledger.ledger import Ledger
-from materialsdock.model import Job, Measured, Sample
-from materialsdock.outcome import Outcome
+from materialsdock.model import Job, Measured, Outcome, Sample
 from materialsdock.profile import config
 from materialsdock.profile.simulation import running, save_scene
-from materialsdock.techniques.xrd import analysis
 from materialsdock.views.explain import sentences
 from materialsdock.views.report import overview, summary_json, write_report
 
@@ -39,17 +38,20 @@ class Shown:
     data: DataDirectory = field(repr=False)
 
 
-def read_sample(
-    path: Path, cifs: Sequence[Path], orientations: Sequence[str], technique: str | None
-) -> tuple[Measured, Sample]:
-    """The measured file and the sample it stands for, named after the file."""
-    measured = read_measured(path, technique)
-    structures = option_words.structures(cifs, orientations)
+def read_sample(path: Path, name: str | None, request: MeasureRequest) -> tuple[Measured, Sample]:
+    """The measured file and the sample it stands for, named after the file.
+
+    name : of the technique; None: as the file shows
+    """
+    measured = read_measured(path, name)
+    structures = ()
+    if own := request.own.get(measured.technique):
+        structures = technique.named(measured.technique).options().structures(own)
     return measured, Sample(path.stem, measured.technique, 0, structures)
 
 
 def replay(
-    request: Request, measured: Measured, sample: Sample, source: Path | None = None
+    request: MeasureRequest, measured: Measured, sample: Sample, source: Path | None = None
 ) -> Shown:
     """Measure `sample` on the simulated beamline, which replays `measured`."""
     request.check(measured, sample)
@@ -73,7 +75,7 @@ def replay(
     return _carry_out(job, job, profile, site, data, request)
 
 
-def resume(request: Request, job_id: str) -> Shown:
+def resume(request: MeasureRequest, job_id: str) -> Shown:
     """Go on with a job of the ledger where it stopped.
 
     Sample, structures and what was to be measured are those it began with; how it is analysed may
@@ -90,11 +92,12 @@ def resume(request: Request, job_id: str) -> Shown:
             where=job_id,
             remedy="go on with `materialsdock refine FILE --resume`",
         )
-    request.check_store(job.sample)
+    request = replace(request, profile=job.settings["profile"], seed=job.seed)
+    request.check_resumed(job.sample)
     data = DataDirectory(request.out)
     job = analysis.with_analysis(job, request.of_analysis)
     analysis.check(job)
-    profile, site = replace(request, profile=job.settings["profile"], seed=job.seed).load()
+    profile, site = request.load()
     scene = Path(job.settings["scene"])
     if not scene.is_file():
         raise InputError(f"the scene {scene} is gone", where=job_id, remedy="measure it anew")
@@ -108,7 +111,7 @@ def _carry_out(
     profile: config.Profile,
     site: Path,
     data: DataDirectory,
-    request: Request,
+    request: MeasureRequest,
 ) -> Shown:
     with _beamline(job, profile, site, request), display(job) as watch:
         print(f"job {job.job_id}", file=sys.stderr, flush=True)
@@ -118,7 +121,9 @@ def _carry_out(
 
 
 @contextmanager
-def _beamline(job: Job, profile: config.Profile, site: Path, request: Request) -> Iterator[None]:
+def _beamline(
+    job: Job, profile: config.Profile, site: Path, request: MeasureRequest
+) -> Iterator[None]:
     simulation = profile.simulated_by
     if simulation is None:
         raise Refused(
@@ -168,7 +173,7 @@ def list_jobs(out: Path) -> list[dict[str, Any]]:
         ]
 
 
-def sim_up(request: Request, port: int, as_json: bool) -> None:
+def sim_up(request: MeasureRequest, port: int, as_json: bool) -> None:
     """Serve the simulated beamline with the demonstration's two samples until interrupted."""
     from materialsdock.campaign.demo import scenes
 

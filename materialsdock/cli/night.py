@@ -87,9 +87,12 @@ def stop(out: Out = Data, limit: Limit = 10.0, as_json: Json = False, reason: Re
 
 
 def abort(
-    yes: Yes = False, out: Out = Data, limit: Limit = 10.0, as_json: Json = False,
+    yes: Yes = False,
+    out: Out = Data,
+    limit: Limit = 10.0,
+    as_json: Json = False,
     reason: Reason = "",
-) -> None:  # fmt: skip
+) -> None:
     """End this sample now: shutter closed, motors stopped, the sample held.  Data are kept."""
     from materialsdock.night import people
 
@@ -118,9 +121,13 @@ def release(out: Out = Data, limit: Limit = 10.0, as_json: Json = False) -> None
 
 
 def veto(
-    low: Low, high: High = None, out: Out = Data, limit: Limit = 10.0, as_json: Json = False,
+    low: Low,
+    high: High = None,
+    out: Out = Data,
+    limit: Limit = 10.0,
+    as_json: Json = False,
     reason: Reason = "",
-) -> None:  # fmt: skip
+) -> None:
     """Never measure a position, or an interval, of this sample."""
     where = {"x": low} if high is None else {"low": low, "high": high}
     _asked(out, "veto", {**where, "reason": reason}, limit, as_json)
@@ -128,16 +135,22 @@ def veto(
 
 def force(
     x: Annotated[float, typer.Argument(help="Position (deg or eV).")],
-    out: Out = Data, limit: Limit = 10.0, as_json: Json = False, reason: Reason = "",
-) -> None:  # fmt: skip
+    out: Out = Data,
+    limit: Limit = 10.0,
+    as_json: Json = False,
+    reason: Reason = "",
+) -> None:
     """Measure this position next."""
     _asked(out, "force", {"x": x, "reason": reason}, limit, as_json)
 
 
 def change(
     words: Annotated[list[str], typer.Argument(metavar="KEY=VALUE", help="E.g. threshold=0.02.")],
-    out: Out = Data, limit: Limit = 10.0, as_json: Json = False, reason: Reason = "",
-) -> None:  # fmt: skip
+    out: Out = Data,
+    limit: Limit = 10.0,
+    as_json: Json = False,
+    reason: Reason = "",
+) -> None:
     """Change when this sample stops; the change is recorded with its step."""
     from materialsdock.night import people
 

@@ -11,13 +11,13 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from materialsdock.model import Decision, Job, Trial
-from materialsdock.protocols import Watch
+from materialsdock.protocols import RunWatch
 
 LINE_EVERY_S = 2.0
 
 
 @contextmanager
-def display(job: Job) -> Iterator[Watch]:
+def display(job: Job) -> Iterator[RunWatch]:
     """A Watch that shows stages, measured share of the full scan, λ against its threshold, Rwp."""
     console = Console(stderr=True)
     full = float(job.settings["full_scan"]["seconds"])
@@ -46,7 +46,7 @@ def _measured_note(decision: Decision, full: float) -> str:
     return f"step {decision.step + 1}, {share:.0%} of the full scan's time, {stop}"
 
 
-def _live(progress: Progress, full: float, trials: int) -> Watch:
+def _live(progress: Progress, full: float, trials: int) -> RunWatch:
     task = progress.add_task("starting", total=None, note="")
     best = [float("inf")]
 
@@ -64,10 +64,10 @@ def _live(progress: Progress, full: float, trials: int) -> Watch:
         best[0] = min(best[0], t.rwp if t.rwp is not None else float("inf"))
         progress.update(task, advance=1.0, note=f"best Rwp {best[0]:.2f} %")
 
-    return Watch(stage, decision, trial)
+    return RunWatch(stage, decision, trial)
 
 
-def _plain(full: float, trials: int) -> Watch:
+def _plain(full: float, trials: int) -> RunWatch:
     last, best, ended = [0.0], [float("inf")], [0]
 
     def say(words: str) -> None:
@@ -85,4 +85,4 @@ def _plain(full: float, trials: int) -> Watch:
             last[0] = time.monotonic()
             say(f"  trial {ended[0]} of {trials}: best Rwp {best[0]:.2f} %")
 
-    return Watch(say, decision, trial)
+    return RunWatch(say, decision, trial)

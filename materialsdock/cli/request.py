@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
+from materialsdock import technique
 from materialsdock.campaign import option_words
-from materialsdock.errors import InputError
-from materialsdock.learning.prior import library
+from materialsdock.cli import own_options
 from materialsdock.model import Measured, Sample
 from materialsdock.profile import config, siteroot
-from materialsdock.techniques.xrd.phases.answer import elements_of
+from materialsdock.profile.sections import changed
 
 
 @dataclass(frozen=True)
-class Request:
-    """What the user asked for, apart from the sample; None means: as the profile says."""
+class MeasureRequest:
+    """What the user asked for, apart from the sample; None means: as the profile says.
+
+    own : the options of each technique, by its name
+    """
 
     profile: str = "sim"
     site: Path | None = None
@@ -29,123 +32,79 @@ class Request:
     speed: float | None = None
     seed: int = 0
     count_time_s: float | None = None
-    objective: str | None = None
-    wanted: Sequence[str] = ()
-    esd: float | None = None
-    prior: Path | None = None
-    standards: Sequence[Path] = ()
-    regions: Sequence[str] = ()
-    engine: str | None = None
-    warm_start: bool | None = None
-    store: Path | None = None
-    elements: str | None = None
+    own: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, *, kinds: own_options.Kinds | None = None, **values: Any) -> Self:
+        """The request of a command line: `values` of all options by name.
+
+        kinds : options that the techniques bring; None: those of `measure`
+        """
+        common = {name: values[name] for name in cls.__dataclass_fields__ if name in values}
+        own = own_options.made(own_options.of_measure() if kinds is None else kinds, values)
+        return cls(**{**common, "own": own})
+
+    @property
+    def of_techniques(self) -> dict[str, list[str]]:
+        """The options of each technique that are given."""
+        return {name: list(own_options.words(own).values()) for name, own in self.own.items()}
 
     @property
     def given(self) -> tuple[str, ...]:
-        """The options that say what a job is to do."""
-        words = {
-            "--stop": self.stop,
-            "--count-time": self.count_time_s,
-            "--objective": self.objective,
-            "--wanted": self.wanted,
-            "--esd": self.esd,
-            "--prior": self.prior,
-            "--standards": self.standards,
-            "--region": self.regions,
-        }
-        return tuple(word for word, value in words.items() if value not in (None, (), []))
+        """The options that say what a job is to do, which cannot change when it goes on."""
+        common = {"--stop": self.stop, "--count-time": self.count_time_s}
+        found = [word for word, value in common.items() if value not in (None, (), [])]
+        for name, own in self.own.items():
+            anew = technique.named(name).options().ANEW
+            found += [word for key, word in own_options.words(own).items() if key not in anew]
+        return tuple(dict.fromkeys(found))
 
     def check(self, measured: Measured, sample: Sample) -> None:
         """Refuse, all at once, options that say nothing or nothing of this sample."""
-        words = {
-            "--cif": sample.structures,
-            "--store": self.store,
-            "--elements": self.elements,
-        }
-        of_phases = tuple(word for word, value in words.items() if value)
-        checks: list[Callable[[], object]] = [
-            partial(option_words.fitting, sample.technique, (*of_phases, *self.given)),
+        option_words.together(
+            partial(option_words.fitting, sample.technique, self.of_techniques),
             partial(option_words.stop_options, self.stop),
-            partial(self.check_store, sample),
-        ]
-        if sample.technique == "xas":
-            scan = float(measured.x[0]), float(measured.x[-1])
-            checks.append(partial(option_words.regions, self.regions, scan))
-        xrd = config.load(self.profile, siteroot.activate(self.site)).xrd
-        if xrd is not None:
-            objective = self.objective or xrd.objective
-            checks.append(partial(option_words.aim, objective, self.wanted, self.esd))
-        if self.prior is not None:
-            named = self.prior
-            checks.append(lambda: library.load(self._prior_file(named)))
-        option_words.together(*checks)
+            *self._checks(measured, sample),
+        )
+
+    def check_resumed(self, sample: Sample) -> None:
+        """Refuse what is asked for anew of a job that goes on, where it does not fit."""
+        option_words.together(*self._checks(None, sample))
 
     def load(self) -> tuple[config.Profile, Path]:
         """The profile with the request's changes, and the active site."""
         site = siteroot.activate(self.site)
         profile = config.load(self.profile, site)
         seeded = {**self.of_analysis, "seeds": (self.seed,)}
-        section = config.changed(profile.analysis, seeded)
-        changed = {"analysis": section, **self._goals(profile)}
-        return profile.model_copy(update=changed), site
+        news = {"analysis": changed(profile.analysis, seeded)}
+        return self.applied(profile.model_copy(update=news)), site
 
     @property
     def of_analysis(self) -> dict[str, Any]:
         """The changes that were asked of the profile's section on analysis."""
-        elements = elements_of(self.elements)
-        changes = {
-            "trials": self.trials,
-            "workers": self.workers,
-            "engine": self.engine,
-            "warm_start": self.warm_start,
-            "store": None if self.store is None else str(self.store.resolve()),
-            "elements": None if elements is None else tuple(sorted(elements)),
-        }
-        return {key: value for key, value in changes.items() if value is not None}
+        common = {"trials": self.trials, "workers": self.workers}
+        found = {key: value for key, value in common.items() if value is not None}
+        for name, own in self.own.items():
+            found |= technique.named(name).options().of_analysis(own)
+        return found
 
-    def check_store(self, sample: Sample) -> None:
-        """Refuse a store beside structures, and elements that no store is asked for."""
-        if self.store is not None and sample.structures:
-            raise InputError(
-                "structures are given, so none is sought in the store",
-                where="--store",
-                remedy="leave out --cif, or --store",
-            )
-        if self.elements is None or self.store is not None:
-            return
+    def applied(self, profile: config.Profile) -> config.Profile:
+        """The profile with what the user wants of each technique that it has."""
+        for name, own in self.own.items():
+            if name not in profile.techniques:
+                continue
+            if asked := technique.named(name).options().changes(own, self._folder):
+                profile = profile.with_section(name, changed(profile.section(name), asked))
+        return profile
+
+    @property
+    def _folder(self) -> Path:
+        return siteroot.find(self.site) / "profiles" / self.profile
+
+    def _checks(self, measured: Measured | None, sample: Sample) -> list[Callable[[], object]]:
         profile = config.load(self.profile, siteroot.activate(self.site))
-        if profile.analysis.store is None or sample.structures:
-            raise InputError(
-                "elements say which structures of a store are allowed, and none is searched",
-                where="--elements",
-                remedy="name the store with --store DIR, and no --cif",
-            )
-
-    def _prior_file(self, named: Path) -> Path:
-        folder = siteroot.find(self.site) / "profiles" / self.profile
-        return config.prior_file(named, folder, Path())
-
-    def _goals(self, profile: config.Profile) -> dict[str, Any]:
-        """The technique sections with what the user wants to know instead of the profile's."""
-        # another objective does not keep what the profile wants of its own
-        wanted = self.wanted or (None if self.objective is None else ())
-        goals: dict[str, Any] = {
-            "objective": self.objective,
-            "wanted": wanted,
-            "wanted_esd": self.esd,
-        }
-        sections: dict[str, dict[str, Any]] = {
-            "xrd": goals,
-            "xas": {
-                "standards": tuple(self.standards) or None,
-                "prior": self.prior and self._prior_file(self.prior),
-                "regions": option_words.regions(self.regions) or None,
-            },
-        }
-        found = {}
-        for name, changes in sections.items():
-            section = getattr(profile, name)
-            asked = {key: value for key, value in changes.items() if value is not None}
-            if section is not None and asked:
-                found[name] = config.changed(section, asked)
+        found: list[Callable[[], object]] = []
+        for name, own in self.own.items():
+            part = technique.named(name).options()
+            found += part.checks(own, measured, sample, profile, self._folder)
         return found

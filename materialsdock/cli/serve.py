@@ -24,10 +24,10 @@ def submit(
     as_json: Json = False,
 ) -> None:
     """Queue the samples of a sheet: all of them, or none and a list of what is wrong."""
-    from materialsdock.cli import serve_command
+    from materialsdock.night import people
 
-    said = serve_command.submit(sheet, profile, site, out)
-    print(json.dumps(said) if as_json else serve_command.submitted(said))
+    said = people.submit(sheet, profile, site, out)
+    print(json.dumps(said) if as_json else people.submitted(said))
 
 
 def simulate(

@@ -16,44 +16,12 @@ from materialsdock.night import people
 from materialsdock.night.control import audit, intents
 from materialsdock.night.processes import daemon, simulated_beamline, supervisor
 from materialsdock.night.processes import guard as guarding
-from materialsdock.night.queue import estimate, queue
 from materialsdock.night.status import state
-from materialsdock.night.status.digest import many
 from materialsdock.night.system.systemd_units import unit_files
 from materialsdock.profile import config, siteroot
+from materialsdock.profile.instrument import build_instrument, release
 
 FORMAT = "%(asctime)s %(levelname)s %(message)s"
-
-
-def submit(sheet: Path, profile_name: str, site: Path | None, out: Path) -> dict[str, Any]:
-    """Read, check and queue a sheet; InputError lists every fault and nothing is queued."""
-    from materialsdock.sheets import jobs  # slow to import, and who starts a night is in a hurry
-
-    root = siteroot.activate(site)
-    profile = config.load(profile_name, root)
-    entries = jobs.read_sheet(sheet, profile, root / "profiles" / profile.name)
-    data, who = DataDirectory(out), audit.me()
-    said = ((e, e.model_dump(mode="json", exclude_unset=True)) for e in entries)
-    rows = [(e.sample_id, e.priority, body) for e, body in said]
-    with Ledger(data.ledger) as ledger, ledger.transaction():
-        approved = profile.night.approval != "samples"
-        queue.submit(ledger, rows, approved=approved)
-        queue.set_fact(
-            ledger, estimate.SPEED, profile.speed
-        )  # for the estimate, which knows no profile
-        ids = [e.sample_id for e in entries]
-        audit.record(ledger, who, "submit", {"sheet": sheet.name, "samples": ids})
-        waiting = queue.counts(ledger)
-    return {"submitted": ids, "state": "queued" if approved else "submitted", "queue": waiting}
-
-
-def submitted(said: dict[str, Any]) -> str:
-    """The same in words."""
-    waiting = said["queue"].get("queued", 0)
-    words = f"{many(len(said['submitted']), 'sample')} {said['state']}; {waiting} in the queue"
-    if said["state"] == "submitted":
-        words += "; `materialsdock queue approve ID`, or --all, lets them be measured"
-    return words
 
 
 def _site(profile_name: str, site: Path | None) -> tuple[config.Profile, Path]:
@@ -112,14 +80,14 @@ def safe_state(profile_name: str, site: Path | None, out: Path) -> dict[str, Any
     profile = config.load(profile_name, root)
     _beamline_of(profile, out)
     data = DataDirectory(out)
-    instrument = config.build_instrument(profile)
+    instrument = build_instrument(profile)
     try:
         failed = guarding.safe_state(instrument)
         night, untold = _halted(data)
         if night:  # it may have opened the shutter once more before it heard
             failed = guarding.safe_state(instrument)
     finally:
-        config.release(instrument)
+        release(instrument)
     try:
         with Ledger(data.ledger) as ledger:
             audit.record(ledger, audit.me(), "safe_state", {}, "; ".join(failed) or "done")

@@ -44,8 +44,12 @@ def as_json(found: Preflight, profile: config.Profile) -> dict[str, Any]:
         "profile": profile.name,
         "speed": profile.speed,
         "order": [
-            {"sample_id": e.sample_id, "recipe": (key := key_of(body_of(e))),
-             "p50_s": found.each[key].p50_s, "p90_s": found.each[key].p90_s}
+            {
+                "sample_id": e.sample_id,
+                "recipe": (key := key_of(body_of(e))),
+                "p50_s": found.each[key].p50_s,
+                "p90_s": found.each[key].p90_s,
+            }
             for e in found.order
         ],
         "recipes": {key: {"samples": n, **_recipe(found, key)} for key, n in keys.items()},
@@ -53,7 +57,7 @@ def as_json(found: Preflight, profile: config.Profile) -> dict[str, Any]:
         "p90_s": found.whole.p90_s,
         # on the real instrument
         "forecast": {key: [each.at(1.0) for each in rows] for key, rows in found.forecast.items()},
-    }  # fmt: skip
+    }
 
 
 def _recipe(found: Preflight, key: str) -> dict[str, Any]:
@@ -81,8 +85,9 @@ def words(said: dict[str, Any]) -> str:
         lines.append(f"{key}: {many(recipe['samples'], 'sample')}, {_rehearsal(recipe)}")
         lines += [f"  ended: {reason} ({many(n, 'time')})" for reason, n in recipe["ended"].items()]
         lines += [f"  analysis failed: {fault}" for fault in recipe["analysis_faults"]]
-    at = [time.strftime("%a %H:%M", time.localtime(time.time() + said[k]))
-          for k in ("p50_s", "p90_s")]  # fmt: skip
+    at = [
+        time.strftime("%a %H:%M", time.localtime(time.time() + said[k])) for k in ("p50_s", "p90_s")
+    ]
     lines.append(
         f"done after {span(said['p50_s'])} (P50, {at[0]}) or {span(said['p90_s'])} (P90, {at[1]}), "
         f"if it began now at {said['speed']:g} instrument seconds per second"

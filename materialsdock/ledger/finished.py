@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import json
-import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 
-import materialsdock
-from materialsdock.campaign.observing import events
+from materialsdock.ledger.documents import events
 from materialsdock.ledger.ledger import Ledger, text
 from materialsdock.ledger.outcomes import outcome_of
-from materialsdock.model import Axis, FloatArray, Observation
-from materialsdock.outcome import Outcome
+from materialsdock.ledger.queries import documents_of_job, job_created, rows_as_kept
+from materialsdock.model import Axis, FloatArray, Observation, Outcome
 from materialsdock.protocols import Reading
-from materialsdock.views.report.page import PACKAGES
+from materialsdock.rendering.software import software
 
 WRITERS = ("h5py", "gemmi")
 
@@ -53,7 +50,7 @@ class Provenance:
 
 
 @dataclass(frozen=True, eq=False)
-class Source:
+class FinishedJob:
     """A finished job: its outcome, each observation with its raw reading, and the provenance.
 
     readings : uid of an observation -> data of its event (counts, or i0 and it)
@@ -81,7 +78,16 @@ class Source:
         return np.bincount(np.unique(at, return_inverse=True)[1], values).astype(float)
 
 
-def source_of(ledger: Ledger, job_id: str) -> Source:
+@dataclass(frozen=True)
+class Format:
+    """One kind of file: `made` gives its bytes; `missing` why an outcome has none ("": it has)."""
+
+    suffix: str
+    made: Callable[[FinishedJob], bytes]
+    missing: Callable[[FinishedJob], str] = lambda source: ""
+
+
+def source_of(ledger: Ledger, job_id: str) -> FinishedJob:
     """Read a finished job; what `outcome_of` raises where there is nothing to export."""
     outcome = outcome_of(ledger, job_id)
     observations = ledger.observations(job_id)
@@ -89,53 +95,39 @@ def source_of(ledger: Ledger, job_id: str) -> Source:
     provenance = Provenance(
         job_id,
         outcome.job.seed,
-        _iso(_created(ledger, job_id) if started is None else started),
+        _iso(job_created(ledger, job_id) if started is None else started),
         len(observations),
         len(outcome.decisions),
-        _sha256(ledger, job_id, ("observations", "seq"), ("decisions", "step")),
-        _sha256(ledger, job_id, ("outcomes", "created")),
+        _sha256(rows_as_kept(ledger, job_id, "observations", "decisions")),
+        _sha256(rows_as_kept(ledger, job_id, "outcomes")),
         hashlib.sha256(_canonical(outcome.job.settings)).hexdigest(),
-        software(),
+        software(*WRITERS),
     )
-    return Source(outcome, observations, readings, provenance)
-
-
-def software() -> dict[str, str]:
-    """Versions of this software and of what its results rest on."""
-    found = {"materialsdock": materialsdock.__version__, "Python": platform.python_version()}
-    return found | {name: importlib.metadata.version(name) for name in (*PACKAGES, *WRITERS)}
+    return FinishedJob(outcome, observations, readings, provenance)
 
 
 def _canonical(settings: Mapping[str, Any]) -> bytes:
     return json.dumps(json.loads(text(settings)), sort_keys=True).encode()
 
 
-def _created(ledger: Ledger, job_id: str) -> float:
-    return float(ledger.rows("SELECT created FROM jobs WHERE job_id = ?", job_id)[0][0])
-
-
 def _iso(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
-def _sha256(ledger: Ledger, job_id: str, *tables: tuple[str, str]) -> str:
-    """Over the rows of a job in (table, column to order by)."""
+def _sha256(rows: Iterable[str]) -> str:
+    """Over rows, each followed by a line feed."""
     digest = hashlib.sha256()
-    for table, order in tables:
-        query = f"SELECT body FROM {table} WHERE job_id = ? ORDER BY {order}"
-        for (body,) in ledger.rows(query, job_id):
-            digest.update(f"{body}\n".encode())
+    for row in rows:
+        digest.update(f"{row}\n".encode())
     return digest.hexdigest()
 
 
 def _readings(ledger: Ledger, job_id: str) -> tuple[dict[str, Reading], float | None]:
     """Uid -> reading of stream `primary`, the first of each; and when the first run began."""
-    rows = ledger.rows("SELECT name, body FROM documents WHERE job_id = ? ORDER BY seq", job_id)
     found: dict[str, Reading] = {}
     runs: dict[str, str] = {}
     started: float | None = None
-    for name, body in rows:
-        document = json.loads(body)
+    for name, document in documents_of_job(ledger, job_id):
         if name == "start" and started is None:
             started = float(document["time"])
         elif name == "descriptor" and document["name"] == "primary":

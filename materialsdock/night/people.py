@@ -11,15 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from materialsdock.errors import InputError, LedgerFault, Refused, Unreachable
+from materialsdock.ledger.facts import set_fact
 from materialsdock.ledger.folder import DataDirectory
 from materialsdock.ledger.ledger import Ledger
+from materialsdock.ledger.night_log import Noted, last_seq
 from materialsdock.night.control import audit, intents
-from materialsdock.night.queue import queue
+from materialsdock.night.queue import estimate, queue
 from materialsdock.night.queue.states import TRANSITIONS, Event, State
 from materialsdock.night.status import snapshot as status
 from materialsdock.night.status import state
-from materialsdock.night.status.digest import label, said_of, words_of
+from materialsdock.night.status.digest import label, many, said_of, words_of
 from materialsdock.night.status.snapshot import Status
+from materialsdock.profile import config, siteroot
 
 LIMIT_S = 10.0
 TURN_S = 0.05
@@ -159,6 +162,36 @@ def changes(words: Sequence[str]) -> dict[str, Any]:
 # the queue
 
 
+def submit(sheet: Path, profile_name: str, site: Path | None, out: Path) -> dict[str, Any]:
+    """Read, check and queue a sheet; InputError lists every fault and nothing is queued."""
+    from materialsdock.sheets import jobs  # slow to import, and who starts a night is in a hurry
+
+    root = siteroot.activate(site)
+    profile = config.load(profile_name, root)
+    entries = jobs.read_sheet(sheet, profile, root / "profiles" / profile.name)
+    data, who = DataDirectory(out), audit.me()
+    said = ((e, e.model_dump(mode="json", exclude_unset=True)) for e in entries)
+    rows = [(e.sample_id, e.priority, body) for e, body in said]
+    with Ledger(data.ledger) as ledger, ledger.transaction():
+        approved = profile.night.approval != "samples"
+        queue.submit(ledger, rows, approved=approved)
+        # for the estimate, which knows no profile
+        set_fact(ledger, estimate.SPEED, profile.speed)
+        ids = [e.sample_id for e in entries]
+        audit.record(ledger, who, "submit", {"sheet": sheet.name, "samples": ids})
+        waiting = queue.counts(ledger)
+    return {"submitted": ids, "state": "queued" if approved else "submitted", "queue": waiting}
+
+
+def submitted(said: dict[str, Any]) -> str:
+    """The same in words."""
+    waiting = said["queue"].get("queued", 0)
+    words = f"{many(len(said['submitted']), 'sample')} {said['state']}; {waiting} in the queue"
+    if said["state"] == "submitted":
+        words += "; `materialsdock queue approve ID`, or --all, lets them be measured"
+    return words
+
+
 def change(
     out: Path,
     verb: str,
@@ -270,10 +303,10 @@ def verify(out: Path, head: str | None) -> dict[str, Any]:
 
 def log_lines(
     out: Path, count: int, follow: bool, go_on: Callable[[], bool] = lambda: True
-) -> Iterator[queue.Noted]:
+) -> Iterator[Noted]:
     """The last `count` lines of the night's log, and, when followed, each further one to Ctrl-C."""
     with opened(out) as (_, ledger), contextlib.suppress(KeyboardInterrupt):
-        newest = int(ledger.rows("SELECT COALESCE(MAX(seq), 0) FROM events")[0][0])
+        newest = last_seq(ledger)
         after = max(0, newest - count)
         while go_on():
             lines = queue.log(ledger, after)
@@ -286,7 +319,7 @@ def log_lines(
                 return
 
 
-def log_line(line: queue.Noted) -> str:
+def log_line(line: Noted) -> str:
     """One line of the night's log for a person."""
     at = time.strftime("%m-%d %H:%M:%S", time.localtime(line.at))
     mark = {"info": " ", "warn": "!", "critical": "!!"}[line.severity]

@@ -9,54 +9,57 @@ import difflib
 import re
 import tomllib
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
+from materialsdock import technique
 from materialsdock.errors import InputError
-from materialsdock.profile import config
-from materialsdock.profile.config import Analysis, Profile, Stop
-from materialsdock.profile.sections import Section
+from materialsdock.profile.config import Profile
+from materialsdock.profile.sections import Analysis, Section, Stop, changed, faults, joined
 
 FOLDER = "recipes"
-ANGLES = ("two_theta_start", "two_theta_stop", "two_theta_step")
-ENERGIES = ("below_ev", "above_ev")
-AIM = ("objective", "wanted", "wanted_esd")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
-class Measure(Section):
-    """What is measured: 2θ range and step [deg], or energies [eV] below and above the edge.
+def _known(name: str) -> str:
+    """A technique that is installed; ValueError, which lists those there are, for another."""
+    try:
+        return technique.named(name).name
+    except InputError as fault:
+        raise ValueError(str(fault)) from fault
 
-    count_time_s : per position of a full 2θ scan, or per energy
-    objective, wanted, wanted_esd : as in the profile's [xrd]
+
+class MeasureKeys(Section):
+    """What is measured; every technique adds its own keys, such as the range.
+
+    count_time_s : per position of a full scan
     """
 
-    technique: str
-    two_theta_start: float | None = Field(default=None, ge=-180, le=180)
-    two_theta_stop: float | None = Field(default=None, ge=-180, le=180)
-    two_theta_step: float | None = Field(default=None, gt=0, le=10)
-    below_ev: float | None = Field(default=None, gt=0, le=10_000)
-    above_ev: float | None = Field(default=None, gt=0, le=10_000)
+    technique: Annotated[str, AfterValidator(_known)]
     count_time_s: float | None = Field(default=None, gt=0, le=86_400)
-    objective: Literal["peaks", "profile", "fractions", "parameter"] | None = None
-    wanted: tuple[str, ...] | None = None
-    wanted_esd: float | None = Field(default=None, gt=0)
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:
-        others = ENERGIES if self.technique == "xrd" else (*ANGLES, *AIM)
-        given = self.model_fields_set
-        faults = [f"{key} is not of {self.technique}" for key in others if key in given]
-        for first, last in (ANGLES[:2], ENERGIES):
-            if (first in given) != (last in given):
-                faults.append(f"{first} and {last} come together")
-        start, stop = self.two_theta_start, self.two_theta_stop
-        if start is not None and stop is not None and start >= stop:
-            faults.append(f"two_theta_stop = {stop:g} is not above two_theta_start = {start:g}")
-        if faults:
+        keys = technique.named(self.technique).sheet().RecipeKeys
+        others = [
+            key for key in type(self).model_fields if key not in (*COMMON, *keys.model_fields)
+        ]
+        faults = [
+            f"{key} is not of {self.technique}" for key in others if key in self.model_fields_set
+        ]
+        if faults := [*faults, *keys.faults(self)]:
             raise ValueError("; ".join(faults))
         return self
+
+
+COMMON = tuple(MeasureKeys.model_fields)
+if not TYPE_CHECKING:
+    MeasureKeys = joined(
+        "Measure",
+        MeasureKeys,
+        {n: each.sheet().RecipeKeys for n, each in technique.known().items()},
+    )
 
 
 class Recipe(Section):
@@ -66,7 +69,7 @@ class Recipe(Section):
     """
 
     description: str = ""
-    measure: Measure
+    measure: MeasureKeys
     stop: Stop = Stop()
     analysis: Analysis = Analysis()
 
@@ -94,7 +97,7 @@ def load_recipe(name: str, profile_folder: Path) -> Recipe:
     except OSError as error:
         raise InputError(str(error.strerror), where=str(path), remedy="make it readable") from error
     except ValidationError as error:
-        raise InputError(config.faults(error), where=str(path), remedy="mend these keys") from error
+        raise InputError(faults(error), where=str(path), remedy="mend these keys") from error
 
 
 def stop_changes(recipe: Recipe) -> dict[str, Any]:
@@ -103,7 +106,7 @@ def stop_changes(recipe: Recipe) -> dict[str, Any]:
 
 
 def applied(recipe: Recipe, profile: Profile, profile_folder: Path) -> Profile:
-    """The profile with what the recipe says of analysis and aim.
+    """The profile with what the recipe says of analysis and technique.
 
     Raises InputError where the two together make no sense.
     """
@@ -111,10 +114,9 @@ def applied(recipe: Recipe, profile: Profile, profile_folder: Path) -> Profile:
     if changes.get("store") is not None:
         folder = profile_folder / Path(changes["store"]).expanduser()
         changes["store"] = str(folder.resolve())
-    found = profile.model_copy(update={"analysis": config.changed(profile.analysis, changes)})
-    aim = recipe.measure.model_dump(include=set(AIM), exclude_none=True)
-    if found.xrd is None or not aim:
+    found = profile.model_copy(update={"analysis": changed(profile.analysis, changes)})
+    name, keys = recipe.measure.technique, recipe.measure.model_dump(exclude_none=True)
+    if name not in found.techniques:
         return found
-    # another objective does not keep what the profile wants of its own
-    clean = {"wanted": (), "wanted_esd": None} if "objective" in aim else {}
-    return found.model_copy(update={"xrd": config.changed(found.xrd, {**clean, **aim})})
+    section = technique.named(name).sheet().applied(found.section(name), keys)
+    return found.with_section(name, section)

@@ -1,14 +1,21 @@
-"""Sections of a profile besides its techniques; every section refuses keys it does not know."""
+"""Sections of a profile, and what those of all techniques have in common.
+
+Every section refuses keys that it does not know.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
+from pydantic.fields import FieldInfo
+
+from materialsdock.errors import InputError
 
 DOTTED = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
+SectionT = TypeVar("SectionT", bound="Section")
 
 
 class Section(BaseModel):
@@ -25,7 +32,7 @@ class Device(Section):
     options: Mapping[str, Any] = {}
 
 
-class Simulation(Section):
+class SimulationSettings(Section):
     """How to start the simulated beamline: of a simulated profile, and of rehearsals of any."""
 
     module: str = "sim_devices"
@@ -56,8 +63,8 @@ class Plans(Section):
 
     learn: Dotted = "plans.adaptive:learn"
     attempts: Dotted = "plans.attempts:Attempts"
-    conditions: Dotted = "plans.guards:Conditions"
-    gate: Dotted = "plans.guards:Gate"
+    conditions: Dotted = "plans.guards:ExposureConditions"
+    gate: Dotted = "plans.guards:ExposureGate"
     visits: Dotted = "plans.reference:Visits"
     hold_for_beam: Dotted = "plans.stubs:hold_for_beam"
     set_shutter: Dotted = "plans.stubs:set_shutter"
@@ -75,7 +82,7 @@ class Catalog(Section):
     api_key_file: Path | None = None
 
 
-class Conditions(Section):
+class ConditionSettings(Section):
     """What must hold before every exposure, and how it is won back; see plans.guards.
 
     hold_proof_s : how long all must hold before measuring goes on
@@ -96,11 +103,11 @@ class Conditions(Section):
     reference_share: float = Field(default=0.05, ge=0, le=0.5)
 
     def holding(self) -> dict[str, Any]:
-        """What plans.guards.Conditions takes of it."""
+        """What plans.guards.ExposureConditions takes of it."""
         return self.model_dump(exclude={"i0_tolerance", "reference_share"})
 
 
-class Night(Section):
+class NightSettings(Section):
     """How the queue runs by itself.
 
     approval : whether each proposed point waits for a person; samples : whether each submitted one
@@ -128,3 +135,138 @@ class Night(Section):
     digest_hour: int | None = Field(default=None, ge=0, le=23)
     metrics_port: int = Field(default=0, ge=0, le=65535)
     needs_guard: bool = True
+
+
+class Beam(Section):
+    """Hold while the ring current is below `minimum_ma`; resume above `resume_ma` for `wait_s`."""
+
+    role: str = "ring"
+    minimum_ma: float
+    resume_ma: float
+    wait_s: float = Field(default=0.0, ge=0)
+
+
+class Motion(Section):
+    """Cost of moving, for seconds measured and for choosing: velocity [unit/s], settling [s]."""
+
+    velocity: float = Field(gt=0)
+    settle_s: float = Field(default=0.0, ge=0)
+
+
+class Stop(Section):
+    """When to stop; the vocabulary of learning.stopping.rule_from_settings."""
+
+    mode: Literal["paper", "robust", "target"] = "robust"
+    threshold: float = Field(default=0.05, gt=0, lt=1)
+    minimum_points: int | None = Field(default=None, ge=1)
+    maximum_points: int | None = Field(default=None, ge=1)
+    maximum_seconds: float | None = Field(default=None, gt=0)
+    maximum_count_seconds: float | None = Field(default=None, gt=0)
+    absolute: Literal["sd", "target"] | None = None
+    gap: bool | None = None
+    targets: Mapping[str, float] = {}
+
+
+class Measuring(Section):
+    """The section of one technique: how a proposal is measured, and when to stop.
+
+    measure : plan that carries out a proposal; visit : plan that counts at a single place
+    limits : of the axis [its unit], beyond which no sample of a queue may be measured
+    """
+
+    measure: str = Field(pattern=DOTTED)
+    visit: str = Field(pattern=DOTTED)
+    limits: tuple[float, float] | None = None
+    motion: Motion
+    stop: Stop = Stop()
+
+    def resolved(self, folder: Path) -> Self:
+        """The section with the files that it names taken from `folder`, the profile's."""
+        return self
+
+
+class Analysis(Section):
+    """The refinement search that starts by itself after a measurement.
+
+    executor : processes here, or the Dask cluster at `scheduler_address` ("tcp://host:8786")
+    storage : URL where trials are kept (refinement/storage.py); none: in memory
+    engine : Rietveld program, "rietx" or "gsas2" where it is installed
+    texture : preferred orientation on request only, or also by evidence (refinement/texture.py)
+    warm_start : try first what earlier searches on the instrument found
+    store : folder of structures, searched where a sample comes without any
+    elements : that they may be made of; none: those of the sample's composition, or all
+    energy : ASE calculator "module:Class" of the hybrid analysis, made with energy_arguments
+    """
+
+    engine: Literal["rietx", "gsas2"] = "rietx"
+    trials: int = Field(default=16, ge=1)
+    seeds: tuple[int, ...] = (0,)
+    workers: int = Field(default=2, ge=1)
+    trial_time_limit_s: float = Field(default=60.0, gt=0)
+    executor: Literal["local", "dask"] = "local"
+    scheduler_address: str | None = None
+    storage: str | None = None
+    texture: Literal["request", "evidence"] = "request"
+    warm_start: bool = True
+    store: str | None = None
+    elements: tuple[str, ...] = ()
+    energy: str | None = Field(default=None, pattern=DOTTED)
+    energy_arguments: Mapping[str, Any] = {}
+    energy_trials: int = Field(default=20, ge=1)
+
+    @model_validator(mode="after")
+    def _has_a_scheduler(self) -> Self:
+        if self.executor == "dask" and self.scheduler_address is None:
+            raise ValueError('executor = "dask" needs scheduler_address = "tcp://HOST:8786"')
+        return self
+
+
+def changed(section: SectionT, changes: Mapping[str, Any]) -> SectionT:
+    """The section with `changes`, checked as the file is; InputError names every fault."""
+    try:
+        return type(section).model_validate({**section.model_dump(), **changes})
+    except ValidationError as error:
+        said = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise InputError(said, where="options", remedy="see materialsdock measure --help") from None
+
+
+def faults(error: ValidationError) -> str:
+    """All faults of a pydantic validation in one line each, with key and value."""
+    return "; ".join(
+        f"{'.'.join(map(str, e['loc']))} = {e['input']!r}: {e['msg']}" for e in error.errors()
+    )
+
+
+def joined(
+    name: str,
+    first: type[SectionT],
+    parts: Mapping[str, type[Section]],
+    last: type[Section] | None = None,
+) -> type[SectionT]:
+    """A section with the fields of `first`, of each part, and of `last`.
+
+    parts : by technique; a field that several define alike is one field
+    Raises InputError naming both owners of a field that is defined in two ways.
+    """
+    ends: dict[str, type[Section]] = {"every technique": first, "all techniques": last or first}
+    owners: dict[str, str] = {}
+    known: dict[str, FieldInfo] = {}
+    for owner, part in {**ends, **parts}.items():
+        for field, info in part.model_fields.items():
+            if _meaning(known.setdefault(field, info)) != _meaning(info):
+                raise InputError(
+                    f"{field!r} of {owner} and of {owners[field]} are different things",
+                    where=name,
+                    remedy="give one of them another name",
+                )
+            owners.setdefault(field, owner)
+    bases: dict[Any, None] = dict.fromkeys(
+        (*([last] if last else []), *reversed(list(parts.values())), first)
+    )
+    return create_model(  # type: ignore[call-overload,no-any-return]
+        name, __base__=tuple(bases), __doc__=first.__doc__, __module__=first.__module__
+    )
+
+
+def _meaning(field: FieldInfo) -> tuple[Any, ...]:
+    return field.annotation, field.default, tuple(field.metadata)

@@ -24,7 +24,7 @@ END_LIMIT_S = 5.0
 
 
 @dataclass(frozen=True)
-class Simulation:
+class RunningSimulation:
     """A running simulated beamline: its Channel Access port and process id."""
 
     port: int
@@ -36,6 +36,13 @@ def save_scene(path: Path, *, technique: str, **arrays: Any) -> Path:
     """Write what the simulated beamline shall replay (npz); see sim_devices.world."""
     np.savez(path, technique=technique, **arrays)
     return path
+
+
+def add_to_scene(path: Path, arrays: Mapping[str, Any]) -> None:
+    """Write a scene file anew with `arrays`, in place of those of the same names."""
+    with np.load(path) as stored:
+        known = {key: stored[key] for key in stored.files}
+    np.savez(path, **{**known, **arrays})
 
 
 def free_port() -> int:
@@ -98,7 +105,7 @@ def running(
     port: int = 0,
     folder: Path | None = None,
     put_log: Path | None = None,
-) -> Iterator[Simulation]:
+) -> Iterator[RunningSimulation]:
     """Run `python -m module` until the context ends; it also ends with this process.
 
     scenes : what lies at each sample position; folder : where N.npz, which may come and go while
@@ -125,7 +132,9 @@ def running(
         )
         try:
             _wait_until_ready(child, complaints, " ".join(words))
-            yield Simulation(int(environment["EPICS_CA_SERVER_PORT"]), child.pid, environment)
+            yield RunningSimulation(
+                int(environment["EPICS_CA_SERVER_PORT"]), child.pid, environment
+            )
         finally:
             _end(child)
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+from typing import Any
+
+import numpy as np
 
 MISSING = "—"
 NARROW_SPACE = "\u202f"  # the SI's digit-group separator, unbreakable
@@ -61,3 +64,10 @@ def duration(seconds: float | None) -> str:
         return f"{minutes} min {rest} s"
     hours, minutes = divmod(round(seconds / 60), 60)
     return f"{hours} h {minutes} min"
+
+
+def number(value: Any) -> float | int | None:
+    """A finite plain Python number, or None."""
+    if value is None or not math.isfinite(value):
+        return None
+    return int(value) if isinstance(value, int | np.integer) else float(value)

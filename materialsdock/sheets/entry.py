@@ -4,39 +4,34 @@ from __future__ import annotations
 
 import difflib
 import re
-import unicodedata
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
-import gemmi
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
 from materialsdock import technique
 from materialsdock.errors import InputError
-from materialsdock.profile.sections import Section
-from materialsdock.techniques.xas.edge import TABLE
+from materialsdock.profile.columns import (
+    PARAGRAPH,
+    PATH,
+    Contradiction,
+    Line,
+    OneOfWords,
+    Positive,
+    Text,
+    Whole,
+    no_truth,
+    numbers,
+    words,
+)
+from materialsdock.profile.sections import Section, joined
 
 TECHNIQUES = tuple(technique.known())
-EDGES = tuple(edge.name for edge in TABLE)
-SHELLS = tuple(sorted({name.split()[1] for name in EDGES}))
-ELEMENTS = tuple(dict.fromkeys(name.split()[0] for name in EDGES))
-LINE, PARAGRAPH, PATH = 120, 1000, 500  # longest texts
 MOST_FAULTS = 500
-BETWEEN = ";"  # the members of a list in one cell
 DEVICES = frozenset(
     ("con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10)))
 )
-JOINERS = "\u200c\u200d"  # of letters in some scripts, and of pictures: harmless
-OF_TECHNIQUE: Mapping[str, tuple[str, ...]] = {
-    "xrd": ("two_theta_start", "two_theta_stop", "two_theta_step", "composition", "phases"),
-    "xas": ("element", "edge", "energy_start_ev", "energy_stop_ev", "standards"),
-}
-NUMBERS = (
-    "position", "energy_start_ev", "energy_stop_ev", "two_theta_start", "two_theta_stop",
-    "two_theta_step", "count_time_s", "threshold", "maximum_points", "maximum_minutes", "priority",
-)  # fmt: skip
-RANGES = (("two_theta_start", "two_theta_stop"), ("energy_start_ev", "energy_stop_ev"))
 
 
 @dataclass(frozen=True)
@@ -82,111 +77,37 @@ def refusal(faults: Sequence[Fault], where: str) -> InputError:
     return InputError("\n".join([number, *lines]), where=where, remedy="mend these and try again")
 
 
-def _tidy(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    odd = next((c for c in value if _unspeakable(c)), None)
-    if odd is not None:
-        name = unicodedata.name(odd, "a control or invalid character")
-        raise ValueError(f"holds U+{ord(odd):04X} ({name})")
-    return unicodedata.normalize("NFC", value).strip()
-
-
-def _unspeakable(c: str) -> bool:
-    """Control, direction override, invisible, half a character, or none at all."""
-    kind, code = unicodedata.category(c), ord(c)
-    hidden = kind in ("Cc", "Cs", "Zl", "Zp") or (kind == "Cf" and c not in JOINERS)
-    return hidden or code & 0xFFFE == 0xFFFE or 0xFDD0 <= code <= 0xFDEF
-
-
 def _no_device(value: str) -> str:
     if value.split(".")[0].casefold() in DEVICES or value.endswith("."):
         raise ValueError("cannot be a file name under Windows")
     return value
 
 
-def _no_truth(value: Any) -> Any:
-    if isinstance(value, bool):
-        raise ValueError("is no number")
-    return value
-
-
-def _word(known: Sequence[str], column: str) -> Any:
-    """A validator: one of the known words, in any case, as the table writes it."""
-    by_fold = {word.casefold(): word for word in known}
-
-    def check(value: Any) -> Any:
-        if not isinstance(value, str) or value.casefold() not in by_fold:
-            raise ValueError(f"is none of {', '.join(known)}")
-        return by_fold[value.casefold()]
-
-    KNOWN[column] = known
-    return BeforeValidator(check)
-
-
-def _members(value: Any) -> Any:
-    """A list as text, its members between semicolons."""
-    return [part for part in value.split(BETWEEN) if part.strip()] if type(value) is str else value
-
-
-def _no_separator(value: str) -> str:
-    if BETWEEN in value:
-        raise ValueError(f"holds {BETWEEN!r}, which stands between the members of a list")
-    return value
-
-
-def _real_elements(value: str) -> str:
-    found = re.findall(r"[A-Z][a-z]?", value)
-    left = re.sub(r"[A-Z][a-z]?|[0-9.,;()\[\]+·*\s-]", "", value)
-    wrong = [name for name in found if gemmi.Element(name).atomic_number == 0]
-    if value and (left or wrong or not found):
-        raise ValueError("names no elements such as Fe2O3 or Fe,O" if left or not found
-                         else f"names no element {', '.join(wrong)}")  # fmt: skip
-    return value
-
-
-KNOWN: dict[str, Sequence[str]] = {}
-Text = Annotated[str, BeforeValidator(_tidy)]
-Line = Annotated[Text, Field(max_length=LINE)]
 SampleId = Annotated[
     Text, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"), AfterValidator(_no_device)
 ]
-Position = Annotated[int, BeforeValidator(_no_truth), Field(ge=0, le=100_000)]
-Number = Annotated[float, BeforeValidator(_no_truth), Field(allow_inf_nan=False)]
-Positive = Annotated[Number, Field(gt=0)]
-Angle = Annotated[Number, Field(ge=-180, le=180)]
-Energy = Annotated[Number, Field(gt=0, le=1e6)]
-Whole = Annotated[int, BeforeValidator(_no_truth)]
-File = Annotated[Text, Field(min_length=1, max_length=PATH), AfterValidator(_no_separator)]
-Files = Annotated[tuple[File, ...], BeforeValidator(_members), Field(max_length=50)]
+Position = Annotated[int, BeforeValidator(no_truth), Field(ge=0, le=100_000)]
 
 
-class Columns(Section):
-    """The columns of a sheet, each checked by itself.
-
-    two_theta_* [deg]; energy_*_ev [eV]; count_time_s per position of a full scan or per energy
-    composition : elements, for identification; phases : CIF files, or ids or names of the store
-    threshold, maximum_points, maximum_minutes (of the instrument) : when to stop
-    replay : measured file that a simulated beamline replays
-    Where a field is left out, the recipe says it, and where that is silent, the profile.
-    """
+class First(Section):
+    """The first columns of a sheet: which sample, measured how."""
 
     sample_id: SampleId = "unnamed"
     name: Line = ""
     position: Position = 0
-    technique: Annotated[str, _word(TECHNIQUES, "technique")] | None = None
+    technique: Annotated[str, OneOfWords(TECHNIQUES)] | None = None
     recipe: Annotated[Text, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")] | None = None
-    element: Annotated[str, _word(ELEMENTS, "element")] | None = None
-    edge: Annotated[str, _word(SHELLS, "edge")] | None = None
-    energy_start_ev: Energy | None = None
-    energy_stop_ev: Energy | None = None
-    two_theta_start: Angle | None = None
-    two_theta_stop: Angle | None = None
-    two_theta_step: Annotated[Positive, Field(le=10)] | None = None
+
+
+class Last(Section):
+    """The last columns of a sheet: when to stop, and what people want to know of the sample.
+
+    count_time_s : per position of a full scan
+    threshold, maximum_points, maximum_minutes (of the instrument) : when to stop
+    replay : measured file that a simulated beamline replays
+    """
+
     count_time_s: Annotated[Positive, Field(le=86_400)] | None = None
-    composition: Annotated[Line, AfterValidator(_real_elements)] = ""
-    phases: Files = ()
-    standards: Files = ()
     threshold: Annotated[Positive, Field(lt=1)] | None = None
     maximum_points: Annotated[Whole, Field(ge=1)] | None = None
     maximum_minutes: Positive | None = None
@@ -197,7 +118,22 @@ class Columns(Section):
     replay: Annotated[Text, Field(min_length=1, max_length=PATH)] | None = None
 
 
-class Entry(Columns):
+OF_TECHNIQUE = {name: each.sheet().Columns for name, each in technique.known().items()}
+if TYPE_CHECKING:
+
+    class Columns(First, Last):
+        """The columns of a sheet, each checked by itself; those of the techniques in the middle.
+
+        Where a field is left out, the recipe says it, and where that is silent, the profile.
+        """
+
+else:
+    Columns = joined("Columns", First, OF_TECHNIQUE, Last)
+KNOWN = words(Columns)
+NUMBERS = numbers(Columns)
+
+
+class SheetEntry(Columns):
     """One sample to measure; its fields agree with each other.  See `Columns`."""
 
     sample_id: SampleId
@@ -217,51 +153,35 @@ class Entry(Columns):
 
 def contradictions(row: Columns, faulty: Collection[str]) -> list[tuple[str, str]]:
     """Columns that do not go together, and why; what needs a `faulty` column is not judged."""
-    found = [*_technique_faults(row), *_edge_faults(row), *_range_faults(row)]
+    found = [*_technique_faults(row)]
+    for each in technique.known().values():
+        found += each.sheet().contradictions(row)
     return [(names[0], reason) for names, reason in found if not set(names) & set(faulty)]
 
 
-def _technique_faults(row: Columns) -> Iterator[tuple[tuple[str, ...], str]]:
+def _technique_faults(row: Columns) -> Iterator[Contradiction]:
     if row.technique is None and row.recipe is None:
         yield ("technique", "recipe"), f"is missing: {' or '.join(TECHNIQUES)}, or name a recipe"
+    if row.technique is None:
+        return
+    own = OF_TECHNIQUE[row.technique].model_fields
     for name, columns in OF_TECHNIQUE.items():
-        if row.technique in (None, name):
-            continue
-        for column in columns:
-            if getattr(row, column) not in (None, (), ""):
+        for column in columns.model_fields:
+            if column not in own and getattr(row, column) not in (None, (), ""):
                 yield (column, "technique"), f"is of {name}, the technique is {row.technique}"
-
-
-def _edge_faults(row: Columns) -> Iterator[tuple[tuple[str, ...], str]]:
-    if (row.element is None) != (row.edge is None):
-        absent = "element" if row.element is None else "edge"
-        yield (absent, "element", "edge"), "is missing: element and edge come together"
-    elif row.element is not None and f"{row.element} {row.edge}" not in EDGES:
-        have = [name.split()[1] for name in EDGES if name.split()[0] == row.element]
-        yield ("edge", "element"), f"of {row.element} is not tabulated; there is {', '.join(have)}"
-
-
-def _range_faults(row: Columns) -> Iterator[tuple[tuple[str, ...], str]]:
-    for first, last in RANGES:
-        start, stop = getattr(row, first), getattr(row, last)
-        if (start is None) != (stop is None):
-            absent = first if start is None else last
-            yield (absent, first, last), "is missing: start and stop come together"
-        elif start is not None and start >= stop:
-            yield (last, first), f"is not above {first} = {start:g}"
 
 
 def entry_of(raw: Mapping[str, Any], place: str) -> tuple[Columns, list[Fault]]:
     """The entry that a row's filled cells make; where they make none, what is sound, and faults."""
     try:
-        return Entry.model_validate(raw), []
+        return SheetEntry.model_validate(raw), []
     except ValidationError as error:
         faults = [_fault(found, raw, place) for found in error.errors() if found["loc"]]
     bad = {fault.column for fault in faults}
     rest = Columns.model_validate({key: raw[key] for key in raw if key not in bad})
     for column, reason in contradictions(rest, bad):
         faults.append(Fault(place, column, raw.get(column), reason))
-    order = [*Entry.model_fields, *raw]
+    order = [*SheetEntry.model_fields, *raw]
     return rest, sorted(faults, key=lambda fault: order.index(fault.column))
 
 
@@ -269,7 +189,7 @@ def _fault(found: Any, raw: Mapping[str, Any], place: str) -> Fault:
     column = str(found["loc"][0])
     value, kind = raw.get(column), found["type"]
     if kind == "extra_forbidden":
-        return Fault(place, column, None, "is no column", tuple(Entry.model_fields))
+        return Fault(place, column, None, "is no column", tuple(SheetEntry.model_fields))
     if kind == "missing":
         return Fault(place, column, None, "is missing")
     if kind == "string_pattern_mismatch":

@@ -9,69 +9,26 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from materialsdock.campaign import build, prepare
-from materialsdock.errors import InputError, MaterialsDockError
-from materialsdock.formats import scans
-from materialsdock.model import Axis, Job, Sample, Scan, Structure
+from materialsdock import technique
+from materialsdock.campaign import analysis, build, prepare
+from materialsdock.errors import MaterialsDockError
+from materialsdock.model import Job, Sample, Scan
 from materialsdock.profile.config import Profile
 from materialsdock.sheets import planning, sheet_files
-from materialsdock.sheets.entry import Entry, Fault, refusal
-from materialsdock.sheets.sheet_files import is_file
-from materialsdock.techniques.xrd import analysis
-from materialsdock.techniques.xrd.phases.answer import existing_store
-from materialsdock.techniques.xrd.phases.cif_files import content
-from materialsdock.techniques.xrd.rietveld.limits import check_structures
+from materialsdock.sheets.entry import Fault, SheetEntry, refusal
+
+FACTS = ("sample_id", "owner", "hazard", "comment")  # columns that a job keeps as they are
 
 
-def phases_of(entry: Entry, profile: Profile) -> tuple[Structure, ...]:
-    """The phases that an entry names, from CIF files and from the profile's store.
-
-    Raises InputError naming every one that cannot be had or is no crystal.
-    """
-    found, faults = [], []
-    for name in entry.phases:
-        try:
-            found.append(_phase(name, profile))
-        except InputError as fault:
-            faults.append(str(fault))
-    if faults:
-        raise InputError("; ".join(faults))
-    if found:
-        check_structures(found)
-    return tuple(found)
-
-
-def _phase(name: str, profile: Profile) -> Structure:
-    if is_file(name):
-        content(Path(name))  # bounds it before it is read as text
-        return prepare.read_structure(Path(name))
-    if profile.analysis.store is None:
-        raise InputError(
-            f"{name!r} is no CIF file, and the profile has no store of structures",
-            remedy="name a .cif file, or a store under [analysis]",
-        )
-    folder = Path(profile.analysis.store)
-    known = existing_store(folder).entries(aliases=True)
-    matching = [each for each in known if name in (each.entry_id, each.name)]
-    if len(matching) != 1:
-        ids = ", ".join(each.entry_id for each in matching[:5])
-        raise InputError(
-            f"{name!r} names {len(matching)} structures of the store",
-            where=str(folder),
-            remedy=f"give one of the ids {ids}" if ids else "see `materialsdock store list`",
-        )
-    return matching[0].structure()
-
-
-def job_of(entry: Entry, profile: Profile, profile_folder: Path, seed: int = 0) -> Job:
+def job_of(entry: SheetEntry, profile: Profile, profile_folder: Path, seed: int = 0) -> Job:
     """The job that measures and analyses an entry.
 
     Raises InputError when recipe, files or ranges of the entry do not make one.
     """
     plan = planning.planned(entry, profile, profile_folder)
-    facts = ("sample_id", "composition", "owner", "hazard", "comment")
-    metadata = {key: value for key in facts if (value := getattr(entry, key))}
-    structures = phases_of(entry, plan.profile)
+    sheet = technique.named(plan.technique).sheet()
+    metadata = {key: value for key in (*FACTS, *sheet.FACTS) if (value := getattr(entry, key))}
+    structures = sheet.structures(entry, plan.profile)
     sample = Sample(entry.known_as, plan.technique, entry.position, structures, metadata)
     count_time_s = plan.said("count_time_s")
     job = prepare.job_for(
@@ -88,7 +45,7 @@ def job_of(entry: Entry, profile: Profile, profile_folder: Path, seed: int = 0) 
     return replace(job, settings={**job.settings, **more})
 
 
-def scene_of(entry: Entry, job: Job, profile: Profile) -> dict[str, Any] | None:
+def scene_of(entry: SheetEntry, job: Job, profile: Profile) -> dict[str, Any] | None:
     """What the simulated beamline replays for an entry; None where nothing lies there.
 
     Raises InputError for a file that is no longer the one that the job began with.
@@ -96,28 +53,18 @@ def scene_of(entry: Entry, job: Job, profile: Profile) -> dict[str, Any] | None:
     if entry.replay is None or profile.simulated_by is None:
         return None
     measured = planning.read(entry.replay, job.sample.technique)
-    grid = Axis.of(job.settings["axis"]).grid
-    if job.sample.technique == "xrd":
-        measured = scans.cut(measured, float(grid[0]), float(grid[-1]))
-        if measured.x.size != grid.size:
-            raise InputError(
-                f"holds {measured.x.size} steps where the job began with {grid.size}",
-                where=entry.replay,
-                remedy="put the old file back, or measure anew",
-            )
-    found = prepare.scene(measured, job, profile)
-    if measured.count_time_s is not None and job.sample.technique == "xrd":
-        found["count_time_s"] = measured.count_time_s  # the job may count for another time
+    part = technique.named(job.sample.technique).scene()
+    found: dict[str, Any] = part.scene(part.replayed(measured, job), job, profile)
     return found
 
 
-def faults(entries: Sequence[Entry], profile: Profile, profile_folder: Path) -> list[Fault]:
+def faults(entries: Sequence[SheetEntry], profile: Profile, profile_folder: Path) -> list[Fault]:
     """What is wrong with any of them, found by making every job once."""
     sound: set[str] = set()
     return [f for e in entries for f in _faults(e, profile, profile_folder, sound)]
 
 
-def check(entries: Sequence[Entry], profile: Profile, profile_folder: Path) -> None:
+def check(entries: Sequence[SheetEntry], profile: Profile, profile_folder: Path) -> None:
     """Make every job once, before anything is queued; InputError lists the faults of all."""
     if found := faults(entries, profile, profile_folder):
         raise refusal(found, f"profile {profile.name}")
@@ -127,8 +74,8 @@ def read_sheet(
     path: Path,
     profile: Profile,
     profile_folder: Path,
-    faults_of: Callable[[Sequence[Entry], Profile, Path], Sequence[Fault]] = faults,
-) -> tuple[Entry, ...]:
+    faults_of: Callable[[Sequence[SheetEntry], Profile, Path], Sequence[Fault]] = faults,
+) -> tuple[SheetEntry, ...]:
     """The entries of a sheet that this instrument can measure.
 
     faults_of : judges the rows that are clean by themselves
@@ -140,7 +87,9 @@ def read_sheet(
     return entries
 
 
-def _faults(entry: Entry, profile: Profile, profile_folder: Path, sound: set[str]) -> list[Fault]:
+def _faults(
+    entry: SheetEntry, profile: Profile, profile_folder: Path, sound: set[str]
+) -> list[Fault]:
     """All faults of one entry; `sound` remembers settings that others had already."""
     at = f"sample {entry.sample_id}"
     faults = [Fault(at, column, None, words) for column, words in _place_faults(entry, profile)]
@@ -155,7 +104,8 @@ def _faults(entry: Entry, profile: Profile, profile_folder: Path, sound: set[str
     plan = tried("recipe", lambda: planning.planned(entry, profile, profile_folder))
     if plan is None:
         return faults
-    tried("phases", lambda: phases_of(entry, plan.profile))
+    sheet = technique.named(plan.technique).sheet()
+    tried(sheet.STRUCTURES_IN, lambda: sheet.structures(entry, plan.profile))
     scan = None
     if entry.replay or profile.simulated_by is None:
         scan = tried("replay" if entry.replay else "range", lambda: planning.scan_of(plan))
@@ -168,7 +118,7 @@ def _faults(entry: Entry, profile: Profile, profile_folder: Path, sound: set[str
     return faults
 
 
-def _place_faults(entry: Entry, profile: Profile) -> Iterator[tuple[str, str]]:
+def _place_faults(entry: SheetEntry, profile: Profile) -> Iterator[tuple[str, str]]:
     if profile.positions is not None and entry.position >= profile.positions:
         yield "position", f"{entry.position}: the changer has 0 to {profile.positions - 1}"
     if profile.simulated_by is None and entry.replay is not None:
@@ -178,7 +128,7 @@ def _place_faults(entry: Entry, profile: Profile) -> Iterator[tuple[str, str]]:
 
 
 def _limit_fault(scan: Scan, plan: planning.Plan) -> str:
-    limits = getattr(plan.profile, plan.technique).limits
+    limits = plan.profile.section(plan.technique).limits
     if limits is None or (limits[0] <= scan.x[0] and scan.x[-1] <= limits[1]):
         return ""
     return (

@@ -94,8 +94,9 @@ def formulas(content: bytes, name: str) -> list[str]:
         for part in parts.namelist():
             declared(parts, part)
         sheets = tree(parts, "xl/workbook.xml").iter()
-        related = [s.get(RELATED) for s in sheets if s.tag.endswith("}sheet")
-                   and s.get("name") == name]  # fmt: skip
+        related = [
+            s.get(RELATED) for s in sheets if s.tag.endswith("}sheet") and s.get("name") == name
+        ]
         links = tree(parts, "xl/_rels/workbook.xml.rels").iter()
         targets = [str(link.get("Target")) for link in links if link.get("Id") in related]
         found: list[str] = []

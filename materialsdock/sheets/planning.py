@@ -9,17 +9,16 @@ from typing import Any
 
 import numpy as np
 
+from materialsdock import technique
 from materialsdock.errors import InputError
-from materialsdock.formats import read_measured, scans
+from materialsdock.formats import read_measured
+from materialsdock.formats.scans import cut
 from materialsdock.model import Measured, Scan
-from materialsdock.profile import config, recipes
+from materialsdock.profile import recipes
 from materialsdock.profile.config import Profile
 from materialsdock.profile.recipes import Recipe
-from materialsdock.sheets.entry import Entry, contradictions
-from materialsdock.techniques.xas.checks import check_element
-from materialsdock.techniques.xas.edge import TABLE, Edge, find_edge, nearest_edge
+from materialsdock.sheets.entry import SheetEntry, contradictions
 
-NEAR_EDGE_EV = (150.0, 300.0)  # below and above it, where neither entry nor recipe says
 Range = tuple[float, float]
 
 
@@ -27,15 +26,33 @@ Range = tuple[float, float]
 class Plan:
     """An entry, its recipe, and the profile as the recipe changes it."""
 
-    entry: Entry
+    entry: SheetEntry
     recipe: Recipe | None
     profile: Profile
     technique: str
 
     def said(self, key: str) -> Any:
         """What the entry says, or else its recipe; None where both are silent."""
-        own = getattr(self.entry, key)
-        return own if own is not None or self.recipe is None else getattr(self.recipe.measure, key)
+        own = getattr(self.entry, key, None)  # a key of recipes need not be a column
+        if own is not None or self.recipe is None:
+            return own
+        return getattr(self.recipe.measure, key, None)
+
+    def replayed(self) -> Measured | None:
+        """The file that is replayed; None where none is."""
+        return None if self.entry.replay is None else read(self.entry.replay, self.technique)
+
+    def part(self, asked: Range | None, *, strict: bool) -> Measured:
+        """The replayed file as far as it is asked for [unit of its axis]; None: all of it.
+
+        strict : refuse a range beyond the file; otherwise the file ends it
+        """
+        measured = read(str(self.entry.replay), self.technique)
+        if asked is None:
+            return measured
+        if strict:
+            _refuse_beyond(asked, measured, str(self.entry.replay))
+        return cut(measured, *asked)
 
     @property
     def stop(self) -> dict[str, Any]:
@@ -50,28 +67,25 @@ class Plan:
         return {**of_recipe, **{key: value for key, value in own.items() if value is not None}}
 
 
-def planned(entry: Entry, profile: Profile, profile_folder: Path) -> Plan:
+def planned(entry: SheetEntry, profile: Profile, profile_folder: Path) -> Plan:
     """The entry with its recipe; InputError where they, or they and the profile, disagree."""
     recipe = recipes.load_recipe(entry.recipe, profile_folder) if entry.recipe else None
     of_recipe = recipe.measure.technique if recipe else None
-    technique = entry.technique or of_recipe
-    if technique is None or (of_recipe or technique) != technique:
+    name = entry.technique or of_recipe
+    if name is None or (of_recipe or name) != name:
         raise InputError(
-            f"technique {technique}, but recipe {entry.recipe!r} is for {of_recipe}",
+            f"technique {name}, but recipe {entry.recipe!r} is for {of_recipe}",
             remedy="choose another recipe",
         )
-    if getattr(profile, technique) is None:
-        raise InputError(f"profile {profile.name!r} has no [{technique}] section")
-    own = entry.model_copy(update={"technique": technique})
+    if name not in profile.techniques:
+        raise InputError(f"profile {profile.name!r} has no [{name}] section")
+    own = entry.model_copy(update={"technique": name})
     if wrong := contradictions(own, ()):
         raise InputError("; ".join(f"{column} {reason}" for column, reason in wrong))
     changed = recipes.applied(recipe, profile, profile_folder) if recipe else profile
-    if entry.standards and changed.xas is not None:
-        files = tuple(Path(name) for name in entry.standards)
-        changed = changed.model_copy(
-            update={"xas": config.changed(changed.xas, {"standards": files})}
-        )
-    return Plan(own, recipe, changed, technique)
+    said = {column: getattr(own, column) for column in own.model_fields_set}
+    section = technique.named(name).sheet().applied(changed.section(name), said)
+    return Plan(own, recipe, changed.with_section(name, section), name)
 
 
 def scan_of(plan: Plan) -> Scan:
@@ -79,83 +93,8 @@ def scan_of(plan: Plan) -> Scan:
 
     Raises InputError for a range that is missing, impossible, or beyond the file.
     """
-    if plan.entry.replay is not None:
-        return _replayed(plan)
-    return _angles(plan) if plan.technique == "xrd" else _energies(plan)
-
-
-def _angles(plan: Plan) -> Scan:
-    values = {key: plan.said(key) for key in recipes.ANGLES}
-    if missing := [key for key, value in values.items() if value is None]:
-        raise InputError(
-            f"no {', '.join(missing)}", remedy="fill these columns, or name a recipe that has them"
-        )
-    return scans.of_two_theta(*values.values())
-
-
-def _energies(plan: Plan) -> Scan:
-    entry = plan.entry
-    edge = _named_edge(entry) or _edge_within(entry)
-    return scans.of_edge(edge, *(_range(plan, edge) or _around(edge, NEAR_EDGE_EV)))
-
-
-def _named_edge(entry: Entry) -> Edge | None:
-    if entry.element is None or entry.edge is None:
-        return None
-    return scans.tabulated(entry.element, entry.edge)
-
-
-def _edge_within(entry: Entry) -> Edge:
-    """The one edge that an entry's energies show."""
-    lo, hi = entry.energy_start_ev or 0.0, entry.energy_stop_ev or 0.0
-    below, beyond = scans.BEFORE_EDGE_EV, scans.BEYOND_EDGE_EV
-    found = [edge for edge in TABLE if lo + below <= edge.energy_ev <= hi - beyond]
-    if len(found) != 1:
-        shown = ", ".join(edge.name for edge in found) or "none"
-        raise InputError(
-            f"{lo:g} to {hi:g} eV shows {shown} of the tabulated edges",
-            remedy="fill in element and edge",
-        )
-    return found[0]
-
-
-def _range(plan: Plan, edge: Edge | None) -> Range | None:
-    """What entry or recipe ask for [unit of the axis]; None where both are silent."""
-    if plan.technique == "xrd":
-        start, stop = plan.said("two_theta_start"), plan.said("two_theta_stop")
-        return None if start is None else (start, stop)
-    if plan.entry.energy_start_ev is not None and plan.entry.energy_stop_ev is not None:
-        return plan.entry.energy_start_ev, plan.entry.energy_stop_ev
-    measure = plan.recipe.measure if plan.recipe else None
-    if edge is None or measure is None or measure.below_ev is None or measure.above_ev is None:
-        return None
-    return _around(edge, (measure.below_ev, measure.above_ev))
-
-
-def _around(edge: Edge, reach_ev: Range) -> Range:
-    return edge.energy_ev - reach_ev[0], edge.energy_ev + reach_ev[1]
-
-
-def _replayed(plan: Plan) -> Scan:
-    """The scan of the file that is replayed, as far as entry or recipe ask for it."""
-    entry, measured = plan.entry, read(str(plan.entry.replay), plan.technique)
-    if entry.two_theta_step is not None:
-        raise InputError("a file is replayed on its own steps", remedy="leave two_theta_step empty")
-    edge = None if plan.technique == "xrd" else _edge_of(entry, measured)
-    asked = _range(plan, edge)
-    if asked is None:
-        return scans.of_measured(measured, edge)
-    if entry.two_theta_start is not None or entry.energy_start_ev is not None:
-        _refuse_beyond(asked, measured, str(entry.replay))
-    return scans.of_measured(scans.cut(measured, *asked), edge)
-
-
-def _edge_of(entry: Entry, measured: Measured) -> Edge:
-    """The edge of a measured file; InputError where it is not the one that the entry names."""
-    named, e0_ev = _named_edge(entry), find_edge(measured.x, measured.y)
-    if named is not None:
-        check_element(e0_ev, named.name, str(entry.replay))
-    return named or nearest_edge(e0_ev)
+    found: Scan = technique.named(plan.technique).sheet().scan_of(plan)
+    return found
 
 
 def _refuse_beyond(asked: Range, measured: Measured, where: str) -> None:

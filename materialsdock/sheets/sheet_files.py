@@ -15,20 +15,22 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+from materialsdock import technique
 from materialsdock.errors import InputError
+from materialsdock.profile.columns import BETWEEN
 from materialsdock.sheets.bounds import check_archive, content, parsed
-from materialsdock.sheets.entry import BETWEEN, NUMBERS, Entry, Fault, entry_of, refusal, shared
+from materialsdock.sheets.entry import NUMBERS, Fault, SheetEntry, entry_of, refusal, shared
 from materialsdock.sheets.parser_child import MOST_COLUMNS, MOST_ROWS
 
 ENDINGS = (".csv", ".xlsx", ".toml", ".json")
 APOSTROPHE = "'"
 RISKY = ("=", "+", "-", "@", "\t")  # a spreadsheet takes what begins so for a formula
-REQUIRED = tuple(name for name, field in Entry.model_fields.items() if field.is_required())
+REQUIRED = tuple(name for name, field in SheetEntry.model_fields.items() if field.is_required())
 UNKNOWN = "is no column"
 
 
 @dataclass(frozen=True)
-class Table:
+class SheetTable:
     """Rows as (place, values by column), faults found so far, and columns whose fault is said."""
 
     rows: Sequence[tuple[str, Mapping[str, Any]]]
@@ -36,7 +38,7 @@ class Table:
     silent: frozenset[str] = frozenset()
 
 
-def read_sheet(path: Path) -> tuple[Entry, ...]:
+def read_sheet(path: Path) -> tuple[SheetEntry, ...]:
     """The entries of a sheet, relative paths in it taken from the sheet's folder.
 
     Raises InputError with every fault: row, column, value, reason, nearest word that is known.
@@ -47,7 +49,7 @@ def read_sheet(path: Path) -> tuple[Entry, ...]:
     return entries
 
 
-def examine(path: Path) -> tuple[tuple[Entry, ...], tuple[Fault, ...]]:
+def examine(path: Path) -> tuple[tuple[SheetEntry, ...], tuple[Fault, ...]]:
     """The clean entries of a sheet, and the faults of all others.
 
     Raises InputError for a file that is no sheet at all.
@@ -65,7 +67,7 @@ def examine(path: Path) -> tuple[tuple[Entry, ...], tuple[Fault, ...]]:
         ]
     faults += shared(rows)
     folder = path.resolve().parent
-    clean = tuple(located(row, folder) for _, row in rows if isinstance(row, Entry))
+    clean = tuple(located(row, folder) for _, row in rows if isinstance(row, SheetEntry))
     return clean, tuple(sorted(faults, key=_line))
 
 
@@ -75,22 +77,15 @@ def _line(fault: Fault) -> int:
     return int(number) if number.isdecimal() else 0
 
 
-def located(entry: Entry, folder: Path) -> Entry:
-    """The entry with its relative files taken from `folder`; ids of the store stay as they are."""
-    files = {
-        "phases": tuple(str(folder / p) if is_file(p) else p for p in entry.phases),
-        "standards": tuple(str(folder / p) for p in entry.standards),
-        "replay": None if entry.replay is None else str(folder / entry.replay),
-    }
+def located(entry: SheetEntry, folder: Path) -> SheetEntry:
+    """The entry with its relative files taken from `folder`."""
+    files = {"replay": None if entry.replay is None else str(folder / entry.replay)}
+    for each in technique.known().values():
+        files |= each.sheet().located(entry, folder)
     return entry.model_copy(update=files)
 
 
-def is_file(phase: str) -> bool:
-    """Whether a phase is named by its CIF file, not by its id or name in the store."""
-    return "/" in phase or phase.casefold().endswith((".cif", ".cif.gz"))
-
-
-def _table_of(path: Path, raw: bytes) -> Table:
+def _table_of(path: Path, raw: bytes) -> SheetTable:
     ending = path.suffix.casefold()
     if ending not in ENDINGS:
         raise InputError(
@@ -104,7 +99,7 @@ def _table_of(path: Path, raw: bytes) -> Table:
         check_archive(raw, path)
     answer = parsed(ending[1:], raw, path)
     if "records" in answer:
-        return Table([(f"sample {n}", row) for n, row in enumerate(answer["records"], 1)])
+        return SheetTable([(f"sample {n}", row) for n, row in enumerate(answer["records"], 1)])
     found = table(answer["cells"], typed=True)
     said = [Fault(place, "", None, why) for place, why in answer["faults"]]
     return replace(found, faults=[*said, *found.faults])
@@ -125,8 +120,9 @@ def _text(raw: bytes, path: Path) -> str:
 def _csv(text: str, path: Path) -> list[list[str]]:
     """All rows, separated by what makes most of the first line's words known columns."""
     first = text.split("\n", 1)[0]
-    separator = max(",;\t", key=lambda s: sum(_column(w) in Entry.model_fields
-                                              for w in first.split(s)))  # fmt: skip
+    separator = max(
+        ",;\t", key=lambda s: sum(_column(w) in SheetEntry.model_fields for w in first.split(s))
+    )
     lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     rows: list[list[str]] = []
     try:
@@ -150,14 +146,14 @@ def _column(word: Any) -> str:
     return re.sub(r"[\s-]+", "_", str(word or "").strip().casefold())
 
 
-def table(cells: Sequence[Sequence[Any]], *, typed: bool) -> Table:
+def table(cells: Sequence[Sequence[Any]], *, typed: bool) -> SheetTable:
     """Rows by column; the first filled row is the header.
 
     typed : whether the file itself tells formulas from text, as a workbook does
     """
     numbered = [(n, row) for n, row in enumerate(cells, 1) if any(map(_filled, row))]
     if not numbered:
-        return Table([], [])
+        return SheetTable([], [])
     header = numbered[0][1]
     names = [_column(word) for word in header]
     rows, faults = [], _header_faults(header, names)
@@ -168,16 +164,16 @@ def table(cells: Sequence[Sequence[Any]], *, typed: bool) -> Table:
                 continue
             if not column:
                 faults.append(Fault(place, "", value, "stands in a column without a name"))
-            elif column in Entry.model_fields:
+            elif column in SheetEntry.model_fields:
                 raw[column] = _value(column, value)
                 faults += _cell_faults(place, column, value, typed)
         rows.append((place, raw))
     unknown = [fault.nearest for fault in faults if fault.reason == UNKNOWN]
-    return Table(rows, faults, frozenset((*unknown, *set(REQUIRED).difference(names))))
+    return SheetTable(rows, faults, frozenset((*unknown, *set(REQUIRED).difference(names))))
 
 
 def _header_faults(header: Sequence[Any], names: Sequence[str]) -> list[Fault]:
-    known = tuple(Entry.model_fields)
+    known = tuple(SheetEntry.model_fields)
     faults = []
     for word, name in zip(header, names, strict=True):
         if name and name not in known:
@@ -214,13 +210,13 @@ def _cell_faults(place: str, column: str, value: Any, typed: bool) -> list[Fault
     return []
 
 
-def write_sheet(path: Path, entries: Sequence[Entry], recipes: Sequence[str] = ()) -> None:
+def write_sheet(path: Path, entries: Sequence[SheetEntry], recipes: Sequence[str] = ()) -> None:
     """Write entries as .csv or .xlsx, text that looks like a formula with an apostrophe before it.
 
     recipes : names that the workbook offers in its column
     Raises InputError for another ending or a file that cannot be written.
     """
-    columns = list(Entry.model_fields)
+    columns = list(SheetEntry.model_fields)
     rows = [[_cell(column, getattr(entry, column)) for column in columns] for entry in entries]
     ending = path.suffix.casefold()
     try:

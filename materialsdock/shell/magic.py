@@ -17,13 +17,13 @@ from rich.console import Console
 
 from materialsdock.errors import InputError, MaterialsDockError
 from materialsdock.ledger.outcomes import outcome_of
+from materialsdock.model import Outcome
 from materialsdock.night import people
 from materialsdock.night.control import intents
 from materialsdock.night.queue import queue
 from materialsdock.night.status import terminal
 from materialsdock.night.status.digest import alarm_line
 from materialsdock.night.status.snapshot import Row, Status
-from materialsdock.outcome import Outcome
 
 NAME = "md"
 DATA = Path("materialsdock-data")
@@ -145,7 +145,7 @@ class Results:
         return f"<pre>{html.escape(overview(self.outcome))}</pre>{link}"
 
 
-class Night:
+class NightMagic:
     """The night of one data folder: `md.status()`, `md.queue`, `md.results("S012")`, ..."""
 
     def __init__(
@@ -158,9 +158,9 @@ class Night:
         more = "hold() release() veto() force() change() approve() at(folder)"
         return f"the night of {self.data.resolve()}: {verbs} {more}"
 
-    def at(self, data: Path | str) -> Night:
+    def at(self, data: Path | str) -> NightMagic:
         """The night of another data folder."""
-        return Night(data, self.profile, self.site)
+        return NightMagic(data, self.profile, self.site)
 
     def status(self) -> StatusCard:
         """What the night does now."""
@@ -173,10 +173,8 @@ class Night:
 
     def submit(self, sheet: Path | str) -> Said:
         """Queue the samples of a sheet, all or none."""
-        from materialsdock.cli import serve_command
-
-        body = serve_command.submit(Path(sheet), self.profile, self.site, self.data)
-        return Said(serve_command.submitted(body), body)
+        body = people.submit(Path(sheet), self.profile, self.site, self.data)
+        return Said(people.submitted(body), body)
 
     def results(self, sample_id: str) -> Results:
         """Outcome and report of a finished sample; Refused while there is none."""
@@ -239,7 +237,7 @@ def load(shell: Any) -> None:
     session = shell.user_ns.get("session")
     data = getattr(getattr(session, "data", None), "path", DATA)
     name = getattr(getattr(session, "profile", None), "name", "sim")
-    shell.push({NAME: Night(data, name)})
+    shell.push({NAME: NightMagic(data, name)})
     shell.set_custom_exc((MaterialsDockError,), _told)
 
 
@@ -253,5 +251,5 @@ def _told(
 def unload(shell: Any) -> None:
     """Take it away again, unless something else has its name by now."""
     shell.set_custom_exc((), None)
-    if isinstance(shell.user_ns.get(NAME), Night):
+    if isinstance(shell.user_ns.get(NAME), NightMagic):
         shell.drop_by_id({NAME: shell.user_ns[NAME]})

@@ -11,18 +11,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from materialsdock.campaign import analysis, build, option_words, prepare, run
+from materialsdock.campaign import analysis, build, option_words, prepare
 from materialsdock.campaign.campaign import Campaign
+from materialsdock.campaign.plan import beam_suspender, plan_for
 from materialsdock.errors import InputError
 from materialsdock.formats import read_measured
+from materialsdock.knowledge.past_searches import searches
+from materialsdock.ledger.folder import DataDirectory
 from materialsdock.ledger.ledger import Ledger
-from materialsdock.model import Job, Measured, Sample
-from materialsdock.outcome import Outcome
-from materialsdock.profile import config, plans, siteroot
+from materialsdock.model import Job, Measured, Outcome, Sample
+from materialsdock.profile import asking, config, plans, siteroot
+from materialsdock.profile.instrument import build_instrument, release
 from materialsdock.profile.simulation import running
 from materialsdock.protocols import Instrument
-from materialsdock.technique import resolved
-from materialsdock.views.catalog import CatalogFeeder
+from materialsdock.technique import named, resolved
+from materialsdock.views.catalog import CatalogFeeder, catalog_of
 from materialsdock.views.report import overview, write_report
 
 DRAIN_S = 10.0
@@ -34,7 +37,7 @@ class Session:
     """One instrument in the hands of an operator."""
 
     profile: config.Profile
-    data: run.DataDirectory
+    data: DataDirectory
     engine: Any
     instrument: Instrument
     ledger: Ledger
@@ -89,15 +92,14 @@ class Session:
         self.campaign = Campaign(job, self.ledger)
         self._watch(self.campaign, live_plot)
         self._learning = True
-        return (yield from run.plan_for(self.campaign, self.instrument, self.profile))
+        return (yield from plan_for(self.campaign, self.instrument, self.profile))
 
     def analyse(self) -> None:
         """Refine, or find the edge of, what `learn` measured last; keeps it as `outcome`."""
         if self.campaign is None or not self.campaign.decisions:
             raise InputError("nothing has been measured yet", remedy="RE(learn(SAMPLE)) first")
-        outcome = analysis.analyse(
-            self.campaign, print, lambda trial: None, run.searches(self.ledger)
-        )
+        past = searches(self.ledger, self.campaign.job.sample.technique)
+        outcome = analysis.analyse(self.campaign, print, lambda trial: None, past)
         self.outcome = outcome
         page = write_report(outcome, self.data.reports / f"{self.campaign.job.job_id}.html")
         print(f"{overview(outcome)}\nreport: {page}")
@@ -119,9 +121,9 @@ class Session:
         if live_plot:
             from bluesky.callbacks.mpl_plotting import LivePlot
 
-            xrd = campaign.job.sample.technique == "xrd"
-            x, y = ("two_theta", "counts") if xrd else ("mono_energy", "it")
-            watching.append(by_event(LivePlot(y, x, marker=".", linestyle="none")))
+            keys = named(campaign.job.sample.technique).keys
+            plot = LivePlot(keys.signal, keys.position, marker=".", linestyle="none")
+            watching.append(by_event(plot))
         self._watching = [self.engine.subscribe(watch) for watch in watching]
 
 
@@ -156,7 +158,7 @@ def start(
         return found
     root = siteroot.activate(site)
     profile = config.load(profile_name, root)
-    session = _open(profile, root, run.DataDirectory(Path(data or "materialsdock-data")))
+    session = _open(profile, root, DataDirectory(Path(data or "materialsdock-data")))
     atexit.register(session.close)
     namespace.update(_names(session))
     namespace[GUARD] = session
@@ -164,16 +166,15 @@ def start(
     return session
 
 
-def _open(profile: config.Profile, root: Path, data: run.DataDirectory) -> Session:
+def _open(profile: config.Profile, root: Path, data: DataDirectory) -> Session:
     from bluesky import RunEngine
 
     from materialsdock.campaign import demo
 
-    stack, samples = ExitStack(), {}
+    stack = ExitStack()
+    samples: Mapping[str, tuple[Measured, Sample]] = {}
     if profile.simulated_by:
-        for technique in ("xrd", "xas"):
-            measured, known = demo.sample(technique)  # type: ignore[arg-type]
-            samples[known.name] = (measured, known)
+        samples = {known.name: (measured, known) for measured, known in demo.samples(profile)}
         if "EPICS_CA_SERVER_PORT" not in os.environ:
             simulation = profile.simulated_by
             stack.enter_context(
@@ -186,16 +187,17 @@ def _open(profile: config.Profile, root: Path, data: run.DataDirectory) -> Sessi
                     seed=0,
                 )
             )
-    instrument = config.build_instrument(profile)
-    stack.callback(config.release, instrument)
+    instrument = build_instrument(profile)
+    stack.callback(release, instrument)
     plans.check(profile)
     ledger = stack.enter_context(Ledger(data.ledger))
-    catalog = stack.enter_context(run.catalog_of(profile, data))
+    catalog = stack.enter_context(catalog_of(profile, data))
     feeder = stack.enter_context(CatalogFeeder(ledger, catalog, data.path))
     engine = RunEngine({})
     if profile.beam:
-        engine.install_suspender(run.beam_suspender(profile, instrument))
-    shift = Job(prepare.new_job_id("session"), Sample("operator session", "xrd"))
+        engine.install_suspender(beam_suspender(profile, instrument))
+    technique = next(iter(profile.techniques), "")  # a session measures any of them
+    shift = Job(asking.new_job_id("session"), Sample("operator session", technique))
     ledger.add_job(shift)
     session = Session(
         profile, data, engine, instrument, ledger, catalog, samples, shift.job_id, stack

@@ -11,19 +11,21 @@ import logging
 import socket
 import threading
 import time
-import uuid
 import warnings
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import httpx
 
 from materialsdock.errors import InputError, LedgerFault, Refused, Unreachable
+from materialsdock.ledger.documents import DocumentSource
+from materialsdock.ledger.folder import DataDirectory
+from materialsdock.profile.config import Profile
 
 log = logging.getLogger(__name__)
 SPEC = {"name": "CatalogOfBlueskyRuns", "version": "3.0"}
@@ -33,20 +35,6 @@ BACK_OFF_S = 5.0
 CONNECT_S = 5.0
 REFUSALS = frozenset({400, 409, 413, 415, 422})  # answers that will be the same next time
 FAULTS = (httpx.HTTPError, OSError, RuntimeError, ValueError, KeyError, TypeError, LedgerFault)
-
-
-class Source(Protocol):
-    """What the catalog needs of a ledger."""
-
-    def documents(
-        self, after_seq: int = 0, limit: int = 1000
-    ) -> list[tuple[int, str, str, dict[str, Any]]]: ...
-
-    def last_document(self) -> int: ...
-
-    def torn_runs(self) -> list[tuple[str, str]]: ...
-
-    def add_documents(self, job_id: str, documents: list[tuple[str, dict[str, Any]]]) -> None: ...
 
 
 @contextmanager
@@ -68,6 +56,13 @@ def open_catalog(
         raise InputError("neither directory nor uri", where="catalog", remedy="name one of them")
     with _locked(directory), _embedded(directory) as client:
         yield Broker(client.sort(("start.time", 1)))
+
+
+def catalog_of(profile: Profile, data: DataDirectory) -> AbstractContextManager[Any]:
+    """The profile's catalog: embedded in the data folder, or of a Tiled server."""
+    key_file = profile.catalog.api_key_file
+    key = key_file.read_text().strip() if key_file else None
+    return open_catalog(data.catalog, profile.catalog.uri, key)
 
 
 @contextmanager
@@ -165,7 +160,7 @@ class CatalogFeeder:
     a run.  Raises Refused on entry when another process feeds from this folder.
     """
 
-    def __init__(self, ledger: Source, broker: Any, folder: Path) -> None:
+    def __init__(self, ledger: DocumentSource, broker: Any, folder: Path) -> None:
         self._ledger, self._client = ledger, broker.v2
         self._position_file = folder / "catalog.position"
         self._lock = _locked(folder / "feeding")
@@ -281,18 +276,3 @@ def _may_pass(error: Exception) -> bool:
     if isinstance(error, httpx.HTTPStatusError):
         return error.response.status_code not in REFUSALS
     return isinstance(error, httpx.HTTPError | OSError | RuntimeError | LedgerFault)
-
-
-def close_torn_runs(ledger: Source, of_job: str | None = None) -> int:
-    """Give runs (of one job) that a dead process left open a stop document; how many."""
-    torn = [run for run in ledger.torn_runs() if of_job in (None, run[0])]
-    for job_id, run_uid in torn:
-        stop = {
-            "uid": str(uuid.uuid4()),
-            "run_start": run_uid,
-            "time": time.time(),
-            "exit_status": "abort",
-            "reason": "interrupted",
-        }
-        ledger.add_documents(job_id, [("stop", stop)])
-    return len(torn)

@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
 from distributed import LocalCluster
-from support.structures import FLUORITE, ZINCITE, simulated
+from support.structures import simulated
 
 from materialsdock.errors import MaterialsDockError
 from materialsdock.optimisation.dask_executor import DaskExecutor
@@ -32,6 +32,7 @@ from materialsdock.techniques.xrd.model import Diffractometer
 from materialsdock.techniques.xrd.rietveld.recipe import SearchSpace
 from materialsdock.techniques.xrd.rietveld.rietx_engine import RietxEngine
 from materialsdock.techniques.xrd.search.search import search
+from materialsdock.testing.crystals import FLUORITE, ZINCITE
 
 CU = Diffractometer()
 MIXTURE = (FLUORITE, ZINCITE)

@@ -27,16 +27,18 @@ from identification_relatives import RIVALS, among_rivals, searches
 from identification_targets import targets
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from support.measured_data import SHARED
-from support.structures import CORUNDUM, FLUORITE, LAB6, YTTRIA, ZINCITE, simulated
+from support.places import SHARED
+from support.structures import simulated
 
 from materialsdock.formats import read_measured
-from materialsdock.techniques.xrd.model import Diffractometer, Pattern
-from materialsdock.techniques.xrd.phases.cif_files import Entry
+from materialsdock.learning.counting.pattern import Pattern
+from materialsdock.techniques.xrd.model import Diffractometer
+from materialsdock.techniques.xrd.phases.cif_files import StoreEntry
 from materialsdock.techniques.xrd.phases.identify import Identification, identify
 from materialsdock.techniques.xrd.phases.match import match
 from materialsdock.techniques.xrd.phases.screen import observe, screen, tabulate
 from materialsdock.techniques.xrd.phases.store import StructureStore
+from materialsdock.testing.crystals import CORUNDUM, FLUORITE, LAB6, YTTRIA, ZINCITE
 
 SCALED = 400
 SIZES = (1000, 10_000)
@@ -86,12 +88,12 @@ def read(path: Path) -> tuple[Pattern, Diffractometer]:
     return Pattern(m.x, m.y, sigma, np.ones(m.x.size)), instrument
 
 
-def kind(entry: Entry) -> tuple[str, int]:
+def kind(entry: StoreEntry) -> tuple[str, int]:
     """What makes an answer right: formula and space group."""
     return entry.described.formula, entry.described.number
 
 
-def fill(folder: Path) -> tuple[list[Entry], dict[str, Any]]:
+def fill(folder: Path) -> tuple[list[StoreEntry], dict[str, Any]]:
     """A store of everything, and how long that took."""
     cifs = folder / "cifs"
     cifs.mkdir()
@@ -136,7 +138,7 @@ def ranks(found: Identification, truth: Iterable[tuple[str, int]]) -> dict[str, 
 def asked(
     pattern: Pattern,
     instrument: Diffractometer,
-    entries: Sequence[Entry],
+    entries: Sequence[StoreEntry],
     truth: Sequence[tuple[str, int]],
 ) -> dict[str, Any]:
     """Identify, and compare with the truth."""
@@ -164,13 +166,13 @@ def asked(
     }  # fmt: skip
 
 
-def measured(entries: Sequence[Entry], quick: bool) -> dict[str, Any]:
+def measured(entries: Sequence[StoreEntry], quick: bool) -> dict[str, Any]:
     """Every measured pattern with everything in the store."""
     files = [f for f in MEASURED if (SHARED / "xrd" / f).is_file() and (not quick or f in QUICK)]
     return {f: asked(*read(SHARED / "xrd" / f), entries, MEASURED[f]) for f in files}
 
 
-def without(entries: Sequence[Entry], quick: bool) -> dict[str, Any]:
+def without(entries: Sequence[StoreEntry], quick: bool) -> dict[str, Any]:
     """Every measured pattern with its first phase taken out of the store."""
     wanted = QUICK_WITHOUT if quick else tuple(MEASURED)
     results = {}
@@ -180,7 +182,7 @@ def without(entries: Sequence[Entry], quick: bool) -> dict[str, Any]:
     return results
 
 
-def mixtures(entries: Sequence[Entry], quick: bool) -> dict[str, Any]:
+def mixtures(entries: Sequence[StoreEntry], quick: bool) -> dict[str, Any]:
     """Simulated mixtures with phases of 5 and 10 wt%, by a forward model of the tests."""
     results = {}
     for mix in SIMULATED[:1] if quick else SIMULATED:
@@ -191,7 +193,7 @@ def mixtures(entries: Sequence[Entry], quick: bool) -> dict[str, Any]:
     return results
 
 
-def rivals(entries: Sequence[Entry], folder: Path, quick: bool) -> dict[str, Any]:
+def rivals(entries: Sequence[StoreEntry], folder: Path, quick: bool) -> dict[str, Any]:
     """Measured single phases among isostructural rivals that the pattern hardly tells apart."""
     files = [f for f in RIVALS if (SHARED / "xrd" / f).is_file()]
     results = {}
@@ -202,7 +204,7 @@ def rivals(entries: Sequence[Entry], folder: Path, quick: bool) -> dict[str, Any
     return results
 
 
-def filtered(entries: Sequence[Entry], quick: bool) -> dict[str, Any]:
+def filtered(entries: Sequence[StoreEntry], quick: bool) -> dict[str, Any]:
     """First candidate when only the elements of the sample are allowed, nothing refined."""
     results = {}
     for f in (f for f in MEASURED if (SHARED / "xrd" / f).is_file() and (not quick or f in QUICK)):
@@ -218,7 +220,7 @@ def filtered(entries: Sequence[Entry], quick: bool) -> dict[str, Any]:
     return results
 
 
-def speed(entries: Sequence[Entry]) -> dict[str, float | int]:
+def speed(entries: Sequence[StoreEntry]) -> dict[str, float | int]:
     """Seconds of one search without refinement, over all entries and over MANY (repeated)."""
     pattern = simulated([(CORUNDUM, 0.6), (ZINCITE, 0.4)])
     observed = observe(pattern, Diffractometer())
@@ -234,7 +236,7 @@ def speed(entries: Sequence[Entry]) -> dict[str, float | int]:
             seconds.append(time.perf_counter() - began)
         return round(statistics.median(seconds), 3)
 
-    def screened(chosen: Sequence[Entry]) -> None:
+    def screened(chosen: Sequence[StoreEntry]) -> None:
         screen(tabulate(chosen, observed), observed, observed.net)
 
     return {

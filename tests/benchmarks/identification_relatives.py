@@ -17,10 +17,11 @@ import gemmi
 import numpy as np
 from identification_library import library, scaled
 
+from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.techniques.xrd.commands.structure_store import Query, search
-from materialsdock.techniques.xrd.model import Diffractometer, Pattern
+from materialsdock.techniques.xrd.model import Diffractometer
 from materialsdock.techniques.xrd.phases import cif_files
-from materialsdock.techniques.xrd.phases.cif_files import Entry
+from materialsdock.techniques.xrd.phases.cif_files import StoreEntry
 from materialsdock.techniques.xrd.phases.crystal import plain_cif
 from materialsdock.techniques.xrd.phases.identify import identify
 from materialsdock.techniques.xrd.phases.match import match
@@ -42,7 +43,7 @@ CHANGES = (0.0005, -0.0005, 0.001, -0.002)
 SOLUTION = 0.1
 
 
-def rivals_of(true: Entry, file: str, strain: float, folder: Path) -> list[Entry]:
+def rivals_of(true: StoreEntry, file: str, strain: float, folder: Path) -> list[StoreEntry]:
     """Entries of the rivals; strain : of the true structure in this pattern."""
     old, others = RIVALS[file]
     texts = [
@@ -50,7 +51,7 @@ def rivals_of(true: Entry, file: str, strain: float, folder: Path) -> list[Entry
         for new, change in zip(others, CHANGES, strict=True)
     ]
     mixed = replaced(true.cif, old, others[0], SOLUTION, 0.0)
-    found: list[Entry] = []
+    found: list[StoreEntry] = []
     for name, text in [*texts, (f"{true.name}_{others[0]}_solution", mixed)]:
         path = folder / f"{name}.cif"
         path.write_text(text)
@@ -77,7 +78,7 @@ def replaced(cif: str, old: str, new: str, share: float, strain: float) -> str:
 def among_rivals(
     pattern: Pattern,
     instrument: Diffractometer,
-    true: Sequence[Entry],
+    true: Sequence[StoreEntry],
     file: str,
     folder: Path,
     workers: int,

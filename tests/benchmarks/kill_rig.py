@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-sys.path.insert(0, str(Path(__file__).parents[1] / "faults"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 import numpy as np
-from checker import breaks
 from night_runs import pool_of
-from rig import Rig, TooLate, profile, rig, until
+from support.faults.checker import breaks
+from support.faults.rig import Rig, TooLate, profile, rig, until
 
 from materialsdock.night.queue import queue
 

@@ -35,7 +35,7 @@ from threadpoolctl import threadpool_limits
 
 from materialsdock.errors import InputError
 from materialsdock.model import FloatArray
-from materialsdock.techniques.xas.edge import find_edge
+from materialsdock.techniques.xas.spectrum.edge import find_edge
 
 SIZES = (20, 30, 40, 60, 80, 160)
 E0_SIZE = 40

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import psutil
-from rig import Rig
+from support.faults.rig import Rig
 
 ROLES = ("daemon", "worker", "analyst", "guard", "librarian")
 NIGHT_H, NIGHT_SAMPLES = 10.0, 1000  # for slopes

@@ -13,14 +13,18 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "faults"))
+from materialsdock.ledger.facts import fact
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
 import numpy as np
 from night_memory import ROLES, courses, resident_mb, slopes
-from rig import Rig, rig, until, write_edge
+from support.faults.rig import Rig, rig, until, write_edge
 
-from materialsdock.campaign import demo
+from materialsdock.ledger.outcomes import outcome_of
 from materialsdock.night.queue import estimate, history, queue
 from materialsdock.night.system.process import die_with
+from materialsdock.techniques.xrd import demo
+from materialsdock.views.report import summary_json
 
 SPEED = 2000.0
 POINTS = 20  # of the edges of `duty`
@@ -137,7 +141,7 @@ def night(samples: int, faults: float, seed: int, limit_s: float) -> dict[str, A
                 broken.append(what)
                 break_something(made, what)
                 next_fault = settled + dice.expovariate(faults)
-            if queue.fact(made.ledger, "hold"):
+            if fact(made.ledger, "hold"):
                 break
             if settled >= samples:
                 break
@@ -187,20 +191,21 @@ def judged(made: Rig, samples: int, wall_s: float) -> dict[str, Any]:
         "samples": sum(one.state in SETTLED for one in ended),
         "done": done,
         "not_done": reasons,
-        "hold": queue.fact(made.ledger, "hold"),
+        "hold": fact(made.ledger, "hold"),
         "wrong": wrong,
         "wall_s": wall_s,
         "took": [(each.recipe, each.measuring_s, each.counted_s) for each in took],
-        "forecast": queue.fact(made.ledger, estimate.FORECAST),
+        "forecast": fact(made.ledger, estimate.FORECAST),
         "points": made.points(),
     }
 
 
 def error_of(made: Rig, one: queue.Queued) -> dict[str, Any] | None:
     """What is wrong with a sample that is said to be done."""
-    outcome = made.ledger.outcome(one.job_id) if one.job_id is not None else None
-    if outcome is None or not one.state.startswith("done"):
+    kept = made.ledger.outcome(one.job_id) if one.job_id is not None else None
+    if kept is None or one.job_id is None or not one.state.startswith("done"):
         return None
+    outcome = summary_json(outcome_of(made.ledger, one.job_id))
     if outcome["technique"] == "xrd":
         phases = outcome["phases"]
         off, sd, least = abs(phases[0]["a"] - CELL_A), phases[0]["a_esd"], 0.005

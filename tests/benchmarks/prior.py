@@ -26,10 +26,11 @@ from materialsdock.formats import read_measured
 from materialsdock.learning.curve.spectrum_learner import SpectrumLearner
 from materialsdock.learning.gp.cholesky import GridPosterior
 from materialsdock.learning.gp.hyperparameters import best_warped, log_likelihood, predict
-from materialsdock.learning.prior.library import LibraryPrior, Standard
+from materialsdock.learning.prior.library import LibraryPrior, PriorStandard
 from materialsdock.learning.prior.placement import agreement, place, posterior, unplaced
 from materialsdock.model import Axis, FloatArray, Observation
-from materialsdock.techniques.xas.edge import K_EDGES, locate
+from materialsdock.techniques.xas.spectrum.edge import K_EDGES, locate
+from materialsdock.techniques.xas.spectrum.grids import prior_grid
 
 with warnings.catch_warnings():
     warnings.filterwarnings("ignore", category=DeprecationWarning)
@@ -50,7 +51,7 @@ Curves = dict[int, float]
 class Measured:
     """A standard: normalised, and raw µ over the edge step."""
 
-    standard: Standard
+    standard: PriorStandard
     energy_ev: FloatArray
     mu: FloatArray
 
@@ -71,7 +72,7 @@ def read(element: str) -> list[Measured]:
     for path in sorted((LIBRARY / element).glob("*.xdi")):
         raw = read_measured(path, "xas")
         norm = locate(raw.x, raw.y)
-        standard = Standard(path.stem, norm.e0_ev, raw.x - norm.e0_ev, norm.flat)
+        standard = PriorStandard(path.stem, norm.e0_ev, raw.x - norm.e0_ev, norm.flat)
         found.append(Measured(standard, raw.x, raw.y / norm.edge_step))
     return found
 
@@ -176,7 +177,7 @@ def without(standards: Sequence[Measured], left_out: Measured, *, kin: bool) -> 
         for each in standards
         if each is not left_out and not (kin and each.material == left_out.material)
     ]
-    return learn(others, "Fe K")
+    return learn(others, "Fe K", prior_grid)
 
 
 def foreign() -> LibraryPrior:
@@ -186,7 +187,7 @@ def foreign() -> LibraryPrior:
         for element in ("Mn", "Cu")
         for each in read(element)
     ]
-    return learn(moved, "Fe K")
+    return learn(moved, "Fe K", prior_grid)
 
 
 def summary(found: Sequence[tuple[str, Curves]]) -> dict[str, Any]:

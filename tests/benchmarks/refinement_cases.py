@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from support.measured_data import SHARED
-from support.structures import CORUNDUM, FLUORITE, LAB6, YTTRIA, ZINCITE
+from support.places import SHARED
 
 from materialsdock.formats import read_measured
+from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.model import Structure
-from materialsdock.techniques.xrd.model import Diffractometer, Pattern
+from materialsdock.techniques.xrd.model import Diffractometer
 from materialsdock.techniques.xrd.search.search import SearchResult, cut, search
+from materialsdock.testing.crystals import CORUNDUM, FLUORITE, LAB6, YTTRIA, ZINCITE
 
 CU = Diffractometer()
 XRD = SHARED / "xrd"

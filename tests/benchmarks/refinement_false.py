@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from support.structures import cif
-
 from materialsdock.model import Structure
+from materialsdock.testing.crystals import cif
 
 
 def rocksalt(name: str, cation: str, anion: str, a: float) -> Structure:

@@ -18,12 +18,13 @@ from typing import Any
 
 import numpy as np
 import refinement_cases as cases
-from support.structures import FLUORITE, simulated
+from support.structures import simulated
 
 from materialsdock.errors import MaterialsDockError
 from materialsdock.model import Structure
 from materialsdock.techniques.xrd.model import Diffractometer
 from materialsdock.techniques.xrd.search.search import search
+from materialsdock.testing.crystals import FLUORITE
 
 
 def bad_inputs() -> Iterator[tuple[str, Any, tuple[Structure, ...], Diffractometer]]:

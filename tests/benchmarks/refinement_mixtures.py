@@ -8,12 +8,13 @@ from typing import Any
 import gemmi
 import numpy as np
 import refinement_cases as cases
-from support import forward_model as model
-from support.structures import CORUNDUM, FLUORITE, LAB6, YTTRIA, ZINCITE
 
+from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.model import Structure
-from materialsdock.techniques.xrd.model import Diffractometer, Pattern
+from materialsdock.techniques.xrd.model import Diffractometer
 from materialsdock.techniques.xrd.search.search import SearchResult, search
+from materialsdock.testing import planted_powder as model
+from materialsdock.testing.crystals import CORUNDUM, FLUORITE, LAB6, YTTRIA, ZINCITE
 
 # The goniometer of the round robin, as its organisers describe it: radius 173 mm and a graphite
 # monochromator behind the sample (2θ 26.6°), so that K = 1/(1 + cos² 26.6°).
@@ -78,7 +79,7 @@ def drawn(seed: int) -> tuple[Pattern, tuple[Structure, ...], dict[str, float]]:
     displacement = float(random.uniform(-0.1, 0.1))
     rate = np.zeros(GRID.size)
     for structure, weight in zip(claimed, weights, strict=True):
-        profile = model.Profile(
+        profile = model.PlantedProfile(
             u=2e-3, v=-2e-3, w=2.5e-3, x=float(random.uniform(0.02, 0.15)),
             y=float(random.uniform(0.0, 0.12)), displacement_mm=displacement,
         )  # fmt: skip
@@ -104,7 +105,7 @@ def strained(structure: Structure, random: np.random.Generator) -> gemmi.SmallSt
     return crystal
 
 
-def curve(crystal: gemmi.SmallStructure, profile: model.Profile, march: float) -> np.ndarray:
+def curve(crystal: gemmi.SmallStructure, profile: model.PlantedProfile, march: float) -> np.ndarray:
     """(n,) the pattern at scale 1 with a March-Dollase texture along c*."""
     instrument, y = cases.CU, np.zeros(GRID.size)
     d_min = instrument.wavelengths_angstrom[0] / 2 / np.sin(np.radians(GRID[-1] + 1) / 2)
@@ -122,7 +123,7 @@ def curve(crystal: gemmi.SmallStructure, profile: model.Profile, march: float) -
 def textures(crystal: gemmi.SmallStructure, d_min: float, r: float) -> np.ndarray:
     """(k,) (r²cos²α + sin²α/r)^(-3/2), mean over equivalent reflections (Dollase 1986).
 
-    J. Appl. Cryst. 19, 267; in the order of forward_model.reflections.
+    J. Appl. Cryst. 19, 267; in the order of planted_powder.reflections.
     """
     group = crystal.spacegroup.operations()
     to_cartesian = np.array(crystal.cell.frac.mat.tolist()).T

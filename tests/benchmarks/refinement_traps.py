@@ -24,11 +24,12 @@ from refinement_false import (
     TETRAGONAL,
     WRONG_LAB6,
 )
-from support.structures import CORUNDUM, FLUORITE, LAB6, YTTRIA, ZINCITE, simulated
+from support.structures import simulated
 
 from materialsdock.errors import MaterialsDockError
+from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.model import Structure
-from materialsdock.techniques.xrd.model import Pattern
+from materialsdock.testing.crystals import CORUNDUM, FLUORITE, LAB6, YTTRIA, ZINCITE
 
 CELL_TOLERANCE = 5e-4
 LAB6_A = 4.156826

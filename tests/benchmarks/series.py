@@ -20,11 +20,10 @@ from sklearn.decomposition import NMF
 
 sys.path[:0] = [str(Path(__file__).parents[2])]  # the tests' own forward model
 
-from support.forward_model import Scene, crystal_of, phase_curve  # noqa: E402
-from support.structures import CORUNDUM, FLUORITE, ZINCITE  # noqa: E402
-
-from materialsdock.fusion.series.curves import Curve, prepared  # noqa: E402
+from materialsdock.fusion.series.curves import SeriesCurve, prepared  # noqa: E402
 from materialsdock.fusion.series.decomposition import decompose  # noqa: E402
+from materialsdock.testing.crystals import CORUNDUM, FLUORITE, ZINCITE  # noqa: E402
+from materialsdock.testing.planted_powder import PlantedScene, crystal_of, phase_curve  # noqa: E402
 
 TWO_THETA = np.arange(20.0, 90.0, 0.04)
 CURVES = 15
@@ -45,7 +44,9 @@ def truths(kind: str, phases: int, seed: int) -> np.ndarray:
     )
 
 
-def counted(truth: np.ndarray, pure: list[np.ndarray], counts: float, seed: int) -> list[Curve]:
+def counted(
+    truth: np.ndarray, pure: list[np.ndarray], counts: float, seed: int
+) -> list[SeriesCurve]:
     """Counted patterns of the mixtures on a falling background."""
     rng = np.random.default_rng(1000 + seed)
     background = 30 + 20 * np.exp(-TWO_THETA / 30)
@@ -53,7 +54,7 @@ def counted(truth: np.ndarray, pure: list[np.ndarray], counts: float, seed: int)
     for i, row in enumerate(truth):
         y = sum(share * one for share, one in zip(row, pure, strict=False))
         drawn = rng.poisson(counts * y / pure[0].max() + background).astype(float)
-        curves.append(Curve(str(i), TWO_THETA, drawn, np.sqrt(np.maximum(drawn, 1.0))))
+        curves.append(SeriesCurve(str(i), TWO_THETA, drawn, np.sqrt(np.maximum(drawn, 1.0))))
     return curves
 
 
@@ -77,7 +78,7 @@ def run(seeds: int) -> dict[str, object]:
     """All cases; medians over seeds."""
     pure = []
     for structure in (CORUNDUM, ZINCITE, FLUORITE):
-        curve = phase_curve(crystal_of(structure), Scene(()), TWO_THETA)
+        curve = phase_curve(crystal_of(structure), PlantedScene(()), TWO_THETA)
         pure.append(curve / curve.mean())
     results: dict[str, object] = {}
     right = total = 0

@@ -20,14 +20,14 @@ from stopping_spectra import Family, line, peak, rise
 
 from materialsdock.formats import read_measured
 from materialsdock.model import Axis, FloatArray
-from materialsdock.techniques.xas.edge import find_edge, locate, nearest_edge
-from materialsdock.techniques.xas.grids import (
+from materialsdock.techniques.xas.spectrum.edge import find_edge, locate, nearest_edge
+from materialsdock.techniques.xas.spectrum.grids import (
     EV_PER_INVERSE_ANGSTROM_SQUARED,
     region_grid,
     start_grid,
     widest,
 )
-from materialsdock.techniques.xas.simulate import simulate_xanes
+from materialsdock.techniques.xas.spectrum.simulate import simulate_xanes
 
 LIBRARY = Path(__file__).parents[3] / "shared/data/xas/xasdatalibrary"
 NOISES = (0.001, 0.01, 0.03)

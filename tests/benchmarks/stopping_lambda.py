@@ -22,7 +22,7 @@ from materialsdock.learning.stopping.rules import (
 from materialsdock.model import Evidence
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from learning import test_stopping_published as published
+from support import published_stops as published
 
 
 def refit_every_step(seeds: range) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from support.measured_data import SHARED
+from support.places import SHARED
 
 from materialsdock.campaign import build, prepare
 from materialsdock.formats import read_measured
@@ -28,7 +28,10 @@ def on_measured(seeds: range) -> dict[str, Any]:
     for file in sorted(LIBRARY.glob("*/*.xdi")):
         spectrum = read_measured(file, "xas")
         job = prepare.job_for(spectrum, Sample(file.stem, "xas"), profile)
-        runs = [_run(job, spectrum.x, spectrum.y, profile.xas.i0_rate_hz, seed) for seed in seeds]
+        runs = [
+            _run(job, spectrum.x, spectrum.y, profile.section("xas").i0_rate_hz, seed)
+            for seed in seeds
+        ]
         points, share, over = np.array(runs).T
         found[file.stem] = {
             "points": float(np.median(points)),

@@ -17,7 +17,7 @@ from materialsdock.learning.stopping.quantities import Linear, Quantity, Sampled
 from materialsdock.learning.stopping.rules import rule_from_settings
 from materialsdock.model import FloatArray, Observation
 from materialsdock.protocols import StoppingRule
-from materialsdock.techniques.xas import wanted_quantities
+from materialsdock.techniques.xas.spectrum import wanted_quantities
 
 MOST_POINTS = 200
 BUDGET = {"maximum_points": MOST_POINTS}

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from materialsdock.model import Axis, FloatArray
-from materialsdock.techniques.xas.grids import start_grid, widest
-from materialsdock.techniques.xas.simulate import simulate_xanes
+from materialsdock.techniques.xas.spectrum.grids import start_grid, widest
+from materialsdock.techniques.xas.spectrum.simulate import simulate_xanes
 
 FE_K_EV, FE_L3_EV, TI_K_EV, NI_K_EV, CE_M5_EV = 7112.0, 707.0, 4970.0, 8333.0, 884.0
 FWHM = 2.3548  # of a Gaussian, in its sd

@@ -23,17 +23,19 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import gemmi
 import numpy as np
-from support.measured_data import SHARED
-from support.structures import CORUNDUM, FLUORITE, LAB6, ZINCITE, _lines
+from support.places import SHARED
+from support.structures import _lines
 
 from materialsdock.errors import MaterialsDockError
 from materialsdock.formats import read_measured
+from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.optimisation.processes import in_order
-from materialsdock.techniques.xrd.model import Diffractometer, Pattern
+from materialsdock.techniques.xrd.model import Diffractometer
 from materialsdock.techniques.xrd.rietveld.recipe import SearchSpace
 from materialsdock.techniques.xrd.rietveld.rietx_engine import RietxEngine
 from materialsdock.techniques.xrd.search.search import search
 from materialsdock.techniques.xrd.search.warm_start import first_parameters, recalled, remembered
+from materialsdock.testing.crystals import CORUNDUM, FLUORITE, LAB6, ZINCITE
 
 CU = Diffractometer()
 WITHIN = 0.005

@@ -29,7 +29,7 @@ from xas_mixtures import mixtures
 from xas_shells import CASES, shells, traps
 
 from materialsdock.formats import read_measured
-from materialsdock.techniques.xas.edge import find_edge
+from materialsdock.techniques.xas.spectrum.edge import find_edge
 
 DATA = Path(__file__).parents[3] / "shared/data/xas"
 SERIES = {

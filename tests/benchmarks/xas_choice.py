@@ -13,7 +13,7 @@ from xas_mixtures import FE2O3, FE3O4, FEO, FOIL, NOISES, mix, plain
 
 from materialsdock.formats import read_measured
 from materialsdock.techniques.xas.mixture.choice import explain
-from materialsdock.techniques.xas.mixture.combination import Curve
+from materialsdock.techniques.xas.mixture.combination import XasCurve
 
 OTHER_FOIL, PYRITE = "Fe_Foil_rt_2016Foils", "FeS2_rt_01"
 IRON = (FOIL, FEO, FE3O4, FE2O3, PYRITE)
@@ -37,13 +37,13 @@ def choices(data: Path, *, seeds: Sequence[int]) -> dict[str, Any]:
     scans = {}
     for path in sorted((data / "xasdatalibrary/Fe").glob("*.xdi")):
         measured = read_measured(path)
-        scans[path.stem] = Curve(path.stem, measured.x, measured.y)
+        scans[path.stem] = XasCurve(path.stem, measured.x, measured.y)
     same = [(parts, parts) for parts in PARTS]
     other = [(parts, {OTHERS.get(n, n): p for n, p in parts.items()}) for parts in OTHER_PARTS]
     return {"same scans": _over(scans, same, seeds), "other scans": _over(scans, other, seeds)}
 
 
-def _over(scans: dict[str, Curve], cases: Sequence[Any], seeds: Sequence[int]) -> dict[str, Any]:
+def _over(scans: dict[str, XasCurve], cases: Sequence[Any], seeds: Sequence[int]) -> dict[str, Any]:
     rows, began = [], time.perf_counter()
     for parts, made_of in cases:
         for noise in NOISES:
@@ -70,7 +70,7 @@ def _over(scans: dict[str, Curve], cases: Sequence[Any], seeds: Sequence[int]) -
 
 
 def _row(
-    sample: Curve, candidates: Sequence[Curve], parts: dict[str, float], noise: float
+    sample: XasCurve, candidates: Sequence[XasCurve], parts: dict[str, float], noise: float
 ) -> dict[str, Any]:
     found = explain(replace(sample, name="mixture"), candidates, edge="Fe K")
     absent = [each.name for each in candidates if each.name not in parts]

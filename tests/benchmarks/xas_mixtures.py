@@ -13,9 +13,9 @@ from scipy.optimize import nnls
 
 from materialsdock.formats import read_measured
 from materialsdock.model import FloatArray
-from materialsdock.techniques.xas.edge import locate
-from materialsdock.techniques.xas.mixture.combination import Curve, combine
-from materialsdock.techniques.xas.normalise import Ranges, normalise
+from materialsdock.techniques.xas.mixture.combination import XasCurve, combine
+from materialsdock.techniques.xas.spectrum.edge import locate
+from materialsdock.techniques.xas.spectrum.normalise import Ranges, normalise
 
 NOISES = (3e-4, 1e-3, 3e-3)  # of µ; the mixtures' step is 1
 FIRM = 1e-3  # noise up to which the target holds for all mixtures
@@ -34,8 +34,8 @@ STEP_EV = 0.7
 
 
 def mix(
-    standards: dict[str, Curve], parts: dict[str, float], noise: float, seed: int, truth: str
-) -> Curve:
+    standards: dict[str, XasCurve], parts: dict[str, float], noise: float, seed: int, truth: str
+) -> XasCurve:
     """A mixture on an even grid of its own, by the standards' edge steps as `truth` has them."""
     chosen = [standards[name] for name in parts]
     low = max(s.energy_ev[0] for s in chosen) + 1
@@ -47,10 +47,10 @@ def mix(
         step = normalise(s.energy_ev, s.mu, own.e0_ev, TRUTHS[truth]).edge_step
         mu += parts[s.name] * PchipInterpolator(s.energy_ev, s.mu)(energy) / step
     mu += noise * np.random.default_rng(seed).standard_normal(energy.size)
-    return Curve("mixture", energy, mu, np.full(energy.size, noise))
+    return XasCurve("mixture", energy, mu, np.full(energy.size, noise))
 
 
-def plain(sample: Curve, standards: Sequence[Curve]) -> FloatArray:
+def plain(sample: XasCurve, standards: Sequence[XasCurve]) -> FloatArray:
     """(p,) the baseline: everything normalised by itself, and non-negative least squares."""
     norm = locate(sample.energy_ev, sample.mu)
     inside = np.abs(sample.energy_ev - norm.e0_ev - 30) <= 50
@@ -65,7 +65,7 @@ def mixtures(data: Path, *, seeds: Sequence[int]) -> dict[str, Any]:
     standards = {}
     for path in sorted((data / "xasdatalibrary/Fe").glob("*.xdi")):
         measured = read_measured(path)
-        standards[path.stem] = Curve(path.stem, measured.x, measured.y)
+        standards[path.stem] = XasCurve(path.stem, measured.x, measured.y)
     rows: dict[str, Any] = {}
     for parts, noise, truth in product(CASES, NOISES, TRUTHS):
         label = " + ".join(f"{part:g} {name}" for name, part in parts.items())
@@ -75,7 +75,10 @@ def mixtures(data: Path, *, seeds: Sequence[int]) -> dict[str, Any]:
 
 
 def row(
-    samples: Sequence[Curve], standards: dict[str, Curve], parts: dict[str, float], noise: float
+    samples: Sequence[XasCurve],
+    standards: dict[str, XasCurve],
+    parts: dict[str, float],
+    noise: float,
 ) -> dict[str, Any]:
     """One mixture at one noise, over its seeds."""
     names, truth = list(parts), np.array(list(parts.values()))

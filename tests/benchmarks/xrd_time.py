@@ -33,18 +33,20 @@ from scipy.optimize import least_squares
 from scipy.signal import peak_prominences, savgol_filter
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from support.measured_data import SHARED
-from support.structures import CORUNDUM, FLUORITE, ZINCITE, simulated
+from support.places import SHARED
+from support.structures import simulated
 
 from materialsdock.formats import read_measured
 from materialsdock.learning.counting import allocation, fisher
 from materialsdock.learning.counting.multipass_learner import MultiPassLearner
+from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.learning.counting.steered_learner import SteeredLearner
 from materialsdock.model import Axis, FloatArray, Observation
-from materialsdock.techniques.xrd.model import Diffractometer, Pattern
+from materialsdock.techniques.xrd.model import Diffractometer
 from materialsdock.techniques.xrd.rietveld.limits import peaks as find_peaks
 from materialsdock.techniques.xrd.rietveld.rietx_engine import RietxEngine
 from materialsdock.techniques.xrd.rietveld.sensitivity import steering
+from materialsdock.testing.crystals import CORUNDUM, FLUORITE, ZINCITE
 
 FULL_S, VELOCITY, BACKGROUND_TERMS = 1.0, 5.0, 6
 SHARE = 0.9

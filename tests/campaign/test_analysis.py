@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from support.places import ROOT
 
 from materialsdock.campaign import analysis, option_words, prepare
 from materialsdock.campaign.campaign import Campaign
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.model import Measured, Observation, Sample
 from materialsdock.profile import config
-from materialsdock.techniques.xas.simulate import simulate_xanes
+from materialsdock.techniques.xas import analysis as absorption
+from materialsdock.techniques.xas.spectrum.simulate import simulate_xanes
 from materialsdock.views.report import overview, summary_json
 from materialsdock.views.report.page import render_report
 
-PROFILE = config.load("sim", Path(__file__).parents[2])
+PROFILE = config.load("sim", ROOT)
 ENERGY = np.linspace(6950.0, 7400.0, 901)
 SPECTRUM = Measured(technique="xas", x=ENERGY, y=simulate_xanes(ENERGY))
 
@@ -44,7 +45,7 @@ def measured(folder, words, noise=0.005, truth=SPECTRUM):
 
 def test_a_measurement_too_short_for_an_edge_is_reported_with_the_reason(tmp_path):
     outcome = measured(tmp_path, ["maximum_points=5", "area:7100:7200_sd=0.001"])
-    assert outcome.edge is None
+    assert outcome.found.edge is None
     assert "no edge was found: " in overview(outcome)
     assert "budget of 5 points used up" in overview(outcome)
     found = json.loads(json.dumps(summary_json(outcome), allow_nan=False))
@@ -55,22 +56,22 @@ def test_a_measurement_too_short_for_an_edge_is_reported_with_the_reason(tmp_pat
 
 def test_the_edge_of_an_early_stop_says_that_its_sd_is_widened_and_not_tested(tmp_path):
     outcome = measured(tmp_path, ["maximum_points=24"])
-    assert outcome.edge is not None
-    assert "stopped early" in outcome.edge.warnings[-1]
+    assert outcome.found.edge is not None
+    assert "stopped early" in outcome.found.edge.warnings[-1]
     assert "not tested" in overview(outcome)
     said = {each["name"]: each for each in outcome.summary["certificate"]["statements"]}
-    assert outcome.edge.e0_sd_ev == pytest.approx(said["e0"]["bound"] / 1.96)
-    assert outcome.edge.e0_sd_ev > said["e0"]["sd"]
-    assert outcome.edge.edge_step_sd > said["edge_step"]["sd"]
+    assert outcome.found.edge.e0_sd_ev == pytest.approx(said["e0"]["bound"] / 1.96)
+    assert outcome.found.edge.e0_sd_ev > said["e0"]["sd"]
+    assert outcome.found.edge.edge_step_sd > said["edge_step"]["sd"]
 
 
 def test_an_edge_that_may_be_anywhere_has_no_sd_and_still_a_page(tmp_path):
     outcome = measured(tmp_path, ["maximum_points=24"])
-    bounds = [SimpleNamespace(name=name, bound=float("inf")) for name in analysis.CERTIFIED]
+    bounds = [SimpleNamespace(name=name, bound=float("inf")) for name in absorption.CERTIFIED]
     promised = SimpleNamespace(statements=bounds, missing="24 of at least 30 points")
-    edge = analysis._of_early_stop(outcome.edge, promised)
+    edge = absorption._of_early_stop(outcome.found.edge, promised)
     assert "cannot be said" in edge.warnings[-1]
-    unknown = replace(outcome, edge=edge)
+    unknown = replace(outcome, found=replace(outcome.found, edge=edge))
     assert json.loads(json.dumps(summary_json(unknown), allow_nan=False))["e0_sd_ev"] is None
     assert "cannot be said" in overview(unknown)
     assert "Edge and normalisation" in render_report(unknown)
@@ -79,10 +80,10 @@ def test_an_edge_that_may_be_anywhere_has_no_sd_and_still_a_page(tmp_path):
 def test_what_the_user_wanted_is_certified(tmp_path):
     outcome = measured(tmp_path, ["area:7100:7200_sd=0.2", "maximum_points=200"])
     names = [each["name"] for each in outcome.summary["certificate"]["statements"]]
-    assert names == [*analysis.CERTIFIED, "area:7100:7200"]
+    assert names == [*absorption.CERTIFIED, "area:7100:7200"]
     assert outcome.summary["certificate"]["missing"] is None
-    assert not any("stopped early" in warning for warning in outcome.edge.warnings)
-    assert outcome.edge.e0_ev == pytest.approx(7112.0, abs=20.0)
+    assert not any("stopped early" in warning for warning in outcome.found.edge.warnings)
+    assert outcome.found.edge.e0_ev == pytest.approx(7112.0, abs=20.0)
 
 
 def test_the_value_of_a_target_is_not_called_lambda(tmp_path):

@@ -10,19 +10,21 @@ from hypothesis import strategies as st
 
 from materialsdock.campaign import observing
 from materialsdock.errors import DeviceFault
+from materialsdock.techniques.xas.reading import observe as spectrum_reading
+from materialsdock.techniques.xrd.reading import observe as pattern_reading
 
 
 @given(counts=st.integers(0, 10**7), seconds=st.floats(1e-3, 1e3))
 def test_counts_give_back_their_rate_and_poisson_sd(counts, seconds):
     data = {"two_theta": 30.0, "counts": counts, "count_time_s": seconds}
-    x, rate, sigma, time = observing.of_diffraction(data)
+    x, rate, sigma, time = pattern_reading(data)
     assert (x, time) == (30.0, seconds)
     assert round(rate * seconds) == counts
     assert sigma * seconds == pytest.approx(math.sqrt(max(counts, 1)))
 
 
 def test_absorption_is_the_log_ratio_with_counting_sd():
-    energy, mu, sigma, _ = observing.of_absorption(
+    energy, mu, sigma, _ = spectrum_reading(
         {"mono_energy": 7112.0, "i0": 1e4, "it": 1e3, "count_time_s": 1.0}
     )
     assert energy == 7112.0
@@ -33,13 +35,13 @@ def test_absorption_is_the_log_ratio_with_counting_sd():
 @pytest.mark.parametrize("counts", [math.nan, -1.0, math.inf])
 def test_impossible_counts_never_become_observations(counts):
     with pytest.raises(DeviceFault, match="counts"):
-        observing.of_diffraction({"two_theta": 1.0, "counts": counts, "count_time_s": 1.0})
+        pattern_reading({"two_theta": 1.0, "counts": counts, "count_time_s": 1.0})
 
 
 @pytest.mark.parametrize(("i0", "it"), [(0, 1), (1, 0), (math.nan, 1), (5, -1)])
 def test_a_blind_chamber_is_a_fault(i0, it):
     with pytest.raises(DeviceFault, match="ion chambers"):
-        observing.of_absorption({"mono_energy": 1.0, "i0": i0, "it": it, "count_time_s": 1.0})
+        spectrum_reading({"mono_energy": 1.0, "i0": i0, "it": it, "count_time_s": 1.0})
 
 
 def test_pages_and_events_give_the_same_observations():

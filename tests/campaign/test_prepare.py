@@ -6,20 +6,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support import structures
+from support.places import ROOT
 
 from materialsdock.campaign import build, option_words, prepare
 from materialsdock.errors import InputError
 from materialsdock.learning.counting.steered_learner import SteeredLearner
 from materialsdock.learning.prior.library import LibraryPrior
 from materialsdock.model import Axis, Measured, Observation, Sample
-from materialsdock.profile import config
+from materialsdock.profile import asking, config
 from materialsdock.profile.simulation import save_scene
-from materialsdock.techniques.xas.simulate import simulate_xanes
+from materialsdock.techniques.xas.learner import weights
+from materialsdock.techniques.xas.options import regions
+from materialsdock.techniques.xas.spectrum.simulate import simulate_xanes
+from materialsdock.techniques.xrd.job import even_grid
+from materialsdock.testing import crystals
 
-PROFILE = config.load("sim", Path(__file__).parents[2])
+PROFILE = config.load("sim", ROOT)
 PATTERN = Measured(technique="xrd", x=np.linspace(20.0, 40.0, 1001), y=np.full(1001, 50.0))
-CORUNDUM = Sample("s", "xrd", 0, (structures.CORUNDUM, structures.ZINCITE))
+CORUNDUM = Sample("s", "xrd", 0, (crystals.CORUNDUM, crystals.ZINCITE))
 ENERGY = np.linspace(7000.0, 7300.0, 601)
 SPECTRUM = Measured(technique="xas", x=ENERGY, y=simulate_xanes(ENERGY))
 
@@ -60,7 +64,7 @@ def test_uneven_steps_are_refused_with_their_place():
     x = PATTERN.x.copy()
     x[500] += 0.01
     with pytest.raises(InputError, match=r"30\.01"):
-        prepare.even_grid(x)
+        even_grid(x)
 
 
 def test_what_was_counted_is_not_drawn_again(tmp_path):
@@ -77,23 +81,25 @@ def test_what_was_counted_is_not_drawn_again(tmp_path):
 
 def test_job_ids_are_safe_as_file_names():
     for name in ("../../etc/x", "CON", "a/b", "😀" * 50, "<script>", "=cmd()"):
-        job_id = prepare.new_job_id(name)
+        job_id = asking.new_job_id(name)
         assert Path(job_id).name == job_id
         assert job_id.isascii()
         assert len(job_id) < 64
 
 
 def test_an_objective_that_refinement_steers_towards_stops_at_its_esd():
-    section = PROFILE.xrd.model_copy(update={"objective": "fractions", "wanted_esd": 0.5})
+    section = PROFILE.section("xrd").model_copy(
+        update={"objective": "fractions", "wanted_esd": 0.5}
+    )
     profile = PROFILE.model_copy(update={"xrd": section})
-    job = prepare.diffraction_job(PATTERN, CORUNDUM, profile, stop={})
+    job = prepare.job_for(PATTERN, CORUNDUM, profile, stop={})
     assert job.settings["stop"]["targets"] == {"weight_fraction_esd": 0.5}
     assert isinstance(build.learner(job), SteeredLearner)
-    cell = PROFILE.xrd.model_copy(
+    cell = PROFILE.section("xrd").model_copy(
         update={"objective": "parameter", "wanted": ("corundum.a",), "wanted_esd": 1e-4}
     )
     profile = PROFILE.model_copy(update={"xrd": cell})
-    job = prepare.diffraction_job(PATTERN, CORUNDUM, profile, stop={})
+    job = prepare.job_for(PATTERN, CORUNDUM, profile, stop={})
     assert job.settings["stop"]["targets"] == {"cell_length_esd": 1e-4}
 
 
@@ -106,19 +112,19 @@ def test_an_objective_that_refinement_steers_towards_stops_at_its_esd():
     ],
 )
 def test_an_objective_without_its_numbers_is_refused(changes):
-    profile = PROFILE.model_copy(update={"xrd": PROFILE.xrd.model_copy(update=changes)})
+    profile = PROFILE.model_copy(update={"xrd": PROFILE.section("xrd").model_copy(update=changes)})
     with pytest.raises(InputError, match="objective"):
-        prepare.diffraction_job(PATTERN, CORUNDUM, profile, stop={})
+        prepare.job_for(PATTERN, CORUNDUM, profile, stop={})
 
 
 def test_a_region_is_worth_its_weight():
     grid = np.linspace(0.0, 10.0, 11)
-    found = build.weights(grid, [(2.0, 4.0, 5.0)])
+    found = weights(grid, [(2.0, 4.0, 5.0)])
     assert found.tolist() == [1, 1, 5, 5, 5, 1, 1, 1, 1, 1, 1]
-    assert option_words.regions(["7100:7140:5"]) == ((7100.0, 7140.0, 5.0),)
+    assert regions(["7100:7140:5"]) == ((7100.0, 7140.0, 5.0),)
     for wrong in ("7100:7140", "7140:7100:5", "a:b:c", "1:2:0", "1:2:inf"):
         with pytest.raises(InputError, match="LO:HI:WEIGHT"):
-            option_words.regions(["1:2:3", wrong])
+            regions(["1:2:3", wrong])
 
 
 @pytest.mark.parametrize("measured", [PATTERN, SPECTRUM])
@@ -140,13 +146,13 @@ def test_a_target_that_no_pattern_has_is_refused():
 
 
 def test_a_steered_job_keeps_the_profiles_budgets_and_its_own_esd():
-    stop = PROFILE.xrd.stop.model_copy(update={"maximum_count_seconds": 300.0})
-    section = PROFILE.xrd.model_copy(
+    stop = PROFILE.section("xrd").stop.model_copy(update={"maximum_count_seconds": 300.0})
+    section = PROFILE.section("xrd").model_copy(
         update={"objective": "fractions", "wanted_esd": 0.5, "stop": stop}
     )
     profile = PROFILE.model_copy(update={"xrd": section})
     changes = option_words.stop_options(["peak_area_rel_sd=0.1"])
-    settings = prepare.diffraction_job(PATTERN, CORUNDUM, profile, stop=changes).settings["stop"]
+    settings = prepare.job_for(PATTERN, CORUNDUM, profile, stop=changes).settings["stop"]
     assert settings["maximum_count_seconds"] == 300.0
     assert settings["targets"] == {"weight_fraction_esd": 0.5, "peak_area_rel_sd": 0.1}
 
@@ -158,7 +164,7 @@ def of_edge(path, edge_ev):
         np.array([edge_ev, edge_ev + 4.0]), ("a", "b"),
     )  # fmt: skip
     prior.save(path)
-    section = PROFILE.xas.model_copy(update={"prior": path})
+    section = PROFILE.section("xas").model_copy(update={"prior": path})
     return PROFILE.model_copy(update={"xas": section})
 
 

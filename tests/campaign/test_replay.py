@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from support import structures
+from support.places import ROOT
 
 from materialsdock.campaign import option_words, prepare
 from materialsdock.campaign.campaign import Campaign, same_place
@@ -14,12 +13,13 @@ from materialsdock.learning.prior.library import LibraryPrior
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.model import Measured, Observation, Sample
 from materialsdock.profile import config
-from materialsdock.techniques.xas.simulate import simulate_xanes
+from materialsdock.techniques.xas.spectrum.simulate import simulate_xanes
+from materialsdock.testing import crystals
 
-PROFILE = config.load("sim", Path(__file__).parents[2])
+PROFILE = config.load("sim", ROOT)
 ENERGY = np.linspace(6950.0, 7400.0, 901)
 SPECTRUM = Measured(technique="xas", x=ENERGY, y=simulate_xanes(ENERGY))
-MIXTURE = (structures.CORUNDUM, structures.ZINCITE)
+MIXTURE = (crystals.CORUNDUM, crystals.ZINCITE)
 
 
 def prior(path):
@@ -33,8 +33,8 @@ def prior(path):
 
 
 def absorption(folder, *, library=False, velocity=50.0):
-    motion = PROFILE.xas.motion.model_copy(update={"velocity": velocity})
-    section = PROFILE.xas.model_copy(
+    motion = PROFILE.section("xas").motion.model_copy(update={"velocity": velocity})
+    section = PROFILE.section("xas").model_copy(
         update={
             "motion": motion,
             "regions": ((7100.0, 7130.0, 5.0),),
@@ -50,7 +50,9 @@ def steered():
     pattern = structures.simulated([(MIXTURE[0], 0.6), (MIXTURE[1], 0.4)])
     few = slice(400, 1000)
     measured = Measured("xrd", pattern.two_theta[few], pattern.intensity[few])
-    section = PROFILE.xrd.model_copy(update={"objective": "fractions", "wanted_esd": 0.5})
+    section = PROFILE.section("xrd").model_copy(
+        update={"objective": "fractions", "wanted_esd": 0.5}
+    )
     profile = PROFILE.model_copy(update={"xrd": section})
     stop = option_words.stop_options(["maximum_points=1500"])
     return measured, prepare.job_for(measured, Sample("s", "xrd", 0, MIXTURE), profile, stop=stop)

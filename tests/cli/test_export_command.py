@@ -12,7 +12,7 @@ import h5py
 import pytest
 import typer
 from nexusformat.nexus.validate import validate_application, validate_file
-from support.outcomes import absorption_outcome, diffraction_outcome
+from support.outcomes import absorption_outcome, diffraction_outcome, kept_in
 from typer.testing import CliRunner
 
 from materialsdock.cli import export_command
@@ -23,8 +23,6 @@ from materialsdock.ledger.outcomes import packed
 from materialsdock.night.queue import queue
 from materialsdock.rendering import files
 from materialsdock.rendering.files import ExportFault, place, replace_whole
-from materialsdock.views.report import summary_json
-from tests.ledger.test_export_kept import kept_in
 
 SETTINGS = {
     "profile": "sim",
@@ -50,8 +48,7 @@ def data(tmp_path_factory):
         ledger.add_job(spectrum("old"))
         ledger.add_outcome("old", {"e0_ev": 7112.0})
         ledger.add_job(file_refined().job)
-        found = {**summary_json(file_refined()), **packed(file_refined())}
-        ledger.add_outcome("refined", found)
+        ledger.add_outcome("refined", packed(file_refined()))
     return folder
 
 
@@ -110,7 +107,7 @@ def test_all_jobs_say_what_was_left_out(data, tmp_path):
         ((None, False, None), InputError, "name either a job or all"),
         (("spectrum", True, None), InputError, "name either a job or all"),
         (("spectrum", False, "docx,json,pdf"), InputError, "no format docx, pdf"),
-        ((None, True, "docx"), InputError, "there is: nexus, xdi, xye"),
+        ((None, True, "docx"), InputError, "there is: nexus, xye, xy, cif, xdi"),
         (("spectrum", False, " , "), InputError, "no format named"),
         (("spectrum", False, "cif"), Refused, "it has: xdi, html, json"),
         (("spectrum", False, "nexus"), Refused, "no readings of I0 and It"),

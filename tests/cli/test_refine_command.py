@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import gemmi
 import numpy as np
 import pytest
-from support.structures import LAB6, simulated
+from support.outcomes import with_found
+from support.structures import simulated
 
 from materialsdock.cli import measure_command, refine_command
+from materialsdock.cli.request import MeasureRequest
 from materialsdock.errors import InputError
 from materialsdock.model import Trial
+from materialsdock.techniques.xrd.refine import Options
 from materialsdock.techniques.xrd.report.cif import write_cif
 from materialsdock.techniques.xrd.report.figures import search as search_figure
+from materialsdock.testing.crystals import LAB6
 
 RANGE = (20.0, 70.0)
 
@@ -29,12 +32,13 @@ def files(tmp_path_factory):
 
 
 def refine(files, out, trials, *, resume=False):
-    request = measure_command.Request(out=out, trials=trials, workers=1)
-    how = refine_command.How(seeds=1, range=RANGE, resume=resume)
-    measured, sample = measure_command.read_sample(
-        files / "LaB6.xy", [files / "LaB6.cif"], [], "xrd"
-    )
-    return refine_command.refine(request, how, measured, sample)
+    request = MeasureRequest.of(
+        kinds={"xrd": Options}, out=out, trials=trials, workers=1, cif=[files / "LaB6.cif"],
+        seeds=1, range=RANGE, resume=resume,
+    )  # fmt: skip
+    measured, sample = measure_command.read_sample(files / "LaB6.xy", "xrd", request)
+    shown, written = refine_command.refine(request, measured, sample)
+    return shown, written["cif"]
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +49,7 @@ def done(files, tmp_path_factory):
 
 def test_it_prints_one_json_object_with_the_answer(done, capsys):
     (shown, cif), _ = done
-    refine_command.show(shown, cif, True)
+    refine_command.show(shown, {"cif": cif}, True)
     said = json.loads(capsys.readouterr().out)
     assert said["verdict"] == "accept"
     assert said["rwp"] / said["r_exp"] == pytest.approx(said["gof"])
@@ -62,7 +66,7 @@ def test_it_prints_one_json_object_with_the_answer(done, capsys):
 
 def test_it_tells_a_person_the_verdict(done, capsys):
     (shown, cif), _ = done
-    refine_command.show(shown, cif, False)
+    refine_command.show(shown, {"cif": cif}, False)
     said = capsys.readouterr().out
     assert "verdict: accept" in said
     assert "left-out blocks" in said
@@ -80,7 +84,7 @@ def test_the_cif_holds_structure_pattern_and_provenance(done):
     (shown, cif), _ = done
     document = gemmi.cif.read(str(cif))
     phase, pattern = document[0], document[-1]
-    fit = shown.outcome.fit
+    fit = shown.outcome.found.fit
     crystal = gemmi.make_small_structure_from_block(phase)
     assert crystal.spacegroup.number == 221
     assert crystal.cell.a == pytest.approx(fit.phases[0].cell["a"].value, abs=1e-4)
@@ -101,14 +105,14 @@ def test_the_cif_holds_structure_pattern_and_provenance(done):
 def test_nothing_refined_nothing_written(done, tmp_path):
     (shown, _), _ = done
     with pytest.raises(InputError, match="nothing was refined"):
-        write_cif(replace(shown.outcome, fit=None), tmp_path / "x.cif")
+        write_cif(with_found(shown.outcome, fit=None), tmp_path / "x.cif")
 
 
 def test_an_interrupted_search_goes_on(files, done):
     (first, _), out = done
     more, _ = refine(files, out, 3, resume=True)
-    assert more.outcome.trials[:2] == first.outcome.trials
-    assert len(more.outcome.trials) == 3
+    assert more.outcome.found.trials[:2] == first.outcome.found.trials
+    assert len(more.outcome.found.trials) == 3
 
 
 def test_a_search_without_a_physical_trial_still_reports():

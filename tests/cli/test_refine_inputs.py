@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from support.places import TESTS
 
 from materialsdock.cli.app import main
-from materialsdock.techniques.xrd.model import Diffractometer, Pattern
+from materialsdock.learning.counting.pattern import Pattern
+from materialsdock.techniques.xrd.model import Diffractometer
 from materialsdock.techniques.xrd.rietveld.recipe import SearchSpace
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+sys.path.insert(0, str(TESTS / "benchmarks"))
 import refinement_inputs as inputs
 
 FILES = inputs.bad_files()

@@ -1,4 +1,7 @@
-"""SIGKILL at random moments: nothing is lost, nothing measured twice, later decisions the same."""
+"""SIGKILL at random moments: nothing is lost, nothing measured twice, later decisions the same.
+
+A replay that goes on draws what an uninterrupted one would have drawn.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,23 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
+from support.places import ROOT, TESTS
 
+from materialsdock.campaign import demo, observing, prepare
+from materialsdock.cli import measure_command
+from materialsdock.cli.request import MeasureRequest
+from materialsdock.ledger.folder import DataDirectory
 from materialsdock.ledger.ledger import Ledger
+from materialsdock.model import Axis
+from materialsdock.profile import config
+from materialsdock.profile.simulation import save_scene
+from sim_devices.scenes.xas import absorbed
+from sim_devices.scenes.xrd import diffracted
+from sim_devices.world import World, load_scene
 
-CHILD = Path(__file__).parents[1] / "support" / "measure_child.py"
+CHILD = TESTS / "support" / "measure_child.py"
 KILLS = 5
 
 
@@ -27,7 +40,7 @@ def nursery():
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(CHILD.parents[2])},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     with process:
         yield process
@@ -87,3 +100,53 @@ def test_killed_and_resumed_is_as_if_never_killed(tmp_path, technique, nursery):
     data_undisturbed, decisions_undisturbed = told(undisturbed)
     assert data == data_undisturbed
     assert decisions == decisions_undisturbed
+
+
+def kept(folder, technique):
+    """A demonstration's job with the scene it is replayed from, nothing counted yet."""
+    profile = config.load("sim", ROOT)
+    data = DataDirectory(folder)
+    scan, sample = demo.sample(technique)
+    job = prepare.job_for(scan, sample, profile)
+    path = save_scene(data.scenes / "s.npz", technique=technique,
+                      **prepare.scene(scan, job, profile))  # fmt: skip
+    with Ledger(data.ledger) as ledger:
+        ledger.add_job(replace(job, settings={**job.settings, "scene": str(path)}))
+    return job, path, data
+
+
+def visited(world, job):
+    """Readings of three places of a job's axis in one visit, as its plan records them."""
+    x, sample = Axis.of(job.settings["axis"]).grid[[10, 40, 41]], world.sample(job.sample.position)
+    if job.sample.technique == "xrd":
+        counts = diffracted(sample, x, 0.3)
+        return [
+            {"two_theta": a, "counts": c, "count_time_s": 0.3}
+            for a, c in zip(x, counts, strict=True)
+        ]
+    counts = [absorbed(sample, each, 0.3) for each in x]
+    return [
+        {"mono_energy": a, "i0": i0, "it": it, "count_time_s": 0.3}
+        for a, (i0, it) in zip(x, counts, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("technique", ["xas", "xrd"])
+def test_a_resumed_replay_draws_what_an_uninterrupted_one_would(tmp_path, technique, monkeypatch):
+    job, path, data = kept(tmp_path, technique)
+    uninterrupted = World({job.sample.position: load_scene(path)}, seed=3)
+    first = visited(uninterrupted, job)
+    seen = [
+        each
+        for number, row in enumerate(first)
+        for each in observing.observations(
+            technique, "event", {"seq_num": number, "data": row}, run_uid="r", step=0
+        )
+    ]
+    with Ledger(data.ledger) as ledger:
+        ledger.add_documents(job.job_id, [], seen)
+    monkeypatch.setattr(measure_command, "_carry_out", lambda *_: None)
+    measure_command.resume(MeasureRequest(out=tmp_path), job.job_id)
+    resumed = World({job.sample.position: load_scene(path)}, seed=3)
+    again = visited(resumed, job)
+    assert again == visited(uninterrupted, job) != first

@@ -15,15 +15,16 @@ from ophyd.utils import LimitError
 from materialsdock.errors import DeviceFault, InputError
 from materialsdock.model import Proposal
 from materialsdock.profile import config, siteroot
+from materialsdock.profile.instrument import build_instrument, release
 
 PROFILE = config.load("sim", siteroot.find())
 
 
 @pytest.fixture(scope="module")
 def instrument(beamline):
-    found = config.build_instrument(PROFILE)
+    found = build_instrument(PROFILE)
     yield found
-    config.release(found)
+    release(found)
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from rig import calm, rig
+from support.faults.rig import calm, rig
 
 HERE = Path(__file__).parent
 FAULTS, SLOW = "MATERIALSDOCK_FAULTS", "MATERIALSDOCK_SLOW"

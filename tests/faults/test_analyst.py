@@ -7,8 +7,8 @@ import signal
 import time
 
 import pytest
-from checker import FEW, breaks
-from rig import profile, record, rig, until, within
+from support.faults.checker import FEW, breaks
+from support.faults.rig import profile, record, rig, until, within
 
 LIMIT_S = 12.0
 POINTS = 70  # analysed about as fast as they are measured

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import replace
-from pathlib import Path
 
-import checker
 import numpy as np
 import pytest
-from checker import breaks
-from history import History
-from rig import edge_mu, write_edge
+from support.faults import checker
+from support.faults.checker import breaks
+from support.faults.history import History
+from support.faults.rig import edge_mu, write_edge
+from support.places import ROOT
 
 from materialsdock.campaign import option_words, prepare
 from materialsdock.campaign.campaign import Campaign
@@ -23,7 +23,7 @@ from materialsdock.night.control import audit, intents
 from materialsdock.night.queue import queue
 from materialsdock.profile import config
 
-PROFILE = config.load("sim", Path(__file__).parents[2])
+PROFILE = config.load("sim", ROOT)
 I0 = 1e6
 TESTER = audit.Actor("tester", "here")
 WALL = 1.8e9

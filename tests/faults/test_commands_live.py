@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 import typer
-from rig import rig, until
+from support.faults.rig import rig, until
 from typer.testing import CliRunner
 
 from materialsdock.cli import night as cli_night

@@ -7,9 +7,10 @@ import subprocess
 import sys
 import time
 
-from checker import breaks
-from rig import calm, record, until, within
+from support.faults.checker import breaks
+from support.faults.rig import calm, record, until, within
 
+from materialsdock.ledger.facts import fact
 from materialsdock.night.control import intents
 from materialsdock.night.control.audit import Actor
 from materialsdock.night.queue import queue
@@ -25,13 +26,13 @@ def paused(night):
 def test_a_paused_sample_whose_worker_is_killed_does_not_go_on_by_itself(night):
     sample = paused(night)
     night.signal("worker", signal.SIGKILL)
-    until(lambda: queue.fact(night.ledger, "hold"), within(5), "held")
+    until(lambda: fact(night.ledger, "hold"), within(5), "held")
     points = night.points()
     until(lambda: night.beat("worker").alive and night.beat("worker").phase == "idle", within(10))
     time.sleep(2.0)
     assert night.points() == points
     assert night.shutter_closed()
-    assert f"{sample} was paused" in queue.fact(night.ledger, "hold")
+    assert f"{sample} was paused" in fact(night.ledger, "hold")
     assert night.ask("release_queue").state == "done"
     night.measuring(2)
 

@@ -10,25 +10,27 @@ import time
 
 import numpy as np
 import pytest
-from garbage import Garbage
-from rig import ROOT, edge_mu, record, until, within
-from support.structures import FLUORITE, simulated
+from support.faults.garbage import Garbage
+from support.faults.rig import edge_mu, record, until, within
+from support.places import ROOT
+from support.structures import simulated
 
 from materialsdock.errors import ModelFault
+from materialsdock.ledger.facts import fact
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.night.queue import queue
-from materialsdock.night.sentinels import judges
 from materialsdock.night.sentinels.proofs import still_weak
-from materialsdock.night.sentinels.recorded import Readings
-from materialsdock.night.sentinels.revisits import Revisits
-from materialsdock.night.system.clock_and_disk import Watch
+from materialsdock.night.system.clock_and_disk import ClockWatch
 from materialsdock.night.system.heartbeats import alive
 from materialsdock.night.system.process import holder
-from materialsdock.profile.config import Motion
-from materialsdock.profile.sections import Night
+from materialsdock.profile.sections import Motion, NightSettings
+from materialsdock.soundness import judges
+from materialsdock.soundness.readings import Readings
+from materialsdock.techniques.xas.revisits import Revisits
 from materialsdock.techniques.xrd.model import Diffractometer, PhaseFit
 from materialsdock.techniques.xrd.rietveld import limits
 from materialsdock.techniques.xrd.search.search import search
+from materialsdock.testing.crystals import FLUORITE
 
 REQUESTS = 1_000_000 if os.environ.get("MATERIALSDOCK_SLOW") == "1" else 20_000
 
@@ -183,8 +185,8 @@ def test_the_wall_clock_is_a_label_only():
 @pytest.mark.parametrize("jump_s", [8, -8, 3600, -3600, 86400, -86400])
 def test_a_jump_of_the_wall_clock_is_told_once_and_ends_nothing(tmp_path, jump_s):
     now = {"wall": 1.8e9, "steady": 100.0}
-    night = Night(maximum_hours=10.0, disk_free_gb=1.0)
-    watch = Watch(tmp_path, night, wall=lambda: now["wall"], steady=lambda: now["steady"],
+    night = NightSettings(maximum_hours=10.0, disk_free_gb=1.0)
+    watch = ClockWatch(tmp_path, night, wall=lambda: now["wall"], steady=lambda: now["steady"],
                   free=lambda: 50.0)  # fmt: skip
     told = []
     with Ledger(tmp_path / "ledger.sqlite") as ledger:
@@ -199,7 +201,7 @@ def test_a_jump_of_the_wall_clock_is_told_once_and_ends_nothing(tmp_path, jump_s
         assert body["seconds"] == pytest.approx(jump_s)
         now["steady"] += 36_000.0
         assert watch.next_sample(ledger) is None
-        assert "10 h are over" in str(queue.fact(ledger, "hold"))
+        assert "10 h are over" in str(fact(ledger, "hold"))
 
 
 def jumping(monkeypatch, jump_s):

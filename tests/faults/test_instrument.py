@@ -7,8 +7,8 @@ import signal
 import time
 
 import pytest
-from checker import FEW, breaks
-from rig import profile, record, until, within
+from support.faults.checker import FEW, breaks
+from support.faults.rig import profile, record, until, within
 
 from materialsdock.errors import Refused
 from materialsdock.night.control import intents

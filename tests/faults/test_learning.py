@@ -6,7 +6,8 @@ import time
 
 import numpy as np
 import pytest
-from rig import ROOT, edge_mu, record, within, write_edge
+from support.faults.rig import edge_mu, record, within, write_edge
+from support.places import ROOT
 
 from materialsdock.campaign import option_words, prepare
 from materialsdock.campaign.campaign import Campaign

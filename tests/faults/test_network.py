@@ -6,9 +6,9 @@ import sys
 import time
 
 import pytest
-from checker import FEW, breaks
-from proxy import HERE, proxy
-from rig import Rig, calm, profile, record, within
+from support.faults.checker import FEW, breaks
+from support.faults.proxy import HERE, proxy
+from support.faults.rig import Rig, calm, profile, record, within
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs a second loopback address")
 

@@ -8,8 +8,8 @@ import time
 
 import numpy as np
 import pytest
-from checker import FEW, breaks
-from rig import calm, record, until, within
+from support.faults.checker import FEW, breaks
+from support.faults.rig import calm, record, until, within
 
 from materialsdock.night.control import intents
 from materialsdock.night.control.audit import Actor

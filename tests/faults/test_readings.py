@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 import pytest
-from checker import FEW, breaks
-from rig import calm, profile, record, rig, until, within, write_edge
+from support.faults.checker import FEW, breaks
+from support.faults.rig import calm, profile, record, rig, until, within, write_edge
 
 from materialsdock.night.queue import queue
 

@@ -8,15 +8,16 @@ import signal
 import time
 
 import pytest
-from rig import ROOT, record, until, within
+from support.faults.rig import record, until, within
+from support.places import ROOT
+from support.re_manager import ITEM, Manager
 
 from materialsdock.ledger.ledger import Ledger
-from tests.profiles.test_queueserver import ITEM, Manager
 
 pytestmark = [
     pytest.mark.skipif(
         shutil.which("redis-server") is None,
-        reason="no redis-server on this machine, which a RE Manager needs",
+        reason="redis-server is not installed",
     ),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
@@ -48,6 +49,7 @@ def points(ledger):
     return ledger.rows("SELECT COUNT(*) FROM observations")[0][0]
 
 
+@pytest.mark.core
 def test_redis_killed(manager):
     made, ledger = manager
     made.redis.kill()

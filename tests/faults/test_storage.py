@@ -11,8 +11,8 @@ import subprocess
 import time
 
 import pytest
-from checker import FEW, breaks
-from rig import profile, record, rig, until, within
+from support.faults.checker import FEW, breaks
+from support.faults.rig import profile, record, rig, until, within
 
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.night.queue import queue

@@ -11,11 +11,12 @@ import time
 from pathlib import Path
 
 import pytest
+from support.places import ROOT
 
 pytest.importorskip("distributed", reason="the extra `dask` is not installed")
 
 from distributed import LocalCluster
-from support.structures import FLUORITE, Pretender, simulated
+from support.structures import Pretender, simulated
 
 import materialsdock
 from materialsdock.errors import InputError, ModelFault, Unreachable
@@ -26,6 +27,7 @@ from materialsdock.optimisation.processes import GIB, Executor
 from materialsdock.profile.simulation import free_port
 from materialsdock.techniques.xrd.model import Diffractometer
 from materialsdock.techniques.xrd.search.search import search
+from materialsdock.testing.crystals import FLUORITE
 
 FEW_SECONDS = 20.0
 
@@ -181,7 +183,7 @@ def dask(command, *arguments):
     """A process of Dask's command line, as a site would start it."""
     program = [sys.executable, "-m", f"distributed.cli.dask_{command}", *arguments]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    root = str(Path(__file__).parents[2])
+    root = str(ROOT)
     return subprocess.Popen(program, env={**os.environ, "PYTHONPATH": root}, **quiet)
 
 

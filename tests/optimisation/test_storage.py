@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import signal
 import subprocess
 import sys
-import tempfile
 import time
-from pathlib import Path
 
 import optuna
 import pytest
+from support.postgresql import child, wait_for
 
 from materialsdock.errors import InputError, Unreachable
 from materialsdock.optimisation import storage
 from materialsdock.profile.simulation import free_port
 
-ROOT = Path(__file__).parents[2]
 KINDS = ("journal", "sqlite", "postgresql", "grpc")
 LONG_S = 3600.0
 FAIL, COMPLETE = optuna.trial.TrialState.FAIL, optuna.trial.TrialState.COMPLETE
@@ -42,40 +37,8 @@ if then == "hang":
 """
 
 
-def child(program, *arguments, **options):
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen([*map(str, (*program, *arguments))], env=environment, **options)
-
-
 def searcher(url, trials, then):
     return child((sys.executable, "-c", SEARCHER), url, trials, then, stdout=subprocess.PIPE)
-
-
-@pytest.fixture(scope="module")
-def postgresql():
-    """URL of a PostgreSQL server of our own, which refuses to run as root."""
-    initdb, server = shutil.which("initdb"), shutil.which("postgres")
-    if not (initdb and server):
-        pytest.skip("no PostgreSQL server is installed")
-    pytest.importorskip("psycopg", reason="the extra `storage` is not installed")
-    owner = {"user": "postgres", "group": "postgres"} if os.getuid() == 0 else {}
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    folder = Path(tempfile.mkdtemp(prefix="postgresql-", dir="/tmp"))
-    try:
-        if owner:
-            shutil.chown(folder, **owner)
-        port, data = free_port(), folder / "data"
-        made = child((initdb, "-A", "trust", "-U", "searcher", "-D", data), **owner, **quiet)
-        if made.wait(60) != 0:
-            pytest.skip("initdb cannot make a database here")
-        options = ("-p", port, "-k", folder, "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off")
-        with child((server, "-D", data, *options), **owner, **quiet) as process:
-            yield f"postgresql://searcher:secret@127.0.0.1:{port}/postgres"
-            process.send_signal(signal.SIGINT)
-    except LookupError:
-        pytest.skip("PostgreSQL does not run as root, and there is no user postgres")
-    finally:
-        shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="module")
@@ -100,18 +63,6 @@ def url(request, tmp_path):
     if request.param == "grpc":
         return request.getfixturevalue("proxy")
     return f"{request.param}://{'' if request.param == 'journal' else '/'}{tmp_path}/trials"
-
-
-def wait_for(url):
-    deadline = time.monotonic() + 20
-    while True:
-        try:
-            with storage.opened(url):
-                return
-        except Unreachable:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
 
 
 def searched(url, name, seed=3, trials=8):

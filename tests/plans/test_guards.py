@@ -21,9 +21,10 @@ from materialsdock.errors import DeviceFault, Refused
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.model import Job, Sample
 from materialsdock.profile import config, siteroot
+from materialsdock.profile.instrument import build_instrument, release
 from plans.adaptive import learn
 from plans.attempts import Attempts
-from plans.guards import Conditions, Gate
+from plans.guards import ExposureConditions, ExposureGate
 from plans.measure import measure_point, measure_segment
 
 POINTS = 12
@@ -33,9 +34,9 @@ QUICK = {"hold_proof_s": 0.3, "hysteresis_s": 1.0, "beam": ("ring", 50.0, 90.0)}
 
 @pytest.fixture(scope="module")
 def instrument(beamline):
-    found = config.build_instrument(config.load("sim", siteroot.activate()))
+    found = build_instrument(config.load("sim", siteroot.activate()))
     yield found
-    config.release(found)
+    release(found)
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ def rig(instrument, RE, tmp_path, faults):
         RE.subscribe(campaign.receive)
         report = lambda kind, words: told.append((time.monotonic(), kind, words))  # noqa: E731
         terms = {**QUICK, "place": position, "report": report, **conditions}
-        gate = Gate(instrument, Conditions(**terms))
+        gate = ExposureGate(instrument, ExposureConditions(**terms))
         measure = {"xrd": measure_segment, "xas": measure_point}[technique]
         return campaign, learn(campaign, instrument, Attempts(gate).of(measure), ready=gate.ready)
 
@@ -101,7 +102,7 @@ def test_where_everything_holds_nothing_is_held_and_little_time_is_lost(rig):
     rig.RE(plan)
     assert kinds(rig) == []
     assert_sound(rig, campaign)
-    gate = Gate(rig.instrument, Conditions(**QUICK))
+    gate = ExposureGate(rig.instrument, ExposureConditions(**QUICK))
     began = time.perf_counter()
     for _ in range(100):
         assert gate.failing() == ()

@@ -6,18 +6,17 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
+from support.places import ROOT, TESTS
 
-TESTS = Path(__file__).parents[1]
 CHILD = TESTS / "support" / "restart_child.py"
 
 
 def measured(folder, technique, delay_s):
     done = subprocess.run(
         [sys.executable, str(CHILD), str(folder), technique, str(delay_s)],
-        env={**os.environ, "PYTHONPATH": f"{TESTS.parent}{os.pathsep}{TESTS}"},
+        env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{TESTS}"},
         capture_output=True,
         text=True,
         timeout=120,

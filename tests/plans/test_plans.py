@@ -15,12 +15,14 @@ from bluesky import RunEngine
 from bluesky.utils import FailedStatus, RunEngineInterrupted
 from support.beamline_jobs import XAS, XRD
 
-from materialsdock.campaign import run
 from materialsdock.campaign.campaign import Campaign
+from materialsdock.campaign.plan import beam_suspender
 from materialsdock.errors import MaterialsDockError
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.model import Job, Proposal, Sample
 from materialsdock.profile import config
+from materialsdock.profile.instrument import build_instrument, release
+from materialsdock.profile.sections import Beam
 from plans import scan, stubs
 from plans.adaptive import learn
 from plans.measure import measure_point, measure_segment, measure_step
@@ -28,9 +30,9 @@ from plans.measure import measure_point, measure_segment, measure_step
 
 @pytest.fixture
 def instrument(beamline):
-    found = config.build_instrument(config.load("sim", runner_site()))
+    found = build_instrument(config.load("sim", runner_site()))
     yield found
-    config.release(found)
+    release(found)
 
 
 def runner_site():
@@ -63,7 +65,7 @@ def rig(instrument, RE, tmp_path):
 
 def rows(documents, stream):
     """Every (seq_num, data) of a stream, in the order emitted."""
-    from materialsdock.campaign.observing import events
+    from materialsdock.ledger.documents import events
 
     uids = {d["uid"] for d in documents["descriptor"] if d["name"] == stream}
     return [
@@ -143,9 +145,9 @@ def test_pauses_anywhere_repeat_nothing_and_lose_nothing(rig, technique, seed):
 
 
 def test_a_beam_dump_holds_the_run_with_the_shutter_closed(rig):
-    beam = config.Beam(minimum_ma=50, resume_ma=90, wait_s=0.1)
+    beam = Beam(minimum_ma=50, resume_ma=90, wait_s=0.1)
     profile = config.load("sim", runner_site()).model_copy(update={"beam": beam})
-    rig.RE.install_suspender(run.beam_suspender(profile, rig.instrument))
+    rig.RE.install_suspender(beam_suspender(profile, rig.instrument))
     campaign, plan = rig.start("xas")
     held = []
 

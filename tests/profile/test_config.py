@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from support.places import ROOT
 
 from materialsdock.errors import InputError, Refused
 from materialsdock.ledger.folder import DataDirectory
 from materialsdock.night.processes import supervisor
 from materialsdock.profile import config, siteroot
 from materialsdock.sheets import jobs
-from materialsdock.sheets.entry import Entry
-
-SITE = Path(__file__).parents[2]
+from materialsdock.sheets.entry import SheetEntry
+from materialsdock.technique import resolved
 
 
 def write(tmp_path: Path, text: str) -> Path:
@@ -24,9 +24,9 @@ def write(tmp_path: Path, text: str) -> Path:
 
 
 def test_the_sim_profile_is_sound():
-    profile = config.load("sim", SITE)
-    assert profile.xrd
-    assert profile.xas
+    profile = config.load("sim", ROOT)
+    assert profile.section("xrd")
+    assert profile.section("xas")
     assert profile.simulation
     assert {"two_theta", "mono", "shutter", "ring"} <= set(profile.devices)
 
@@ -68,7 +68,7 @@ def test_a_profile_is_simulated_when_it_says_so(tmp_path):
     simulated = mine(tmp_path / "other", "simulated = true", "SIM:")
     assert simulated.simulated_by == simulated.simulation
     assert simulated.speed == 50
-    assert config.load("sim", SITE).simulated_by is not None
+    assert config.load("sim", ROOT).simulated_by is not None
 
 
 @pytest.mark.parametrize(
@@ -85,14 +85,14 @@ def test_nothing_is_simulated_for_a_real_instrument_that_can_be_rehearsed(tmp_pa
         each.name for each in supervisor.services(real, tmp_path, DataDirectory(tmp_path / "data"))
     ]
     assert names == ["guard", "daemon"]
-    entry = Entry(sample_id="S1", position=0, technique="xas", replay="scan.dat")
+    entry = SheetEntry(sample_id="S1", position=0, technique="xas", replay="scan.dat")
     faults = jobs.faults([entry], real, tmp_path / "profiles" / "mine")
     assert "is a real instrument and replays nothing" in str(faults)
 
 
 def test_a_missing_profile_names_those_there_are():
     with pytest.raises(InputError, match="there is: sim"):
-        config.load("nope", SITE)
+        config.load("nope", ROOT)
 
 
 def test_broken_toml_is_refused_with_its_line(tmp_path):
@@ -103,11 +103,11 @@ def test_broken_toml_is_refused_with_its_line(tmp_path):
 @pytest.mark.parametrize("dotted", ["no.such:thing", "json:nothing"])
 def test_a_dotted_string_that_names_nothing_is_refused(dotted):
     with pytest.raises(InputError, match=dotted):
-        config.resolve(dotted)
+        resolved(dotted)
 
 
 def test_the_checkout_is_the_site():
-    assert siteroot.find() == SITE
+    assert siteroot.find() == ROOT
 
 
 def test_a_folder_that_is_no_site_is_refused(tmp_path, monkeypatch):
@@ -127,4 +127,4 @@ def test_a_shadowed_name_is_refused(tmp_path):
     with pytest.raises(Refused, match="taken by") as refused:
         siteroot.activate(tmp_path)
     assert str(Path(devices.__file__).parent) in str(refused.value)
-    siteroot.activate(SITE)
+    siteroot.activate(ROOT)

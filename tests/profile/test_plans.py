@@ -7,12 +7,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from materialsdock.campaign import run
+from materialsdock.campaign import plan, run
 from materialsdock.errors import InputError
 from materialsdock.model import Sample
 from materialsdock.profile import config, plans, siteroot
-from materialsdock.profile.sections import Conditions
-from materialsdock.protocols import Watch
+from materialsdock.profile.sections import Beam, ConditionSettings
+from materialsdock.protocols import RunWatch
 
 SITE = Path(__file__).parents[2]
 MINE = """
@@ -44,8 +44,8 @@ def test_a_profile_that_names_no_plan_has_those_of_the_site():
     assert plans.named(profile) == {
         "plans.learn": "plans.adaptive:learn",
         "plans.attempts": "plans.attempts:Attempts",
-        "plans.conditions": "plans.guards:Conditions",
-        "plans.gate": "plans.guards:Gate",
+        "plans.conditions": "plans.guards:ExposureConditions",
+        "plans.gate": "plans.guards:ExposureGate",
         "plans.visits": "plans.reference:Visits",
         "plans.hold_for_beam": "plans.stubs:hold_for_beam",
         "plans.set_shutter": "plans.stubs:set_shutter",
@@ -109,20 +109,20 @@ def test_a_job_is_carried_out_by_the_plans_that_the_profile_names(facility, camp
 
     from plans.measure import measure_point
 
-    with_conditions = facility.model_copy(update={"conditions": Conditions(retries=3)})
-    gate = run.gate_for(campaign, None, with_conditions)
+    with_conditions = facility.model_copy(update={"conditions": ConditionSettings(retries=3)})
+    gate = plan.gate_for(campaign, None, with_conditions)
     kind, _, terms = gate.conditions
     assert (kind, terms["place"], terms["retries"]) == ("conditions", 4, 3)
-    kind, what, how = run.plan_for(campaign, None, with_conditions, gate, "sentry")
+    kind, what, how = plan.plan_for(campaign, None, with_conditions, gate, "sentry")
     assert (kind, what) == ("learn", (campaign, None, ("sound", measure_point)))
     assert how == {"ready": ("visits", ("sentry", visit))}
 
 
 def test_without_conditions_the_profile_names_what_waits_for_the_beam(facility, campaign):
     siteroot.activate()
-    beam = config.Beam(minimum_ma=50, resume_ma=90)
+    beam = Beam(minimum_ma=50, resume_ma=90)
     watched = facility.model_copy(update={"beam": beam})
-    kind, _, how = run.plan_for(campaign, "instrument", watched)
+    kind, _, how = plan.plan_for(campaign, "instrument", watched)
     assert kind == "learn"
     assert how["ready"]() == ("hold", ("instrument", "ring", 50, 90), {})
 
@@ -184,6 +184,6 @@ def test_a_wrong_name_is_said_before_anything_moves(tmp_path, monkeypatch):
     monkeypatch.setattr(run, "release", released.append)
     wrong = mine(tmp_path, sections='[plans]\nvisits = "plans.reference:Visit"')
     with pytest.raises(InputError, match=r"plans\.visits = 'plans\.reference:Visit'"):
-        run.acquire(None, wrong, Watch())
+        run.acquire(None, wrong, RunWatch())
     assert asked == []
     assert released == [instrument]

@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
+from support.recipes import FOLDER, PROFILE, written
 
 from materialsdock.errors import InputError
-from materialsdock.profile import config, recipes
+from materialsdock.profile import recipes
 
-SITE = Path(__file__).parents[2]
-PROFILE = config.load("sim", SITE)
-FOLDER = SITE / "profiles" / "sim"
 SOUND = '[measure]\ntechnique = "xrd"\n'
-
-
-def written(folder, text, name="r"):
-    (folder / "recipes").mkdir(exist_ok=True)
-    (folder / "recipes" / f"{name}.toml").write_text(text)
-    return folder
 
 
 def refused(folder, name="r"):
@@ -51,6 +41,10 @@ def test_an_unknown_recipe_is_answered_with_those_there_are():
         ('[measure]\ntechnique = "xas"\nobjective = "peaks"\n', ["objective is not of xas"]),
         (SOUND + "[analysis]\ntrials = 0\nengine = 'x'\n", ["trials = 0", "engine = 'x'"]),
         ("[measure]\n", ["technique"]),
+        (
+            '[measure]\ntechnique = "nmr"\ncount_time_s = 0\n',
+            ["no technique 'nmr' (there is: xrd, xas)", "count_time_s = 0"],
+        ),
         ("measure", ["recipes/r.toml"]),
     ],
 )
@@ -63,18 +57,20 @@ def test_a_recipe_changes_what_it_names_and_nothing_else(tmp_path):
     text = SOUND + 'objective = "fractions"\nwanted_esd = 0.5\n[analysis]\nstore = "cifs"\n'
     recipe = recipes.load_recipe("r", written(tmp_path, text))
     changed = recipes.applied(recipe, PROFILE, tmp_path)
-    assert changed.xrd.objective == "fractions"
-    assert changed.xrd.wanted_esd == 0.5
+    assert changed.section("xrd").objective == "fractions"
+    assert changed.section("xrd").wanted_esd == 0.5
     assert changed.analysis.store == str(tmp_path.resolve() / "cifs")
     assert changed.analysis.trials == PROFILE.analysis.trials
-    assert changed.xrd.motion == PROFILE.xrd.motion
+    assert changed.section("xrd").motion == PROFILE.section("xrd").motion
     assert recipes.stop_changes(recipe) == {}
 
 
 def test_another_objective_forgets_what_the_profile_wanted(tmp_path):
     own = {"objective": "parameter", "wanted": ("a.a",), "wanted_esd": 1e-4}
-    profile = PROFILE.model_copy(update={"xrd": PROFILE.xrd.model_copy(update=own)})
+    profile = PROFILE.model_copy(update={"xrd": PROFILE.section("xrd").model_copy(update=own)})
     recipe = recipes.load_recipe("r", written(tmp_path, SOUND + 'objective = "peaks"\n'))
     changed = recipes.applied(recipe, profile, tmp_path)
-    assert (changed.xrd.wanted, changed.xrd.wanted_esd) == ((), None)
-    assert recipes.applied(recipes.load_recipe("xanes", FOLDER), profile, FOLDER).xrd == profile.xrd
+    assert (changed.section("xrd").wanted, changed.section("xrd").wanted_esd) == ((), None)
+    assert recipes.applied(recipes.load_recipe("xanes", FOLDER), profile, FOLDER).section(
+        "xrd"
+    ) == profile.section("xrd")

@@ -9,8 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.sheet_samples import ROWS, book, refused, write
 
-from materialsdock.sheets.entry import ELEMENTS, Entry
+from materialsdock.sheets.entry import SheetEntry
 from materialsdock.sheets.sheet_files import read_sheet, write_sheet, write_template
+from materialsdock.techniques.xas.sheet import ELEMENTS
 
 visible = st.text(st.characters(exclude_categories=["C", "Z"]), max_size=30)
 names = st.one_of(visible, visible.map(lambda t: f"={t}"), visible.map(lambda t: f"'-{t}"))
@@ -46,7 +47,7 @@ def absorption(draw):
 def sheets(draw):
     many = draw(st.lists(ids, min_size=1, max_size=5, unique_by=str.casefold))
     return tuple(
-        Entry(
+        SheetEntry(
             sample_id=name,
             position=number,
             **draw(st.one_of(diffraction(), absorption())),
@@ -71,7 +72,7 @@ def test_what_is_written_as_csv_is_read_back(tmp_path_factory, entries):
 
 def test_every_format_says_the_same(tmp_path):
     rows = [dict(zip(ROWS[0], row, strict=True)) for row in ROWS[1:]]
-    wanted = tuple(Entry(**row) for row in rows)
+    wanted = tuple(SheetEntry(**row) for row in rows)
     tables = "".join(
         "[[samples]]\n" + "".join(f"{k} = {json.dumps(v)}\n" for k, v in row.items())
         for row in rows
@@ -94,8 +95,8 @@ def test_every_format_says_the_same(tmp_path):
 
 def test_a_workbook_is_read_back_and_its_words_are_offered(tmp_path):
     entries = (
-        Entry(sample_id="101", position=0, technique="xrd", name="=1+1", comment="-x"),
-        Entry(sample_id="b", position=3, recipe="xanes", phases=(), owner="7"),
+        SheetEntry(sample_id="101", position=0, technique="xrd", name="=1+1", comment="-x"),
+        SheetEntry(sample_id="b", position=3, recipe="xanes", phases=(), owner="7"),
     )
     write_sheet(tmp_path / "s.xlsx", entries, ["xanes"])
     assert read_sheet(tmp_path / "s.xlsx") == entries
@@ -139,7 +140,7 @@ def test_text_that_begins_with_an_equals_sign_is_text_in_a_workbook(tmp_path):
 
 def test_the_largest_sheets_that_are_allowed_are_read(tmp_path):
     entries = tuple(
-        Entry(
+        SheetEntry(
             sample_id=f"S{n:05d}", position=n, recipe="xanes", element="Fe", edge="K", owner="me",
             name=f"sample {n}", comment="as received", threshold=0.05, maximum_minutes=n + 0.5,
         )

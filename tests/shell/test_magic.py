@@ -10,17 +10,18 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
-from materialsdock.campaign.run import keep_outcome
 from materialsdock.errors import InputError, Refused, Unreachable
+from materialsdock.learning.curve.spectrum import Spectrum
 from materialsdock.ledger.folder import DataDirectory
 from materialsdock.ledger.ledger import Ledger
-from materialsdock.model import Job, Sample
+from materialsdock.ledger.outcomes import keep_outcome
+from materialsdock.model import Job, Outcome, Sample
 from materialsdock.night.control import audit, intents
 from materialsdock.night.queue import queue
 from materialsdock.night.system.heartbeats import Heart
-from materialsdock.outcome import Outcome
 from materialsdock.shell import magic
-from materialsdock.techniques.xas.model import EdgeFit, Spectrum
+from materialsdock.techniques.xas.analysis import Found
+from materialsdock.techniques.xas.model import EdgeFit
 
 EVIL = "<img src=x onerror=alert(1)>"
 
@@ -86,7 +87,7 @@ def finished(data, ledger):
     energy = np.linspace(7100.0, 7120.0, 5)
     measured = Spectrum(energy, np.ones(5), np.full(5, 0.01))
     edge = EdgeFit(7112.0, 0.1, 1.0, 0.01, energy, np.ones(5), np.zeros(5), np.ones(5))
-    keep_outcome(ledger, Outcome(job, (), {"reason": "enough"}, measured, edge=edge))
+    keep_outcome(ledger, Outcome(job, (), {"reason": "enough"}, measured, Found(edge)))
 
 
 def test_the_extension_loads_and_unloads_in_a_shell(shell, night):
@@ -164,7 +165,7 @@ def test_results_are_outcome_and_report(md, night):
         md.results("S1")
     finished(*night)
     found = md.results("S1")
-    assert found.outcome.edge.e0_ev == 7112.0
+    assert found.outcome.found.edge.e0_ev == 7112.0
     assert found.report == (night[0].reports / "job-1.html").resolve()
     assert "7112" in repr(found)
     assert "job-1.html" in found._repr_html_()

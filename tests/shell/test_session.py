@@ -73,7 +73,7 @@ def test_learn_pause_resume_and_read_back(names, capsys):
     assert "lambda_t" in capsys.readouterr().out  # the live table
 
     names["analyse"]()
-    assert operator.outcome.edge.e0_ev == pytest.approx(7113, abs=3)
+    assert operator.outcome.found.edge.e0_ev == pytest.approx(7113, abs=3)
     assert "report:" in capsys.readouterr().out
 
 

@@ -15,6 +15,7 @@ from caproto.sync import client
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import made_site
+from support.places import ROOT
 
 from materialsdock.errors import InputError, Unreachable
 from materialsdock.profile import simulation, siteroot
@@ -196,7 +197,7 @@ def test_the_beamline_dies_with_its_parent():
         "with simulation.running('sim_devices', siteroot.find(), {}) as s:\n"
         "    print(s.pid, flush=True)\n    time.sleep(60)\n"
     )
-    root = str(Path(__file__).parents[2])
+    root = str(ROOT)
     parent = subprocess.Popen(
         [sys.executable, "-c", program],
         stdout=subprocess.PIPE,

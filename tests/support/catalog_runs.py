@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
+
+import httpx
 
 
 def documents(uid, *, pages=False, stop=True):
@@ -57,3 +60,15 @@ def measure(RE, ledger, sample="quartz", points=5):
     (uid,) = RE(bpp.run_wrapper(plan(), md={"sample": sample}))
     RE.unsubscribe(token)
     return uid
+
+
+def wait_for_server(uri: str, log: Path) -> None:
+    """Return as soon as the server at `uri` answers."""
+    deadline = time.monotonic() + 100
+    while time.monotonic() < deadline:
+        try:
+            if httpx.get(f"{uri}/", timeout=1).status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.1)
+    raise TimeoutError(log.read_text())

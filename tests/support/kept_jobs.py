@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
-from support.structures import LAB6, simulated
+from support.places import ROOT
+from support.refining import Here
+from support.structures import simulated
 
 from materialsdock.campaign import analysis, option_words, prepare
 from materialsdock.campaign.campaign import Campaign
-from materialsdock.ledger.outcomes import packed
-from materialsdock.model import Measured, Sample
-from materialsdock.outcome import Outcome
+from materialsdock.learning.counting.pattern import Pattern
+from materialsdock.ledger.outcomes import keep_outcome
+from materialsdock.model import Measured, Outcome, Sample
 from materialsdock.profile import config
-from materialsdock.techniques.xas.simulate import simulate_xanes
-from materialsdock.techniques.xrd.model import Diffractometer, Pattern
+from materialsdock.techniques.xas.spectrum.simulate import simulate_xanes
+from materialsdock.techniques.xrd.analysis import Found
+from materialsdock.techniques.xrd.model import Diffractometer
 from materialsdock.techniques.xrd.search.search import search
-from materialsdock.views.report import summary_json
-from tests.techniques.xrd.test_texture import Here
+from materialsdock.testing.crystals import LAB6
 
-ROOT = Path(__file__).parents[2]
 PROFILE = config.load("sim", ROOT)
 ENERGY = np.linspace(6950.0, 7400.0, 901)
 I0 = 40_000.0
@@ -60,7 +59,7 @@ def measured(ledger, job, read):
 
 
 def kept(ledger, outcome):
-    ledger.add_outcome(outcome.job.job_id, {**summary_json(outcome), **packed(outcome)})
+    keep_outcome(ledger, outcome)
     return outcome
 
 
@@ -103,7 +102,6 @@ def diffraction(ledger):
     mean, sd = campaign.learner.posterior(pattern.two_theta)
     curve = Pattern(pattern.two_theta, mean, sd, pattern.count_time_s)
     summary = analysis.summarise(campaign)
-    outcome = Outcome(job, tuple(campaign.decisions), summary, pattern, found.fit, curve=curve,
-                      trials=found.trials, solutions=found.solutions,
-                      assessment=found.assessment)  # fmt: skip
-    return kept(ledger, outcome)
+    refined = Found(found.fit, found.trials, found.solutions, found.assessment)
+    decisions = tuple(campaign.decisions)
+    return kept(ledger, Outcome(job, decisions, summary, pattern, refined, curve))

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+from support.places import ROOT
 
-ROOT = Path(__file__).parents[2]
 SITE = ("devices", "plans", "sim_devices", "profiles")
 
 

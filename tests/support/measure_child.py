@@ -18,6 +18,8 @@ from materialsdock.learning.gp import kalman
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.model import Job, Sample
 from materialsdock.profile import config, simulation, siteroot
+from materialsdock.protocols import RunWatch
+from materialsdock.techniques.xrd.job import BY_PASS_ROBUST
 
 MOTION = {"settle_s": 0.1}
 SETTINGS = {
@@ -49,7 +51,7 @@ SETTINGS = {
             "velocity_deg_s": 5.0,
             **MOTION,
         },
-        "stop": {**prepare.BY_PASS_ROBUST, "threshold": 0.12, "minimum_points": 1},
+        "stop": {**BY_PASS_ROBUST, "threshold": 0.12, "minimum_points": 1},
     },
 }
 
@@ -78,7 +80,7 @@ def measure(folder: Path, technique: str) -> None:
         campaign = Campaign.resume("job", ledger)
         prepare.mark_counted(path, job, ledger.observations("job"))
         with simulation.running("sim_devices", site, {0: path}, speed=200, seed=3):
-            watch = run.Watch(stage=lambda words: print(words, flush=True))
+            watch = RunWatch(stage=lambda words: print(words, flush=True))
             run.acquire(campaign, profile, watch)
     print("done", flush=True)
 

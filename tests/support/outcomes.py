@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
-from materialsdock.model import Decision, Job, Parameter, Proposal, Sample, Trial, Verdict
-from materialsdock.outcome import Outcome
-from materialsdock.techniques.xas.model import EdgeFit, Spectrum
-from materialsdock.techniques.xrd.model import Fit, Pattern, PhaseFit
+from materialsdock.learning.counting.pattern import Pattern
+from materialsdock.learning.curve.spectrum import Spectrum
+from materialsdock.ledger.ledger import Ledger
+from materialsdock.ledger.outcomes import packed
+from materialsdock.model import Decision, Job, Outcome, Parameter, Proposal, Sample, Trial, Verdict
+from materialsdock.techniques.xas.analysis import Found as Absorbed
+from materialsdock.techniques.xas.model import EdgeFit
+from materialsdock.techniques.xrd.analysis import Found as Refined
+from materialsdock.techniques.xrd.model import Fit, PhaseFit
+
+
+def with_found(outcome: Outcome, **changes) -> Outcome:
+    """The outcome with changes to what its technique found."""
+    return replace(outcome, found=replace(outcome.found, **changes))
+
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&$\\frac{$"
 VOID = {"meta", "br", "img", "link", "input", "hr"}
@@ -126,8 +138,7 @@ def diffraction_outcome(points: int = 6000, name: str = "cpd-1e") -> Outcome:
             "stop_reason": "λ 0.043 ≤ 0.05, and every other check holds",
         },
         measured=Pattern(x, intensity, sigma, time),
-        fit=fit,
-        trials=trials,
+        found=Refined(fit, trials),
         curve=curve,
     )
 
@@ -171,8 +182,30 @@ def absorption_outcome() -> Outcome:
             "rmse_vs_replay": 0.0081,
         },
         measured=Spectrum(energy[chosen], mu[chosen] + sigma * rng.normal(size=96), sigma),
-        edge=EdgeFit(
-            7112.413, 0.083, 1.0103, 0.0042, energy, flat, pre, post, ("pre-edge range is short",)
+        found=Absorbed(
+            EdgeFit(
+                7112.413,
+                0.083,
+                1.0103,
+                0.0042,
+                energy,
+                flat,
+                pre,
+                post,
+                ("pre-edge range is short",),
+            )
         ),
         curve=Spectrum(energy, mu, np.full(energy.size, 0.004)),
     )
+
+
+# --- in a ledger ----------------------------------------------------------------------------
+
+
+def kept_in(ledger: Ledger, outcome: Outcome) -> str:
+    job = outcome.job
+    ledger.add_job(job)
+    for decision in outcome.decisions:
+        ledger.add_decision(job.job_id, decision)
+    ledger.add_outcome(job.job_id, packed(outcome))
+    return job.job_id

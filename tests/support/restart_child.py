@@ -15,11 +15,12 @@ from pathlib import Path
 
 from support.measure_child import SETTINGS, scene
 
-from materialsdock.campaign import run
 from materialsdock.campaign.campaign import Campaign
+from materialsdock.campaign.plan import gate_for, plan_for, run_engine
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.model import Job, Sample
 from materialsdock.profile import config, simulation, siteroot
+from materialsdock.profile.instrument import build_instrument, release
 
 AWAY_S = 1.0
 PLACE = 3
@@ -69,7 +70,7 @@ def main(folder: Path, technique: str, delay_s: float) -> None:
             lambda d: d.step == 4 and threading.Timer(delay_s, accident).start()
         )
         profile = config.load("sim", root)
-        instrument = config.build_instrument(profile)
+        instrument = build_instrument(profile)
         instrument.owner.claim(7)
 
         def report(kind: str, words: str) -> None:
@@ -77,10 +78,10 @@ def main(folder: Path, technique: str, delay_s: float) -> None:
             times.setdefault(kind, time.monotonic())
 
         try:
-            engine = run.run_engine(profile, instrument)
+            engine = run_engine(profile, instrument)
             engine.subscribe(campaign.receive)
             of = campaign, instrument, profile
-            engine(run.plan_for(*of, run.gate_for(*of, epoch=7, report=report)))
+            engine(plan_for(*of, gate_for(*of, epoch=7, report=report)))
             found = {
                 "seen_s": times["hold"] - times["killed"],
                 "again_s": times["resumed"] - times["back"],
@@ -92,7 +93,7 @@ def main(folder: Path, technique: str, delay_s: float) -> None:
                 "steps": len(campaign.decisions),
             }
         finally:
-            config.release(instrument)
+            release(instrument)
             beamline.kill()
     print(json.dumps(found), flush=True)
 

@@ -6,8 +6,8 @@ import numpy as np
 from support import beamline_jobs
 
 from materialsdock.model import Job, Sample
-from materialsdock.profile.config import Motion
-from materialsdock.profile.sections import Conditions as Section
+from materialsdock.profile.sections import ConditionSettings as Section
+from materialsdock.profile.sections import Motion
 
 INITIAL = [*range(7080, 7100, 4), *range(7100, 7130, 3), *range(7132, 7160, 5)]
 XAS = {

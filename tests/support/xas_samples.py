@@ -7,8 +7,8 @@ import numpy as np
 from materialsdock.techniques.xas.dichroism.background import Background
 from materialsdock.techniques.xas.exafs.background import wavenumber
 from materialsdock.techniques.xas.exafs.feff import ScatteringPath, parse_path
-from materialsdock.techniques.xas.mixture.combination import Curve
-from materialsdock.techniques.xas.simulate import simulate_xanes
+from materialsdock.techniques.xas.mixture.combination import XasCurve
+from materialsdock.techniques.xas.spectrum.simulate import simulate_xanes
 
 E0 = 7112.0
 REFF, DEGENERACY = 2.1, 6.0
@@ -72,7 +72,9 @@ def oxides(step=0.8):
         "middle": {"e0_ev": 7112.0, "white_line": 0.6, "distance_angstrom": 2.05},
         "high": {"e0_ev": 7115.0, "white_line": 0.8, "distance_angstrom": 1.92},
     }
-    return [Curve(name, energy, 1.7 * simulate_xanes(energy, **kw)) for name, kw in changes.items()]
+    return [
+        XasCurve(name, energy, 1.7 * simulate_xanes(energy, **kw)) for name, kw in changes.items()
+    ]
 
 
 def mixture(standards, fractions, *, noise=0.0, seed=0, shift=0.0):
@@ -81,7 +83,7 @@ def mixture(standards, fractions, *, noise=0.0, seed=0, shift=0.0):
     mu = sum(f * s.mu for f, s in zip(fractions, standards, strict=True))
     mu = 0.6 * mu + 0.1 - 5e-5 * (energy - E0)
     mu = mu + noise * np.random.default_rng(seed).standard_normal(energy.size)
-    return Curve("mixture", energy + shift, mu, np.full(energy.size, noise) if noise else None)
+    return XasCurve("mixture", energy + shift, mu, np.full(energy.size, noise) if noise else None)
 
 
 def dichroism(m_orb, m_spin, holes, *, noise=0.0, seed=0, points=500, area=30.0):

@@ -7,17 +7,17 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
 import httpx
 import pytest
-from support.catalog_runs import documents, measure, uid_of
+from support.catalog_runs import documents, measure, uid_of, wait_for_server
 
 from materialsdock.errors import InputError, LedgerFault, Refused, Unreachable
+from materialsdock.ledger.documents import close_torn_runs
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.model import Job, Sample
 from materialsdock.views import catalog as catalogs
-from materialsdock.views.catalog import CatalogFeeder, close_torn_runs, open_catalog
+from materialsdock.views.catalog import CatalogFeeder, open_catalog
 
 
 @pytest.fixture(scope="module")
@@ -330,7 +330,7 @@ def test_a_tiled_server_is_one_setting_away(tmp_path, ledger):
         )
     try:
         uri = f"http://127.0.0.1:{port}/api/v1"
-        _wait_for(uri, tmp_path / "log")
+        wait_for_server(uri, tmp_path / "log")
         ledger.add_documents("job", list(documents(uid_of(90))))
         with (
             open_catalog(None, uri, key) as catalog,
@@ -342,14 +342,3 @@ def test_a_tiled_server_is_one_setting_away(tmp_path, ledger):
     finally:
         server.terminate()
         server.wait(20)
-
-
-def _wait_for(uri: str, log: Path) -> None:
-    deadline = time.monotonic() + 40
-    while time.monotonic() < deadline:
-        try:
-            if httpx.get(f"{uri}/", timeout=1).status_code == 200:
-                return
-        except httpx.TransportError:
-            time.sleep(0.1)
-    raise TimeoutError(log.read_text())

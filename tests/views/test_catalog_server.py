@@ -9,9 +9,12 @@ import shutil
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
+from support.catalog_runs import measure, wait_for_server
+from support.made_site import SITE
+from support.places import ROOT
+from support.postgresql import wait_for
 from tiled.config import parse_configs
 
 from materialsdock.ledger.ledger import Ledger
@@ -19,17 +22,14 @@ from materialsdock.model import Job, Sample
 from materialsdock.night.system.process import Child
 from materialsdock.profile.simulation import free_port
 from materialsdock.views.catalog import open_catalog, server_config
-from tests.optimisation.test_storage import postgresql, wait_for  # noqa: F401 - a fixture
-from tests.views.test_catalog import _wait_for, measure
 
-SETTINGS = Path(__file__).parents[2] / "profiles" / "sim" / "tiled.yaml"
-SITE = ("devices", "plans", "sim_devices", "profiles")
+SETTINGS = ROOT / "profiles" / "sim" / "tiled.yaml"
 KEY = secrets.token_hex(16)
 LIMIT_S = 60.0
 
 
 @pytest.fixture
-def databases(postgresql, monkeypatch, tmp_path):  # noqa: F811
+def databases(postgresql, monkeypatch, tmp_path):
     """The server's two databases; the environment that its settings name."""
     import psycopg
 
@@ -62,7 +62,7 @@ def server(tmp_path):
             command += ["--host", "127.0.0.1", "--port", str(port)]
             started.append(subprocess.Popen(command, stdout=log, stderr=log))
         uri = f"http://127.0.0.1:{port}/api/v1"
-        _wait_for(uri, tmp_path / "tiled.log")
+        wait_for_server(uri, tmp_path / "tiled.log")
         return uri, end
 
     def end():
@@ -87,7 +87,7 @@ def librarian(folder, uri):
     """The daemon's own child for a site whose profile names the server."""
     site, data, key = folder / "site", folder / "data", folder / "tiled.key"
     for room in SITE:
-        shutil.copytree(SETTINGS.parents[2] / room, site / room)
+        shutil.copytree(ROOT / room, site / room)
     key.write_text(f"{KEY}\n")
     with (site / "profiles" / "sim" / "profile.toml").open("a") as profile:
         profile.write(f'\n[catalog]\nuri = "{uri}"\napi_key_file = "{key}"\n')

@@ -34,7 +34,7 @@ def hybrid(
     """Weigh structures by fit and by energy at once: the Pareto set of both."""
     from materialsdock.fusion.hybrid import command
 
-    request = command.Request(
+    request = command.HybridRequest(
         pattern, cif, calculator, arguments, others, trials, seeds, workers, profile, site, out
     )
     _, said = command.run(request)

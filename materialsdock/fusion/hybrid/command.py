@@ -10,22 +10,23 @@ from typing import Any
 
 import numpy as np
 
-from materialsdock.campaign import build, option_words, prepare
 from materialsdock.errors import InputError
 from materialsdock.formats import read_measured
 from materialsdock.fusion.hybrid.page import render_hybrid
-from materialsdock.fusion.hybrid.pareto import HybridResult, Point
+from materialsdock.fusion.hybrid.pareto import HybridResult, Point, hybrid_json
 from materialsdock.fusion.hybrid.search import hybrid_search
+from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.model import Sample
 from materialsdock.profile import config, siteroot
 from materialsdock.rendering.plain_page import write_page
-from materialsdock.techniques.xrd.model import Pattern
+from materialsdock.techniques.xrd import job as scanning
+from materialsdock.techniques.xrd.model import Diffractometer
+from materialsdock.techniques.xrd.phases.cif_files import read_structure
 from materialsdock.theory.energy import Calculator
-from materialsdock.views.report.summary import hybrid_json
 
 
 @dataclass(frozen=True)
-class Request:
+class HybridRequest:
     """What the user asked for; arguments : of the calculator, as JSON text."""
 
     pattern: Path
@@ -57,7 +58,7 @@ def calculator_of(name: str, arguments: str) -> Calculator:
 
 
 def run(
-    request: Request, on_trial: Callable[[Point], None] | None = None
+    request: HybridRequest, on_trial: Callable[[Point], None] | None = None
 ) -> tuple[HybridResult, dict[str, Any]]:
     """Search, write hybrid.html and the structures of the Pareto set, and say what was found.
 
@@ -67,18 +68,18 @@ def run(
     calculator.make()
     _folder(request.out)
     measured = read_measured(request.pattern, "xrd")
-    candidates = option_words.structures(request.cifs, ())
-    others = option_words.structures(request.others, ())
+    candidates = tuple(read_structure(path) for path in request.cifs)
+    others = tuple(read_structure(path) for path in request.others)
     profile = config.load(request.profile, siteroot.activate(request.site))
     sample = Sample(request.pattern.stem, "xrd", 0, (*candidates, *others))
-    job = prepare.diffraction_job(measured, sample, profile, stop={})
+    job = scanning.job(scanning.scan_of(measured), sample, profile, stop={})
     seconds = float(job.settings["full_scan"]["full_time_s"])
     sigma = np.sqrt(np.maximum(measured.y, 1.0)) if measured.sigma is None else measured.sigma
     counted = np.full(measured.x.size, seconds)
     found = hybrid_search(
         Pattern(measured.x, measured.y / seconds, sigma / seconds, counted),
         candidates,
-        build.diffractometer(job.settings["diffractometer"]),
+        Diffractometer.of(job.settings["diffractometer"]),
         calculator,
         others=others,
         trials=request.trials,

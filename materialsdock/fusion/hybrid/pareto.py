@@ -8,7 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from materialsdock.ledger.outcomes import typed
+from materialsdock.model import Outcome
 from materialsdock.techniques.xrd.model import Fit
+
+HYBRID = "hybrid"  # its name among what is fused with an outcome
 
 CAUTION = (
     "An energy is that of a model at rest: it knows no temperature, and the error of its "
@@ -54,6 +58,32 @@ class HybridResult:
     calculator: str
     arguments: Mapping[str, Any]
     sentences: tuple[str, ...] = ()
+
+
+def hybrid_of(outcome: Outcome) -> HybridResult | None:
+    """The hybrid analysis of an outcome, None where none was made."""
+    found = outcome.fused.get(HYBRID)
+    return None if found is None else typed(HybridResult, found)
+
+
+def hybrid_json(found: HybridResult) -> dict[str, Any]:
+    """A hybrid analysis: its calculator, and the Pareto set by rising Rwp [%], energies [eV]."""
+    return {
+        "calculator": found.calculator,
+        "arguments": dict(found.arguments),
+        "trials": len(found.points),
+        "trials_failed": sum(not point.counts for point in found.points),
+        "pareto": [
+            {
+                "structure": point.structure,
+                "rwp": round(point.rwp, 4),
+                "energy_ev_per_atom": round(point.energy_ev, 6),
+                "coordinates": "refined" if point.settings["refine"] else "shifted",
+            }
+            for point in found.front
+        ],
+        "sentences": list(found.sentences),
+    }
 
 
 def pareto(points: Sequence[Point]) -> tuple[Point, ...]:

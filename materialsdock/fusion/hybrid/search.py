@@ -22,16 +22,18 @@ import optuna
 
 from materialsdock.errors import InputError, MaterialsDockError, ModelFault
 from materialsdock.fusion.hybrid.pareto import HybridResult, Point, pareto, sentences, spread
+from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.model import Structure
 from materialsdock.optimisation.executors import trial_executor
 from materialsdock.optimisation.processes import TrialExecutor
-from materialsdock.protocols import RefinementEngine
-from materialsdock.techniques.xrd.model import Diffractometer, Fit, Pattern
+from materialsdock.techniques.xrd.model import Diffractometer, Fit
 from materialsdock.techniques.xrd.rietveld.contacts import refined_crystal
+from materialsdock.techniques.xrd.rietveld.crystals import crystal_of
+from materialsdock.techniques.xrd.rietveld.engine import RefinementEngine
 from materialsdock.techniques.xrd.rietveld.limits import check_pattern, check_structures
 from materialsdock.techniques.xrd.rietveld.recipe import default_recipe
 from materialsdock.techniques.xrd.rietveld.rietx_engine import RietxEngine
-from materialsdock.techniques.xrd.rietveld.symmetric_shifts import crystal_of, freedoms, shifted
+from materialsdock.techniques.xrd.rietveld.symmetric_shifts import freedoms, shifted
 from materialsdock.theory.energy import Calculator, formula
 
 STARTUP_TRIALS = 12
@@ -70,7 +72,7 @@ def hybrid_search(
     check_pattern(pattern, diffractometer.fwhm_deg)
     check_structures([*candidates, *others])
     _check_compositions(candidates)
-    course = _Course(tuple(candidates), shift_limit, _studies(seeds, candidates))
+    course = _HybridCourse(tuple(candidates), shift_limit, _studies(seeds, candidates))
     common = (refiner, calculator, pattern, tuple(others), diffractometer)
     warm_up = getattr(refiner, "warm_up", None)
     with executor or trial_executor(
@@ -88,7 +90,7 @@ def hybrid_search(
 
 
 def _refined_to_the_end(
-    course: _Course, pool: TrialExecutor, common: tuple[Any, ...], time_limit_s: float
+    course: _HybridCourse, pool: TrialExecutor, common: tuple[Any, ...], time_limit_s: float
 ) -> tuple[Point, ...]:
     """The Pareto set of the trials, again with full effort; ModelFault when no trial counts."""
     quick = spread(pareto(course.points), MOST_FINALISTS)
@@ -150,7 +152,7 @@ def _studies(seeds: Sequence[int], candidates: Sequence[Structure]) -> dict[int,
 
 
 @dataclass
-class _Course:
+class _HybridCourse:
     """The state of a search: what was asked and not yet told, and what was told."""
 
     candidates: tuple[Structure, ...]
@@ -219,7 +221,7 @@ def _evaluated(
 
 
 def _point(
-    number: int, seed: int, settings: Mapping[str, Any], course: _Course, outcome: Any
+    number: int, seed: int, settings: Mapping[str, Any], course: _HybridCourse, outcome: Any
 ) -> Point:
     structure, _ = course.question(settings)
     given = (number, seed, structure.name, dict(settings))

@@ -11,13 +11,13 @@ import numpy as np
 
 from materialsdock.errors import InputError
 from materialsdock.formats import read_measured
-from materialsdock.fusion.series.curves import Curve, prepared
+from materialsdock.fusion.series.curves import SeriesCurve, prepared
 from materialsdock.fusion.series.decomposition import Decomposition, Method, decompose
 from materialsdock.fusion.series.page import component_names, write_series_report
 from materialsdock.model import Measured
 
 
-def read_curves(files: Sequence[Path]) -> tuple[str, list[Curve]]:
+def read_curves(files: Sequence[Path]) -> tuple[str, list[SeriesCurve]]:
     """The files as curves of one technique, named after the files.
 
     Raises InputError naming every file that cannot be read, or that is of another technique.
@@ -45,11 +45,11 @@ def read_curves(files: Sequence[Path]) -> tuple[str, list[Curve]]:
     return technique, [_curve(path, measured) for path, measured in found]
 
 
-def _curve(path: Path, measured: Measured) -> Curve:
+def _curve(path: Path, measured: Measured) -> SeriesCurve:
     sigma = measured.sigma
     if sigma is None and measured.technique == "xrd":
         sigma = np.sqrt(np.maximum(measured.y, 1.0))
-    return Curve(path.name, measured.x, measured.y, sigma)
+    return SeriesCurve(path.name, measured.x, measured.y, sigma)
 
 
 def take_apart(

@@ -9,9 +9,9 @@ from typing import Literal
 import numpy as np
 
 from materialsdock.errors import InputError
+from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.model import FloatArray
-from materialsdock.techniques.xas.edge import locate
-from materialsdock.techniques.xrd.model import Pattern
+from materialsdock.techniques.xas.spectrum.edge import locate
 from materialsdock.techniques.xrd.rietveld.limits import envelope, peaks
 
 FEWEST_CURVES = 4
@@ -22,7 +22,7 @@ Normalisation = Literal["area", "edge", "none"]
 
 
 @dataclass(frozen=True, eq=False)
-class Curve:
+class SeriesCurve:
     """One member of a series: (m,) position [deg or eV], intensity or µ, and its sd if known."""
 
     name: str
@@ -47,7 +47,7 @@ class Series:
 
 
 def prepared(
-    curves: Sequence[Curve],
+    curves: Sequence[SeriesCurve],
     *,
     normalisation: Normalisation = "area",
     subtract_background: bool = False,
@@ -77,7 +77,7 @@ def prepared(
     return Series(tuple(names), x, y, sigma, tuple(notes))
 
 
-def _check(curves: Sequence[Curve]) -> None:
+def _check(curves: Sequence[SeriesCurve]) -> None:
     if len(curves) < FEWEST_CURVES:
         raise InputError(
             f"{len(curves)} curve{'s are' if len(curves) != 1 else ' is'} no series",
@@ -96,7 +96,7 @@ def _check(curves: Sequence[Curve]) -> None:
             raise InputError("its sigma is not positive everywhere", where=curve.name)
 
 
-def _grid(curves: Sequence[Curve]) -> FloatArray:
+def _grid(curves: Sequence[SeriesCurve]) -> FloatArray:
     """The points of the most coarsely sampled curve that all curves cover."""
     low = max(curve.x[0] for curve in curves)
     high = min(curve.x[-1] for curve in curves)
@@ -114,7 +114,7 @@ def _grid(curves: Sequence[Curve]) -> FloatArray:
     return coarsest
 
 
-def _on_grid(curve: Curve, x: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _on_grid(curve: SeriesCurve, x: FloatArray) -> tuple[FloatArray, FloatArray]:
     """y and sigma at `x` (p,) by linear interpolation, errors propagated."""
     sigma = _scatter(curve) if curve.sigma is None else curve.sigma
     right = np.clip(np.searchsorted(curve.x, x), 1, curve.x.size - 1)
@@ -124,7 +124,7 @@ def _on_grid(curve: Curve, x: FloatArray) -> tuple[FloatArray, FloatArray]:
     return y, np.hypot((1 - t) * sigma[left], t * sigma[right])
 
 
-def _scatter(curve: Curve) -> FloatArray:
+def _scatter(curve: SeriesCurve) -> FloatArray:
     """One sd for all points, from how far each lies off the line through its neighbours."""
     x, y = curve.x, curve.y
     t = (x[1:-1] - x[:-2]) / (x[2:] - x[:-2])

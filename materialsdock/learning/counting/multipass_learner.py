@@ -20,9 +20,9 @@ from materialsdock.errors import ModelFault
 from materialsdock.learning.counting import allocation
 from materialsdock.learning.counting.blocks import BlockPosterior
 from materialsdock.learning.counting.passes import Pass
+from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.learning.people import within
 from materialsdock.model import Axis, Evidence, FloatArray, Observation, Proposal
-from materialsdock.techniques.xrd.model import Pattern
 
 THRESHOLDS = (1.0, 1.5, 2.0, 2.5)  # σ, of the passes after the first; the last one goes on
 WORTH_A_PASS = 0.01  # of all positions: fewer are left as they are

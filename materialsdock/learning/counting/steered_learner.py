@@ -19,14 +19,14 @@ from materialsdock.errors import InputError, ModelFault
 from materialsdock.learning.counting import allocation, fisher
 from materialsdock.learning.counting.multipass_learner import MultiPassLearner
 from materialsdock.learning.counting.passes import Pass
+from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.model import Axis, FloatArray
-from materialsdock.techniques.xrd.model import Pattern
 
 UNKNOWN = float("inf")
 QUANTUM = 0.5  # of the mean time of a pass: so finely its seconds are divided
 
 
-class Sensitivity(Protocol):
+class CountingSensitivity(Protocol):
     """What a quick refinement says of the pattern (n,) and k wanted numbers of one kind.
 
     y : (n,) calculated rate [1/s]; jacobian : (n, p) ∂y/∂θ; gradient : (p, k) ∂wanted/∂θ
@@ -64,7 +64,7 @@ class Sensed:
     quantity: str
 
 
-def on_grid(found: Sensitivity, seen: allocation.Mask) -> Sensitivity:
+def on_grid(found: CountingSensitivity, seen: allocation.Mask) -> CountingSensitivity:
     """What was said of the positions `seen` of a grid (m,), on all of it: nothing of the others.
 
     Raises ModelFault when it is of another number of positions.
@@ -99,7 +99,7 @@ class SteeredLearner(MultiPassLearner):
         self,
         axis: Axis,
         *,
-        sensitivity: Callable[[Pattern], Sensitivity],
+        sensitivity: Callable[[Pattern], CountingSensitivity],
         quantity: str,
         wanted_esd: float = 0.0,
         even_share: float = 0.2,
@@ -113,7 +113,7 @@ class SteeredLearner(MultiPassLearner):
             )
         self.sensitivity, self.quantity = sensitivity, quantity
         self.wanted_esd, self.even_share = wanted_esd, even_share
-        self._sensed: dict[int, Sensitivity | None] = {}
+        self._sensed: dict[int, CountingSensitivity | None] = {}
         options.setdefault("capacity_s", 10.0 * options["full_time_s"])
         super().__init__(
             axis, first_fraction=first_fraction, pass_fraction=pass_fraction, **options
@@ -124,7 +124,7 @@ class SteeredLearner(MultiPassLearner):
         self._sensed = {}
         self.trouble = ""
 
-    def _sense(self) -> Sensitivity | None:
+    def _sense(self) -> CountingSensitivity | None:
         """What the refinement of all passes finished so far says; None where it cannot be done."""
         seen = self._posterior.seconds > 0
         if not (seen | self.barred).all() or not seen.any():
@@ -163,7 +163,7 @@ class SteeredLearner(MultiPassLearner):
             return UNKNOWN
         return self._esd_of(found)
 
-    def _esd_of(self, found: Sensitivity) -> float:
+    def _esd_of(self, found: CountingSensitivity) -> float:
         told = fisher.information(found.y, found.jacobian, self._posterior.seconds)
         return float(fisher.esd(told, found.gradient).max())
 
@@ -187,7 +187,7 @@ class SteeredLearner(MultiPassLearner):
             tuple(float(significances[a : b + 1].mean()) for a, b in pieces),
         )
 
-    def _seconds_of_a_pass(self, found: Sensitivity | None) -> FloatArray:
+    def _seconds_of_a_pass(self, found: CountingSensitivity | None) -> FloatArray:
         """Seconds (m,) that the next pass gives each position."""
         mean = self.pass_fraction * self.full_time_s
         room = np.maximum(self.capacity_s - self._posterior.seconds, 0.0)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from materialsdock.learning.curve.spectrum import Spectrum
 from materialsdock.model import Axis, FloatArray, Observation
-from materialsdock.techniques.xas.model import Spectrum
 
 LARGEST = 1e100  # of any number told: its square is one too
 

@@ -14,8 +14,8 @@ from functools import lru_cache
 import numpy as np
 
 from materialsdock.errors import ModelFault
-from materialsdock.learning.curve import spectrum_evidence, sweeps
-from materialsdock.learning.curve.arrays import columns, merged, usable
+from materialsdock.learning.curve import sweeps
+from materialsdock.learning.curve.arrays import columns, gaps, merged, usable
 from materialsdock.learning.curve.expert_grid import Choice, choose
 from materialsdock.learning.curve.model_of_sweep import (
     LEAST,
@@ -25,14 +25,15 @@ from materialsdock.learning.curve.model_of_sweep import (
     first_positions,
     learned,
 )
+from materialsdock.learning.curve.spectrum import Spectrum
 from materialsdock.learning.curve.sweeps import Costs
 from materialsdock.learning.gp.kalman import warm_up
 from materialsdock.learning.gp.posterior import Engine, engine
 from materialsdock.learning.people import FORCED, Detours, Plan
 from materialsdock.learning.prior.library import LibraryPrior
+from materialsdock.learning.stopping.certificate import curve_quantities
 from materialsdock.learning.stopping.quantities import Quantity, as_evidence, estimates
 from materialsdock.model import Axis, Evidence, FloatArray, Observation, Proposal
-from materialsdock.techniques.xas.model import Spectrum
 
 
 class SpectrumLearner:
@@ -268,8 +269,24 @@ class SpectrumLearner:
         return self._choice(start, self._index(start)) if len(self._told) >= start > 0 else None
 
     def hyperparameters(self) -> Mapping[str, float]:
-        """As in state_of_spectrum.hyperparameters."""
-        return spectrum_evidence.hyperparameters(self.present, self.knowledge, self.choice)
+        """lengthscale [units of the warped axis], variance, prior mean, whether it is warped.
+
+        held : for how many sweeps they could not be learned anew; expert_s, learner_s : time
+        predicted for the expert's grid and for sweeps, where there was the choice; library :
+        whether the library prior agrees with the counts, where there is one
+        """
+        kernel, choice = self.present.kernel, self.choice
+        _, _, held, library = self.knowledge
+        predicted = {"expert_s": choice.expert_s, "learner_s": choice.learner_s} if choice else {}
+        return {
+            "lengthscale": kernel.lengthscale,
+            "variance": kernel.variance,
+            "mean": self.present.prior_mean,
+            "warped": float(kernel.warp is not None),
+            **({} if library is None else {"library": float(library.ok)}),
+            "held": float(held),
+            **predicted,
+        }
 
     def evidence(self) -> Evidence:
         """Innovations under the present hyperparameters, one group a point, and the quantities.
@@ -277,10 +294,30 @@ class SpectrumLearner:
         The first sweep is part of it: there each point tells what a point tells when nothing is
         known, which is the yardstick of λ.
         """
-        told, where = self.observations, (self.axis, self.costs, self.narrow, self.widest)
-        more = {**self._probed(), **self._detours.excluded()}
-        found = spectrum_evidence.evidence(self.present, told, *where, self._detours.barred(), more)
-        return replace(found, quantities={**found.quantities, **self._estimates(self._learned_at)})
+        told, present, barred = self.observations, self.present, self._detours.barred()
+        x, y, noise = columns(told)
+        variance = present.variance if barred.all() else present.variance[~barred]
+        seen = np.append(x, self.axis.grid[barred])  # no rule waits for what may not be counted
+        quantities = {
+            "points": float(x.size),
+            "count_seconds": float(sum(o.count_time_s for o in told)),
+            "seconds": self.costs.seconds(x),
+            "max_sd": float(np.sqrt(variance.max())),
+            "median_sd": float(np.sqrt(np.median(variance))),
+            "noise_sd": float(np.sqrt(np.median(noise))) if x.size else np.inf,
+            **gaps(seen, self.axis, self.narrow, self.widest),
+            **self._probed(),
+            **self._detours.excluded(),
+        }
+        found = Evidence(
+            np.array([i.s for i in present.innovations]),
+            np.array([i.z2 for i in present.innovations]),
+            np.arange(len(present.innovations)),
+            quantities=quantities,
+        )
+        of_curve = curve_quantities(present, found, self.axis.index(x), y, noise**0.5)
+        all_of_them = {**quantities, **of_curve, **self._estimates(self._learned_at)}
+        return replace(found, quantities=all_of_them)
 
     def _probed(self) -> dict[str, float]:
         """probe_z2, squared standardised innovation of a probe of the last two sweeps."""

@@ -46,7 +46,7 @@ from materialsdock.learning.gp.matern import (
 from materialsdock.model import FloatArray
 
 
-class Chain(NamedTuple):
+class KalmanChain(NamedTuple):
     """A process at N sorted positions, what was observed there, and what the passes found.
 
     noise is inf where nothing was observed.  Where it was, y is centred and repeat visits merged.
@@ -62,7 +62,7 @@ class Chain(NamedTuple):
 
 
 @compiled
-def chain(u: FloatArray, twice_nu: int, variance: float) -> Chain:
+def chain(u: FloatArray, twice_nu: int, variance: float) -> KalmanChain:
     """The chain at sorted positions u (N,) [1/λ], nothing observed."""
     n = u.size
     transition, process = np.empty((max(n - 1, 0), 9)), np.empty((max(n - 1, 0), 6))
@@ -78,14 +78,14 @@ def chain(u: FloatArray, twice_nu: int, variance: float) -> Chain:
     adjoint = np.zeros((n, 3))
     adjoint[:, 0] = 1.0
     noise = np.full(n, np.inf)
-    return Chain(transition, process, noise, np.zeros(n), np.zeros((n, 3)), spread, adjoint)
+    return KalmanChain(transition, process, noise, np.zeros(n), np.zeros((n, 3)), spread, adjoint)
 
 
 # -- passes -------------------------------------------------------------------------------------
 
 
 @compiled
-def merge(chain: Chain, i: int, y: float, noise: float) -> None:
+def merge(chain: KalmanChain, i: int, y: float, noise: float) -> None:
     """One more observation at position i; visits add up by their precision."""
     before, more = 1.0 / chain.noise[i], 1.0 / noise
     chain.y[i] = (before * chain.y[i] + more * y) / (before + more)
@@ -93,7 +93,7 @@ def merge(chain: Chain, i: int, y: float, noise: float) -> None:
 
 
 @compiled
-def filter_from(first: int, chain: Chain) -> None:
+def filter_from(first: int, chain: KalmanChain) -> None:
     """States to the right of `first`, given that the one at `first` holds (Kalman)."""
     if chain.noise.size == 0:
         return
@@ -114,7 +114,7 @@ def filter_from(first: int, chain: Chain) -> None:
 
 
 @compiled
-def smooth(last: int, chain: Chain, mean: FloatArray, variance: FloatArray) -> None:
+def smooth(last: int, chain: KalmanChain, mean: FloatArray, variance: FloatArray) -> None:
     """Mean and variance (N,) given all observations, from the right end down to `last`.
 
     The adjoint's information is kept as a root: as a matrix it would lose the variance left of the
@@ -140,7 +140,7 @@ def smooth(last: int, chain: Chain, mean: FloatArray, variance: FloatArray) -> N
 
 @compiled
 def innovate(
-    chain: Chain,
+    chain: KalmanChain,
     at: NDArray[np.int64],
     y: FloatArray,
     noise: FloatArray,
@@ -160,7 +160,7 @@ def innovate(
 
 
 @compiled
-def gain(chain: Chain, i: int) -> Row:
+def gain(chain: KalmanChain, i: int) -> Row:
     """Kalman gain k at i; zero where nothing was observed."""
     p = three(chain.spread, i)
     total = p[0] + chain.noise[i]
@@ -168,7 +168,7 @@ def gain(chain: Chain, i: int) -> Row:
 
 
 @compiled
-def energies(chain: Chain, weights: FloatArray, variance: FloatArray) -> FloatArray:
+def energies(chain: KalmanChain, weights: FloatArray, variance: FloatArray) -> FloatArray:
     """Σ_i w_i cov(f_i, f_j)² for every position j: (N,), after `smooth`.
 
     Terms i < j gather from the left, those i > j from the right, both carried by the closed loop
@@ -195,7 +195,7 @@ def energies(chain: Chain, weights: FloatArray, variance: FloatArray) -> FloatAr
 
 
 @compiled
-def covariances(chain: Chain) -> FloatArray:
+def covariances(chain: KalmanChain) -> FloatArray:
     """Posterior covariance (N, N), after `smooth`."""
     n = chain.noise.size
     found = np.empty((n, n))
@@ -211,7 +211,7 @@ def covariances(chain: Chain) -> FloatArray:
 
 
 @compiled
-def curve(chain: Chain, normals: FloatArray, errors: FloatArray) -> FloatArray:
+def curve(chain: KalmanChain, normals: FloatArray, errors: FloatArray) -> FloatArray:
     """A curve (N,) of the posterior from standard normal numbers (N, 3) and (N,).
 
     A curve of the prior, less what smoothing its simulated observations gives, plus what smoothing

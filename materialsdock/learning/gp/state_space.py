@@ -100,7 +100,7 @@ class StateSpacePosterior:
         self.innovations.append(Innovation(latent / noise_variance, residual**2 / total))
         return self.innovations[-1]
 
-    def _joined(self, x: FloatArray) -> tuple[kalman.Chain, NDArray[np.int64]]:
+    def _joined(self, x: FloatArray) -> tuple[kalman.KalmanChain, NDArray[np.int64]]:
         seen = np.flatnonzero(np.isfinite(self._chain.noise))
         noise, y = self._chain.noise[seen], self._chain.y[seen]
         return joined(self.kernel, self.grid[seen], y, noise, x)
@@ -139,7 +139,9 @@ class StateSpacePosterior:
     ) -> list[tuple[int, float]]:
         """acquisition.greedy_sweep of the present posterior, at O(count · m)."""
         line, noise = self._chain, float(noise_variance)
-        line = kalman.Chain(line.transition, line.process, *(each.copy() for each in line[2:]))
+        line = kalman.KalmanChain(
+            line.transition, line.process, *(each.copy() for each in line[2:])
+        )
         variance, mean, taken = self.variance.copy(), np.empty(self.grid.size), taken.copy()
         weights = np.array(np.broadcast_to(weights, self.grid.shape), dtype=float)
         picks: list[tuple[int, float]] = []
@@ -170,14 +172,14 @@ def positions(kernel: Kernel, x: FloatArray) -> FloatArray:
     return np.asarray(math.sqrt(twice_nu(kernel)) * kernel.coordinates(x), dtype=float)
 
 
-def empty(kernel: Kernel, x: FloatArray) -> kalman.Chain:
+def empty(kernel: Kernel, x: FloatArray) -> kalman.KalmanChain:
     """The chain at ascending `x` (n,) with nothing observed."""
     return kalman.chain(positions(kernel, x), twice_nu(kernel), float(kernel.variance))
 
 
 def joined(
     kernel: Kernel, x: FloatArray, y: FloatArray, noise_variance: FloatArray, at: FloatArray
-) -> tuple[kalman.Chain, NDArray[np.int64]]:
+) -> tuple[kalman.KalmanChain, NDArray[np.int64]]:
     """A chain of all observed `x` (n,) and of `at` (m,), in any order, and where those of `at` are.
 
     y (n,) is centred.
@@ -190,7 +192,7 @@ def joined(
     return line, place[x.size :]
 
 
-def smoothed(line: kalman.Chain) -> tuple[FloatArray, FloatArray]:
+def smoothed(line: kalman.KalmanChain) -> tuple[FloatArray, FloatArray]:
     """Mean (centred) and variance of every position of `line`."""
     mean, variance = np.empty(line.noise.size), np.empty(line.noise.size)
     kalman.filter_from(0, line)

@@ -7,7 +7,7 @@ others: how far the sample covariance is trusted, how large the rest is, and how
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import gpytorch
@@ -17,9 +17,8 @@ from scipy.ndimage import gaussian_filter1d
 
 from materialsdock.errors import InputError
 from materialsdock.learning.gp.hyperparameters import curvature_warp
-from materialsdock.learning.prior.library import STEP, LibraryPrior, Standard
+from materialsdock.learning.prior.library import STEP, LibraryPrior, PriorStandard
 from materialsdock.model import FloatArray
-from materialsdock.techniques.xas.grids import region_grid
 
 RANGE_EV = (-100.0, 600.0)  # about e0; the standards may cover less
 LEARNED_EV = (-60.0, 150.0)  # where the leave-one-out likelihood looks
@@ -35,6 +34,8 @@ ROUNDS = 60
 START = np.log([0.7, 0.7, 0.02, 0.03])
 START_SD = 1.0
 
+Grid = Callable[[float, float], FloatArray]  # from, to [eV] relative to e0, finest on the edge
+
 
 @dataclass(frozen=True, eq=False)
 class Spread:
@@ -49,13 +50,13 @@ class Spread:
     u: FloatArray
 
 
-def learn(standards: Sequence[Standard], edge: str) -> LibraryPrior:
+def learn(standards: Sequence[PriorStandard], edge: str, grid: Grid) -> LibraryPrior:
     """The prior of `edge` from at least three different standards.
 
     Repeats of a standard (within 0.02 of the edge step) are averaged first, or they would claim
     that every sample has been seen before.  Raises InputError when too few or too short.
     """
-    axis = common_axis(standards)
+    axis = common_axis(standards, grid)
     groups = distinct(standards, axis)
     if len(groups) < FEWEST:
         raise InputError(
@@ -86,8 +87,8 @@ def learn(standards: Sequence[Standard], edge: str) -> LibraryPrior:
     )
 
 
-def common_axis(standards: Sequence[Standard]) -> FloatArray:
-    """Energies (m,) [eV] relative to e0 that all standards cover, finest on the edge.
+def common_axis(standards: Sequence[PriorStandard], grid: Grid) -> FloatArray:
+    """Energies (m,) [eV] relative to e0 that all standards cover, as `grid` lays them.
 
     Raises InputError naming those that reach less than 20 eV before or 50 eV behind the edge.
     """
@@ -104,13 +105,13 @@ def common_axis(standards: Sequence[Standard]) -> FloatArray:
         )
     lo = max(RANGE_EV[0], *(each.energy_ev[0] for each in standards))
     hi = min(RANGE_EV[1], *(each.energy_ev[-1] for each in standards))
-    return region_grid(lo, hi, 0.0, pre_step=2.0, edge_step=0.5, k_step=0.04)
+    return grid(lo, hi)
 
 
-def distinct(standards: Sequence[Standard], axis: FloatArray) -> list[list[Standard]]:
+def distinct(standards: Sequence[PriorStandard], axis: FloatArray) -> list[list[PriorStandard]]:
     """The standards grouped with their repeats, in the order given."""
     near = (axis >= -LEAST_BEFORE_EV) & (axis <= LEAST_BEHIND_EV)
-    groups: list[list[Standard]] = []
+    groups: list[list[PriorStandard]] = []
     for each in standards:
         curve = _curve(each, axis)
         same = (
@@ -126,11 +127,11 @@ def distinct(standards: Sequence[Standard], axis: FloatArray) -> list[list[Stand
     return groups
 
 
-def _curve(standard: Standard, axis: FloatArray) -> FloatArray:
+def _curve(standard: PriorStandard, axis: FloatArray) -> FloatArray:
     return np.interp(axis, standard.energy_ev, standard.flat)
 
 
-def _average(group: Sequence[Standard], axis: FloatArray) -> FloatArray:
+def _average(group: Sequence[PriorStandard], axis: FloatArray) -> FloatArray:
     return np.asarray(np.mean([_curve(each, axis) for each in group], axis=0))
 
 

@@ -38,7 +38,7 @@ SHIFTS = np.linspace(-2.5, 2.5, 15)  # of the edge, in its sd
 
 
 @dataclass(frozen=True, eq=False)
-class Standard:
+class PriorStandard:
     """A normalised, flattened standard: `flat` (n,) at `energy_ev` (n,) relative to its e0 [eV]."""
 
     name: str

@@ -21,7 +21,7 @@ FALSE_ALARMS = 0.02  # share of looks at data with noise as stated that sound th
 LEAST_DOF = 1.0  # below, a curve goes through its points whatever the noise
 
 
-class Gate(Protocol):
+class StopGate(Protocol):
     """One condition of a stop: pure."""
 
     def closed(self, evidence: Evidence) -> str | None:

@@ -16,11 +16,11 @@ from materialsdock.learning.stopping.divergence import judged, lambda_history
 from materialsdock.learning.stopping.gates import (
     CalmGate,
     GapGate,
-    Gate,
     MinimumGate,
     ProbeGate,
     ResidualGate,
     SdGate,
+    StopGate,
     SurpriseGate,
 )
 from materialsdock.learning.stopping.settings import BUDGETS, check
@@ -126,8 +126,8 @@ class RobustRule:
         span = divergence.stalled(history, self.warmup, self.window, self.patience)
         return None if span is None else f"given up: λ has not fallen for {span} steps"
 
-    def _gates(self) -> list[Gate]:
-        gates: list[Gate] = [MinimumGate(self.minimum_points)]
+    def _gates(self) -> list[StopGate]:
+        gates: list[StopGate] = [MinimumGate(self.minimum_points)]
         if not self.gates:
             return gates
         if self.absolute == "sd":
@@ -152,7 +152,7 @@ class SafeRule:
 
     def judge(self, evidence: Evidence) -> Verdict:
         """Stop when every gate is open."""
-        gates: list[Gate] = [MinimumGate(self.minimum_points)]
+        gates: list[StopGate] = [MinimumGate(self.minimum_points)]
         gates += [GapGate(), *_safe(self)] if self.gap else _safe(self)
         if not judged(evidence).z2.size:
             return Verdict(False, "nothing to judge yet")
@@ -164,13 +164,13 @@ class SafeRule:
         return RobustRule(patience=self.patience).stuck(evidence)
 
 
-def _safe(rule: RobustRule | SafeRule) -> list[Gate]:
+def _safe(rule: RobustRule | SafeRule) -> list[StopGate]:
     """The data are as the model says."""
     surprises = (SurpriseGate(rule.wild), ProbeGate(rule.wild), ResidualGate(rule.outlier))
     return [CalmGate(*rule.calm), *surprises]
 
 
-def _closed(gates: Sequence[Gate], evidence: Evidence) -> list[str]:
+def _closed(gates: Sequence[StopGate], evidence: Evidence) -> list[str]:
     return [why for gate in gates if (why := gate.closed(evidence)) is not None]
 
 

@@ -15,6 +15,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from materialsdock.ledger.control_rows import (
+    add_audit_row,
+    audit_rows,
+    last_audit_hash,
+    latest_audit_rows,
+)
 from materialsdock.ledger.ledger import Ledger
 
 FIRST = "0" * 64
@@ -37,7 +43,7 @@ def me() -> Actor:
 
 
 @dataclass(frozen=True)
-class Action:
+class AuditedAction:
     """One row: `at` is wall clock [s since 1970]."""
 
     seq: int
@@ -50,7 +56,7 @@ class Action:
 
 
 @dataclass(frozen=True)
-class Chain:
+class AuditChain:
     """What `verify` found: how many rows hold, the head, and the first that does not."""
 
     rows: int
@@ -77,29 +83,28 @@ def record(
         sort_keys=True,
         default=str,
     )
-    with ledger.transaction() as db:
-        last = db.execute("SELECT hash FROM audit ORDER BY seq DESC LIMIT 1").fetchone()
-        head = _hash(last[0] if last else FIRST, body)
-        ledger.insert("audit", {"hash": head, "body": body})
+    with ledger.transaction():
+        head = _hash(last_audit_hash(ledger) or FIRST, body)
+        add_audit_row(ledger, head, body)
     return head
 
 
-def actions(ledger: Ledger, limit: int = 100) -> list[Action]:
+def actions(ledger: Ledger, limit: int = 100) -> list[AuditedAction]:
     """The latest actions, oldest first."""
-    rows = ledger.rows("SELECT seq, hash, body FROM audit ORDER BY seq DESC LIMIT ?", limit)
-    return [Action(seq, digest, **json.loads(body)) for seq, digest, body in reversed(rows)]
+    rows = latest_audit_rows(ledger, limit)
+    return [AuditedAction(row.seq, row.hash, **json.loads(row.body)) for row in rows]
 
 
-def verify(ledger: Ledger, head: str | None = None) -> Chain:
+def verify(ledger: Ledger, head: str | None = None) -> AuditChain:
     """Follow the chain from its first row.
 
     head : one printed earlier (in a digest); when it is not in the chain, rows at the end were cut
     """
     before, count, seen = FIRST, 0, head in (None, FIRST)
-    for seq, digest, body in ledger.rows("SELECT seq, hash, body FROM audit ORDER BY seq"):
+    for seq, digest, body in audit_rows(ledger):
         # numbers without a gap: a removed first row would else begin a new chain
         if seq != count + 1 or digest != _hash(before, body):
-            return Chain(count, before, seq)
+            return AuditChain(count, before, seq)
         before, count = digest, count + 1
         seen = seen or digest == head
-    return Chain(count, before, None if seen else count + 1)
+    return AuditChain(count, before, None if seen else count + 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from materialsdock.ledger.facts import fact, set_fact
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.night.control import intents
 from materialsdock.night.control.intents import Intent
@@ -31,11 +32,11 @@ class Desk:
 
     def aborting(self, sample_id: str) -> bool:
         """Whether a person has aborted this attempt at it."""
-        return bool(queue.fact(self.ledger, ABORTING) == sample_id)
+        return bool(fact(self.ledger, ABORTING) == sample_id)
 
     def resumed(self) -> None:
         """The sample is no longer paused."""
-        queue.set_fact(self.ledger, PAUSED, None)
+        set_fact(self.ledger, PAUSED, None)
 
     def recover(self) -> None:
         """Bring about the halts that an earlier daemon did not; refuse what else it took."""
@@ -51,20 +52,20 @@ class Desk:
             if name is not None and self.aborting(name):
                 queue.advance(self.ledger, name, "aborted", "aborted; the daemon ended meanwhile")
             self.interrupted(name, "the daemon ended")
-            for fact in (ABORTING, PAUSED):
-                queue.set_fact(self.ledger, fact, None)
+            for halt in (ABORTING, PAUSED):
+                set_fact(self.ledger, halt, None)
 
     def _halted(self, intent: Intent, name: str) -> str:
         """What becomes of a halt that no worker will hear any more."""
         if intent.verb == "abort":
-            queue.set_fact(self.ledger, ABORTING, name)
+            set_fact(self.ledger, ABORTING, name)
             return "aborted: the daemon ended meanwhile"
         queue.hold_all(self.ledger, f"{name} was to {intent.verb} when the daemon ended")
         return "the queue is held instead: the daemon ended meanwhile"
 
     def interrupted(self, sample_id: str | None, why: str) -> None:
         """What measured a sample is no more: one that was paused must not go on by itself."""
-        if sample_id is not None and queue.fact(self.ledger, PAUSED) == sample_id:
+        if sample_id is not None and fact(self.ledger, PAUSED) == sample_id:
             queue.hold_all(self.ledger, f"{sample_id} was paused when {why}")
 
     def serve(self, worker: Child | None, measuring: str | None) -> None:
@@ -94,7 +95,7 @@ class Desk:
         with self.ledger.transaction():
             self._settle(intent, "taken", "")
             if intent.verb in KEPT:
-                queue.set_fact(self.ledger, KEPT[intent.verb], measuring)
+                set_fact(self.ledger, KEPT[intent.verb], measuring)
         self._asked[intent.seq] = (intent, time.monotonic())
         worker.send({**intent.body, "do": intent.verb, "seq": intent.seq, "who": intent.who})
 
@@ -112,7 +113,7 @@ class Desk:
         if (found := self._asked.pop(message["seq"], None)) is not None:
             self._settle(found[0], message["said"], message["words"])
             if message["said"] == "refused" and found[0].verb in KEPT:
-                queue.set_fact(self.ledger, KEPT[found[0].verb], None)
+                set_fact(self.ledger, KEPT[found[0].verb], None)
 
     def sample_ended(self, why: str) -> None:
         """Nothing is measured any more: halts have come true, the rest is too late."""
@@ -120,6 +121,6 @@ class Desk:
             came_true = intent.verb in intents.HALTS
             self._settle(intent, "done" if came_true else "refused", why)
         self._asked.clear()
-        for fact in (ABORTING, PAUSED):
-            if queue.fact(self.ledger, fact) is not None:
-                queue.set_fact(self.ledger, fact, None)
+        for halt in (ABORTING, PAUSED):
+            if fact(self.ledger, halt) is not None:
+                set_fact(self.ledger, halt, None)

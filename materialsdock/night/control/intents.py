@@ -6,17 +6,18 @@ lease, which one person holds at a time and everybody sees.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Literal, get_args
 
 from materialsdock.errors import InputError, Refused
-from materialsdock.ledger.ledger import Ledger, text
+from materialsdock.ledger import control_rows
+from materialsdock.ledger.control_rows import IntentRow
+from materialsdock.ledger.facts import fact, set_fact
+from materialsdock.ledger.ledger import Ledger
 from materialsdock.night.control import audit
-from materialsdock.night.queue import queue
+from materialsdock.night.system.heartbeats import boot
 
 Verb = Literal[
     "pause",
@@ -34,7 +35,6 @@ VERBS: tuple[Verb, ...] = get_args(Verb)
 HALTS: frozenset[Verb] = frozenset(("pause", "stop", "abort", "hold_queue"))
 LEASE_S = 600.0
 POLL_S = 0.05
-BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 @dataclass(frozen=True)
@@ -67,14 +67,9 @@ class Lease:
         return self.boot == boot() and time.monotonic() < self.until
 
 
-def boot() -> str:
-    """What distinguishes this boot of the machine: monotonic clocks of another mean nothing."""
-    return BOOT_ID.read_text().strip() if BOOT_ID.is_file() else "unknown"
-
-
 def lease(ledger: Ledger) -> Lease | None:
     """The lease that is valid now."""
-    found = queue.fact(ledger, "lease")
+    found = fact(ledger, "lease")
     current = Lease(**found) if found else None
     return current if current and current.valid else None
 
@@ -85,7 +80,7 @@ def take_lease(ledger: Ledger, who: audit.Actor, *, force: bool = False) -> Leas
     Raises Refused naming the holder when somebody else has it.
     """
     with ledger.transaction():
-        current, before = lease(ledger), queue.fact(ledger, "lease")
+        current, before = lease(ledger), fact(ledger, "lease")
         if current and current.holder != str(who) and not force:
             left = current.until - time.monotonic()
             raise Refused(
@@ -96,7 +91,7 @@ def take_lease(ledger: Ledger, who: audit.Actor, *, force: bool = False) -> Leas
         epoch = (before or {}).get("epoch", 0)
         mine = current is not None and current.holder == str(who)
         new = Lease(str(who), time.monotonic() + LEASE_S, boot(), epoch if mine else epoch + 1)
-        queue.set_fact(ledger, "lease", asdict(new))
+        set_fact(ledger, "lease", asdict(new))
         if not mine:
             taken_from = current.holder if current else None
             audit.record(ledger, who, "lease", {"epoch": new.epoch, "from": taken_from})
@@ -110,15 +105,15 @@ def give_lease(ledger: Ledger, who: audit.Actor) -> None:
         if current is None or current.holder != str(who):
             holder = current.holder if current else "nobody"
             raise Refused(f"{holder} has control, not {who}", where="lease")
-        queue.set_fact(ledger, "lease", {**asdict(current), "until": time.monotonic()})
+        set_fact(ledger, "lease", {**asdict(current), "until": time.monotonic()})
         audit.record(ledger, who, "lease given back", {"epoch": current.epoch})
 
 
 def next_epoch(ledger: Ledger, above: int = 0) -> int:
     """A new owner of the hardware: its epoch, higher than any before, and than `above`."""
     with ledger.transaction():
-        epoch = max(int(queue.fact(ledger, "epoch") or 0), above) + 1
-        queue.set_fact(ledger, "epoch", epoch)
+        epoch = max(int(fact(ledger, "epoch") or 0), above) + 1
+        set_fact(ledger, "epoch", epoch)
         return epoch
 
 
@@ -135,32 +130,17 @@ def ask(
     with ledger.transaction():
         if verb not in HALTS:
             body["lease_epoch"] = take_lease(ledger, who).epoch
-        return ledger.insert(
-            "intents",
-            {
-                "at": time.time(),
-                "verb": verb,
-                "state": "pending",
-                "answer": "",
-                "body": text({**body, "who": str(who), "asked": time.monotonic(), "boot": boot()}),
-            },
-        )
+        about = {"who": str(who), "asked": time.monotonic(), "boot": boot()}
+        return control_rows.add_intent(ledger, time.time(), verb, {**body, **about})
 
 
-def _intent(row: Any) -> Intent:
-    seq, verb, state, answer, body = row
-    words = json.loads(body)
-    return Intent(seq, verb, state, answer, words, words["who"])
+def _intent(row: IntentRow) -> Intent:
+    return Intent(**row._asdict(), who=row.body["who"])
 
 
 def pending(ledger: Ledger, *states: str) -> list[Intent]:
     """Intents nobody has taken yet (or those in `states`), oldest first, halts before others."""
-    wanted = states or ("pending",)
-    marks = ", ".join("?" * len(wanted))
-    rows = ledger.rows(
-        f"SELECT seq, verb, state, answer, body FROM intents WHERE state IN ({marks}) ORDER BY seq",
-        *wanted,
-    )
+    rows = control_rows.intents_in(ledger, *(states or ("pending",)))
     return sorted(map(_intent, rows), key=lambda intent: intent.verb not in HALTS)
 
 
@@ -176,23 +156,19 @@ def answer(ledger: Ledger, intent: Intent, state: str, words: str) -> bool:
     user, _, host = intent.who.partition("@")
     known = ("who", "asked", "boot")
     details = {key: value for key, value in intent.body.items() if key not in known}
-    with ledger.transaction() as db:
-        done = db.execute(
-            "UPDATE intents SET state = ?, answer = ? "
-            "WHERE seq = ? AND state IN ('pending', 'taken')",
-            (state, words, intent.seq),
-        )
-        if done.rowcount and state != "taken":
+    with ledger.transaction():
+        done = control_rows.settle_intent(ledger, intent.seq, state, words)
+        if done and state != "taken":
             said = f"{state}: {words}" if words else state
             audit.record(ledger, audit.Actor(user, host), intent.verb, details, said)
-    return bool(done.rowcount)
+    return done
 
 
 def still_holds(ledger: Ledger, intent: Intent) -> bool:
     """Whether the lease under which it was asked is still the last one given."""
     if intent.verb in HALTS:
         return True
-    last = queue.fact(ledger, "lease")
+    last = fact(ledger, "lease")
     return last is not None and last["epoch"] == intent.body.get("lease_epoch")
 
 
@@ -200,10 +176,7 @@ def wait(ledger: Ledger, seq: int, limit_s: float) -> Intent | None:
     """The intent once it is settled; None when it is not within `limit_s`."""
     deadline = time.monotonic() + limit_s
     while True:
-        row = ledger.rows("SELECT seq, verb, state, answer, body FROM intents WHERE seq = ?", seq)[
-            0
-        ]
-        found = _intent(row)
+        found = _intent(control_rows.intent_of_seq(ledger, seq))
         if found.state in ("done", "refused"):
             return found
         if time.monotonic() > deadline:

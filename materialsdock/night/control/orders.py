@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from materialsdock.campaign.campaign import Campaign
-from materialsdock.campaign.run import Interrupted
+from materialsdock.campaign.interrupted import Interrupted
 from materialsdock.campaign.steering import Steering
 from materialsdock.errors import MaterialsDockError, Refused
 from materialsdock.night.sentinels.sentry import Sentry

@@ -5,18 +5,20 @@ from __future__ import annotations
 import gc
 import logging
 
+from materialsdock import technique
 from materialsdock.campaign import analysis
 from materialsdock.campaign.campaign import Campaign
-from materialsdock.campaign.run import DataDirectory, keep_outcome, searches
+from materialsdock.knowledge.past_searches import searches
+from materialsdock.ledger.folder import DataDirectory
 from materialsdock.ledger.ledger import Ledger
-from materialsdock.model import Trial
+from materialsdock.ledger.outcomes import keep_outcome
+from materialsdock.model import Outcome, Trial
 from materialsdock.night.processes.child_of_daemon import child
 from materialsdock.night.queue import queue
 from materialsdock.night.queue.faults import fault_of
-from materialsdock.night.sentinels.recorded import flags_of
+from materialsdock.night.sentinels.flags import flags_of
 from materialsdock.night.system.heartbeats import Heart
 from materialsdock.night.system.process import Line, gives_way
-from materialsdock.outcome import Outcome
 from materialsdock.rendering.files import ExportFault
 from materialsdock.rendering.plain_page import write_page
 from materialsdock.views.exports.bundle import export_all
@@ -37,7 +39,8 @@ def analysed(
     def trial(_: Trial) -> None:
         heart.progress(limit_s)
 
-    outcome = analysis.analyse(campaign, stage, trial, searches(ledger))
+    past = searches(ledger, campaign.job.sample.technique)
+    outcome = analysis.analyse(campaign, stage, trial, past)
     keep_outcome(ledger, outcome)
     report = data.reports / f"{job_id}.html"
     try:
@@ -53,9 +56,7 @@ def analysed(
 
 def warnings_of(outcome: Outcome) -> list[str]:
     """What a person should look at in the morning, in words."""
-    found = list(outcome.edge.warnings) if outcome.edge else []
-    if outcome.assessment is not None and outcome.assessment.word != "accept":
-        found += [f"{outcome.assessment.word}: {'; '.join(outcome.assessment.reasons)}"]
+    found: list[str] = technique.named(outcome.job.sample.technique).report().warnings(outcome)
     return found
 
 

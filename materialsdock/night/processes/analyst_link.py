@@ -10,13 +10,13 @@ from materialsdock.ledger.ledger import Ledger
 from materialsdock.night.queue import queue
 from materialsdock.night.system import heartbeats
 from materialsdock.night.system.process import Child, Message, deaf, death
-from materialsdock.profile.sections import Night
+from materialsdock.profile.sections import NightSettings
 
 
-class Bench:
+class AnalystBench:
     """The analyst, and the sample that it has."""
 
-    def __init__(self, ledger: Ledger, data: DataDirectory, night: Night) -> None:
+    def __init__(self, ledger: Ledger, data: DataDirectory, night: NightSettings) -> None:
         self.ledger, self.night = ledger, night
         self._beat = data.path / "run" / "analyst.beat"
         self.analyst: Child | None = None

@@ -16,13 +16,16 @@ from pathlib import Path
 from typing import Any
 
 from materialsdock.errors import LedgerFault
+from materialsdock.ledger.facts import fact, set_fact
 from materialsdock.ledger.folder import DataDirectory
 from materialsdock.ledger.ledger import Ledger
+from materialsdock.ledger.night_log import Severity
 from materialsdock.night.control.dispatch import Desk
-from materialsdock.night.processes.analyst_link import Bench
+from materialsdock.night.processes.analyst_link import AnalystBench
 from materialsdock.night.queue import queue
-from materialsdock.night.queue.after_fault import Action, FaultClass, after_fault, severity_of
+from materialsdock.night.queue.after_fault import FaultAction, FaultClass, after_fault, severity_of
 from materialsdock.night.status import watchers
+from materialsdock.night.status.snapshot import brief
 from materialsdock.night.system import clock_and_disk, heartbeats, logs, systemd_notify
 from materialsdock.night.system.process import (
     Child,
@@ -42,18 +45,22 @@ RESPAWN_S = (0.0, 0.5, 2.0, 5.0, 15.0)
 ROOM = "materialsdock.night.processes"
 
 
-class Night:
+class NightDaemon:
     """The queue of one instrument, its worker and its analyst."""
 
     def __init__(
-        self, profile: config.Profile, site: Path, data: DataDirectory, ledger: Ledger,
+        self,
+        profile: config.Profile,
+        site: Path,
+        data: DataDirectory,
+        ledger: Ledger,
         heart: systemd_notify.ManagedHeart,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.profile, self.site, self.data = profile, site, data
         self.ledger, self.heart = ledger, heart
         self.worker: Child | None = None
         self.librarian: Child | None = None
-        self.bench = Bench(ledger, data, profile.night)
+        self.bench = AnalystBench(ledger, data, profile.night)
         self.ready = False
         self.measuring: str | None = None
         self._sent = 0.0  # monotonic clock when the worker was sent its sample
@@ -61,7 +68,7 @@ class Night:
         self._due: dict[str, float] = {}  # monotonic clock from which a retry may begin
         self._spawned: dict[str, list[float]] = {}
         self._ended = threading.Event()
-        self._watch = clock_and_disk.Watch(data.path, profile.night)
+        self._watch = clock_and_disk.ClockWatch(data.path, profile.night)
         self.desk = Desk(ledger)
 
     def run(self) -> None:
@@ -203,12 +210,16 @@ class Night:
         self.measuring = None
         kind: FaultClass = "operator" if self.desk.aborting(sample_id) else fault["class"]
         before = queue.sample(self.ledger, sample_id)
-        row = list(queue.fact(self.ledger, "failed_in_a_row") or ())
+        row = list(fact(self.ledger, "failed_in_a_row") or ())
         night = self.profile.night
         action = after_fault(
-            kind, sample_id, before.failures, row,
-            retry_delays_s=night.retry_delays_s, in_a_row=night.failures_in_a_row,
-        )  # fmt: skip
+            kind,
+            sample_id,
+            before.failures,
+            row,
+            retry_delays_s=night.retry_delays_s,
+            in_a_row=night.failures_in_a_row,
+        )
         with self.ledger.transaction():  # a paused sample must never wait without the hold
             self._carry_out(action, before, fault, row)
             if action.event == "interrupted":
@@ -216,33 +227,51 @@ class Night:
             self.desk.sample_ended("the measurement was ended")
 
     def _carry_out(
-        self, action: Action, before: queue.Queued, fault: Mapping[str, Any], row: list[str]
+        self, action: FaultAction, before: queue.Queued, fault: Mapping[str, Any], row: list[str]
     ) -> None:
         place = f"{fault['where']}: " if fault.get("where") else ""
         reason = f"{place}{fault['message']}"
-        severity: queue.Severity = "info" if action.event == "aborted" else "warn"
+        severity: Severity = "info" if action.event == "aborted" else "warn"
         with self.ledger.transaction():
             failures = before.failures + int(action.event == "interrupted")
-            queue.advance(self.ledger, before.sample_id, action.event, reason,
-                          severity=severity, failures=failures)  # fmt: skip
+            queue.advance(
+                self.ledger,
+                before.sample_id,
+                action.event,
+                reason,
+                severity=severity,
+                failures=failures,
+            )
             if action.event == "fault":
-                queue.set_fact(self.ledger, "failed_in_a_row", [*row, before.sample_id])
+                set_fact(self.ledger, "failed_in_a_row", [*row, before.sample_id])
             if action.hold_all:
                 queue.hold_all(self.ledger, action.hold_all, severity="critical")
         self._due[before.sample_id] = time.monotonic() + action.delay_s
 
     def _succeeded(self) -> None:
-        if queue.fact(self.ledger, "failed_in_a_row"):
-            queue.set_fact(self.ledger, "failed_in_a_row", [])
+        if fact(self.ledger, "failed_in_a_row"):
+            set_fact(self.ledger, "failed_in_a_row", [])
         self.desk.sample_ended("the measurement has ended")
+
+
+def daemon_heart(data: DataDirectory, ledger: Ledger) -> systemd_notify.ManagedHeart:
+    """The heart of the daemon; its words are those of `materialsdock status`."""
+
+    def words() -> str:
+        try:
+            return brief(data, ledger)
+        except LedgerFault as fault:
+            return f"fault: {fault}"
+
+    return systemd_notify.ManagedHeart(data.path / "run" / "daemon.beat", words)
 
 
 def serve(profile: config.Profile, site: Path, data: DataDirectory) -> None:
     """Run the night of one data folder until SIGTERM or SIGINT."""
     lock = Lock(data.path / "run" / "daemon.lock", wait_s=2.0)
     logs.begin(data, "daemon", secrets=logs.secrets_in(profile.night.notify_file))
-    with Ledger(data.ledger) as ledger, systemd_notify.daemon_heart(data, ledger) as heart:
-        night = Night(profile, site, data, ledger, heart)
+    with Ledger(data.ledger) as ledger, daemon_heart(data, ledger) as heart:
+        night = NightDaemon(profile, site, data, ledger, heart)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, night.end)
         heart.phase("busy")

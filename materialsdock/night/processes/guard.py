@@ -20,6 +20,7 @@ from typing import Any
 from materialsdock.errors import LedgerFault, MaterialsDockError
 from materialsdock.ledger.folder import DataDirectory
 from materialsdock.ledger.ledger import Ledger
+from materialsdock.ledger.night_log import Severity
 from materialsdock.night.control import intents
 from materialsdock.night.queue import queue
 from materialsdock.night.system import heartbeats, logs
@@ -27,6 +28,7 @@ from materialsdock.night.system.heartbeats import Beat, Heart
 from materialsdock.night.system.process import Lock, die_with, runs
 from materialsdock.night.system.systemd_notify import ManagedHeart
 from materialsdock.profile import config, siteroot
+from materialsdock.profile.instrument import build_instrument, release
 from materialsdock.protocols import Instrument
 
 log = logging.getLogger(__name__)
@@ -162,7 +164,7 @@ class Guard:
         body = {"why": wrong, "safe_state": words, "seconds": self._tried - began}
         self._say(f"{wrong}: {words}", body, "critical" if failed else "warn")
 
-    def _say(self, words: str, body: dict[str, Any], severity: queue.Severity) -> None:
+    def _say(self, words: str, body: dict[str, Any], severity: Severity) -> None:
         """Log it, once; the guard goes on when the ledger cannot be written."""
         if words == self._words:
             return
@@ -178,7 +180,7 @@ def instrument_of(profile: config.Profile) -> Instrument:
     """The instrument, as soon as it answers: a guard waits for its IOC."""
     while True:
         try:
-            return config.build_instrument(profile)
+            return build_instrument(profile)
         except MaterialsDockError as error:
             log.warning("%s", error)
             time.sleep(1.0)
@@ -195,7 +197,7 @@ def serve(profile: config.Profile, data: DataDirectory) -> None:
         heart.phase("busy")
         guard.run()
         heart.stopping()
-        config.release(guard.instrument)
+        release(guard.instrument)
     lock.release()
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import time
 
-from materialsdock.campaign.run import DataDirectory, catalog_of
 from materialsdock.errors import MaterialsDockError
+from materialsdock.ledger.folder import DataDirectory
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.night.processes.child_of_daemon import child
 from materialsdock.night.system.heartbeats import Heart
 from materialsdock.night.system.process import Line
 from materialsdock.profile import config
-from materialsdock.views.catalog import CatalogFeeder
+from materialsdock.views.catalog import CatalogFeeder, catalog_of
 
 log = logging.getLogger(__name__)
 TURN_S = 0.5

@@ -11,7 +11,7 @@ from pathlib import Path
 from materialsdock.errors import InputError
 from materialsdock.ledger.folder import DataDirectory
 from materialsdock.profile import config, siteroot
-from materialsdock.profile.sections import Simulation
+from materialsdock.profile.sections import SimulationSettings
 from materialsdock.profile.simulation import channel_access, free_port
 
 
@@ -24,7 +24,7 @@ def channel(data: DataDirectory) -> Mapping[str, str]:
     return channel_access(int(kept.read_text()))
 
 
-def command(simulation: Simulation, data: DataDirectory) -> list[str]:
+def command(simulation: SimulationSettings, data: DataDirectory) -> list[str]:
     """What serves the samples in this data folder's changer; every put is in its log."""
     changer = data.scenes / "changer"
     changer.mkdir(parents=True, exist_ok=True)

@@ -20,7 +20,7 @@ from pathlib import Path
 from materialsdock.ledger.folder import DataDirectory
 from materialsdock.night.processes import simulated_beamline as beamlines
 from materialsdock.night.system import heartbeats
-from materialsdock.night.system.process import Lock, die_with, end_holder
+from materialsdock.night.system.process import SILENT_S, Lock, die_with, end_holder
 from materialsdock.profile import config, siteroot
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,6 @@ TURN_S = 0.1
 PAUSES_S = (0.0, 0.5, 2.0, 5.0)
 END_S = 20.0
 CALM_S = 60.0
-SILENT_S = 20.0
 
 
 class Service:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 
 from materialsdock.errors import DeviceFault, Refused
+from materialsdock.ledger.facts import fact, set_fact
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.night.control import intents
 from materialsdock.night.processes.guard import FEED_S, safe_state
-from materialsdock.night.queue import queue
 from materialsdock.protocols import Instrument
 
 CLAIMED = "claimed"  # the last epoch that this data folder's workers had
@@ -23,14 +23,14 @@ def take_over(instrument: Instrument, ledger: Ledger) -> int:
     """
     owner = instrument.devices.get("owner")
     found = 0 if owner is None else owner.found()
-    if found not in (0, queue.fact(ledger, CLAIMED)) and _fed(instrument):
+    if found not in (0, fact(ledger, CLAIMED)) and _fed(instrument):
         raise Refused(
             f"another night drives {instrument.name}: its epoch is {found}",
             where=owner.name if owner is not None else instrument.name,
             remedy="end that one first; one instrument has one data folder at a time",
         )
     epoch = intents.next_epoch(ledger, above=found)
-    queue.set_fact(ledger, CLAIMED, epoch)
+    set_fact(ledger, CLAIMED, epoch)
     if owner is not None:
         owner.claim(epoch)
     if failed := safe_state(instrument):

@@ -17,8 +17,10 @@ from typing import Any
 
 from materialsdock.campaign import build
 from materialsdock.campaign.campaign import Campaign
-from materialsdock.campaign.run import Interrupted, gate_for, plan_for, run_engine
+from materialsdock.campaign.interrupted import Interrupted
+from materialsdock.campaign.plan import gate_for, plan_for, run_engine
 from materialsdock.errors import MaterialsDockError
+from materialsdock.ledger.documents import close_torn_runs
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.model import Decision, Proposal
 from materialsdock.night.control.orders import Orders
@@ -31,11 +33,11 @@ from materialsdock.night.queue.faults import fault_of
 from materialsdock.night.sentinels.of_sample import sentry_of, waits_for
 from materialsdock.night.system import heartbeats
 from materialsdock.night.system.heartbeats import Heart
-from materialsdock.profile import config, plans
+from materialsdock.profile import plans
+from materialsdock.profile.instrument import build_instrument, release
 from materialsdock.protocols import Instrument
 from materialsdock.sheets import jobs
-from materialsdock.sheets.entry import Entry
-from materialsdock.views.catalog import close_torn_runs
+from materialsdock.sheets.entry import SheetEntry
 
 log = logging.getLogger(__name__)
 TURN_S = 0.25
@@ -111,7 +113,7 @@ class Worker:
     def _prepared(self, sample_id: str) -> Campaign:
         """The sample's campaign: new, or rebuilt from what the ledger has of it."""
         queued = queue.sample(self.ledger, sample_id)
-        entry = Entry.model_validate(queued.body)
+        entry = SheetEntry.model_validate(queued.body)
         folder = self.site / "profiles" / self.profile.name
         if queued.job_id is None:
             seed = zlib.crc32(sample_id.encode())  # the same whenever the sheet is the same
@@ -145,7 +147,7 @@ class Worker:
         if following is None:
             return 1.0
         technique = self.orders.campaign.job.sample.technique  # type: ignore[union-attr]
-        motion = getattr(self.profile, technique).motion
+        motion = self.profile.section(technique).motion
         seconds = following.points * following.count_time_s + motion.settle_s
         seconds += (travel + abs(following.stop - following.start)) / motion.velocity
         return max(1.0, float(seconds) / self.profile.speed)
@@ -221,7 +223,7 @@ def main() -> None:
     """`python -m materialsdock.night.processes.worker`: started by the daemon only."""
     with child("worker") as role, Ledger(role.data.ledger) as ledger:
         try:
-            instrument = config.build_instrument(role.profile)
+            instrument = build_instrument(role.profile)
             plans.check(role.profile)
             epoch = take_over(instrument, ledger)
         except MaterialsDockError as error:
@@ -231,7 +233,7 @@ def main() -> None:
             worker = Worker(role, instrument, heart, ledger, epoch)
             role.line.listen()
             worker.serve()
-            config.release(instrument)
+            release(instrument)
 
 
 if __name__ == "__main__":

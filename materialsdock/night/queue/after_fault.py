@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from materialsdock.night.queue.queue import Severity
+from materialsdock.ledger.night_log import Severity
 from materialsdock.night.queue.states import Event
 
 FaultClass = Literal["infrastructure", "sample", "operator"]
@@ -23,7 +23,7 @@ BY_CODE: dict[str, FaultClass] = {
 
 
 @dataclass(frozen=True)
-class Action:
+class FaultAction:
     """event : the sample's transition; delay_s : before it may be measured again
     hold_all : why nothing more is measured until a person has looked, or None
     """
@@ -46,7 +46,7 @@ def after_fault(
     *,
     retry_delays_s: Sequence[float],
     in_a_row: int = 3,
-) -> Action:
+) -> FaultAction:
     """What follows a fault of `kind` while `sample_id` was measured.
 
     failures : infrastructure faults of this sample before; failed_in_a_row : the different samples
@@ -55,14 +55,14 @@ def after_fault(
     worker is set aside, and `in_a_row` different ones point to a common cause.
     """
     if kind == "operator":
-        return Action("aborted")
+        return FaultAction("aborted")
     if kind == "infrastructure" and failures < len(retry_delays_s):
-        return Action("interrupted", retry_delays_s[failures])
+        return FaultAction("interrupted", retry_delays_s[failures])
     different = {*failed_in_a_row, sample_id}
     why = None
     if len(different) >= in_a_row:
         why = f"{len(different)} different samples failed in a row, last {sample_id}"
-    return Action("fault", hold_all=why)
+    return FaultAction("fault", hold_all=why)
 
 
 def severity_of(message: Mapping[str, Any]) -> Severity:

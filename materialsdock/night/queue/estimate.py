@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from materialsdock.ledger.facts import fact, set_fact
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.model import FloatArray
 from materialsdock.night.queue import queue
@@ -100,7 +101,7 @@ class Finish:
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownSample:
     """Times by recipe: measuring, analysing."""
 
     measuring: Mapping[str, Times]
@@ -109,7 +110,7 @@ class Known:
 
 def known_from(
     done: Sequence[Spent], forecast: Mapping[str, Sequence[Foretold]], speed: float = 1.0
-) -> Known:
+) -> KnownSample:
     """What finished samples took; recipes with few of them take their forecast along.
 
     forecast : of rehearsals by recipe; scaled by how much longer than it what finished took
@@ -125,11 +126,12 @@ def known_from(
             words = [f"{len(own)} finished"] * bool(own) + ["its forecast"] * bool(ahead)
             measuring[recipe] = Times(np.array([*own, *ahead]), " and ".join(words))
     analysing = {
-        recipe: Times(np.array([s.analysing_s for s in done if s.analysed and s.recipe == recipe]),
-                      "finished")
+        recipe: Times(
+            np.array([s.analysing_s for s in done if s.analysed and s.recipe == recipe]), "finished"
+        )
         for recipe in {s.recipe for s in done if s.analysed}
-    }  # fmt: skip
-    return Known(measuring, analysing)
+    }
+    return KnownSample(measuring, analysing)
 
 
 def _level(
@@ -155,7 +157,9 @@ def _of(recipe: str, known: Mapping[str, Times]) -> Times | None:
     return Times(np.concatenate([t.seconds for t in known.values()]), "other recipes", True)
 
 
-def finish(left: Sequence[Left], known: Known, *, nights: int = NIGHTS, seed: int = 0) -> Finish:
+def finish(
+    left: Sequence[Left], known: KnownSample, *, nights: int = NIGHTS, seed: int = 0
+) -> Finish:
     """The distribution of the end over simulated nights; analysis runs beside the next sample.
 
     left : in the order they will be done.  None, with the reason in `basis`, where nothing
@@ -185,7 +189,11 @@ def finish(left: Sequence[Left], known: Known, *, nights: int = NIGHTS, seed: in
 
 
 def _measuring(
-    each: Left, known: Known, levels: dict[str, FloatArray], rng: np.random.Generator, nights: int
+    each: Left,
+    known: KnownSample,
+    levels: dict[str, FloatArray],
+    rng: np.random.Generator,
+    nights: int,
 ) -> FloatArray:
     """(nights,) seconds a sample needs yet, given that it has taken `elapsed_s` so far."""
     times = _of(each.recipe, known.measuring)
@@ -217,7 +225,7 @@ def left_of(samples: Sequence[queue.Queued], spent: Sequence[Spent]) -> list[Lef
 
 def forecast_of(ledger: Ledger) -> dict[str, list[Foretold]]:
     """What rehearsals foretold by recipe; {} when there were none."""
-    found: Any = queue.fact(ledger, FORECAST) or {}
+    found: Any = fact(ledger, FORECAST) or {}
     return {recipe: [Foretold(*pair) for pair in pairs] for recipe, pairs in found.items()}
 
 
@@ -226,9 +234,9 @@ def keep_forecast(ledger: Ledger, forecast: Mapping[str, Sequence[Foretold]]) ->
     with ledger.transaction():
         both = {**forecast_of(ledger), **forecast}
         pairs = {recipe: [astuple(each) for each in rows] for recipe, rows in both.items()}
-        queue.set_fact(ledger, FORECAST, pairs)
+        set_fact(ledger, FORECAST, pairs)
 
 
 def speed_of(ledger: Ledger) -> float:
     """Instrument seconds per second of the profile that the samples were submitted for."""
-    return float(queue.fact(ledger, SPEED) or 1.0)
+    return float(fact(ledger, SPEED) or 1.0)

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from materialsdock.ledger.ledger import Ledger
-from materialsdock.night.queue.queue import Noted, Severity
+from materialsdock.ledger.night_log import Noted, Severity, lines_of_kinds, lines_of_severities
+from materialsdock.ledger.sample_rows import counted_samples
 
 KINDS = ("sample", "daemon", "clock_jump")
 ALARMS: tuple[Severity, ...] = ("warn", "critical")
 # what ends a part; whatever else leaves it (a fault, an abort) tells nothing of how long it takes
-COMPLETED = (("measuring", "measured"), ("analysing", "done"), ("analysing", "done_with_warnings"),
-             ("analysing", "failed"))  # fmt: skip
-# of every sample: instrument seconds of its last decision; the maximum is of the index alone
-COUNTED = """
-SELECT samples.sample_id, samples.body, json_extract(decisions.body, '$.seconds_measured')
-FROM samples
-LEFT JOIN (SELECT job_id, MAX(step) AS step FROM decisions GROUP BY job_id) USING (job_id)
-LEFT JOIN decisions USING (job_id, step)"""
+COMPLETED = (
+    ("measuring", "measured"),
+    ("analysing", "done"),
+    ("analysing", "done_with_warnings"),
+    ("analysing", "failed"),
+)
 
 
 @dataclass(frozen=True)
@@ -66,52 +64,9 @@ def key_of(body: Mapping[str, Any]) -> str:
     return str(body.get("recipe") or body.get("technique") or "unknown")
 
 
-def lines(ledger: Ledger, *kinds: str, after_seq: int = 0) -> list[Noted]:
-    """The lines of these kinds in the night's log after `after_seq`."""
-    marks = ", ".join("?" * len(kinds))
-    rows = ledger.rows(
-        "SELECT seq, at, kind, severity, sample_id, body FROM events "
-        f"WHERE seq > ? AND kind IN ({marks}) ORDER BY seq",
-        after_seq,
-        *kinds,
-    )
-    return [_noted(row) for row in rows]
-
-
-def latest(ledger: Ledger, *kinds: str) -> Noted | None:
-    """The last line of these kinds, without reading those before it."""
-    marks = ", ".join("?" * len(kinds))
-    rows = ledger.rows(
-        "SELECT seq, at, kind, severity, sample_id, body FROM events "
-        f"WHERE kind IN ({marks}) ORDER BY seq DESC LIMIT 1",
-        *kinds,
-    )
-    return _noted(rows[0]) if rows else None
-
-
-def last_hold(ledger: Ledger) -> str:
-    """What the last hold of an exposure waited for; "" before any."""
-    rows = ledger.rows(
-        "SELECT json_extract(body, '$.words') FROM events WHERE kind = 'condition' "
-        "AND json_extract(body, '$.kind') = 'hold' ORDER BY seq DESC LIMIT 1"
-    )
-    return str(rows[0][0]) if rows else ""
-
-
 def alarms(ledger: Ledger, after_seq: int = 0) -> list[Noted]:
     """The lines of severity warn and critical after `after_seq`."""
-    rows = ledger.rows(
-        "SELECT seq, at, kind, severity, sample_id, body FROM events "
-        "WHERE seq > ? AND severity IN (?, ?) ORDER BY seq",
-        after_seq,
-        *ALARMS,
-    )
-    return [_noted(row) for row in rows]
-
-
-def _noted(row: Sequence[Any]) -> Noted:
-    seq, at, kind, severity, sample_id, body = row
-    return Noted(seq, at, kind, severity, sample_id, json.loads(body))
+    return lines_of_severities(ledger, ALARMS, after_seq)
 
 
 def night_began(ledger: Ledger) -> Noted | None:
@@ -120,7 +75,7 @@ def night_began(ledger: Ledger) -> Noted | None:
     A daemon that was killed and started again goes on with the same night.
     """
     first = None
-    for line in reversed(lines(ledger, "daemon")):
+    for line in reversed(lines_of_kinds(ledger, ["daemon"])):
         if not line.body["started"] and first is not None:
             break
         if line.body["started"]:
@@ -141,12 +96,11 @@ def _steady(found: Sequence[Noted]) -> tuple[list[tuple[Noted, float]], float]:
 def spent(ledger: Ledger, now: float, after_seq: int = 0) -> list[Spent]:
     """What every sample in the log after `after_seq` took until `now` [s since 1970]."""
     accounts: dict[str, _Account] = {}
-    told, jumped = _steady(lines(ledger, *KINDS, after_seq=after_seq))
+    told, jumped = _steady(lines_of_kinds(ledger, KINDS, after_seq))
     for line, at in told:
         if line.kind == "sample" and line.sample_id is not None:
             accounts.setdefault(line.sample_id, _Account()).enter(line.body["to"], at)
-    known = {name: (key_of(json.loads(body)), counted or 0.0)
-             for name, body, counted in ledger.rows(COUNTED)}  # fmt: skip
+    known = {s.sample_id: (key_of(s.body), s.counted_s) for s in counted_samples(ledger)}
     return [_spent(name, account, now - jumped, *known[name]) for name, account in accounts.items()]
 
 
@@ -165,11 +119,3 @@ def _spent(sample_id: str, account: _Account, now: float, recipe: str, counted_s
         "analysing" in account.left,
         since,
     )
-
-
-def last_decision(ledger: Ledger, job_id: str | None) -> dict[str, Any] | None:
-    """The latest decision of a job as it was kept; None before there is one."""
-    rows = ledger.rows(
-        "SELECT body FROM decisions WHERE job_id = ? ORDER BY step DESC LIMIT 1", job_id
-    )
-    return dict(json.loads(rows[0][0])) if rows else None

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from materialsdock.errors import InputError, Refused
-from materialsdock.ledger.ledger import Ledger, text
+from materialsdock.ledger import night_log, sample_rows
+from materialsdock.ledger.facts import fact, forget_facts, set_fact
+from materialsdock.ledger.ledger import Ledger
+from materialsdock.ledger.night_log import Noted, Severity
+from materialsdock.ledger.sample_rows import SampleRow, change_sample
 from materialsdock.model import Job
 from materialsdock.night.queue.states import ACTIVE, Event, State, following
-
-Severity = Literal["info", "warn", "critical"]
-COLUMNS = "sample_id, rank, priority, state, attempt, failures, job_id, reason, body"
 
 
 @dataclass(frozen=True)
@@ -37,18 +37,6 @@ class Queued:
     body: Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class Noted:
-    """One line of the night's log; `at` is wall clock [s since 1970], a label only."""
-
-    seq: int
-    at: float
-    kind: str
-    severity: Severity
-    sample_id: str | None
-    body: Mapping[str, Any]
-
-
 def note(
     ledger: Ledger,
     kind: str,
@@ -58,43 +46,12 @@ def note(
     sample_id: str | None = None,
 ) -> int:
     """Write one line of the night's log; its number."""
-    with ledger.transaction():
-        return ledger.insert(
-            "events",
-            {
-                "at": time.time(),
-                "kind": kind,
-                "severity": severity,
-                "sample_id": sample_id,
-                "body": text(body),
-            },
-        )
+    return night_log.add_line(ledger, time.time(), kind, severity, sample_id, body)
 
 
 def log(ledger: Ledger, after_seq: int = 0, limit: int = 1000) -> list[Noted]:
     """Up to `limit` lines of the night's log after `after_seq`."""
-    rows = ledger.rows(
-        "SELECT seq, at, kind, severity, sample_id, body FROM events WHERE seq > ? "
-        "ORDER BY seq LIMIT ?",
-        after_seq,
-        limit,
-    )
-    return [
-        Noted(seq, at, kind, severity, sample_id, json.loads(body))
-        for seq, at, kind, severity, sample_id, body in rows
-    ]
-
-
-def fact(ledger: Ledger, name: str) -> Any:
-    """What was last set under `name`; None when nothing was."""
-    rows = ledger.rows("SELECT body FROM facts WHERE name = ?", name)
-    return json.loads(rows[0][0]) if rows else None
-
-
-def set_fact(ledger: Ledger, name: str, value: Any) -> None:
-    """Keep one value under `name`, in place of the one before."""
-    with ledger.transaction() as db:
-        db.execute("INSERT OR REPLACE INTO facts (name, body) VALUES (?, ?)", (name, text(value)))
+    return night_log.lines_after(ledger, after_seq, limit)
 
 
 def submit(
@@ -107,55 +64,44 @@ def submit(
 
     Raises InputError naming every id that is in the ledger already.
     """
-    with ledger.transaction() as db:
+    with ledger.transaction():
         ids = [sample_id for sample_id, _, _ in samples]
-        known = {row[0] for row in db.execute("SELECT sample_id FROM samples")}
+        known = sample_rows.sample_ids(ledger)
         if twice := [name for name in ids if name in known or ids.count(name) > 1]:
             raise InputError(
                 f"already there: {', '.join(dict.fromkeys(twice))}",
                 where="sample_id",
                 remedy="give other ids, or `materialsdock queue retry ID` for a held one",
             )
-        (last,) = db.execute("SELECT COALESCE(MAX(rank), 0) FROM samples").fetchone()
+        last = sample_rows.last_rank(ledger)
         state: State = "queued" if approved else "submitted"
         for number, (sample_id, priority, body) in enumerate(samples, 1):
-            row = {"sample_id": sample_id, "rank": last + number, "priority": priority}
-            more = {"state": state, "attempt": 0, "failures": 0, "reason": "", "body": text(body)}
-            ledger.insert("samples", {**row, **more})
+            row = SampleRow(sample_id, last + number, priority, state, 0, 0, None, "", body)
+            sample_rows.add_sample(ledger, row)
         note(ledger, "submitted", {"samples": ids, "state": state})
-
-
-def _queued(row: Sequence[Any]) -> Queued:
-    *words, body = row
-    names = COLUMNS.split(", ")
-    return Queued(**dict(zip(names, words, strict=False)), body=json.loads(body))
 
 
 def samples(ledger: Ledger, *states: State) -> list[Queued]:
     """The samples in these states (all without any) in the order they are measured."""
-    where = f"WHERE state IN ({', '.join('?' * len(states))})" if states else ""
-    rows = ledger.rows(
-        f"SELECT {COLUMNS} FROM samples {where} ORDER BY priority DESC, rank", *states
-    )
-    return [_queued(row) for row in rows]
+    return [Queued(**row._asdict()) for row in sample_rows.samples_in(ledger, *states)]
 
 
 def sample(ledger: Ledger, sample_id: str) -> Queued:
     """One sample; InputError with near ids when there is none."""
-    rows = ledger.rows(f"SELECT {COLUMNS} FROM samples WHERE sample_id = ?", sample_id)
-    if not rows:
+    row = sample_rows.sample_of_id(ledger, sample_id)
+    if row is None:
         have = [s.sample_id for s in samples(ledger)][-5:]
         raise InputError(
             f"no sample {sample_id!r}",
             where="queue",
             remedy=f"latest: {', '.join(have) or 'none'}",
         )
-    return _queued(rows[0])
+    return Queued(**row._asdict())
 
 
 def counts(ledger: Ledger) -> dict[str, int]:
     """How many samples are in each state."""
-    return dict(ledger.rows("SELECT state, COUNT(*) FROM samples GROUP BY state"))
+    return sample_rows.number_by_state(ledger)
 
 
 def advance(
@@ -171,17 +117,13 @@ def advance(
 
     changes : further columns of the sample (job_id, attempt, failures, rank)
     """
-    with ledger.transaction() as db:
+    with ledger.transaction():
         before = sample(ledger, sample_id)
         try:
             after = following(before.state, event)
         except Refused as refusal:
             raise Refused(refusal.what, where=sample_id, remedy=refusal.remedy) from None
-        changes = {"state": after, "reason": reason, **changes}
-        words = ", ".join(f"{name} = ?" for name in changes)
-        db.execute(
-            f"UPDATE samples SET {words} WHERE sample_id = ?", (*changes.values(), sample_id)
-        )
+        change_sample(ledger, sample_id, **{"state": after, "reason": reason, **changes})
         body = {"event": event, "from": before.state, "to": after, "reason": reason}
         note(ledger, "sample", body, severity=severity, sample_id=sample_id)
         return sample(ledger, sample_id)
@@ -204,9 +146,9 @@ def claim(ledger: Ledger, *, besides: Sequence[str] = ()) -> Queued | None:
 
 def assign(ledger: Ledger, sample_id: str, job: Job) -> None:
     """Keep the job under which a sample is measured, together with the job itself."""
-    with ledger.transaction() as db:
+    with ledger.transaction():
         ledger.add_job(job)
-        db.execute("UPDATE samples SET job_id = ? WHERE sample_id = ?", (job.job_id, sample_id))
+        change_sample(ledger, sample_id, job_id=job.job_id)
         note(ledger, "job", {"job_id": job.job_id}, sample_id=sample_id)
 
 
@@ -215,7 +157,7 @@ def move(ledger: Ledger, sample_id: str, place: int) -> None:
 
     Raises Refused for a sample that does not wait.
     """
-    with ledger.transaction() as db:
+    with ledger.transaction():
         moved = sample(ledger, sample_id)
         if moved.state not in ("queued", "submitted"):
             raise Refused(f"{sample_id} is {moved.state}", remedy="only waiting samples move")
@@ -234,18 +176,15 @@ def move(ledger: Ledger, sample_id: str, place: int) -> None:
         elif at == len(others) or after.priority != before.priority:
             rank = after.rank + 0.5
         beside = before if at == 0 else after
-        db.execute(
-            "UPDATE samples SET rank = ?, priority = ? WHERE sample_id = ?",
-            (rank, beside.priority, sample_id),
-        )
+        change_sample(ledger, sample_id, rank=rank, priority=beside.priority)
         note(ledger, "moved", {"place": at + 1}, sample_id=sample_id)
 
 
 def _renumber(ledger: Ledger) -> None:
     """Ranks 1, 2, 3, ... in the same order; in a transaction."""
-    with ledger.transaction() as db:
+    with ledger.transaction():
         for rank, each in enumerate(samples(ledger), 1):
-            db.execute("UPDATE samples SET rank = ? WHERE sample_id = ?", (rank, each.sample_id))
+            change_sample(ledger, each.sample_id, rank=rank)
 
 
 def hold_all(ledger: Ledger, reason: str, *, severity: Severity = "warn") -> None:
@@ -257,8 +196,8 @@ def hold_all(ledger: Ledger, reason: str, *, severity: Severity = "warn") -> Non
 
 def release_all(ledger: Ledger) -> None:
     """Claim again."""
-    with ledger.transaction() as db:
-        db.execute("DELETE FROM facts WHERE name IN ('hold', 'failed_in_a_row')")
+    with ledger.transaction():
+        forget_facts(ledger, "hold", "failed_in_a_row")
         note(ledger, "released", {})
 
 

@@ -43,7 +43,6 @@ Event = Literal[
 ]
 STATES: tuple[State, ...] = get_args(State)
 EVENTS: tuple[Event, ...] = get_args(Event)
-TERMINAL: frozenset[State] = frozenset(("done", "done_with_warnings", "failed", "cancelled"))
 ACTIVE: frozenset[State] = frozenset(("measuring", "measured", "analysing"))
 TRANSITIONS: Mapping[tuple[State, Event], State] = MappingProxyType(
     {

@@ -15,20 +15,19 @@ from typing import Any
 
 import numpy as np
 
+from materialsdock import technique
 from materialsdock.errors import Unreachable
 from materialsdock.model import FloatArray
 from materialsdock.night.queue import estimate
-from materialsdock.night.queue.estimate import Finish, Foretold, Known, Left, Times
+from materialsdock.night.queue.estimate import Finish, Foretold, KnownSample, Left, Times
 from materialsdock.night.queue.history import key_of
 from materialsdock.night.rehearsal.rehearsal import on_loopback
 from materialsdock.profile.config import Profile
 from materialsdock.sheets import jobs
-from materialsdock.sheets.entry import Entry, Fault, refusal
+from materialsdock.sheets.entry import Fault, SheetEntry, refusal
 
 DIFFERENT = 3  # samples of one recipe that are rehearsed, where their settings differ
-SETTINGS = ("technique", "element", "edge", "energy_start_ev", "energy_stop_ev", "two_theta_start",
-            "two_theta_stop", "two_theta_step", "count_time_s", "threshold", "maximum_points",
-            "maximum_minutes", "replay")  # fmt: skip
+SETTINGS = ("technique", "count_time_s", "threshold", "maximum_points", "maximum_minutes", "replay")
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ class Rehearsed:
 class Preflight:
     """What was found of a sheet; keys are recipes, or techniques where there is no recipe."""
 
-    order: tuple[Entry, ...]
+    order: tuple[SheetEntry, ...]
     rehearsals: Mapping[str, tuple[Rehearsed, ...]]
     each: Mapping[str, Finish]
     whole: Finish
@@ -75,23 +74,26 @@ class Preflight:
         return {k: [row.foretells for row in rows] for k, rows in self.rehearsals.items()}
 
 
-def body_of(entry: Entry) -> dict[str, Any]:
+def body_of(entry: SheetEntry) -> dict[str, Any]:
     """The entry as the queue keeps it."""
     return entry.model_dump(mode="json", exclude_unset=True)
 
 
-def chosen(entries: Sequence[Entry]) -> dict[str, list[Entry]]:
+def chosen(entries: Sequence[SheetEntry]) -> dict[str, list[SheetEntry]]:
     """The samples to rehearse by key: the first of each, and some whose settings differ."""
-    found: defaultdict[str, dict[str, Entry]] = defaultdict(dict)
+    found: defaultdict[str, dict[str, SheetEntry]] = defaultdict(dict)
+    of_techniques = [
+        column for each in technique.known().values() for column in each.sheet().SETTINGS
+    ]
     for entry in entries:
-        same = json.dumps([getattr(entry, name) for name in SETTINGS])
+        same = json.dumps([getattr(entry, name) for name in (*SETTINGS, *of_techniques)])
         of_key = found[key_of(body_of(entry))]
         if len(of_key) < DIFFERENT:
             of_key.setdefault(same, entry)
     return {key: list(by_settings.values()) for key, by_settings in found.items()}
 
 
-def faults(entries: Sequence[Entry], profile: Profile, folder: Path) -> list[Fault]:
+def faults(entries: Sequence[SheetEntry], profile: Profile, folder: Path) -> list[Fault]:
     """As submitting finds them, but a stand-in may take the place of a file to replay."""
     real = profile.model_copy(update={"simulation": None})
     found = jobs.faults([e for e in entries if e.replay is None], real, folder)
@@ -99,7 +101,7 @@ def faults(entries: Sequence[Entry], profile: Profile, folder: Path) -> list[Fau
 
 
 def rehearsals(
-    entries: Sequence[Entry], profile: Profile, root: Path, *, seeds: int, analyse: bool = True
+    entries: Sequence[SheetEntry], profile: Profile, root: Path, *, seeds: int, analyse: bool = True
 ) -> dict[str, tuple[Rehearsed, ...]]:
     """Measure the chosen entries once for each seed, in a process with its own beamline.
 
@@ -120,9 +122,13 @@ def _carried_out(order: Mapping[str, Any], profile: Profile, root: Path) -> list
         command += ["--parent", str(os.getpid()), "--profile", profile.name]
         command += ["--site", str(root), "--work", work]
         done = subprocess.run(
-            command, input=json.dumps(order) + "\n", capture_output=True, text=True, check=False,
+            command,
+            input=json.dumps(order) + "\n",
+            capture_output=True,
+            text=True,
+            check=False,
             env={**os.environ, "OMP_NUM_THREADS": "1"},
-        )  # fmt: skip
+        )
     if done.returncode:
         raise Unreachable(
             f"the rehearsal ended with status {done.returncode}: {done.stderr.strip()[-500:]}",
@@ -139,7 +145,12 @@ def times_of(rows: Sequence[Rehearsed], speed: float) -> Times:
 
 
 def preflight(
-    entries: Sequence[Entry], profile: Profile, root: Path, *, seeds: int = 5, analyse: bool = True
+    entries: Sequence[SheetEntry],
+    profile: Profile,
+    root: Path,
+    *,
+    seeds: int = 5,
+    analyse: bool = True,
 ) -> Preflight:
     """Check a sheet, rehearse it, and say when it will be done.
 
@@ -151,9 +162,10 @@ def preflight(
     order = tuple(sorted(entries, key=lambda entry: -entry.priority))
     made = rehearsals(order, profile, root, seeds=seeds, analyse=analyse)
     speed = profile.speed
-    analysed = {k: [r.analysis_s for r in rows if r.analysis_s is not None]
-                for k, rows in made.items()}  # fmt: skip
-    known = Known(
+    analysed = {
+        k: [r.analysis_s for r in rows if r.analysis_s is not None] for k, rows in made.items()
+    }
+    known = KnownSample(
         {key: times_of(rows, speed) for key, rows in made.items()},
         {key: Times(np.array(s), "rehearsals") for key, s in analysed.items() if s},
     )

@@ -15,41 +15,32 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from materialsdock.campaign import analysis, demo, prepare
+from materialsdock.campaign import analysis, prepare
 from materialsdock.campaign.campaign import Campaign
-from materialsdock.campaign.run import gate_for, plan_for, run_engine
+from materialsdock.campaign.plan import gate_for, plan_for, run_engine
 from materialsdock.errors import InputError, MaterialsDockError
 from materialsdock.ledger.ledger import Ledger
-from materialsdock.model import Axis, Job, Measured
+from materialsdock.model import Job
 from materialsdock.night.processes import simulated_changer
 from materialsdock.night.sentinels.of_sample import sentry_of
 from materialsdock.night.system.process import die_with
 from materialsdock.profile import config, plans, siteroot
 from materialsdock.profile.config import Profile
+from materialsdock.profile.instrument import build_instrument, release
 from materialsdock.profile.simulation import running
 from materialsdock.protocols import Instrument
 from materialsdock.sheets import jobs
-from materialsdock.sheets.entry import Entry
-from materialsdock.techniques.xas.simulate import simulate_xanes
+from materialsdock.sheets.entry import SheetEntry
+from materialsdock.technique import named
 
 PLACES = 90  # of the simulated changer; the place of a seed decides what is drawn there
 FASTEST = 2000.0  # instrument seconds per second
 
 
 def stand_in(job: Job, profile: Profile) -> dict[str, Any]:
-    """A scene for a sample that is not measured yet: the demonstration's, over the job's range.
-
-    Lines of fluorapatite stretched to the range, or an oxide's spectrum at the tabulated edge.
-    """
-    grid = Axis.of(job.settings["axis"]).grid
-    if job.sample.technique == "xas":
-        mu = simulate_xanes(grid, e0_ev=float(job.settings["learner"]["edge_ev"]))
-        return prepare.scene(Measured("xas", grid, mu, kind="simulated"), job, profile)
-    known, _ = demo.fluorapatite()
-    counts = np.interp(np.linspace(0, 1, grid.size), np.linspace(0, 1, known.y.size), known.y)
-    return prepare.scene(Measured("xrd", grid, counts, kind="simulated"), job, profile)
+    """A scene for a sample that is not measured yet: something likely, over the job's range."""
+    measured = named(job.sample.technique).scene().stand_in(job)
+    return prepare.scene(measured, job, profile)
 
 
 def on_loopback(profile: Profile) -> Profile:
@@ -67,9 +58,15 @@ def on_loopback(profile: Profile) -> Profile:
 
 
 def rehearsed(
-    entry: Entry, seed: int, profile: Profile, folder: Path, place: int, instrument: Instrument,
-    work: Path, analyse: bool,
-) -> dict[str, Any]:  # fmt: skip
+    entry: SheetEntry,
+    seed: int,
+    profile: Profile,
+    folder: Path,
+    place: int,
+    instrument: Instrument,
+    work: Path,
+    analyse: bool,
+) -> dict[str, Any]:
     """Measure an entry once; what it took: instrument and wall clock seconds, and how it ended."""
     job = jobs.job_of(entry, profile, folder, seed)
     sample = replace(job.sample, position=place)
@@ -84,8 +81,13 @@ def rehearsed(
         counted_s = last.seconds_measured + visits_s
         assert profile.simulation is not None
         overhead_s = max(0.0, wall_s - counted_s / profile.simulation.speed) / steps
-        found = {"instrument_s": counted_s, "steps": steps, "overhead_s": overhead_s,
-                 "reason": last.verdict.reason, "stand_in": scene is None}  # fmt: skip
+        found = {
+            "instrument_s": counted_s,
+            "steps": steps,
+            "overhead_s": overhead_s,
+            "reason": last.verdict.reason,
+            "stand_in": scene is None,
+        }
         return {**found, **(_analysed(campaign) if analyse else {})}
 
 
@@ -123,20 +125,33 @@ def rehearse(profile: Profile, root: Path, order: Mapping[str, Any], work: Path)
     assert simulation is not None
     (work / simulated_changer.FOLDER).mkdir()
     with running(
-        simulation.module, root, {}, prefix=simulation.prefix, speed=simulation.speed,
-        seed=int(order["seed"]), folder=work / simulated_changer.FOLDER,
-    ):  # fmt: skip
-        instrument = config.build_instrument(profile)
+        simulation.module,
+        root,
+        {},
+        prefix=simulation.prefix,
+        speed=simulation.speed,
+        seed=int(order["seed"]),
+        folder=work / simulated_changer.FOLDER,
+    ):
+        instrument = build_instrument(profile)
         plans.check(profile)
         for each in order["entries"]:
-            entry = Entry.model_validate(each)
+            entry = SheetEntry.model_validate(each)
             for number, seed in enumerate(order["seeds"]):
                 folder = root / "profiles" / profile.name
-                found = rehearsed(entry, seed, profile, folder, seed % PLACES, instrument, work,
-                                  number == 0 and order["analyse"])  # fmt: skip
+                found = rehearsed(
+                    entry,
+                    seed,
+                    profile,
+                    folder,
+                    seed % PLACES,
+                    instrument,
+                    work,
+                    number == 0 and order["analyse"],
+                )
                 line = {"sample_id": entry.sample_id, "seed": seed, **found}
                 print(json.dumps(line), flush=True)
-        config.release(instrument)
+        release(instrument)
 
 
 def main() -> None:

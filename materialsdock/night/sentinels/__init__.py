@@ -1,1 +1,1 @@
-"""Judges of what is recorded: stale, dead, saturated, drifting, damaged."""
+"""The sentry of the sample in the beam: what a technique's judges say, and what follows."""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from materialsdock import technique
 from materialsdock.campaign.campaign import Campaign
 from materialsdock.ledger.ledger import Ledger
-from materialsdock.night.sentinels.recorded import flags_of_job
+from materialsdock.night.sentinels.flags import flags_of_job
 from materialsdock.night.sentinels.sentry import Sentry
 from materialsdock.profile.config import Profile
 from materialsdock.protocols import Instrument
-
-COUNTER = {"xas": "ion_chambers", "xrd": "point_detector"}  # of single points
 
 
 def sentry_of(
@@ -28,18 +27,18 @@ def sentry_of(
     """
     if profile.conditions is None:
         return None
-    technique = campaign.job.sample.technique
+    known = technique.named(campaign.job.sample.technique)
     sentry = Sentry(
         campaign,
-        getattr(profile, technique).motion,
+        profile.section(known.name).motion,
         profile.conditions,
         report,
         progress=progress,
-        can_prove=COUNTER[technique] in instrument.devices,
+        can_prove=known.counter in instrument.devices,
     )
-    known = flags_of_job(ledger, campaign.job.job_id)
+    flagged = flags_of_job(ledger, campaign.job.job_id)
     for words in sentry.recall(ledger):
-        if words not in known:  # a daemon that is killed takes what it was just told with it
+        if words not in flagged:  # a daemon that is killed takes what it was just told with it
             report("flag", words)
     return sentry
 

@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 
 from materialsdock.model import FloatArray, Proposal
-from materialsdock.night.sentinels import judges
-from materialsdock.night.sentinels.judges import Alarm
-from materialsdock.night.sentinels.recorded import LATEST, Readings, expected_counts
+from materialsdock.night.sentinels.asked import Sentinels
+from materialsdock.soundness import judges
+from materialsdock.soundness.judges import Alarm
+from materialsdock.soundness.readings import Readings, expected_counts
 
 COUNTS = 100.0
 TIME_S = (0.1, 10.0)
@@ -24,27 +25,16 @@ def brightest(recorded: Readings) -> Proposal:
     return Proposal(at, at, float(np.clip(seconds, *TIME_S)))
 
 
-def dead(technique: str, recorded: Readings, expected: FloatArray) -> Alarm | None:
-    """Whether the detector shows nothing, or again and again the same; a first chamber does so,
-    too, whereas the monitor of a diffractometer may be one without noise.
-    """
-    alarm = judges.dead_detector(recorded.counts[-LATEST:], expected[-LATEST:])
-    if alarm is None and technique == "xas":
-        first = recorded.monitor[-LATEST:]
-        alarm = judges.dead_detector(first, np.zeros(first.size))
-    return alarm
-
-
 def still_dead(
-    technique: str, recorded: Readings, expected: FloatArray, new: Readings
+    sentinels: Sentinels, recorded: Readings, expected: FloatArray, new: Readings
 ) -> Alarm | None:
-    """Whether the detector still shows nothing, or the same counts as before."""
+    """Tell if the detector still shows nothing, or the same counts as before."""
     expected = np.r_[expected, expected_counts(recorded, new)]
-    return dead(technique, recorded + new, expected)
+    return sentinels.dead(recorded + new, expected)
 
 
 def still_weak(alarm: Alarm, recorded: Readings, new: Readings, tolerance: float) -> Alarm | None:
-    """Whether the beam is not that of the first of the recorded points."""
+    """Tell if the beam is not that of the first of the recorded points."""
     first = max(WEAK, min(10, recorded.x.size - WEAK))  # the last ones are weak
     before = float(np.median(recorded.monitor_hz[:first]))
     if before <= 0:  # it was never there: any beam is more

@@ -5,7 +5,6 @@ All that it knows comes from recorded documents: after a crash they bring it to 
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -13,23 +12,23 @@ from typing import Any
 
 import numpy as np
 
-from materialsdock.campaign import observing
+from materialsdock import technique
 from materialsdock.campaign.campaign import Campaign
 from materialsdock.campaign.steering import Steering
 from materialsdock.errors import DeviceFault
-from materialsdock.learning.people import FORCED
+from materialsdock.ledger.documents import events
 from materialsdock.ledger.ledger import Ledger
+from materialsdock.ledger.queries import documents_of_job
 from materialsdock.model import Decision, Proposal
-from materialsdock.night.sentinels import judges
-from materialsdock.night.sentinels import recorded as read
-from materialsdock.night.sentinels.judges import Alarm
-from materialsdock.night.sentinels.proofs import brightest, dead, over, still_dead, still_weak
-from materialsdock.night.sentinels.recorded import LATEST, NONE_YET, SAME_EV, Readings
-from materialsdock.night.sentinels.revisits import revisits_of
-from materialsdock.profile.config import Motion
-from materialsdock.profile.sections import Conditions
+from materialsdock.night.sentinels.asked import sentinels_of
+from materialsdock.night.sentinels.proofs import brightest, over, still_dead, still_weak
+from materialsdock.profile.sections import ConditionSettings, Motion
+from materialsdock.soundness import judges
+from materialsdock.soundness.judges import Alarm
+from materialsdock.soundness.readings import NONE_YET, Readings, expected_counts, spoilt
 
 REFERENCE = "reference"  # the stream of visits and proofs, which no learner is told
+TOLD = ("descriptor", "event", "event_page")
 WHO = "sentinel"
 FIRST_PROOF_S, LAST_PROOF_S = 5.0, 600.0  # pauses between proofs while holding
 
@@ -49,7 +48,7 @@ class Sentry:
         self,
         campaign: Campaign,
         motion: Motion,
-        conditions: Conditions,
+        conditions: ConditionSettings,
         report: Callable[[str, str], object],
         *,
         progress: Callable[[float], object] = lambda seconds: None,
@@ -57,7 +56,8 @@ class Sentry:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.campaign, self.motion, self.conditions = campaign, motion, conditions
-        self.technique = campaign.job.sample.technique
+        name = campaign.job.sample.technique
+        self._keys, self._sentinels = technique.named(name).keys, sentinels_of(name)
         self._report, self._progress, self._clock = report, progress, clock
         self._can_prove = can_prove
         self._streams: dict[str, str] = {}
@@ -65,20 +65,20 @@ class Sentry:
         self._visits = np.zeros(0, dtype=bool)  # of the recorded ones
         self._expected = np.zeros(0)
         self._since = 0  # the first point that the present beam and detector are judged by
-        self.revisits = revisits_of(campaign, motion, conditions.reference_share)
+        self.revisits = self._sentinels.visits(campaign.job, motion, conditions.reference_share)
         self._alarm: Alarm | None = None
         self._due = self._pause_s = 0.0
         self._ending: Alarm | None = None
         self._flagged: set[str] = set()
         self._before_hold_hz: float | None = None
-        self._to_prove = False  # the energy, after a hold
+        self._to_prove = False  # the reference, after a hold
         campaign.listeners.append(self.decided)
 
     def recall(self, ledger: Ledger) -> list[str]:
         """Come to the state in which an earlier process left the sample; the flags on the way."""
         told: list[tuple[str, str]] = []
         report, self._report = self._report, lambda *said: told.append(said)
-        for name, document in read.documents_of(ledger, self.campaign.job.job_id):
+        for name, document in documents_of_job(ledger, self.campaign.job.job_id, *TOLD):
             self.receive(name, document)
         self._report = report
         return [words for kind, words in told if kind == "flag"]
@@ -92,8 +92,8 @@ class Sentry:
         stream = self._streams.get(document.get("descriptor", ""))
         if stream not in ("primary", REFERENCE):
             return
-        rows = [data for _, data in observing.events(name, document)]
-        new = Readings.of(self.technique, rows)
+        rows = [data for _, data in events(name, document)]
+        new = Readings.of(self._keys, rows)
         if stream == "primary":
             self._counted(new)
         else:
@@ -107,12 +107,12 @@ class Sentry:
 
     def _seen(self, new: Readings, *, visits: bool) -> None:
         """What beam and detector do, wherever they are."""
-        self._expected = np.r_[self._expected, read.expected_counts(self._recorded, new)]
+        self._expected = np.r_[self._expected, expected_counts(self._recorded, new)]
         self._recorded += new
         self._visits = np.r_[self._visits, np.full(new.x.size, visits)]
         recent, tolerance = self._recorded[self._since :], self.conditions.i0_tolerance
         expected = self._expected[self._since :]
-        alarm = self._back(new) or dead(self.technique, recent, expected)
+        alarm = self._back(new) or self._sentinels.dead(recent, expected)
         alarm = alarm or judges.intensity_drift(
             recent.monitor_hz, recent.seconds, tolerance=tolerance
         )
@@ -120,7 +120,7 @@ class Sentry:
             self._act(alarm)
 
     def _back(self, new: Readings) -> Alarm | None:
-        """Whether the beam after a hold is that of before."""
+        """Tell if the beam after a hold is that of before."""
         before, self._before_hold_hz = self._before_hold_hz, None
         if not before:
             return None
@@ -141,36 +141,31 @@ class Sentry:
         """Listener of the campaign: whether the learner learns, and at the end of a sweep
         whether the sample is still the one it was."""
         following = decision.next
-        if following is not None and (alarm := self._stuck()) is not None:
-            self._flag(alarm)
-            self.campaign.steer(Steering("halt", WHO, alarm.text))
-        if self.technique == "xas":
-            return
+        if following is not None:
+            self._stuck(self._sentinels.stuck(self.campaign.decisions))
         if following is None or following.sweep != decision.proposal.sweep:
-            step = float(np.median(np.diff(self.campaign.axis.grid)))
-            alarm = read.damage("xrd", self._primary, step / 2)
-            alarm = alarm or read.faded(self._primary, step, self.conditions.i0_tolerance)
+            tolerance = self.conditions.i0_tolerance
+            alarm = self._sentinels.after_sweep(self._primary, self.campaign.axis, tolerance)
             self._damaged(alarm, last=following is None)
 
-    def _stuck(self) -> Alarm | None:
-        """Passes of a pattern repeat by design, and their statistic stays the same during one."""
-        if self.technique == "xrd":
-            return None
-        decisions = self.campaign.decisions[-LATEST:]
-        chosen = [math.nan if d.proposal.score < 0 or d.proposal.score == FORCED
-                  else d.proposal.start for d in decisions]  # fmt: skip
-        found = [d.verdict.statistic for d in decisions if d.verdict.statistic is not None]
-        return judges.no_progress(
-            np.array(chosen), np.array(found), tolerance=SAME_EV, budget_left=True
-        )
+    def _stuck(self, alarm: Alarm | None) -> None:
+        if alarm is not None:
+            self._flag(alarm)
+            self.campaign.steer(Steering("halt", WHO, alarm.text))
 
     def _damaged(self, alarm: Alarm | None, *, last: bool = False) -> None:
         if alarm is None:
             return
-        if any(kind.startswith("energy") for kind in self._flagged):
-            text = f"{alarm.text}, as the moved energy may explain"
-            alarm = replace(alarm, action="flag", text=text)
+        if self.revisits is not None:
+            alarm = self._explained(alarm, self.revisits.kind)
         self._act(replace(alarm, action="flag") if last else alarm)
+
+    def _explained(self, alarm: Alarm, kind: str) -> Alarm:
+        """Damage that a moved reference may explain ends nothing."""
+        if not any(flagged.startswith(kind) for flagged in self._flagged):
+            return alarm
+        text = f"{alarm.text}, as the moved {kind} may explain"
+        return replace(alarm, action="flag", text=text)
 
     # what follows
 
@@ -216,14 +211,14 @@ class Sentry:
 
     def _go_on(self, alarm: Alarm) -> None:
         """As a person says: what is now is right."""
-        if alarm.kind == "energy" and self.revisits is not None:
+        if self.revisits is not None and alarm.kind == self.revisits.kind:
             self.revisits.accept()
         self._let_go(alarm)
 
     def _let_go(self, alarm: Alarm) -> None:
         self._alarm = None
         if alarm.kind == "dead_detector":
-            self._forget(read.spoilt(self._recorded))
+            self._forget(spoilt(self._recorded))
         self._since = self._recorded.x.size
 
     def _forget(self, points: int) -> None:
@@ -245,7 +240,7 @@ class Sentry:
         if self.revisits is None or not self.campaign.decisions:
             return None
         measured_s = self.campaign.decisions[-1].seconds_measured
-        visit = self.revisits.at_edge() if self._to_prove else None
+        visit = self.revisits.at_reference() if self._to_prove else None
         self._to_prove = False
         visit = visit or self.revisits.due(self._primary, measured_s)
         if visit is not None:
@@ -256,8 +251,9 @@ class Sentry:
         """A point that shows whether the alarm still holds; None where nothing can."""
         if not self._can_prove or not self._primary.x.size:
             return None
-        if self._alarm is not None and self._alarm.kind == "energy" and self.revisits is not None:
-            return self.revisits.at_edge()
+        revisits, alarm = self.revisits, self._alarm
+        if revisits is not None and alarm is not None and alarm.kind == revisits.kind:
+            return revisits.at_reference()
         return brightest(self._primary)
 
     def _visit(self, new: Readings) -> None:
@@ -276,7 +272,7 @@ class Sentry:
 
     def _proven(self, alarm: Alarm, new: Readings) -> None:
         """The alarm's own test at the point counted anew."""
-        if alarm.kind == "energy" and self.revisits is not None:
+        if self.revisits is not None and alarm.kind == self.revisits.kind:
             self.revisits.visited += new
         if self._still(alarm, new) is None:
             self._flag(over(alarm, "it has passed"))
@@ -286,9 +282,9 @@ class Sentry:
             self._due = self._clock() + self._pause_s
 
     def _still(self, alarm: Alarm, new: Readings) -> Alarm | None:
-        if alarm.kind == "energy" and self.revisits is not None:
+        if self.revisits is not None and alarm.kind == self.revisits.kind:
             return self.revisits.shifted(new, self._primary)
         recorded = self._recorded[self._since :]
         if alarm.kind == "intensity":
             return still_weak(alarm, recorded, new, self.conditions.i0_tolerance)
-        return still_dead(self.technique, recorded, self._expected[self._since :], new)
+        return still_dead(self._sentinels, recorded, self._expected[self._since :], new)

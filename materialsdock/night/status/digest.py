@@ -10,9 +10,10 @@ from typing import Any
 
 from materialsdock.ledger.folder import DataDirectory
 from materialsdock.ledger.ledger import Ledger
+from materialsdock.ledger.night_log import Noted, first_time_after, lines_of_kinds
 from materialsdock.night.control import audit
 from materialsdock.night.queue import queue
-from materialsdock.night.queue.history import Spent, alarms, lines, spent
+from materialsdock.night.queue.history import Spent, alarms, spent
 
 LISTED = 30  # samples and alarms named one by one
 ALONE = ("reason", "words", "state", "why")  # they tell by themselves
@@ -33,8 +34,8 @@ class Digest:
     counted_s: float
     measuring_s: float
     wall_s: float
-    alarms: tuple[queue.Noted, ...]
-    chain: audit.Chain
+    alarms: tuple[Noted, ...]
+    chain: audit.AuditChain
     reports: str
 
     @property
@@ -86,13 +87,13 @@ def _sample_line(s: queue.Queued) -> str:
     return f"- {name} ({s.sample_id}) {s.state.replace('_', ' ')}{why}"
 
 
-def alarm_line(line: queue.Noted) -> str:
+def alarm_line(line: Noted) -> str:
     """One alarm in words."""
     about = f" {line.sample_id}" if line.sample_id else ""
     return f"! {label(line.at)} {line.severity} {line.kind}{about}: {words_of(line)}"
 
 
-def words_of(line: queue.Noted) -> str:
+def words_of(line: Noted) -> str:
     """What the body of a line says."""
     body = line.body
     if line.kind == "sample":
@@ -109,8 +110,11 @@ def words_of(line: queue.Noted) -> str:
 
 def said_of(body: Mapping[str, Any]) -> str:
     """Keys and values in words; a lone reason, state or words need no key."""
-    told = [f"{value}" if key in ALONE else f"{key} {_told(value)}"
-            for key, value in body.items() if value not in (None, [], {}, "")]  # fmt: skip
+    told = [
+        f"{value}" if key in ALONE else f"{key} {_told(value)}"
+        for key, value in body.items()
+        if value not in (None, [], {}, "")
+    ]
     return ", ".join(told)
 
 
@@ -122,7 +126,7 @@ def _told(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def chain_line(chain: audit.Chain) -> str:
+def chain_line(chain: audit.AuditChain) -> str:
     """The audit's head, to be compared with later; or where it is broken."""
     if chain.broken_at is not None:
         return f"AUDIT BROKEN at row {chain.broken_at}"
@@ -134,11 +138,11 @@ def digest(ledger: Ledger, data: DataDirectory, after_seq: int = 0) -> Digest:
     now = time.time()
     samples = {s.sample_id: s for s in queue.samples(ledger)}
     names = dict.fromkeys(
-        n.sample_id for n in lines(ledger, "sample", after_seq=after_seq) if n.body["to"] in ENDED
+        n.sample_id for n in lines_of_kinds(ledger, ["sample"], after_seq) if n.body["to"] in ENDED
     )
     took: list[Spent] = spent(ledger, now, after_seq)
-    first = ledger.rows("SELECT MIN(at) FROM events WHERE seq > ?", after_seq)[0][0]
-    since = now if first is None else float(first)
+    first = first_time_after(ledger, after_seq)
+    since = now if first is None else first
     return Digest(
         since,
         tuple(samples[name] for name in names if name and samples[name].state in ENDED),

@@ -13,10 +13,10 @@ from collections.abc import Callable
 from materialsdock.errors import LedgerFault
 from materialsdock.ledger.folder import DataDirectory
 from materialsdock.ledger.ledger import Ledger
+from materialsdock.ledger.night_log import last_hold
 from materialsdock.night.queue import queue
-from materialsdock.night.queue.history import last_hold
 from materialsdock.night.status import state
-from materialsdock.profile.sections import Night
+from materialsdock.profile.sections import NightSettings
 
 log = logging.getLogger(__name__)
 TURN_S = 2.0
@@ -33,7 +33,7 @@ class LongHolds:
         self,
         ledger: Ledger,
         data: DataDirectory,
-        night: Night,
+        night: NightSettings,
         *,
         steady: Callable[[], float] = time.monotonic,
     ) -> None:

@@ -75,7 +75,7 @@ def of_sample(current: Current | None) -> Iterator[Metric]:
     yield gauge("md_last_event_age_seconds", about, current.last_event_age_s)
 
 
-class Night(Collector):
+class NightMetrics(Collector):
     """Reads the night at each scrape; a ledger that cannot be read is a number too."""
 
     def __init__(self, data: DataDirectory, ledger: Ledger) -> None:
@@ -119,7 +119,7 @@ class Exporter:
 def serve(data: DataDirectory, port: int) -> Exporter:
     """Serve /metrics of a night on loopback; Refused when the port is taken."""
     registry, ledger = CollectorRegistry(auto_describe=False), Ledger(data.ledger)
-    registry.register(Night(data, ledger))
+    registry.register(NightMetrics(data, ledger))
     try:
         server, thread = start_http_server(port, addr=LOOPBACK, registry=registry)
     except OSError as error:

@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from materialsdock.errors import InputError, MaterialsDockError, Unreachable
+from materialsdock.ledger.facts import fact, set_fact
 from materialsdock.ledger.folder import DataDirectory
 from materialsdock.ledger.ledger import Ledger
+from materialsdock.ledger.night_log import Noted, Severity, any_sample_changed_after, last_seq
 from materialsdock.night.queue import queue
-from materialsdock.night.queue.queue import Noted, Severity
 from materialsdock.night.status import long_holds
 from materialsdock.night.status.digest import alarm_line, digest, listed, words_of
-from materialsdock.profile.sections import Night
+from materialsdock.profile.sections import NightSettings
 
 log = logging.getLogger(__name__)
 TURN_S = 2.0
@@ -120,8 +121,9 @@ def message(lines: Sequence[Noted], instrument: str) -> Message:
     """One message of several lines, the worst first."""
     worst = max((line.severity for line in lines), key=ORDER.index)
     ordered = sorted(lines, key=lambda line: -ORDER.index(line.severity))
-    words = [alarm_line(n) if n.severity != "info" else f"{n.sample_id}: {words_of(n)}"
-             for n in ordered]  # fmt: skip
+    words = [
+        alarm_line(n) if n.severity != "info" else f"{n.sample_id}: {words_of(n)}" for n in ordered
+    ]
     first = ordered[0]
     about = f" {first.sample_id}" if first.sample_id else ""
     more = f" and {len(lines) - 1} more" if len(lines) > 1 else ""
@@ -140,7 +142,7 @@ class Notices:
         self,
         ledger: Ledger,
         data: DataDirectory,
-        night: Night,
+        night: NightSettings,
         send: Send,
         *,
         instrument: str = "materialsdock",
@@ -151,12 +153,9 @@ class Notices:
         self.instrument, self._clock, self._steady = instrument, clock, steady
         self._sent: dict[tuple[Any, ...], float] = {}
         self._failures, self._empty_since, self._lame = 0, steady(), 0
-        if queue.fact(ledger, "noticed") is None:  # what was before there were notices is no news
-            queue.set_fact(ledger, "noticed", self._newest())
-            queue.set_fact(ledger, "digested", {"seq": self._newest()})
-
-    def _newest(self) -> int:
-        return int(self.ledger.rows("SELECT COALESCE(MAX(seq), 0) FROM events")[0][0])
+        if fact(ledger, "noticed") is None:  # what was before there were notices is no news
+            set_fact(ledger, "noticed", last_seq(self.ledger))
+            set_fact(ledger, "digested", {"seq": last_seq(self.ledger)})
 
     def turn(self) -> float:
         """Send what is due; how long to rest before the next turn [s]."""
@@ -188,7 +187,7 @@ class Notices:
         return time.strftime("%Y-%m-%d", time.localtime(self._clock()))
 
     def _tell_new(self) -> None:
-        cursor = int(queue.fact(self.ledger, "noticed") or 0)
+        cursor = int(fact(self.ledger, "noticed") or 0)
         lines = queue.log(self.ledger, cursor)
         if not lines:
             return
@@ -202,7 +201,7 @@ class Notices:
         if fresh:
             self._deliver(message(list(fresh.values()), self.instrument))
             self._sent |= dict.fromkeys(fresh, now)
-        queue.set_fact(self.ledger, "noticed", lines[-1].seq)
+        set_fact(self.ledger, "noticed", lines[-1].seq)
 
     def _deliver(self, what: Message) -> None:
         lame, self._lame = self._lame, self.send(what.title, what.text, what.severity)
@@ -218,32 +217,28 @@ class Notices:
             self._empty_since = self._steady()
         if self._steady() - self._empty_since < CALM_S:
             return False
-        return bool(
-            self.ledger.rows(
-                "SELECT 1 FROM events WHERE kind = 'sample' AND seq > ? LIMIT 1", last["seq"]
-            )
-        )
+        return any_sample_changed_after(self.ledger, int(last["seq"]))
 
     def _tell_digest(self) -> None:
         """Once the queue has been empty for a while, or each day at the digest's hour."""
-        last = queue.fact(self.ledger, "digested") or {"seq": 0}
+        last = fact(self.ledger, "digested") or {"seq": 0}
         if not self._digest_due(last):
             return
-        newest, found = self._newest(), digest(self.ledger, self.data, int(last["seq"]))
+        newest, found = last_seq(self.ledger), digest(self.ledger, self.data, int(last["seq"]))
         if found.ended or self.night.digest_hour is not None:
             self._deliver(Message(f"{self.instrument}: {found.title}", found.text(), "info"))
-        queue.set_fact(self.ledger, "digested", {"seq": newest, "day": self._today})
+        set_fact(self.ledger, "digested", {"seq": newest, "day": self._today})
 
     def _tell_alive(self) -> None:
         """Once a day: people who hear nothing at all know that this is not good news."""
         hour = self.night.digest_hour if self.night.digest_hour is not None else ALIVE_HOUR
-        if queue.fact(self.ledger, "alive") == self._today or self._hour < hour:
+        if fact(self.ledger, "alive") == self._today or self._hour < hour:
             return
         if quiet(self._hour, self.night.quiet_hours):
             return
         counts = ", ".join(f"{n} {state}" for state, n in queue.counts(self.ledger).items())
         self._deliver(Message(f"{self.instrument}: alive", counts or "no samples", "info"))
-        queue.set_fact(self.ledger, "alive", self._today)
+        set_fact(self.ledger, "alive", self._today)
 
 
 def run(notices: Notices, ended: threading.Event) -> None:

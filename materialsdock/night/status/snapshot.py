@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from materialsdock.ledger.facts import fact
 from materialsdock.ledger.folder import DataDirectory
 from materialsdock.ledger.ledger import Ledger
+from materialsdock.ledger.night_log import Noted
+from materialsdock.ledger.queries import (
+    last_decision,
+    last_document_of_job,
+    number_of_observations,
+    number_of_observations_of_job,
+)
 from materialsdock.night.control import intents
 from materialsdock.night.queue import estimate, queue
-from materialsdock.night.queue.history import Spent, alarms, last_decision, night_began, spent
+from materialsdock.night.queue.history import Spent, alarms, night_began, spent
 from materialsdock.night.status.state import ROLES, Pulse, Word, pulse, word_of
 
 
@@ -75,7 +82,7 @@ class Status:
     counts: Mapping[str, int]
     points: int
     lease: Mapping[str, Any] | None
-    alarms: tuple[queue.Noted, ...]
+    alarms: tuple[Noted, ...]
     pulses: tuple[Pulse, ...]
     finish: estimate.Finish | None
     disk_free_bytes: int
@@ -102,7 +109,7 @@ def snapshot(data: DataDirectory, ledger: Ledger | None = None) -> Status:
     took = spent(ledger, now)
     pulses = tuple(pulse(data, role) for role in ROLES)
     current = _current(ledger, samples, took, now)
-    hold, counts = queue.fact(ledger, "hold"), queue.counts(ledger)
+    hold, counts = fact(ledger, "hold"), queue.counts(ledger)
     sample_id = current.sample_id if current is not None else None
     word, reason = word_of(ledger, {p.role: p for p in pulses}, sample_id, hold, counts)
     began = night_began(ledger)
@@ -114,7 +121,7 @@ def snapshot(data: DataDirectory, ledger: Ledger | None = None) -> Status:
         current,
         tuple(_rows(samples)),
         counts,
-        ledger.rows("SELECT COUNT(*) FROM observations")[0][0],
+        number_of_observations(ledger),
         _lease(ledger),
         tuple(alarms(ledger, began.seq if began else 0)),
         pulses,
@@ -128,7 +135,7 @@ def brief(data: DataDirectory, ledger: Ledger) -> str:
     pulses = {role: pulse(data, role) for role in ROLES}
     measured = queue.samples(ledger, "measuring")
     sample_id = measured[0].sample_id if measured else None
-    hold, counts = queue.fact(ledger, "hold"), queue.counts(ledger)
+    hold, counts = fact(ledger, "hold"), queue.counts(ledger)
     word, reason = word_of(ledger, pulses, sample_id, hold, counts)
     said = f"{word} {sample_id}" if sample_id else f"{word}"
     return f"{said}: {reason}" if reason else f"{said}, {counts.get('queued', 0)} wait"
@@ -183,7 +190,7 @@ def _current(
     decided = last_decision(ledger, job_id) or {}
     verdict = decided.get("verdict") or {}
     elapsed = next((s.measuring_s for s in took if s.sample_id == found.sample_id), 0.0)
-    points = ledger.rows("SELECT COUNT(*) FROM observations WHERE job_id = ?", job_id)[0][0]
+    points = number_of_observations_of_job(ledger, job_id)
     return Current(
         found.sample_id,
         body.get("name") or found.sample_id,
@@ -203,10 +210,7 @@ def _current(
 
 
 def _last_event_age_s(ledger: Ledger, job_id: str | None, now: float) -> float | None:
-    rows = ledger.rows(
-        "SELECT body FROM documents WHERE job_id = ? ORDER BY seq DESC LIMIT 1", job_id
-    )
-    at = json.loads(rows[0][0]).get("time") if rows else None
+    at = (last_document_of_job(ledger, job_id) or {}).get("time")
     if isinstance(at, list):  # of a page of events
         at = max(at, default=None)
     return None if at is None else max(0.0, now - at)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from materialsdock.ledger.control_rows import last_asked
 from materialsdock.ledger.folder import DataDirectory
 from materialsdock.ledger.ledger import Ledger
-from materialsdock.night.queue.history import last_hold, latest
+from materialsdock.ledger.night_log import last_claimed_at, last_hold, last_line_of_kinds
 from materialsdock.night.system import heartbeats
 
-Word = Literal[
-    "ready", "running", "holding", "paused", "stopping", "aborting", "fault", "offline"
-]  # fmt: skip
+Word = Literal["ready", "running", "holding", "paused", "stopping", "aborting", "fault", "offline"]
 ROLES = ("daemon", "worker", "guard")
 STALE_S = 3.0
 STARTS_S = 20.0  # a worker that imports and connects
@@ -82,7 +80,7 @@ def word_of(
 
 def _without_worker(ledger: Ledger) -> tuple[Word, str]:
     """Some seconds after the daemon's start it is none yet; later on it ended, or cannot begin."""
-    last = latest(ledger, "daemon", "unready", "job")
+    last = last_line_of_kinds(ledger, ["daemon", "unready", "job"])
     if last is not None and last.kind == "unready":
         return "fault", f"the worker cannot begin: {last.body['words']}"
     if last is not None and last.kind == "daemon" and 0 <= time.time() - last.at < STARTS_S:
@@ -106,20 +104,8 @@ def _measuring(ledger: Ledger, worker: Pulse, sample_id: str) -> tuple[Word, str
 
 def _asked(ledger: Ledger, sample_id: str, *verbs: str) -> tuple[str, str] | None:
     """The halt that was asked since the sample was last claimed, and by whom; the gravest first."""
-    claimed = ledger.rows(
-        "SELECT MAX(at) FROM events WHERE sample_id = ? AND kind = 'sample' "
-        "AND body LIKE '%\"claim\"%'",
-        sample_id,
-    )[0][0]
-    marks = ", ".join("?" * len(verbs))
-    rows = ledger.rows(
-        f"SELECT verb, body FROM intents WHERE verb IN ({marks}) AND state != 'refused' "
-        "AND at > ? ORDER BY verb, seq DESC LIMIT 1",
-        *verbs,
-        claimed or 0.0,
-    )
-    if not rows:
+    asked = last_asked(ledger, verbs, last_claimed_at(ledger, sample_id))
+    if asked is None:
         return None
-    verb, body = rows[0][0], json.loads(rows[0][1])
-    why = f": {body['reason']}" if body.get("reason") else ""
-    return verb, f"asked by {body['who']}{why}"
+    why = f": {asked.body['reason']}" if asked.body.get("reason") else ""
+    return asked.verb, f"asked by {asked.body['who']}{why}"

@@ -18,15 +18,36 @@ from materialsdock.night.status.digest import alarm_line, many
 from materialsdock.night.status.snapshot import Current, Row, Status
 from materialsdock.night.status.state import Pulse
 
-STYLES = {"running": "green", "ready": "green", "fault": "bold red", "offline": "bold red",
-          "aborting": "bold red", "holding": "yellow", "paused": "yellow", "stopping": "yellow",
-          "critical": "bold red", "warn": "yellow", "held": "yellow", "failed": "red"}  # fmt: skip
+STYLES = {
+    "running": "green",
+    "ready": "green",
+    "fault": "bold red",
+    "offline": "bold red",
+    "aborting": "bold red",
+    "holding": "yellow",
+    "paused": "yellow",
+    "stopping": "yellow",
+    "critical": "bold red",
+    "warn": "yellow",
+    "held": "yellow",
+    "failed": "red",
+}
 LISTED, LATEST = 30, 5
 NEXT_TO = ("measuring", "analysing", "measured", "held", "failed", "queued", "submitted")
 WIDTH = 140
 WAITING = "held samples go on, failed ones are analysed again by `materialsdock queue retry ID`"
-COUNTED = ("measuring", "analysing", "measured", "queued", "submitted", "held", "failed", "done",
-           "done_with_warnings", "cancelled")  # fmt: skip
+COUNTED = (
+    "measuring",
+    "analysing",
+    "measured",
+    "queued",
+    "submitted",
+    "held",
+    "failed",
+    "done",
+    "done_with_warnings",
+    "cancelled",
+)
 
 
 def shown(words: object, style: str = "") -> Text:

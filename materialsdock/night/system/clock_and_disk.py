@@ -8,11 +8,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from materialsdock.ledger.facts import fact, set_fact
 from materialsdock.ledger.ledger import Ledger
-from materialsdock.night.control.intents import boot
+from materialsdock.ledger.night_log import Severity
 from materialsdock.night.queue import queue
-from materialsdock.night.queue.queue import Severity
-from materialsdock.profile.sections import Night
+from materialsdock.night.system.heartbeats import boot
+from materialsdock.profile.sections import NightSettings
 
 Notice = tuple[str, Severity, dict[str, Any]]
 JUMP_S = 1.0
@@ -20,13 +21,13 @@ LOOK_S = 1.0
 NIGHT = "night"
 
 
-class Watch:
+class ClockWatch:
     """Tells what changed since it was asked last; `wall`, `steady` and `free` are for tests."""
 
     def __init__(
         self,
         folder: Path,
-        night: Night,
+        night: NightSettings,
         *,
         wall: Callable[[], float] = time.time,
         steady: Callable[[], float] = time.monotonic,
@@ -70,19 +71,19 @@ class Watch:
         last one or with its hours; what is released after that is another night.
         resting : ids whose retry is not due yet
         """
-        if queue.fact(ledger, "hold") is not None:
+        if fact(ledger, "hold") is not None:
             return None
-        began = queue.fact(ledger, NIGHT)
+        began = fact(ledger, NIGHT)
         if why := self._no_more(began):
             with ledger.transaction():
                 queue.hold_all(ledger, why)
-                queue.set_fact(ledger, NIGHT, None)
+                set_fact(ledger, NIGHT, None)
             return None
         claimed = queue.claim(ledger, besides=resting)
         if claimed is not None and began is None:
-            queue.set_fact(ledger, NIGHT, [boot(), self._steady(), self._wall()])
+            set_fact(ledger, NIGHT, [boot(), self._steady(), self._wall()])
         elif claimed is None and began is not None and not queue.samples(ledger, "queued"):
-            queue.set_fact(ledger, NIGHT, None)
+            set_fact(ledger, NIGHT, None)
         return claimed
 
     def _no_more(self, began: tuple[str, float, float] | None) -> str | None:

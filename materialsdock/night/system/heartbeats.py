@@ -15,10 +15,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
-from materialsdock.night.control.intents import boot
-
 FORM = struct.Struct("<qqddd8s16s")  # pid, epoch, loop, progress, expected, phase, boot
 SIZE = FORM.size + 4
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 Phase = Literal["idle", "busy", "paused", "holding", "ended"]
 
 
@@ -66,6 +65,11 @@ def alive(pid: int) -> bool:
         return stat.read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
     except (FileNotFoundError, ProcessLookupError):
         return not Path("/proc/self").exists()
+
+
+def boot() -> str:
+    """What distinguishes this boot of the machine: monotonic clocks of another mean nothing."""
+    return BOOT_ID.read_text().strip() if BOOT_ID.is_file() else "unknown"
 
 
 def _boot() -> bytes:

@@ -94,9 +94,13 @@ def begin(
     redaction = Redaction(secrets)
     # it opens at the first line, and backslashes keep bytes that are no text
     kept = RotatingFileHandler(
-        path, maxBytes=largest_bytes, backupCount=KEPT, encoding="utf-8",
-        errors="backslashreplace", delay=True,
-    )  # fmt: skip
+        path,
+        maxBytes=largest_bytes,
+        backupCount=KEPT,
+        encoding="utf-8",
+        errors="backslashreplace",
+        delay=True,
+    )
     kept.setFormatter(_formatter(redaction, role, structlog.processors.JSONRenderer(default=str)))
     plain = logging.StreamHandler(sys.stderr)
     console = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=_as_it_is)

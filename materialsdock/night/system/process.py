@@ -26,6 +26,7 @@ END_S = 10.0
 DEAF_S = 30.0  # until a child must have taken up what it was sent
 LAST_WORDS_S = 1.0  # for reading what a child had said when it died
 PROBED_S = 0.2  # a lock that somebody only looks at is free again within it
+SILENT_S = 20.0  # longer than a loop of the daemon or guard may stand still
 GIVES_WAY = 500  # of 1000, how gladly the kernel ends a process when memory runs out
 Message = dict[str, Any]
 

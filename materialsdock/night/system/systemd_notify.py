@@ -12,10 +12,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from materialsdock.errors import LedgerFault
-from materialsdock.ledger.folder import DataDirectory
-from materialsdock.ledger.ledger import Ledger
-from materialsdock.night.status.snapshot import brief
 from materialsdock.night.system.heartbeats import Heart
 
 log = logging.getLogger(__name__)
@@ -63,15 +59,3 @@ class ManagedHeart(Heart):
                 way.sendto(lines.encode(), self._address)
             except OSError as error:
                 log.warning("the service manager is not told: %s", error)
-
-
-def daemon_heart(data: DataDirectory, ledger: Ledger) -> ManagedHeart:
-    """The heart of the daemon; its words are those of `materialsdock status`."""
-
-    def words() -> str:
-        try:
-            return brief(data, ledger)
-        except LedgerFault as fault:
-            return f"fault: {fault}"
-
-    return ManagedHeart(data.path / "run" / "daemon.beat", words)

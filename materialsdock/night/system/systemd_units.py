@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from materialsdock.errors import InputError
-from materialsdock.night.processes.supervisor import SILENT_S
+from materialsdock.night.system.process import SILENT_S
 
 TARGET = """\
 [Unit]

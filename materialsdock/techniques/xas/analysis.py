@@ -1,29 +1,144 @@
-"""An absorption measurement beyond its edge: χ(k) and its transform, fractions of standards.
+"""An absorption spectrum into its edge, and beyond it: χ(k), its transform, fractions of standards.
 
-These come second: one that cannot be had is named with its reason and costs nothing else.
+What lies beyond the edge comes second: what cannot be had is named with its reason and costs
+nothing else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
 from materialsdock.errors import InputError, MaterialsDockError
-from materialsdock.model import FloatArray
+from materialsdock.formats import read_measured
+from materialsdock.learning.curve.spectrum import Spectrum
+from materialsdock.learning.curve.spectrum_learner import SpectrumLearner
+from materialsdock.learning.stopping.certificate import Certificate, certify
+from materialsdock.model import FloatArray, Job, Outcome
+from materialsdock.protocols import LearningCampaign, RunWatch
 from materialsdock.techniques.xas.exafs.oscillations import measured_oscillations
 from materialsdock.techniques.xas.mixture.choice import explain
-from materialsdock.techniques.xas.mixture.combination import Curve
-from materialsdock.techniques.xas.model import (
-    AbsorptionFit,
-    Combination,
-    EdgeFit,
-    Oscillations,
-    Spectrum,
-)
+from materialsdock.techniques.xas.mixture.combination import XasCurve
+from materialsdock.techniques.xas.model import AbsorptionFit, Combination, EdgeFit, Oscillations
+from materialsdock.techniques.xas.spectrum import wanted_quantities
+from materialsdock.techniques.xas.spectrum.edge import fit_edge
 
-Found = TypeVar("Found", Oscillations, Combination)
+POSTERIOR_SAMPLES = 200
+BOUND_SIGMAS = 1.96  # a bound of 95 % in standard deviations
+CERTIFIED = ("e0", "edge_step", "white_line_height")
+Measurement = Spectrum
+Part = TypeVar("Part", Oscillations, Combination)
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """The answer of absorption: the edge, and what lies beyond it."""
+
+    edge: EdgeFit | None = None
+    absorption: AbsorptionFit | None = None
+
+
+def check(job: Job) -> None:
+    """Refuse nothing: every absorption measurement can be analysed, as far as it went."""
+
+
+def analyse(
+    campaign: LearningCampaign, summary: dict[str, Any], watch: RunWatch, past: Sequence[Any] = ()
+) -> Outcome:
+    """Find the edge of what the campaign measured, certify it, and go beyond it.
+
+    summary : the measurement in numbers, which certificate and plan are added to
+    """
+    learner = campaign.learner
+    if not isinstance(learner, SpectrumLearner):
+        raise TypeError(f"no analysis for {type(learner).__name__}")
+    watch.stage("finding the edge")
+    job, energy = campaign.job, learner.axis.grid
+    mean, sd = learner.posterior(energy)
+    samples = learner.sample(energy, POSTERIOR_SAMPLES, job.seed)
+    standards = job.settings["learner"].get("standards")
+    promised = _promised(campaign, learner)
+    edge, missing = _edge(energy, mean, samples)
+    if edge is not None and promised.missing is not None:
+        edge = _of_early_stop(edge, promised)
+    sentences = [*promised.sentences(), *missing]
+    summary["certificate"] = {**promised.as_dict(), "sentences": sentences}
+    summary["plan"] = plan(learner)
+    summary |= _against_replay(job, learner)
+    watch.stage("analysing the oscillations and the mixture")
+    curve, measured = Spectrum(energy, mean, sd), learner.spectrum()
+    beyond = beyond_edge(curve, samples, measured, edge, standards)
+    found = Found(edge, beyond)
+    return Outcome(job, tuple(campaign.decisions), summary, measured, found, curve)
+
+
+def remembered(outcome: Outcome) -> dict[str, Any]:
+    """Nothing: an edge is found the same way however many were found before."""
+    return {}
+
+
+def recalled(kept: Sequence[Mapping[str, Any]]) -> tuple[()]:
+    """Nothing, as nothing is remembered."""
+    return ()
+
+
+def _promised(campaign: LearningCampaign, learner: SpectrumLearner) -> Certificate:
+    """What can be promised of the edge and of what the user wanted to know."""
+    options = campaign.job.settings["learner"]
+    names = dict.fromkeys([*CERTIFIED, *options.get("quantities", ())])
+    energy = learner.axis.grid
+    quantities = wanted_quantities.quantities(names, energy, options.get("standards"))
+    return certify(learner.present, campaign.evidence, quantities, seed=campaign.job.seed)
+
+
+def _against_replay(job: Job, learner: SpectrumLearner) -> dict[str, float]:
+    """How far the curve lies from the file that was replayed; {} where none was."""
+    replayed = job.settings.get("replay")
+    if not replayed or not Path(replayed).is_file():
+        return {}
+    truth = read_measured(Path(replayed), "xas")
+    at_truth, _ = learner.posterior(truth.x)
+    return {"rmse_vs_replay": float(np.sqrt(np.mean((at_truth - truth.y) ** 2)))}
+
+
+def _edge(
+    energy: FloatArray, mean: FloatArray, samples: FloatArray
+) -> tuple[EdgeFit | None, list[str]]:
+    """The edge of the posterior mean (m,), or none and why: the measurement counts anyway."""
+    try:
+        return fit_edge(energy, mean, samples), []
+    except InputError as fault:
+        return None, [f"no edge was found: {fault}"]
+
+
+def _of_early_stop(edge: EdgeFit, promised: Certificate) -> EdgeFit:
+    """The edge with sd as wide as its untested bounds ask for: the posterior's own are too sure
+    of themselves where points lie far apart.
+    """
+    bounds = {said.name: said.bound / BOUND_SIGMAS for said in promised.statements}
+    sure = "sd are widened for the gaps, and not tested"
+    if math.isinf(bounds["e0"]):
+        sure = "how far off E0 may be cannot be said"
+    early = f"stopped early ({promised.missing}): {sure}"
+    return replace(
+        edge,
+        e0_sd_ev=max(edge.e0_sd_ev, bounds["e0"]),
+        edge_step_sd=max(edge.edge_step_sd, bounds["edge_step"]),
+        warnings=(*edge.warnings, early),
+    )
+
+
+def plan(learner: SpectrumLearner) -> str:
+    """Whether the learner's sweeps or the expert's grid came after the first sweep, and why."""
+    said = [] if learner.choice is None else [learner.choice.sentence()]
+    library = learner.knowledge.library
+    said += [] if library is None else [library.reason]
+    return "; ".join(said) or "sweeps of the learner"
 
 
 def beyond_edge(
@@ -50,7 +165,7 @@ def beyond_edge(
     return AbsorptionFit(waves, mixed, tuple(missing))
 
 
-def _tried(what: str, make: Callable[[], Found], missing: list[str]) -> Found | None:
+def _tried(what: str, make: Callable[[], Part], missing: list[str]) -> Part | None:
     try:
         return make()
     except (MaterialsDockError, ValueError, ArithmeticError) as fault:
@@ -66,8 +181,8 @@ def _fractions(measured: Spectrum, edge: EdgeFit, standards: Mapping[str, Any]) 
             remedy="`materialsdock xas SPECTRUM --standards FILE` fits the files themselves",
         )
     curves = [
-        Curve(name, np.asarray(each["energy_ev"], float), np.asarray(each["mu"], float))
+        XasCurve(name, np.asarray(each["energy_ev"], float), np.asarray(each["mu"], float))
         for name, each in standards["measured"].items()
     ]
-    sample = Curve("sample", measured.energy_ev, measured.mu, measured.sigma)
+    sample = XasCurve("sample", measured.energy_ev, measured.mu, measured.sigma)
     return explain(sample, curves, e0_ev=edge.e0_ev)

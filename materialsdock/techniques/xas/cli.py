@@ -1,4 +1,4 @@
-"""The command line `materialsdock xas`: a spectrum, `lcf` and `xmcd`."""
+"""The command lines `materialsdock xas` (a spectrum, `lcf` and `xmcd`) and `prior`."""
 
 from __future__ import annotations
 
@@ -25,10 +25,12 @@ class SpectrumFirst(TyperGroup):
 
 
 xas = typer.Typer(
-    cls=SpectrumFirst, no_args_is_help=True,
+    cls=SpectrumFirst,
+    no_args_is_help=True,
     help="Analyse absorption spectra: `xas FILE` edge, oscillations, fractions, first shell; "
     "`xas lcf`, `xas xmcd`.",
-)  # fmt: skip
+)
+priors = typer.Typer(no_args_is_help=True, help="Library priors of absorption edges.")
 Standards = Annotated[
     list[Path], typer.Option("--standards", help="Measured standard of the same edge; repeat.")
 ]
@@ -38,6 +40,12 @@ Out = Annotated[Path | None, typer.Option(help="Folder for the report page.")]
 KeepAll = Annotated[bool, typer.Option("--all", help="Keep every standard, needed or not.")]
 Pair = Annotated[tuple[float, float] | None, typer.Option(metavar="LO HI")]
 Energy = Annotated[float | None, typer.Option(metavar="EV")]
+
+
+def mount(app: typer.Typer) -> None:
+    """Add the commands `xas` and `prior` to those of everybody."""
+    app.add_typer(priors, name="prior")
+    app.add_typer(xas, name="xas")
 
 
 @xas.command(PLAIN)
@@ -55,7 +63,7 @@ def spectrum(
     """Analyse an absorption spectrum: edge, fractions of standards, first shell."""
     from materialsdock.techniques.xas.commands import analyse_spectrum
 
-    request = analyse_spectrum.Request(
+    request = analyse_spectrum.SpectrumRequest(
         spectrum, tuple(standards), path, edge, trials, seeds, out, keep_all
     )
     said = analyse_spectrum.run(request)
@@ -74,7 +82,7 @@ def lcf(
     """Fractions of those candidates that a spectrum asks for, with rivals in words."""
     from materialsdock.techniques.xas.commands import analyse_spectrum
 
-    request = analyse_spectrum.Request(
+    request = analyse_spectrum.SpectrumRequest(
         spectrum, tuple(standards), None, edge, out=out, keep_all=keep_all
     )
     said = analyse_spectrum.run(request)
@@ -105,11 +113,26 @@ def xmcd(
     from materialsdock.techniques.xas.dichroism.moments import Atom
 
     atom = Atom(holes, polarisation, angle)
-    request = dichroism.Request(
+    request = dichroism.DichroismRequest(
         plus, minus, atom, edge, _columns(columns), pre, post, cut, l3, l2, out
     )
     said = dichroism.run(request)
     print(json.dumps(said, allow_nan=False) if as_json else dichroism.overview(said))
+
+
+@priors.command("learn")
+def prior_learn(
+    files: Annotated[list[Path], typer.Argument(help="Measured standards of one edge.")],
+    edge: Annotated[str, typer.Option(help="Which edge, e.g. Fe-K.")],
+    out: Annotated[Path | None, typer.Option(help="File to write.")] = None,
+    profile: Annotated[str | None, typer.Option(help="Profile that may name it.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Learn from measured standards what to expect of a spectrum of that edge."""
+    from materialsdock.techniques.xas.commands import learn_prior
+
+    said = learn_prior.learn_prior(files, edge, out, profile)
+    print(json.dumps(said) if as_json else learn_prior.overview(said))
 
 
 def _columns(text: str | None) -> tuple[int, ...] | None:

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from materialsdock.errors import InputError
+from materialsdock.formats.columns import FileColumns, measured
 from materialsdock.formats.lines import Lines
-from materialsdock.model import FloatArray
-from materialsdock.techniques.xrd.formats import Scan
+from materialsdock.model import FloatArray, Measured
 
-KINDS = ("XDI", "named columns", "columns: energy, µ")
+KINDS = ("XDI", "named columns")
+SMALLEST_EV = 180.0  # x that does not go beyond it may be 2θ [deg]
+LARGEST_MU = 20.0
 COLUMN = re.compile(r"^#\s*Column\.(\d+):\s*(\S+)", re.IGNORECASE)
 MU = ("mutrans", "mu", "xmu", "munorm", "norm", "mufluor")
 TRANSMITTED, FLUORESCENCE = ("itrans", "it", "i1", "itrn"), ("ifluor", "if", "fluor", "iff")
 
 
-def read(lines: Lines) -> Scan | None:
+def read(lines: Lines) -> FileColumns | None:
     """A spectrum whose columns are named, or None."""
     names = _xdi_names(lines)
     kind = "XDI"
@@ -32,7 +36,34 @@ def read(lines: Lines) -> Scan | None:
     table = np.array([values[:width] for _, values in rows])
     columns = dict(zip(names, table.T, strict=False))
     mu, note = _absorption(columns, lines)
-    return Scan(table[:, 0], mu, [n for n, _ in rows], kind, notes=(note,))
+    return FileColumns(table[:, 0], mu, [n for n, _ in rows], kind, notes=(note,))
+
+
+def is_mine(found: FileColumns) -> bool:
+    """True where x can be an energy [eV] and no angle."""
+    return bool(found.x.max() > SMALLEST_EV)
+
+
+def checked(found: FileColumns, lines: Lines) -> Measured:
+    """The columns as µ over energy [eV], sorted; InputError where they are no spectrum."""
+    if found.kind not in KINDS:
+        found = replace(found, kind="columns: energy, µ")
+    spectrum = measured(found, lines, "xas")
+    if np.abs(spectrum.y).max() > LARGEST_MU:
+        raise InputError(
+            f"{found.kind}: y runs to {np.abs(spectrum.y).max():.4g}, which is no µ",
+            where=lines.name,
+            remedy="name the columns in an XDI header: energy, i0, itrans",
+        )
+    energy, inverse = np.unique(spectrum.x, return_inverse=True)
+    if energy[0] <= 0:
+        raise InputError(f"energy {energy[0]:g} eV", where=lines.name, remedy="energies are in eV")
+    if energy.size == spectrum.x.size and (np.diff(spectrum.x) > 0).all():
+        return spectrum
+    count = np.bincount(inverse)
+    merged = np.bincount(inverse, spectrum.y) / count
+    note = f"{spectrum.x.size} rows sorted and merged to {energy.size} energies"
+    return replace(spectrum, x=energy, y=merged, sigma=None, notes=(*spectrum.notes, note))
 
 
 def _xdi_names(lines: Lines) -> list[str] | None:

@@ -61,15 +61,6 @@ class AbsorptionFit:
 
 
 @dataclass(frozen=True, eq=False)
-class Spectrum:
-    """An absorption spectrum: (n,) energy [eV], µ, and its standard deviation."""
-
-    energy_ev: FloatArray
-    mu: FloatArray
-    sigma: FloatArray
-
-
-@dataclass(frozen=True, eq=False)
 class EdgeFit:
     """Normalisation and edge position of a spectrum, with uncertainties from the posterior.
 

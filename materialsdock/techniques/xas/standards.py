@@ -10,15 +10,15 @@ import numpy as np
 
 from materialsdock.errors import InputError
 from materialsdock.formats import read_measured
-from materialsdock.learning.prior.library import Standard
+from materialsdock.learning.prior.library import PriorStandard
 from materialsdock.model import FloatArray
-from materialsdock.techniques.xas.edge import TABULATED_WITHIN_EV, Edge, locate
+from materialsdock.techniques.xas.spectrum.edge import TABULATED_WITHIN_EV, Edge, locate
 
 COMPARED_EV = (-20.0, 60.0)  # about the edge: where standards differ most
 LEAST_COMPARED_EV = 40.0
 
 
-def read_standard(path: Path, edge: Edge) -> Standard:
+def read_standard(path: Path, edge: Edge) -> PriorStandard:
     """A measured standard, normalised and set on its edge.
 
     Raises InputError when it cannot be read, or its edge is not within 40 eV of `edge`.
@@ -31,10 +31,10 @@ def read_standard(path: Path, edge: Edge) -> Standard:
             where=str(path),
             remedy="leave this file out, or name its edge",
         )
-    return Standard(path.stem, found.e0_ev, measured.x - found.e0_ev, found.flat)
+    return PriorStandard(path.stem, found.e0_ev, measured.x - found.e0_ev, found.flat)
 
 
-def read_standards(files: Sequence[Path], edge: Edge, where: str) -> list[Standard]:
+def read_standards(files: Sequence[Path], edge: Edge, where: str) -> list[PriorStandard]:
     """All of them; InputError names every file that is no such standard, in one sentence."""
     found, faults = [], []
     for path in files:

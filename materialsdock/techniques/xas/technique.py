@@ -27,4 +27,5 @@ TECHNIQUE = Technique(
     export=Part(f"{ROOM}.export"),
     sentinels=Part(f"{ROOM}.sentinels"),
     cli=Part(f"{ROOM}.cli:mount"),
+    order=1,
 )

@@ -6,26 +6,20 @@ from __future__ import annotations
 import numpy as np
 
 import materialsdock
-from materialsdock.errors import ModelFault, Refused
-from materialsdock.ledger.finished import Source
+from materialsdock.errors import ModelFault
+from materialsdock.learning.curve.spectrum import Spectrum
+from materialsdock.ledger.finished import FinishedJob
 from materialsdock.model import FloatArray, Job
-from materialsdock.techniques.xas.model import Spectrum
 
 Column = tuple[str, str, FloatArray]
 
 
-def xdi(source: Source) -> bytes:
+def xdi(source: FinishedJob) -> bytes:
     """The merged spectrum: energy [eV], µ, its standard deviation, I0 and It [counts], time [s].
 
-    I0, It and the counting time are summed over repeat visits.  Refused for a powder pattern.
+    I0, It and the counting time are summed over repeat visits.
     """
-    measured = source.outcome.measured
-    if not isinstance(measured, Spectrum):
-        raise Refused(
-            "a powder pattern is no absorption spectrum",
-            where=source.outcome.job.job_id,
-            remedy="export it as xye, cif or nexus",
-        )
+    measured: Spectrum = source.outcome.measured
     columns = [
         ("energy", "eV", measured.energy_ev),
         ("mutrans", "", measured.mu),
@@ -42,7 +36,7 @@ def xdi(source: Source) -> bytes:
     return ("\n".join([*head, *comment, f"# {labels}", *body]) + "\n").encode("ascii")
 
 
-def _summed(source: Source, measured: Spectrum) -> list[Column]:
+def _summed(source: FinishedJob, measured: Spectrum) -> list[Column]:
     """What was counted at each energy of the merged spectrum, as far as the ledger has it."""
     i0, it = source.raw("i0"), source.raw("it")
     if not source.observations:
@@ -64,7 +58,7 @@ def _summed(source: Source, measured: Spectrum) -> list[Column]:
     return found
 
 
-def _metadata(source: Source) -> list[str]:
+def _metadata(source: FinishedJob) -> list[str]:
     job, said = source.outcome.job, source.provenance
     tags = {
         **_element(job),

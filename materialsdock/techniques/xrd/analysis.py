@@ -1,21 +1,22 @@
-"""A powder pattern into its refinement: phases found, recipes searched, energies weighed."""
+"""A powder pattern into its refinement: phases found, recipes searched."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from materialsdock.campaign import build
-from materialsdock.errors import InputError, MaterialsDockError, Refused
-from materialsdock.fusion.hybrid.search import hybrid_search
-from materialsdock.model import Job, Structure, Trial
-from materialsdock.optimisation.executors import trial_executor
-from materialsdock.outcome import Outcome
-from materialsdock.protocols import RefinementEngine
-from materialsdock.techniques.xrd.model import Diffractometer, Pattern
+import numpy as np
+
+from materialsdock.errors import Refused
+from materialsdock.learning.counting.multipass_learner import DETECTED, NEARLY, MultiPassLearner
+from materialsdock.learning.counting.pattern import Pattern
+from materialsdock.learning.counting.steered_learner import SteeredLearner
+from materialsdock.model import Job, Measured, Outcome, Trial
+from materialsdock.protocols import LearningCampaign, RunWatch
+from materialsdock.techniques.xrd.model import Assessment, Diffractometer, Fit, Solution
 from materialsdock.techniques.xrd.phases.answer import (
     allowed_elements,
     check_store,
@@ -23,10 +24,11 @@ from materialsdock.techniques.xrd.phases.answer import (
     phases_of,
 )
 from materialsdock.techniques.xrd.rietveld import engines
+from materialsdock.techniques.xrd.rietveld.engine import RefinementEngine
 from materialsdock.techniques.xrd.rietveld.limits import check_pattern, check_structures
 from materialsdock.techniques.xrd.rietveld.recipe import SearchSpace
-from materialsdock.techniques.xrd.rietveld.symmetric_shifts import crystal_of
-from materialsdock.techniques.xrd.search.quantify import Standard
+from materialsdock.techniques.xrd.search import warm_start
+from materialsdock.techniques.xrd.search.quantify import SpikedStandard
 from materialsdock.techniques.xrd.search.search import SearchResult, cut, search
 from materialsdock.techniques.xrd.search.second_look import findings
 from materialsdock.techniques.xrd.search.warm_start import (
@@ -34,23 +36,32 @@ from materialsdock.techniques.xrd.search.warm_start import (
     first_parameters,
     instructive,
     recipe_of,
-    remembered,
 )
-from materialsdock.theory.energy import Calculator, formula
 
 LEARNED = 10  # recipes at most that past searches propose
-Stage = Callable[[str], None]
+Measurement = Pattern
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """The answer of powder diffraction; solutions : the fit and its rivals, best first.
+
+    trials : of the search; assessment : the verdict on the fit, or why there is none
+    """
+
+    fit: Fit | None = None
+    trials: tuple[Trial, ...] = ()
+    solutions: tuple[Solution, ...] = ()
+    assessment: Assessment | None = None
 
 
 def check(job: Job) -> None:
     """Refuse, before anything is measured, an analysis that could not be made afterwards.
 
     Raises Refused for an engine that is not installed, InputError for a store without a structure
-    of the wanted elements, or a calculator that cannot be made.
+    of the wanted elements.
     """
     options, sample = job.settings.get("analysis", {}), job.sample
-    if sample.technique != "xrd":
-        return
     if reason := engines.unusable(options.get("engine", engines.DEFAULT)):
         raise Refused(
             reason,
@@ -59,21 +70,72 @@ def check(job: Job) -> None:
         )
     if options.get("store") and not sample.structures:
         check_store(Path(options["store"]), allowed_elements(options, sample))
-    if options.get("energy"):
-        _calculator(options).make()
 
 
-def with_analysis(job: Job, changes: Mapping[str, Any]) -> Job:
-    """The job with `changes` to how it is analysed."""
-    settings = {**job.settings.get("analysis", {}), **changes}
-    return replace(job, settings={**job.settings, "analysis": settings}) if changes else job
+def analyse(
+    campaign: LearningCampaign,
+    summary: dict[str, Any],
+    watch: RunWatch,
+    past: Sequence[PastSearch] = (),
+) -> Outcome:
+    """Refine what the campaign measured; summary : the measurement in numbers, and the plan."""
+    learner = campaign.learner
+    if not isinstance(learner, MultiPassLearner):
+        raise TypeError(f"no analysis for {type(learner).__name__}")
+    measured = learner.pattern()
+    grid = measured.two_theta
+    mean, sd = learner.posterior(grid)
+    curve = Pattern(grid, mean, sd, measured.count_time_s)
+    summary["plan"] = passes(learner, summary["quantities"])
+    decisions = tuple(campaign.decisions)
+    outcome = Outcome(campaign.job, decisions, summary, measured, Found(), curve)
+    return refined(outcome, measured, watch, past)
+
+
+def refine_full(
+    job: Job, measured: Measured, watch: RunWatch, past: Sequence[PastSearch] = ()
+) -> Outcome:
+    """Refine all of a measured pattern; the counts' own statistics weigh it when it has none."""
+    seconds = float(job.settings["full_scan"]["full_time_s"])
+    sigma = np.sqrt(np.maximum(measured.y, 1.0)) if measured.sigma is None else measured.sigma
+    pattern = Pattern(
+        measured.x, measured.y / seconds, sigma / seconds, np.full(measured.x.size, seconds)
+    )
+    full = job.settings["full_scan"]
+    summary = {
+        "technique": job.sample.technique,
+        "sample": job.sample.name,
+        "points_measured": full["points"],
+        "points_full_scan": full["points"],
+        "stop_reason": "a full scan, refined as it was measured",
+    }
+    return refined(Outcome(job, (), summary, pattern, Found()), pattern, watch, past)
+
+
+def passes(learner: MultiPassLearner, quantities: Mapping[str, float]) -> str:
+    """What the counting was for, and how strong a peak must be not to have been missed."""
+    count = int(quantities["passes"])
+    many = f"{count} pass{'' if count == 1 else 'es'}"
+    said = [f"{many} for {learner.objective}"]
+    if isinstance(learner, SteeredLearner):
+        said = [f"{many}, the first one even, steered towards {learner.quantity}"]
+        if learner.even_passes:
+            said.append(f"{learner.even_passes} could not be steered, last: {learner.trouble}")
+    least = quantities["detectable_strength"]
+    if np.isfinite(least):
+        said.append(
+            f"a peak of {least:.3g} counts/s over the background would have been found in "
+            f"{NEARLY:.0%} of the range (expected at {DETECTED:g} sd)"
+        )
+    else:
+        said.append("the range was not counted once: peaks may have been missed at any strength")
+    return "; ".join(said)
 
 
 def refined(
     outcome: Outcome,
     pattern: Pattern,
-    stage: Stage,
-    on_trial: Callable[[Trial], None],
+    watch: RunWatch,
     past: Sequence[PastSearch],
 ) -> Outcome:
     """The outcome with what the search found, and the part of the pattern it belongs to.
@@ -84,31 +146,28 @@ def refined(
     options = outcome.job.settings["analysis"]
     if limits := options.get("range"):
         pattern = cut(pattern, *limits)
-    outcome = _identified(outcome, pattern, stage)
+    outcome = _identified(outcome, pattern, watch)
     if not outcome.job.sample.structures:
         return outcome
     check_structures(outcome.job.sample.structures)
     check_pattern(pattern, outcome.job.settings["diffractometer"]["fwhm_deg"])
-    stage("refining")
+    watch.stage("refining")
     began = time.perf_counter()
     first, origins = learned(past, pattern, outcome.job)
-    found = _searched(outcome.job, pattern, on_trial, first)
-    seconds = {"seconds_refining": time.perf_counter() - began, "search_ended": found.ended}
-    standard = Standard(**options["standard"]) if options.get("standard") else None
-    said = findings(found.fit, found.texture, standard)
-    start = _start(outcome.job, pattern, first, origins, found.trials)
-    outcome = replace(
+    searched = _searched(outcome.job, pattern, watch.trial, first)
+    seconds = {"seconds_refining": time.perf_counter() - began, "search_ended": searched.ended}
+    standard = SpikedStandard(**options["standard"]) if options.get("standard") else None
+    said = findings(searched.fit, searched.texture, standard)
+    start = _start(outcome.job, pattern, first, origins, searched.trials)
+    verdict = searched.assessment
+    if identified := outcome.summary.get("identification"):
+        verdict = doubted(verdict, identified)
+    return replace(
         outcome,
         summary={**outcome.summary, **seconds, **said, "start": start},
-        measured=found.pattern,
-        fit=found.fit,
-        trials=found.trials,
-        solutions=found.solutions,
-        assessment=found.assessment,
+        measured=searched.pattern,
+        found=Found(searched.fit, searched.trials, searched.solutions, verdict),
     )
-    if identified := outcome.summary.get("identification"):
-        outcome = replace(outcome, assessment=doubted(outcome.assessment, identified))
-    return _weighed(outcome, pattern, stage)
 
 
 def _searched(
@@ -121,7 +180,7 @@ def _searched(
     return search(
         pattern,
         job.sample.structures,
-        build.diffractometer(job.settings["diffractometer"]),
+        Diffractometer.of(job.settings["diffractometer"]),
         trials=options["trials"],
         seeds=tuple(options["seeds"]),
         workers=options["workers"],
@@ -140,15 +199,15 @@ def _engine(options: Mapping[str, Any]) -> RefinementEngine:
     return engines.engine(options.get("engine", engines.DEFAULT))
 
 
-def _identified(outcome: Outcome, pattern: Pattern, stage: Stage) -> Outcome:
+def _identified(outcome: Outcome, pattern: Pattern, watch: RunWatch) -> Outcome:
     """The outcome with structures of the store, where the sample has none and one is configured."""
     job, options = outcome.job, outcome.job.settings["analysis"]
     if job.sample.structures or not options.get("store"):
         return outcome
-    stage("identifying phases")
+    watch.stage("identifying phases")
     structures, said = phases_of(
         pattern,
-        build.diffractometer(job.settings["diffractometer"]),
+        Diffractometer.of(job.settings["diffractometer"]),
         Path(options["store"]),
         allowed_elements(options, job.sample),
         engine=_engine(options),
@@ -159,7 +218,7 @@ def _identified(outcome: Outcome, pattern: Pattern, stage: Stage) -> Outcome:
         outcome,
         job=replace(job, sample=replace(job.sample, structures=structures)),
         summary={**outcome.summary, "identification": said},
-        assessment=None if structures else doubted(None, said),
+        found=Found(assessment=None if structures else doubted(None, said)),
     )
 
 
@@ -182,7 +241,7 @@ def learned(
 
 
 def _space(job: Job, pattern: Pattern) -> tuple[SearchSpace, Diffractometer]:
-    diffractometer = build.diffractometer(job.settings["diffractometer"])
+    diffractometer = Diffractometer.of(job.settings["diffractometer"])
     return SearchSpace.of(pattern, job.sample.structures, diffractometer), diffractometer
 
 
@@ -209,65 +268,14 @@ def _start(
     return {"recipes": tried, "jobs": list(origins) if tried else [], "sentence": sentence}
 
 
-def search_of(outcome: Outcome) -> dict[str, Any]:
+def remembered(outcome: Outcome) -> dict[str, Any]:
     """What to keep of the outcome's search for later ones; {} where there was none."""
-    if not outcome.trials or not isinstance(outcome.measured, Pattern):
+    if not outcome.found.trials:
         return {}
-    of = build.diffractometer(outcome.job.settings["diffractometer"])
-    return {"search": remembered(outcome.measured, of, outcome.trials)}
+    of = Diffractometer.of(outcome.job.settings["diffractometer"])
+    return warm_start.remembered(outcome.measured, of, outcome.found.trials)
 
 
-def _weighed(outcome: Outcome, pattern: Pattern, stage: Stage) -> Outcome:
-    """The outcome with fit against energy, where a calculator is configured.
-
-    What cannot be given an energy is said in the summary: the refinement counts anyway.
-    """
-    options, of = outcome.job.settings["analysis"], outcome.job
-    if not options.get("energy"):
-        return outcome
-    stage("weighing fit against energy")
-    try:
-        candidates, others = rivals_and_others(of.sample.structures)
-        found = hybrid_search(
-            pattern,
-            candidates,
-            build.diffractometer(of.settings["diffractometer"]),
-            _calculator(options),
-            others=others,
-            trials=options.get("energy_trials", 20),
-            seeds=tuple(options["seeds"][:1]),
-            workers=options["workers"],
-            time_limit_s=options["trial_time_limit_s"],
-            engine=_engine(options),
-            executor=_cluster(options),
-        )
-    except MaterialsDockError as fault:
-        return replace(outcome, summary={**outcome.summary, "hybrid_missing": str(fault)})
-    return replace(outcome, hybrid=found)
-
-
-def _cluster(options: Mapping[str, Any]) -> Any:
-    """The Dask cluster of the settings, None for processes of this machine."""
-    if options.get("scheduler_address") is None:
-        return None
-    return trial_executor(
-        workers=options["workers"],
-        time_limit_s=options["trial_time_limit_s"],
-        scheduler_address=options["scheduler_address"],
-    )
-
-
-def _calculator(options: Mapping[str, Any]) -> Calculator:
-    return Calculator(options["energy"], options.get("energy_arguments") or {})
-
-
-def rivals_and_others(
-    structures: Sequence[Structure],
-) -> tuple[tuple[Structure, ...], tuple[Structure, ...]]:
-    """The structures of the first one's composition, which compete, and the phases besides."""
-    if not structures:
-        raise InputError("no structure to weigh", where="[analysis] energy", remedy="name --cif")
-    formulas = [formula(crystal_of(structure)) for structure in structures]
-    pairs = list(zip(formulas, structures, strict=True))
-    same = tuple(structure for each, structure in pairs if each == formulas[0])
-    return same, tuple(structure for each, structure in pairs if each != formulas[0])
+def recalled(kept: Sequence[Mapping[str, Any]]) -> tuple[PastSearch, ...]:
+    """The searches of which `remembered` was kept, each with its job as `origin`."""
+    return tuple(warm_start.recalled(each) for each in kept)

@@ -24,6 +24,11 @@ Elements = Annotated[
 Processes = Annotated[int, typer.Option(min=1, help="Processes.")]
 
 
+def mount(app: typer.Typer) -> None:
+    """Add the command `store` to those of everybody."""
+    app.add_typer(store, name="store")
+
+
 @store.command("add")
 def store_add(
     paths: Annotated[list[Path], typer.Argument(help="CIF files, or folders of them.")],

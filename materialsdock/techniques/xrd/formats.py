@@ -4,35 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 import numpy as np
 
 from materialsdock.errors import InputError
+from materialsdock.formats.columns import FileColumns, is_number, measured, values_of
 from materialsdock.formats.lines import COMMENT, Lines, row
-from materialsdock.model import FloatArray
+from materialsdock.model import FloatArray, Measured
 
 BANK = re.compile(
     r"^BANK\s+\d+\s+(\d+)\s+\d+\s+(CONST?|CONS)\s+(\S+)\s+(\S+).*?\s(STD|ESD|FXYE|FXY)?\s*$"
 )
 CENTIDEGREES = 100.0
+LARGEST_ANGLE_DEG = 180.0
 
 
-@dataclass(frozen=True, eq=False)
-class Scan:
-    """What a reader found: x, y (n,) and the line each point came from (n,)."""
-
-    x: FloatArray
-    y: FloatArray
-    line: Sequence[int]
-    kind: str
-    sigma: FloatArray | None = None
-    count_time_s: float | None = None
-    wavelengths_angstrom: tuple[float, ...] | None = None
-    notes: tuple[str, ...] = ()
-
-
-def read(lines: Lines) -> Scan | None:
+def read(lines: Lines) -> FileColumns | None:
     """A pattern in a format that announces itself, or None."""
     for number, line in lines.numbered():
         if line.startswith("BANK"):
@@ -42,50 +29,52 @@ def read(lines: Lines) -> Scan | None:
     return _fullprof(lines)
 
 
-def read_columns(lines: Lines) -> Scan:
-    """Two columns x, y, or three with the standard deviation; more are left unread, with a note."""
-    rows = list(lines.numbers())
-    if not rows:
-        number, text = next(lines.numbered(), (1, ""))
-        lines.refuse(
-            number,
-            f"no rows of numbers, it begins with {text[:60]!r}",
-            "name a text file with columns 2θ and counts, or energy and µ",
+def is_mine(found: FileColumns) -> bool:
+    """True where x can be 2θ [deg]."""
+    return bool(found.x.min() > -LARGEST_ANGLE_DEG and found.x.max() <= LARGEST_ANGLE_DEG)
+
+
+def checked(found: FileColumns, lines: Lines) -> Measured:
+    """The columns as a powder pattern; InputError with the line of the first fault."""
+    faults = []
+    negative = np.flatnonzero(found.y < 0)
+    if negative.size:
+        faults.append(
+            (
+                found.line[negative[0]],
+                f"{negative.size} negative counts, first {found.y[negative[0]]:g}",
+            )
         )
-    width = len(rows[0][1])
-    ragged = next((number for number, values in rows if len(values) != width), None)
-    if ragged is not None:
-        lines.refuse(ragged, f"a row has not {width} columns as the first", "mend that row")
-    if width < 2:
-        lines.refuse(rows[0][0], "one column only", "two columns are needed: position and counts")
-    table = np.array([values for _, values in rows])
-    scan = Scan(table[:, 0], table[:, 1], [number for number, _ in rows], f"{width} columns")
-    if width == 3 and (table[:, 2] > 0).all():
-        return replace(scan, sigma=table[:, 2])
-    if width > 2:
-        return replace(scan, notes=(f"columns 3 to {width} were not read",))
-    return scan
-
-
-def _values(lines: Lines, first: int, last: int | None = None) -> tuple[list[float], list[int]]:
-    found: list[float] = []
-    where: list[int] = []
-    for number, line in lines.numbered():
-        if number < first or (last is not None and number > last):
-            continue
-        values = row(line)
-        if values is None:
-            lines.refuse(number, f"{line[:60]!r} are not counts", "the data block is damaged")
-        found += values
-        where += [number] * len(values)
-    return found, where
+    backward = np.flatnonzero(np.diff(found.x) <= 0) + 1
+    if backward.size:
+        faults.append(
+            (
+                found.line[backward[0]],
+                f"2θ goes from {found.x[backward[0] - 1]:g} to {found.x[backward[0]]:g}",
+            )
+        )
+    if (
+        found.x.size
+        and not -LARGEST_ANGLE_DEG <= found.x.min() <= found.x.max() <= LARGEST_ANGLE_DEG
+    ):
+        faults.append((found.line[0], f"{found.x.min():g} to {found.x.max():g} is no 2θ range"))
+    if faults:
+        line = faults[0][0]
+        lines.refuse(
+            line,
+            "; ".join(text for _, text in faults),
+            "a powder pattern is counts ≥ 0 on increasing 2θ",
+        )
+    if found.y.size and not found.y.any():
+        raise InputError("all counts are zero", where=lines.name, remedy="name a measured pattern")
+    return measured(found, lines, "xrd")
 
 
 def _even(start: float, step: float, counts: Sequence[float] | FloatArray) -> FloatArray:
     return np.asarray(start + step * np.arange(len(counts)))
 
 
-def _fullprof(lines: Lines) -> Scan | None:
+def _fullprof(lines: Lines) -> FileColumns | None:
     """First line "start step end", then counts in rows (INSTRM=0)."""
     number, line = next(lines.numbered(), (1, ""))
     head = row(line)
@@ -95,7 +84,7 @@ def _fullprof(lines: Lines) -> Scan | None:
     if not (0 < step < 1 and start + step < end <= 180):
         return None
     expected = round((end - start) / step) + 1
-    counts, where = _values(lines, number + 1)
+    counts, where = values_of(lines, number + 1)
     if len(counts) == 3 * (len(set(where))) and len(counts) != expected:
         return None  # three columns that happen to begin like this
     if len(counts) < expected:
@@ -104,7 +93,7 @@ def _fullprof(lines: Lines) -> Scan | None:
             f"{len(counts)} counts, but {start:g} to {end:g} by {step:g} needs {expected}",
             "the file is cut short",
         )
-    return Scan(
+    return FileColumns(
         _even(start, step, counts[:expected]),
         np.array(counts[:expected]),
         where[:expected],
@@ -112,7 +101,7 @@ def _fullprof(lines: Lines) -> Scan | None:
     )
 
 
-def _gsas(lines: Lines, number: int, line: str) -> Scan:
+def _gsas(lines: Lines, number: int, line: str) -> FileColumns:
     match = BANK.match(line.strip())
     if match is None:
         lines.refuse(number, f"{line[:70]!r} is no constant-step BANK", "export CONST or FXYE data")
@@ -127,7 +116,7 @@ def _gsas(lines: Lines, number: int, line: str) -> Scan:
             lines.refuse(bad, "not a row of position, intensity and esd", "the data are damaged")
         table = np.array([values[:3] for _, values in rows if values])
         sigma = table[:, 2] if form == "FXYE" else None
-        return Scan(
+        return FileColumns(
             table[:, 0] / CENTIDEGREES,
             table[:, 1],
             [n for n, _ in rows],
@@ -146,7 +135,7 @@ def _gsas(lines: Lines, number: int, line: str) -> Scan:
     counted = int(np.flatnonzero(table[:, 0])[-1]) + 1 if table[:, 0].any() else expected
     padding = expected - counted
     sigma = table[:counted, 1] if form == "ESD" else None
-    return Scan(
+    return FileColumns(
         _even(start / CENTIDEGREES, step / CENTIDEGREES, table[:counted]),
         table[:counted, 0],
         where[:counted],
@@ -186,7 +175,7 @@ def _wavelength(lines: Lines) -> tuple[float, ...] | None:
     return None
 
 
-def _uxd(lines: Lines) -> Scan:
+def _uxd(lines: Lines) -> FileColumns:
     """Bruker UXD: _KEY=value lines, then counts; the last row may be shorter than the others."""
     keys: dict[str, str] = {}
     first, paired = 0, False
@@ -199,18 +188,18 @@ def _uxd(lines: Lines) -> Scan:
             key, _, value = line[1:].partition("=")
             keys[key.strip().upper()] = value.strip().strip("'")
     after = [n for n, line in lines.numbered() if n >= first and line[0] in COMMENT]
-    values, where = _values(lines, first, after[0] - 1 if after else None)
-    lambdas = tuple(float(keys[k]) for k in ("WL1", "WL2") if _is_number(keys.get(k)))
+    values, where = values_of(lines, first, after[0] - 1 if after else None)
+    lambdas = tuple(float(keys[k]) for k in ("WL1", "WL2") if is_number(keys.get(k)))
     step_time = keys.get("STEPTIME")
     common = {
-        "count_time_s": float(step_time) if step_time and _is_number(step_time) else None,
+        "count_time_s": float(step_time) if step_time and is_number(step_time) else None,
         "wavelengths_angstrom": lambdas or None,
         "notes": ("only the first range was read",) if after else (),
     }
     if paired:
         table = np.array(values[: len(values) // 2 * 2]).reshape(-1, 2)
-        return Scan(table[:, 0], table[:, 1], where[::2], "Bruker UXD", **common)  # type: ignore[arg-type]
-    missing = [key for key in ("START", "STEPSIZE") if not _is_number(keys.get(key))]
+        return FileColumns(table[:, 0], table[:, 1], where[::2], "Bruker UXD", **common)  # type: ignore[arg-type]
+    missing = [key for key in ("START", "STEPSIZE") if not is_number(keys.get(key))]
     if missing:
         raise InputError(
             f"_{' and _'.join(missing)} missing",
@@ -218,8 +207,4 @@ def _uxd(lines: Lines) -> Scan:
             remedy="export the UXD with its header",
         )
     x = _even(float(keys["START"]), float(keys["STEPSIZE"]), values)
-    return Scan(x, np.array(values), where, "Bruker UXD", **common)  # type: ignore[arg-type]
-
-
-def _is_number(word: str | None) -> bool:
-    return word is not None and row(word) is not None
+    return FileColumns(x, np.array(values), where, "Bruker UXD", **common)  # type: ignore[arg-type]

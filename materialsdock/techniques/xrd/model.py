@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from materialsdock.model import FloatArray, Parameter
+from materialsdock.model import Parameter
 
 Word = Literal["accept", "ambiguous", "no confident match"]
 
@@ -154,12 +154,11 @@ class Diffractometer:
     radius_mm: float = 217.5
     fwhm_deg: float = 0.1
 
-
-@dataclass(frozen=True, eq=False)
-class Pattern:
-    """A powder pattern: (n,) 2θ [deg], intensity [counts/s], sigma [counts/s], count time [s]."""
-
-    two_theta: FloatArray
-    intensity: FloatArray
-    sigma: FloatArray
-    count_time_s: FloatArray
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> Diffractometer:
+        """The diffractometer of a job, whose lists come back from the ledger as tuples."""
+        plain: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value
+            for key, value in settings.items()
+        }
+        return cls(**plain)

@@ -27,4 +27,6 @@ TECHNIQUE = Technique(
     export=Part(f"{ROOM}.export"),
     sentinels=Part(f"{ROOM}.sentinels"),
     cli=Part(f"{ROOM}.cli:mount"),
+    refine=Part(f"{ROOM}.refine"),
+    order=0,
 )

@@ -3,98 +3,68 @@
 from __future__ import annotations
 
 import json
-import tempfile
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from materialsdock import technique
 from materialsdock.errors import InputError, MaterialsDockError, Refused
-from materialsdock.ledger.finished import Source, source_of
+from materialsdock.ledger.finished import FinishedJob, Format, source_of
 from materialsdock.ledger.ledger import Ledger, plain
 from materialsdock.rendering.files import ExportFault, place, replace_whole
-from materialsdock.techniques.xas.xdi import xdi
-from materialsdock.techniques.xrd.columns import xy, xye
 from materialsdock.views.exports.nexus import nexus
 from materialsdock.views.report import summary_json
 from materialsdock.views.report.page import render_report
 
 
-@dataclass(frozen=True)
-class Format:
-    """One kind of file: `made` gives its bytes; `missing` why an outcome has none ("": it has)."""
-
-    suffix: str
-    made: Callable[[Source], bytes]
-    missing: Callable[[Source], str]
-
-
-def html(source: Source) -> bytes:
+def html(source: FinishedJob) -> bytes:
     """The job's page, as the live outcome gives it, and its provenance in a comment at the end."""
     said = json.dumps(source.provenance.as_dict(), sort_keys=True).replace("--", "-\\u002d")
     return f"{render_report(source.outcome)}<!-- {said} -->\n".encode()
 
 
-def summary(source: Source) -> bytes:
+def summary(source: FinishedJob) -> bytes:
     """The numbers of the outcome as JSON, with their provenance."""
     found = {**summary_json(source.outcome), "provenance": source.provenance.as_dict()}
     text = json.dumps(found, indent=2, allow_nan=False, ensure_ascii=False, default=plain)
     return f"{text}\n".encode()
 
 
-def cif(source: Source) -> bytes:
-    """Structures and pattern as CIF (core and powder dictionaries), with their provenance."""
-    from materialsdock.techniques.xrd.report.cif import write_cif
+def _readings(source: FinishedJob) -> str:
+    """Why there is no NeXus file."""
+    why: str = technique.named(source.outcome.job.sample.technique).export().missing(source)
+    return why
 
-    said = source.provenance
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            body = write_cif(source.outcome, Path(folder) / "job.cif").read_bytes()
-    except OSError as error:
-        raise ExportFault(
-            f"cannot be written: {error}", where="temporary folder", remedy="free disk space"
-        ) from error
-    own = {
-        "job": said.job_id,
-        "begun": said.begun,
-        "ledger_sha256": said.ledger_sha256,
-        "settings_sha256": said.settings_sha256,
-        "software": ", ".join(f"{name} {version}" for name, version in said.software.items()),
+
+def _formats() -> dict[str, Format]:
+    """All formats by name: those of every job, and between them those of single techniques."""
+    own: dict[str, dict[str, Format]] = {}
+    for known, each in technique.known().items():
+        for name, form in each.export().FORMATS.items():
+            own.setdefault(name, {})[known] = form
+    return {
+        "nexus": Format(".nxs", nexus, _readings),
+        **{name: _of_techniques(forms) for name, forms in own.items()},
+        "html": Format(".html", html),
+        "json": Format(".json", summary),
     }
-    lines = [f"_materialsdock_{name} '{value}'" for name, value in own.items()]
-    return body.rstrip() + ("\n" + "\n".join(lines) + "\n").encode()
 
 
-def _always(_: Source) -> str:
-    return ""
+def _of_techniques(forms: Mapping[str, Format]) -> Format:
+    """A format of these techniques, missing for every other."""
 
-
-def _of(technique: str) -> Callable[[Source], str]:
-    def missing(source: Source) -> str:
+    def missing(source: FinishedJob) -> str:
         own = source.outcome.job.sample.technique
-        return "" if own == technique else f"the job is {own}, the format of {technique}"
+        if own not in forms:
+            return f"the job is {own}, the format of {' and '.join(forms)}"
+        return forms[own].missing(source)
 
-    return missing
+    def made(source: FinishedJob) -> bytes:
+        return forms[source.outcome.job.sample.technique].made(source)
 
-
-def _refined(source: Source) -> str:
-    return _of("xrd")(source) or ("" if source.outcome.fit else "nothing was refined")
-
-
-def _readings(source: Source) -> str:
-    if source.outcome.job.sample.technique == "xas" and source.raw("i0") is None:
-        return "the ledger has no readings of I0 and It"
-    return ""
+    return Format(next(iter(forms.values())).suffix, made, missing)
 
 
-FORMATS: Mapping[str, Format] = {
-    "nexus": Format(".nxs", nexus, _readings),
-    "xdi": Format(".xdi", xdi, _of("xas")),
-    "xye": Format(".xye", xye, _of("xrd")),
-    "xy": Format(".xy", xy, _of("xrd")),
-    "cif": Format(".cif", cif, _refined),
-    "html": Format(".html", html, _always),
-    "json": Format(".json", summary, _always),
-}
+FORMATS: Mapping[str, Format] = _formats()
 
 
 def export_all(ledger: Ledger, job_id: str, folder: Path) -> list[Path]:
@@ -154,7 +124,7 @@ def export_many(
     return written, left_out
 
 
-def _written(source: Source, names: Collection[str], folder: Path) -> list[Path]:
+def _written(source: FinishedJob, names: Collection[str], folder: Path) -> list[Path]:
     """Everything is made before anything is written."""
     job_id = source.outcome.job.job_id
     made = [(FORMATS[name].suffix, FORMATS[name].made(source)) for name in names]

@@ -1,4 +1,4 @@
-"""A job as a NeXus file: NXmonopd for diffraction, NXxas for absorption.
+"""A job as a NeXus file, by the application definition of its technique.
 
 /entry holds what the application definition asks for: every exposure in the order it was made.  In
 it lies too what the software made of them, each an NXprocess: `merged` (the pattern or spectrum),
@@ -16,28 +16,23 @@ from typing import Any
 import numpy as np
 
 import materialsdock
-from materialsdock.ledger.finished import Source
+from materialsdock import technique
+from materialsdock.ledger.finished import FinishedJob
 from materialsdock.ledger.ledger import plain
-from materialsdock.model import Decision
-from materialsdock.outcome import Outcome
-from materialsdock.rendering.hdf5 import Field, Group, Link, as_bytes, data, with_unit
-from materialsdock.techniques.xas.model import Spectrum
-from materialsdock.techniques.xrd.model import Fit, Pattern
-from materialsdock.views.exports.raw import absorption, diffraction, rotation
+from materialsdock.model import Decision, Outcome
+from materialsdock.rendering.hdf5 import Field, Group, Link, as_bytes, with_unit
 from materialsdock.views.report import summary_json
 
 Items = dict[str, Field | Group | Link]
-UNITS = {"two_theta": "degree", "energy": "eV"}
 NUMBERS = ("lambda_t", "s", "z2", "mean", "sd", "seconds_measured", "seconds_deciding")
 
 
-def nexus(source: Source) -> bytes:
+def nexus(source: FinishedJob) -> bytes:
     """The job as HDF5.
 
     Raises Refused for a spectrum whose readings of I0 and It are not in the ledger.
     """
-    outcome = source.outcome
-    made = diffraction(source) if isinstance(outcome.measured, Pattern) else absorption(source)
+    made = _part(source.outcome).entry(source)
     entry = Group(
         "NXentry",
         {**_head(source), **made, **_sample(source), **_processes(source), **_records(source)},
@@ -46,7 +41,7 @@ def nexus(source: Source) -> bytes:
     return as_bytes(Group("NXroot", {"entry": entry}, {"default": "entry"}))
 
 
-def _head(source: Source) -> Items:
+def _head(source: FinishedJob) -> Items:
     job = source.outcome.job
     return {
         "title": Field(f"{job.sample.name}, measured autonomously"),
@@ -56,12 +51,12 @@ def _head(source: Source) -> Items:
     }
 
 
-def _sample(source: Source) -> Items:
+def _sample(source: FinishedJob) -> Items:
     sample = source.outcome.job.sample
     known: Items = {
         "name": Field(sample.name or "unnamed"),
         "changer_position": with_unit(int(sample.position), ""),
-        **rotation(source),
+        **_part(source.outcome).sample(source),
     }
     if sample.metadata:
         known["description"] = Field(json.dumps(dict(sample.metadata), default=plain))
@@ -71,19 +66,24 @@ def _sample(source: Source) -> Items:
     return found
 
 
-def _processes(source: Source) -> Items:
+def _processes(source: FinishedJob) -> Items:
     outcome = source.outcome
-    found = {"merged": _process(1, source, {"measured": _curve(outcome.measured)}, "measured")}
+    part = _part(outcome)
+    found = {"merged": _process(1, source, {"measured": part.curve(outcome.measured)}, "measured")}
     if outcome.curve is not None:
-        found["learned"] = _process(2, source, {"curve": _curve(outcome.curve)}, "curve")
-    if outcome.fit is not None and isinstance(outcome.measured, Pattern):
-        found["refined"] = _process(3, source, _refined(outcome, outcome.fit), "profile")
-    elif outcome.edge is not None:
-        found["refined"] = _process(3, source, _normalised(outcome), "normalised")
+        found["learned"] = _process(2, source, {"curve": part.curve(outcome.curve)}, "curve")
+    if (answer := part.answer(outcome)) is not None:
+        default, items = answer
+        found["refined"] = _process(3, source, items, default)
     return dict(found)
 
 
-def _process(index: int, source: Source, items: Items, default: str) -> Group:
+def _part(outcome: Outcome) -> Any:
+    """How the technique of the outcome writes itself."""
+    return technique.named(outcome.job.sample.technique).export()
+
+
+def _process(index: int, source: FinishedJob, items: Items, default: str) -> Group:
     versions = source.provenance.software
     return Group(
         "NXprocess",
@@ -97,79 +97,10 @@ def _process(index: int, source: Source, items: Items, default: str) -> Group:
     )
 
 
-def _curve(curve: Pattern | Spectrum) -> Group:
-    if isinstance(curve, Pattern):
-        fields = {
-            "two_theta": with_unit(curve.two_theta, "degree"),
-            "intensity": with_unit(curve.intensity, "counts/s"),
-            "intensity_errors": with_unit(curve.sigma, "counts/s"),
-            "count_time": with_unit(curve.count_time_s, "s"),
-        }
-        return data("intensity", "two_theta", fields)
-    fields = {
-        "energy": with_unit(curve.energy_ev, "eV"),
-        "mu": with_unit(curve.mu, ""),
-        "mu_errors": with_unit(curve.sigma, ""),
-    }
-    return data("mu", "energy", fields)
-
-
-def _refined(outcome: Outcome, fit: Fit) -> Items:
-    measured = outcome.measured
-    assert isinstance(measured, Pattern)
-    fields = {
-        "two_theta": with_unit(measured.two_theta, "degree"),
-        "calculated": with_unit(fit.y_calc, "counts/s"),
-        "background": with_unit(fit.y_background, "counts/s"),
-    }
-    numbers: Items = {
-        "engine": Field(fit.engine),
-        "Rwp_percent": Field(fit.rwp),
-        "Rexp_percent": Field(fit.r_exp),
-        "goodness_of_fit": Field(fit.gof),
-    }
-    for number, phase in enumerate(fit.phases, 1):
-        numbers[f"phase_{number}_name"] = Field(phase.name)
-        numbers[f"phase_{number}_space_group"] = Field(phase.space_group)
-        numbers[f"phase_{number}_weight_percent"] = _with_esd(
-            phase.weight_fraction, phase.weight_fraction_esd
-        )
-        for name, parameter in phase.cell.items():
-            numbers[f"phase_{number}_{name}"] = _with_esd(parameter.value, parameter.esd)
-    return {
-        "profile": data("calculated", "two_theta", fields),
-        "parameters": Group("NXparameters", numbers),
-    }
-
-
-def _with_esd(value: float, esd: float | None) -> Field:
-    known = {} if esd is None or not math.isfinite(esd) else {"esd": float(esd)}
-    return Field(float(value), known)
-
-
-def _normalised(outcome: Outcome) -> Items:
-    edge = outcome.edge
-    assert edge is not None
-    fields = {
-        "energy": with_unit(edge.energy_ev, "eV"),
-        "normalised": with_unit(edge.flat, ""),
-        "pre_edge": with_unit(edge.pre_edge, ""),
-        "post_edge": with_unit(edge.post_edge, ""),
-    }
-    numbers: Items = {
-        "e0_ev": _with_esd(edge.e0_ev, edge.e0_sd_ev),
-        "edge_step": _with_esd(edge.edge_step, edge.edge_step_sd),
-    }
-    return {
-        "normalised": data("normalised", "energy", fields),
-        "parameters": Group("NXparameters", numbers),
-    }
-
-
-def _records(source: Source) -> Items:
+def _records(source: FinishedJob) -> Items:
     """The decisions, the exposures they rest on, the summary, and where all of it comes from."""
     outcome = source.outcome
-    unit = UNITS[outcome.job.settings.get("axis", {}).get("name", "two_theta")]
+    unit, of_value = _part(outcome).UNITS
     summary = json.dumps(summary_json(outcome), default=plain)
     settings = json.dumps(dict(outcome.job.settings), default=plain, sort_keys=True)
     found: Items = {
@@ -178,13 +109,13 @@ def _records(source: Source) -> Items:
         "settings": Group("NXcollection", {"json": Field(settings)}),
     }
     if source.observations:
-        found["exposures"] = Group("NXcollection", _exposures(source, unit))
+        found["exposures"] = Group("NXcollection", _exposures(source, unit, of_value))
     if outcome.decisions:
         found["decisions"] = Group("NXcollection", _decisions(outcome.decisions, unit))
     return found
 
 
-def _provenance(source: Source) -> Items:
+def _provenance(source: FinishedJob) -> Items:
     said = source.provenance.as_dict()
     software: Mapping[str, str] = said.pop("software")
     versions: Items = {name: Field(version) for name, version in software.items()}
@@ -192,14 +123,13 @@ def _provenance(source: Source) -> Items:
     return {**facts, "software": Group("NXcollection", versions)}
 
 
-def _exposures(source: Source, unit: str) -> Items:
-    signal = "counts/s" if unit == "degree" else ""
+def _exposures(source: FinishedJob, unit: str, of_value: str) -> Items:
     return {
         "uid": Field([o.uid for o in source.observations]),
         "step": Field(np.array([o.step for o in source.observations], dtype=np.int64)),
         "position": with_unit(source.column("x"), unit),
-        "value": with_unit(source.column("y"), signal),
-        "value_errors": with_unit(source.column("sigma"), signal),
+        "value": with_unit(source.column("y"), of_value),
+        "value_errors": with_unit(source.column("sigma"), of_value),
         "count_time": with_unit(source.column("count_time_s"), "s"),
     }
 

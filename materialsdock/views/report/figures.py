@@ -9,15 +9,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from materialsdock.model import Decision
-from materialsdock.outcome import Outcome
+from materialsdock import technique
+from materialsdock.model import Decision, Outcome
 from materialsdock.rendering.drawing import Drawing, drawing, legend, two_panels
 from materialsdock.rendering.numbers import fixed
 from materialsdock.rendering.svg import BLUE, MUTED, ORANGE, WASH, plain_log
-from materialsdock.techniques.xas.report import analysis_figures
-from materialsdock.techniques.xas.report import figures as absorption
-from materialsdock.techniques.xrd.model import Pattern
-from materialsdock.techniques.xrd.report import figures as diffraction
 
 Z2_CALIBRATED = (0.3, 2.5)  # outside it the noise model is wrong
 RUNNING = 15  # steps in the running mean of z²
@@ -26,22 +22,9 @@ MAX_SHADED_PASSES = 8
 
 def drawings(outcome: Outcome) -> list[Drawing]:
     """The figures that an outcome has data for, in reading order."""
-    found: list[Drawing] = []
-    if isinstance(outcome.measured, Pattern):
-        if outcome.decisions or not outcome.fit:  # else the refinement's figure shows all of it
-            found.append(diffraction.pattern(outcome.measured, outcome.curve, outcome.summary))
-        if outcome.fit:
-            found.append(diffraction.rietveld(outcome.measured, outcome.fit))
-    else:
-        found.append(absorption.spectrum(outcome.measured, outcome.curve, outcome.summary))
-        if outcome.edge:
-            found.append(absorption.edge_position(outcome.measured, outcome.edge))
-        if outcome.absorption:
-            found += analysis_figures.beyond_edge(outcome.absorption)
-    if outcome.decisions:
-        found.append(stopping(outcome.decisions))
-    if any(trial.state == "complete" for trial in outcome.trials):
-        found.append(diffraction.search(outcome.trials))
+    part = technique.named(outcome.job.sample.technique).report()
+    shared = [stopping(outcome.decisions)] if outcome.decisions else []
+    found: list[Drawing] = part.drawings(outcome, shared)
     return found
 
 

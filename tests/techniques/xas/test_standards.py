@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
+from support.places import ROOT
 
 from materialsdock.campaign import analysis, build, option_words, prepare
 from materialsdock.campaign.campaign import Campaign
-from materialsdock.cli import measure_command
+from materialsdock.cli.request import MeasureRequest
 from materialsdock.errors import InputError
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.model import Measured, Observation, Sample
 from materialsdock.profile import config
-from materialsdock.techniques.xas import wanted_quantities
-from materialsdock.techniques.xas.simulate import simulate_xanes
+from materialsdock.techniques.xas.spectrum import wanted_quantities
+from materialsdock.techniques.xas.spectrum.simulate import simulate_xanes
 
-PROFILE = config.load("sim", Path(__file__).parents[3])
+PROFILE = config.load("sim", ROOT)
 ENERGY = np.arange(7000.0, 7300.0, 0.5)
 KINDS = {
     "low": {"e0_ev": 7110.0, "white_line": 0.3, "pre_edge_peak": 0.02},
@@ -42,7 +42,7 @@ def files(tmp_path):
 
 def job(files, stop, seed=1):
     profile = PROFILE.model_copy(
-        update={"xas": PROFILE.xas.model_copy(update={"standards": files})}
+        update={"xas": PROFILE.section("xas").model_copy(update={"standards": files})}
     )
     measured = Measured(technique="xas", x=ENERGY, y=MIXTURE)
     settings = option_words.stop_options(stop)
@@ -95,8 +95,8 @@ def test_what_is_no_standard_is_refused_with_the_reason(files, tmp_path):
 
 
 def test_the_command_line_passes_them_on(files):
-    request = measure_command.Request(standards=files)
+    request = MeasureRequest.of(standards=files)
     assert "--standards" in request.given
-    assert request._goals(PROFILE)["xas"].standards == files
+    assert request.applied(PROFILE).section("xas").standards == files
     with pytest.raises(InputError, match="--standards given for a measurement of xrd"):
-        option_words.fitting("xrd", replace(request).given)
+        option_words.fitting("xrd", replace(request).of_techniques)

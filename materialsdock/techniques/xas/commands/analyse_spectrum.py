@@ -12,26 +12,31 @@ import numpy as np
 from materialsdock.errors import InputError
 from materialsdock.formats import read_measured
 from materialsdock.rendering.numbers import with_esd
-from materialsdock.techniques.xas.checks import checked_edge
 from materialsdock.techniques.xas.commands.learn_prior import named_edge
-from materialsdock.techniques.xas.edge import half_height, nearest_edge
 from materialsdock.techniques.xas.exafs.background import SHORTEST_K, remove_background, wavenumber
 from materialsdock.techniques.xas.exafs.feff import read_path
 from materialsdock.techniques.xas.exafs.shell_problem import ShellProblem
 from materialsdock.techniques.xas.exafs.shell_search import ShellAnswer, search_shell
 from materialsdock.techniques.xas.mixture.choice import explain
-from materialsdock.techniques.xas.mixture.combination import Curve, combine, normalisations
+from materialsdock.techniques.xas.mixture.combination import XasCurve, combine, normalisations
 from materialsdock.techniques.xas.model import Combination, EdgeFit, Oscillations
-from materialsdock.techniques.xas.normalise import normalise
 from materialsdock.techniques.xas.report.page import write_page
 from materialsdock.techniques.xas.report.sentences import combination_json, mixture_sentences
+from materialsdock.techniques.xas.spectrum.checks import checked_edge
+from materialsdock.techniques.xas.spectrum.edge import half_height, nearest_edge
+from materialsdock.techniques.xas.spectrum.normalise import normalise
 
-SIGNS = {"distance": ("R", "Å"), "amplitude": ("S0²N", ""), "sigma2": ("σ²", "Å²"),
-         "e0_shift_ev": ("ΔE0", "eV"), "third": ("C3", "Å³")}  # fmt: skip
+SIGNS = {
+    "distance": ("R", "Å"),
+    "amplitude": ("S0²N", ""),
+    "sigma2": ("σ²", "Å²"),
+    "e0_shift_ev": ("ΔE0", "eV"),
+    "third": ("C3", "Å³"),
+}
 
 
 @dataclass(frozen=True)
-class Request:
+class SpectrumRequest:
     """What was asked: the spectrum, standards, a FEFF path, the edge, how long to search.
 
     keep_all : whether every standard gets its fraction, needed or not
@@ -48,10 +53,10 @@ class Request:
 
 
 @dataclass(frozen=True, eq=False)
-class Analysis:
+class SpectrumAnalysis:
     """What was found; None for what was not asked or what the spectrum is too short for."""
 
-    curve: Curve
+    curve: XasCurve
     edge_name: str
     edge: EdgeFit
     oscillations: Oscillations | None
@@ -60,13 +65,13 @@ class Analysis:
     notes: tuple[str, ...] = field(default=())
 
 
-def read_curve(path: Path) -> tuple[Curve, tuple[str, ...]]:
+def read_curve(path: Path) -> tuple[XasCurve, tuple[str, ...]]:
     """A spectrum and what its reader had to decide; InputError as `read_measured` says it."""
     measured = read_measured(path, "xas")
-    return Curve(path.stem, measured.x, measured.y, measured.sigma), measured.notes
+    return XasCurve(path.stem, measured.x, measured.y, measured.sigma), measured.notes
 
 
-def analyse(request: Request) -> Analysis:
+def analyse(request: SpectrumRequest) -> SpectrumAnalysis:
     """Edge, χ(k) where there is any, fractions with standards, a first shell with a path.
 
     Raises InputError for bad files, another element's edge, or a spectrum too short for what was
@@ -76,9 +81,15 @@ def analyse(request: Request) -> Analysis:
     wanted = named_edge(request.edge).name if request.edge else None
     found = checked_edge(curve.energy_ev, curve.mu, wanted, curve.name)
     edge = EdgeFit(
-        found.e0_ev, _e0_spread(curve, found.e0_ev), found.edge_step, 0.0,
-        curve.energy_ev, found.flat, found.pre_edge, found.post_edge,
-    )  # fmt: skip
+        found.e0_ev,
+        _e0_spread(curve, found.e0_ev),
+        found.edge_step,
+        0.0,
+        curve.energy_ev,
+        found.flat,
+        found.pre_edge,
+        found.post_edge,
+    )
     reach = float(wavenumber(curve.energy_ev[-1:], found.e0_ev)[0])
     oscillations = None
     if reach >= SHORTEST_K:
@@ -93,10 +104,10 @@ def analyse(request: Request) -> Analysis:
         problem = ShellProblem.of(curve.energy_ev, curve.mu, path, edge=wanted)
         shell = search_shell(problem, trials=request.trials, seeds=range(request.seeds))
     name = wanted or nearest_edge(found.e0_ev).name
-    return Analysis(curve, name, edge, oscillations, combination, shell, notes)
+    return SpectrumAnalysis(curve, name, edge, oscillations, combination, shell, notes)
 
 
-def run(request: Request) -> dict[str, Any]:
+def run(request: SpectrumRequest) -> dict[str, Any]:
     """Analyse, write the report when a folder is given, and say what was found."""
     analysis = analyse(request)
     said = summary(analysis)
@@ -120,7 +131,7 @@ def run(request: Request) -> dict[str, Any]:
     return {**said, "report": str(page)}
 
 
-def summary(analysis: Analysis) -> dict[str, Any]:
+def summary(analysis: SpectrumAnalysis) -> dict[str, Any]:
     """What `--json` prints."""
     said: dict[str, Any] = {
         "spectrum": analysis.curve.name,
@@ -183,12 +194,15 @@ def _shell(found: ShellAnswer) -> dict[str, Any]:
         "misfit": best.misfit if best is not None else None,
         "misfit_default": found.default.misfit if found.default.result is not None else None,
         "settings": dict(best.settings) if best is not None else None,
-        "fixed_range": {"k": list(found.fixed.k), "r": list(found.fixed.r),
-                        "k_weight": found.fixed.k_weight},
-    }  # fmt: skip
+        "fixed_range": {
+            "k": list(found.fixed.k),
+            "r": list(found.fixed.r),
+            "k_weight": found.fixed.k_weight,
+        },
+    }
 
 
-def _e0_spread(curve: Curve, e0_ev: float) -> float:
+def _e0_spread(curve: XasCurve, e0_ev: float) -> float:
     """sd [eV] of the half-height edge over choices of normalisation, 0 where there is but one."""
     try:
         choices = normalisations(e0_ev, [curve])

@@ -13,12 +13,12 @@ from materialsdock.errors import InputError
 from materialsdock.formats import read_measured
 from materialsdock.model import FloatArray
 from materialsdock.rendering.numbers import with_esd
-from materialsdock.techniques.xas.checks import MEDIAN_OF_NORMAL, check_curve
 from materialsdock.techniques.xas.commands.learn_prior import named_edge
 from materialsdock.techniques.xas.dichroism.background import Background, find_background
 from materialsdock.techniques.xas.dichroism.moments import Atom, Moments, magnetic_moments
 from materialsdock.techniques.xas.dichroism.page import write_page
-from materialsdock.techniques.xas.edge import TABULATED_WITHIN_EV
+from materialsdock.techniques.xas.spectrum.checks import MEDIAN_OF_NORMAL, check_curve
+from materialsdock.techniques.xas.spectrum.edge import TABULATED_WITHIN_EV
 
 SAMPLES, SEED = 40, 0
 SIGNS = {"m_orb": "m_orb", "m_spin_eff": "m_spin,eff", "ratio": "m_orb/m_spin,eff"}
@@ -26,7 +26,7 @@ Window = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Request:
+class DichroismRequest:
     """What was asked.
 
     columns : numbers from 1 of energy, signal and, if it is to be divided by, I0; None: as the
@@ -47,7 +47,7 @@ class Request:
     out: Path | None = None
 
 
-def run(request: Request) -> dict[str, Any]:
+def run(request: DichroismRequest) -> dict[str, Any]:
     """Moments, and the report when a folder is given; InputError for bad files or windows."""
     energy, plus, minus, notes = read_pair(request)
     background = drawn(request, energy, plus + minus)
@@ -76,7 +76,7 @@ def run(request: Request) -> dict[str, Any]:
     return {**said, "report": str(page)}
 
 
-def read_pair(request: Request) -> tuple[FloatArray, FloatArray, FloatArray, list[str]]:
+def read_pair(request: DichroismRequest) -> tuple[FloatArray, FloatArray, FloatArray, list[str]]:
     """Energies of the first spectrum that the second one covers, µ⁺, µ⁻, and the reader's notes."""
     (x, plus, said), (other, minus, more) = (
         _read(path, request.columns) for path in (request.plus, request.minus)
@@ -91,7 +91,7 @@ def read_pair(request: Request) -> tuple[FloatArray, FloatArray, FloatArray, lis
     return x[inside], plus[inside], np.interp(x[inside], other, minus), [*said, *more]
 
 
-def drawn(request: Request, energy_ev: FloatArray, total: FloatArray) -> Background | None:
+def drawn(request: DichroismRequest, energy_ev: FloatArray, total: FloatArray) -> Background | None:
     """The background asked for, or None where nothing of it was; the rest is found."""
     wanted = {
         "pre_ev": request.pre,
@@ -104,7 +104,7 @@ def drawn(request: Request, energy_ev: FloatArray, total: FloatArray) -> Backgro
     return replace(find_background(energy_ev, total), **changes) if changes else None
 
 
-def summary(request: Request, found: Moments) -> dict[str, Any]:
+def summary(request: DichroismRequest, found: Moments) -> dict[str, Any]:
     """What `--json` prints."""
     return {
         "plus": request.plus.name,

@@ -9,8 +9,10 @@ from typing import Any
 from materialsdock.errors import InputError
 from materialsdock.learning.prior.library import LibraryPrior
 from materialsdock.profile import siteroot
-from materialsdock.profile.config import PRIOR_ENDING, load
-from materialsdock.techniques.xas.edge import TABLE, Edge
+from materialsdock.profile.config import load
+from materialsdock.techniques.xas.section import PRIOR_ENDING
+from materialsdock.techniques.xas.spectrum.edge import TABLE, Edge
+from materialsdock.techniques.xas.spectrum.grids import prior_grid
 from materialsdock.techniques.xas.standards import read_standards
 
 
@@ -37,7 +39,7 @@ def learn_prior(
     edge = named_edge(edge_name)
     _place(profile)
     standards = read_standards(files, edge, "prior learn")
-    learned = learning.learn(standards, edge.name)
+    learned = learning.learn(standards, edge.name, prior_grid)
     path = out or _place(profile) / (edge.name.replace(" ", "-") + PRIOR_ENDING)
     path.parent.mkdir(parents=True, exist_ok=True)
     learned.save(path)

@@ -185,9 +185,10 @@ def correct(
     r = float(np.trapezoid(total - 2 * steps, energy_ev))
     if not r > 0:
         raise InputError(
-            f"white-line area {r:.3g} eV is not positive", where="xmcd",
+            f"white-line area {r:.3g} eV is not positive",
+            where="xmcd",
             remedy="check edge energies and ranges",
-        )  # fmt: skip
+        )
     return Dichroism(energy_ev, difference, total, 2 * steps, p, q, r, off_edge)
 
 
@@ -205,9 +206,10 @@ def _scaled(
         sizes = [float(mu[post].mean() - mu[pre].mean()) for mu in (plus, minus)]
     if not min(sizes) > 0:
         raise InputError(
-            f"{scaling} of {sizes[0]:.3g} and {sizes[1]:.3g} is not positive", where="xmcd",
+            f"{scaling} of {sizes[0]:.3g} and {sizes[1]:.3g} is not positive",
+            where="xmcd",
             remedy="is this absorption over both L edges?",
-        )  # fmt: skip
+        )
     middle = sum(sizes) / 2
     return plus * (middle / sizes[0]), minus * (middle / sizes[1])
 
@@ -221,9 +223,10 @@ def _line_and_step(
     solution, *_ = np.linalg.lstsq(basis[off], mu[off], rcond=None)
     if not solution[-1] > 0:
         raise InputError(
-            f"step {solution[-1]:.3g} is not positive", where="xmcd",
+            f"step {solution[-1]:.3g} is not positive",
+            where="xmcd",
             remedy="is this absorption over both L edges?",
-        )  # fmt: skip
+        )
     return np.asarray(basis[:, :-1] @ solution[:-1]), float(solution[-1])
 
 

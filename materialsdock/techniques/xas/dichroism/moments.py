@@ -16,7 +16,6 @@ import numpy as np
 
 from materialsdock.errors import InputError
 from materialsdock.model import FloatArray, Parameter
-from materialsdock.techniques.xas.checks import check_curve
 from materialsdock.techniques.xas.dichroism.background import (
     Background,
     Dichroism,
@@ -26,6 +25,7 @@ from materialsdock.techniques.xas.dichroism.background import (
     neighbours,
     sensible_scalings,
 )
+from materialsdock.techniques.xas.spectrum.checks import check_curve
 
 DETECTED = 3.0  # standard deviations
 STEADY, UNSTEADY = 0.1, 0.5  # spread over backgrounds relative to m_spin
@@ -121,14 +121,16 @@ def magnetic_moments(
         },
         dict(zip(MOMENTS, noise.tolist(), strict=True)),
         dict(zip(MOMENTS, spread.tolist(), strict=True)),
-        {name: (float(table[:, i].min()), float(table[:, i].max()))
-         for i, name in enumerate(MOMENTS)},
+        {
+            name: (float(table[:, i].min()), float(table[:, i].max()))
+            for i, name in enumerate(MOMENTS)
+        },
         reference,
         chosen,
         len(found),
         verdict,
         reasons,
-    )  # fmt: skip
+    )
 
 
 def _judge(

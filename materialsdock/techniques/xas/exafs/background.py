@@ -11,10 +11,10 @@ from scipy.interpolate import BSpline, CubicSpline
 
 from materialsdock.errors import InputError
 from materialsdock.model import FloatArray
-from materialsdock.techniques.xas.checks import check_curve
 from materialsdock.techniques.xas.exafs.fourier import k_grid, partial_transform, window
 from materialsdock.techniques.xas.model import Oscillations
-from materialsdock.techniques.xas.simulate import EV_PER_INVERSE_ANGSTROM_SQUARED
+from materialsdock.techniques.xas.spectrum.checks import check_curve
+from materialsdock.techniques.xas.spectrum.simulate import EV_PER_INVERSE_ANGSTROM_SQUARED
 
 SHORTEST_K = 4.0
 DEGREE, FEWEST_KNOTS = 3, 5
@@ -70,8 +70,9 @@ def remove_background(
     inside = above.copy()
     inside[above] = raw <= top
     background[inside] = _basis(raw[raw <= top], knots, top) @ coefficients
-    return Oscillations(k, (even - basis @ coefficients) / edge_step, e0_ev, edge_step, rbkg,
-                        background)  # fmt: skip
+    return Oscillations(
+        k, (even - basis @ coefficients) / edge_step, e0_ev, edge_step, rbkg, background
+    )
 
 
 def _basis(k: FloatArray, coefficients: int, top: float) -> FloatArray:

@@ -17,7 +17,7 @@ from scipy.interpolate import CubicSpline
 
 from materialsdock.errors import InputError
 from materialsdock.model import FloatArray
-from materialsdock.techniques.xas.simulate import EV_PER_INVERSE_ANGSTROM_SQUARED
+from materialsdock.techniques.xas.spectrum.simulate import EV_PER_INVERSE_ANGSTROM_SQUARED
 
 COLUMNS = 7
 ABSORBER = re.compile(r"^\s*Abs\s+Z=\s*(\d+).*?\s(K|L1|L2|L3)\s+shell")

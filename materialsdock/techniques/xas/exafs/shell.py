@@ -117,9 +117,16 @@ def fit_shell(
         return np.concatenate([difference.real, difference.imag]) / scale
 
     low, high = _bounds(names, path)
-    tries = [least_squares(residuals, _start(names, path, change), bounds=(low, high),
-                           x_scale=[SCALES[name] for name in names], max_nfev=200)
-             for change in STARTS_ANGSTROM]  # fmt: skip
+    tries = [
+        least_squares(
+            residuals,
+            _start(names, path, change),
+            bounds=(low, high),
+            x_scale=[SCALES[name] for name in names],
+            max_nfev=200,
+        )
+        for change in STARTS_ANGSTROM
+    ]
     best = min(tries, key=lambda found: float(found.cost))
     if not best.success or not np.isfinite(best.x).all():
         raise ModelFault("no start converges", where="first shell", remedy="check ranges and path")

@@ -14,14 +14,14 @@ import numpy as np
 from materialsdock.errors import InputError
 from materialsdock.model import FloatArray
 from materialsdock.optimisation.blackbox import Between, OneOf, Settings, Space
-from materialsdock.techniques.xas.checks import check_element, checked_edge
-from materialsdock.techniques.xas.edge import TABLE
 from materialsdock.techniques.xas.exafs.background import remove_background, wavenumber
 from materialsdock.techniques.xas.exafs.feff import ScatteringPath
 from materialsdock.techniques.xas.exafs.fourier import independent_points
 from materialsdock.techniques.xas.exafs.shell import FourierRange, ShellFit, fit_shell, misfit
 from materialsdock.techniques.xas.model import Oscillations
-from materialsdock.techniques.xas.normalise import Ranges, normalise
+from materialsdock.techniques.xas.spectrum.checks import check_element, checked_edge
+from materialsdock.techniques.xas.spectrum.edge import TABLE
+from materialsdock.techniques.xas.spectrum.normalise import Ranges, normalise
 
 FREE = 4
 SPARE_POINTS = 2.0

@@ -26,7 +26,7 @@ NUMBERS = ("distance", "amplitude", "sigma2", "e0_shift_ev")
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownShell:
     """A number over near-optimal settings: median, half the 16-84 % width, typical fit esd.
 
     seeds : the median of each seed; sd : spread and esd together, never below the seeds' own
@@ -55,7 +55,7 @@ class ShellAnswer:
 
     verdict: Literal["accept", "ambiguous", "no confident match"]
     reasons: tuple[str, ...]
-    known: Mapping[str, Known]
+    known: Mapping[str, KnownShell]
     fixed: FourierRange
     default: Evaluated[Analysed]
     best: Evaluated[Analysed] | None
@@ -132,20 +132,29 @@ def _answer(problem: ShellProblem, trials: tuple[Evaluated[Analysed], ...]) -> S
     known = {name: _known(name, near, by_seed) for name in names}
     doubts = _doubts(best.misfit, known, problem.path.degeneracy, by_seed)
     return ShellAnswer(
-        "ambiguous" if doubts else "accept", doubts, known, problem.fixed, default, best, near,
-        trials, _notes(problem, best),
-    )  # fmt: skip
+        "ambiguous" if doubts else "accept",
+        doubts,
+        known,
+        problem.fixed,
+        default,
+        best,
+        near,
+        trials,
+        _notes(problem, best),
+    )
 
 
 def _known(
     name: str,
     near: Sequence[Evaluated[Analysed]],
     by_seed: Sequence[Sequence[Evaluated[Analysed]]],
-) -> Known:
+) -> KnownShell:
     values, esds = _values(name, near)
     low, high = np.percentile(values, [16, 84])
     medians = tuple(float(np.median(v)) for v in (_values(name, e)[0] for e in by_seed) if v.size)
-    return Known(float(np.median(values)), float(high - low) / 2, float(np.median(esds)), medians)
+    return KnownShell(
+        float(np.median(values)), float(high - low) / 2, float(np.median(esds)), medians
+    )
 
 
 def _values(name: str, trials: Sequence[Evaluated[Analysed]]) -> tuple[FloatArray, FloatArray]:
@@ -159,7 +168,7 @@ def _values(name: str, trials: Sequence[Evaluated[Analysed]]) -> tuple[FloatArra
 
 def _doubts(
     misfit: float,
-    known: Mapping[str, Known],
+    known: Mapping[str, KnownShell],
     degeneracy: float,
     by_seed: Sequence[Sequence[Any]],
 ) -> tuple[str, ...]:

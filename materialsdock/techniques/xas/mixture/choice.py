@@ -19,8 +19,8 @@ from materialsdock.model import FloatArray, Parameter
 from materialsdock.techniques.xas.mixture.combination import (
     FIT_EV,
     SHIFT_LIMIT_EV,
-    Curve,
     Prepared,
+    XasCurve,
     common_edge,
     normalisations,
     over_normalisations,
@@ -46,8 +46,8 @@ class Contender:
 
 
 def explain(
-    sample: Curve,
-    candidates: Sequence[Curve],
+    sample: XasCurve,
+    candidates: Sequence[XasCurve],
     *,
     edge: str | None = None,
     e0_ev: float | None = None,

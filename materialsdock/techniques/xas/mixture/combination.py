@@ -16,12 +16,12 @@ import numpy as np
 
 from materialsdock.errors import InputError
 from materialsdock.model import FloatArray, Parameter
-from materialsdock.techniques.xas.checks import check_curve, check_element, checked_edge
-from materialsdock.techniques.xas.edge import TABLE, TABULATED_WITHIN_EV
 from materialsdock.techniques.xas.mixture.linear import best_shift, esds, refuse_alike, solve
 from materialsdock.techniques.xas.model import Combination
-from materialsdock.techniques.xas.normalise import FEWEST_POINTS as FEWEST_OF_A_LINE
-from materialsdock.techniques.xas.normalise import Ranges, normalise
+from materialsdock.techniques.xas.spectrum.checks import check_curve, check_element, checked_edge
+from materialsdock.techniques.xas.spectrum.edge import TABLE, TABULATED_WITHIN_EV
+from materialsdock.techniques.xas.spectrum.normalise import FEWEST_POINTS as FEWEST_OF_A_LINE
+from materialsdock.techniques.xas.spectrum.normalise import Ranges, normalise
 
 FIT_EV = (-20.0, 80.0)
 SHIFT_LIMIT_EV = 1.0
@@ -33,7 +33,7 @@ ORDERS = (1, 2)
 
 
 @dataclass(frozen=True, eq=False)
-class Curve:
+class XasCurve:
     """A spectrum by name: (n,) energies [eV], µ, and the sd of µ if it is known."""
 
     name: str
@@ -71,8 +71,8 @@ class _Fit:
 
 
 def combine(
-    sample: Curve,
-    standards: Sequence[Curve],
+    sample: XasCurve,
+    standards: Sequence[XasCurve],
     *,
     edge: str | None = None,
     e0_ev: float | None = None,
@@ -101,8 +101,8 @@ def combine(
 
 
 def over_normalisations(
-    sample: Curve,
-    standards: Sequence[Curve],
+    sample: XasCurve,
+    standards: Sequence[XasCurve],
     e0: float,
     fit_ev: tuple[float, float] = FIT_EV,
     sum_to_one: bool = True,
@@ -120,7 +120,7 @@ def over_normalisations(
     return _summary(fits, [s.name for s in standards], shift_limit_ev, sum_to_one)
 
 
-def normalisations(e0_ev: float, curves: Sequence[Curve]) -> list[Ranges]:
+def normalisations(e0_ev: float, curves: Sequence[XasCurve]) -> list[Ranges]:
     """Every sensible choice that all curves cover; the first is the reference.
 
     Raises InputError when the curves have no common pre- and post-edge.
@@ -160,7 +160,7 @@ def _covered(relative_ev: FloatArray, ranges: Ranges) -> bool:
 
 
 def common_edge(
-    sample: Curve, standards: Sequence[Curve], edge: str | None, e0_ev: float | None = None
+    sample: XasCurve, standards: Sequence[XasCurve], edge: str | None, e0_ev: float | None = None
 ) -> float:
     """The edge [eV] of the sample, given or found; InputError when a standard has another."""
     if e0_ev is None:
@@ -176,15 +176,16 @@ def common_edge(
             check_element(found, nearest.name, each.name)
         elif abs(found - own) > TABULATED_WITHIN_EV:
             raise InputError(
-                f"its edge is at {found:.1f} eV, the sample's at {own:.1f} eV", where=each.name,
+                f"its edge is at {found:.1f} eV, the sample's at {own:.1f} eV",
+                where=each.name,
                 remedy="give standards of the sample's edge",
-            )  # fmt: skip
+            )
     return own
 
 
 def prepare(
-    sample: Curve,
-    standards: Sequence[Curve],
+    sample: XasCurve,
+    standards: Sequence[XasCurve],
     e0: float,
     ranges: Ranges,
     fit_ev: tuple[float, float] = FIT_EV,

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from materialsdock.learning.curve.spectrum import Spectrum
 from materialsdock.rendering.drawing import Drawing, drawing, label_dots, legend, two_panels
 from materialsdock.rendering.numbers import fixed, with_esd
 from materialsdock.rendering.svg import (
@@ -22,7 +23,7 @@ from materialsdock.rendering.svg import (
     plain_log,
     strokes,
 )
-from materialsdock.techniques.xas.model import EdgeFit, Spectrum
+from materialsdock.techniques.xas.model import EdgeFit
 
 
 def spectrum(measured: Spectrum, curve: Any, summary: Mapping[str, Any]) -> Drawing:

@@ -8,18 +8,19 @@ from pathlib import Path
 from markupsafe import Markup
 
 import materialsdock
+from materialsdock.learning.curve.spectrum import Spectrum
 from materialsdock.rendering import plain_page
 from materialsdock.rendering.drawing import Drawing
 from materialsdock.techniques.xas.exafs.shell_search import ShellAnswer
-from materialsdock.techniques.xas.mixture.combination import Curve
-from materialsdock.techniques.xas.model import Combination, EdgeFit, Oscillations, Spectrum
+from materialsdock.techniques.xas.mixture.combination import XasCurve
+from materialsdock.techniques.xas.model import Combination, EdgeFit, Oscillations
 from materialsdock.techniques.xas.report import analysis_figures
 from materialsdock.techniques.xas.report.figures import edge_position
 
 
 def write_page(
     path: Path,
-    curve: Curve,
+    curve: XasCurve,
     edge: EdgeFit,
     sentences: Sequence[str],
     oscillations: Oscillations | None,
@@ -40,7 +41,7 @@ def write_page(
 
 
 def drawings(
-    curve: Curve,
+    curve: XasCurve,
     edge: EdgeFit,
     oscillations: Oscillations | None,
     combination: Combination | None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from materialsdock.rendering.numbers import with_esd
+from materialsdock.rendering.numbers import number, with_esd
 from materialsdock.techniques.xas.exafs.oscillations import plain_range, strongest_peak
 from materialsdock.techniques.xas.model import AbsorptionFit, Combination, Oscillations
 
@@ -42,14 +42,14 @@ def combination_json(found: Combination) -> dict[str, Any]:
         "fractions": {
             name: {
                 "value": round(each.value, 5),
-                "esd": round(float(each.esd or 0.0), 5),
-                "esd_noise": round(found.esd_noise[name], 5),
-                "esd_normalisation": round(found.esd_normalisation[name], 5),
+                "esd": number(round(float(each.esd or 0.0), 5)),
+                "esd_noise": number(round(found.esd_noise[name], 5)),
+                "esd_normalisation": number(round(found.esd_normalisation[name], 5)),
             }
             for name, each in found.fractions.items()
         },
         "left_out": {
-            name: {"value": round(each.value, 5), "esd": each.esd and round(each.esd, 5)}
+            name: {"value": round(each.value, 5), "esd": each.esd and number(round(each.esd, 5))}
             for name, each in found.left_out.items()
         },
         "rivals": list(found.rivals),

@@ -12,9 +12,10 @@ import numpy as np
 
 from materialsdock.errors import InputError
 from materialsdock.formats import read_measured
+from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.model import Measured
 from materialsdock.profile import config, siteroot
-from materialsdock.techniques.xrd.model import Diffractometer, Pattern
+from materialsdock.techniques.xrd.model import Diffractometer
 from materialsdock.techniques.xrd.phases import identify as identifying
 from materialsdock.techniques.xrd.phases.answer import (
     answer,
@@ -25,6 +26,7 @@ from materialsdock.techniques.xrd.phases.answer import (
 )
 from materialsdock.techniques.xrd.phases.match import Match
 from materialsdock.techniques.xrd.phases.store import StructureStore
+from materialsdock.techniques.xrd.section import section_of
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,7 @@ def tell(number: int, found: Sequence[Match]) -> None:
 def _diffractometer(query: Query, measured: Measured) -> Diffractometer:
     """The profile's, with the radiation of the option, else that of the file."""
     profile = config.load(query.profile, siteroot.activate(None))
-    known = Diffractometer() if profile.xrd is None else profile.xrd.diffractometer
+    known = section_of(profile).diffractometer if "xrd" in profile.techniques else Diffractometer()
     lines = tuple(query.wavelengths_angstrom) or measured.wavelengths_angstrom
     if not lines:
         return known

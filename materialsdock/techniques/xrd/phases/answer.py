@@ -11,17 +11,18 @@ from typing import Any, Literal
 import gemmi
 
 from materialsdock.errors import InputError, MaterialsDockError
+from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.model import Sample, Structure
-from materialsdock.protocols import RefinementEngine
-from materialsdock.techniques.xrd.model import Assessment, Diffractometer, Pattern
+from materialsdock.techniques.xrd.model import Assessment, Diffractometer
 from materialsdock.techniques.xrd.phases import hypotheses
-from materialsdock.techniques.xrd.phases.cif_files import Entry
+from materialsdock.techniques.xrd.phases.cif_files import StoreEntry
 from materialsdock.techniques.xrd.phases.hypotheses import Hypothesis
 from materialsdock.techniques.xrd.phases.identify import Identification, identify, structures_of
 from materialsdock.techniques.xrd.phases.match import Match
 from materialsdock.techniques.xrd.phases.store import StructureStore
+from materialsdock.techniques.xrd.rietveld.engine import RefinementEngine
 
-Families = Mapping[str, Sequence[Entry]]
+Families = Mapping[str, Sequence[StoreEntry]]
 NONE: Literal["no confident match"] = "no confident match"
 
 
@@ -138,7 +139,7 @@ def doubted(assessment: Assessment | None, said: Mapping[str, Any]) -> Assessmen
     )
 
 
-def answer(found: Identification, entries: Sequence[Entry]) -> dict[str, Any]:
+def answer(found: Identification, entries: Sequence[StoreEntry]) -> dict[str, Any]:
     """An identification as plain JSON; `entries` are those it was sought among."""
     best, families = found.hypothesis, families_of(entries)
     return {
@@ -192,15 +193,15 @@ def _candidate(m: Match) -> dict[str, Any]:
     }
 
 
-def families_of(entries: Sequence[Entry]) -> Families:
+def families_of(entries: Sequence[StoreEntry]) -> Families:
     """The entries of each structure, by the identifier of the one that stands for it."""
-    found: dict[str, list[Entry]] = {}
+    found: dict[str, list[StoreEntry]] = {}
     for entry in entries:
         found.setdefault(entry.family, []).append(entry)
     return found
 
 
-def facts(entry: Entry, families: Families) -> dict[str, Any]:
+def facts(entry: StoreEntry, families: Families) -> dict[str, Any]:
     """What a list shows of an entry; aliases are the other entries of the same structure."""
     it = entry.described
     others = [e for e in families[entry.family] if e.entry_id != entry.entry_id]

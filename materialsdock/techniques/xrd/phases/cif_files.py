@@ -29,6 +29,7 @@ from materialsdock.techniques.xrd.phases.crystal import (
 )
 from materialsdock.techniques.xrd.phases.powder_lines import powder_lines
 from materialsdock.techniques.xrd.phases.symmetry import with_symmetry
+from materialsdock.techniques.xrd.rietveld.crystals import read_document
 
 LARGEST_BYTES = 20_000_000
 MOST_BLOCKS = 2000
@@ -44,12 +45,17 @@ COLLECTIONS = (
     ("AMCSD", "_database_code_amcsd"),
     ("CSD", "_database_code_CSD"),
 )
-NAMES = ("_chemical_name_mineral", "_chemical_name_common", "_pd_phase_name",
-         "_chemical_name_structure_type", "_chemical_name_systematic")  # fmt: skip
+NAMES = (
+    "_chemical_name_mineral",
+    "_chemical_name_common",
+    "_pd_phase_name",
+    "_chemical_name_structure_type",
+    "_chemical_name_systematic",
+)
 
 
 @dataclass(frozen=True, eq=False)
-class Entry:
+class StoreEntry:
     """One structure of the store.
 
     entry_id : hash of its source and crystal; source : "file" or "file: block" in the store
@@ -85,7 +91,7 @@ class FileRead:
 
     path: str
     content_hash: str
-    entries: tuple[Entry, ...] = ()
+    entries: tuple[StoreEntry, ...] = ()
     refused: tuple[str, ...] = ()
 
 
@@ -116,8 +122,10 @@ def find_files(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
 
 def shown(path: Path) -> str:
     """A path for a sentence: whatever cannot be printed, or steers a terminal, is escaped."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode()
-                   for c in str(path))  # fmt: skip
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode()
+        for c in str(path)
+    )
 
 
 def _speakable(path: Path) -> bool:
@@ -149,6 +157,16 @@ def content(path: Path) -> bytes:
     return raw
 
 
+def read_structure(path: Path, orientation: tuple[int, int, int] | None = None) -> Structure:
+    """A candidate phase from a CIF file; InputError when it cannot be read as text."""
+    try:
+        text = content(path).decode("utf-8")
+    except UnicodeDecodeError as error:
+        why = f"is no text: {error}"
+        raise InputError(why, where=str(path), remedy="name a readable CIF file") from error
+    return Structure(path.stem, text.replace("\r\n", "\n").replace("\r", "\n"), orientation)
+
+
 def _no_waiting(path: str, flags: int) -> int:
     """Open without waiting for the writer of a pipe."""
     return os.open(path, flags | os.O_NONBLOCK)
@@ -173,7 +191,7 @@ def read_file(path: str, called: str) -> FileRead:
     digest = hashlib.sha256(raw).hexdigest()
     # what is not ASCII stands in authors' names and comments only
     blocks = list(_blocks(raw.decode("ascii", errors="replace").replace("\ufffd", "_"), called))
-    entries: list[Entry] = []
+    entries: list[StoreEntry] = []
     refused: list[str] = []
     for block in blocks:
         if len(blocks) > 1 and not _is_crystal(block):
@@ -193,7 +211,7 @@ def read_file(path: str, called: str) -> FileRead:
 
 def _blocks(text: str, called: str) -> Iterator[gemmi.cif.Block]:
     try:
-        document = gemmi.cif.read_string(text)
+        document = read_document(text)
     except (ValueError, RuntimeError) as error:
         what = str(error).removeprefix("string:").strip().splitlines()[0][:200]
         raise InputError(f"is not a CIF: {what}", where=called) from error
@@ -209,7 +227,7 @@ def _is_crystal(block: gemmi.cif.Block) -> bool:
     return any(len(block.find_values(tag)) for tag in tags)
 
 
-def _entry(block: gemmi.cif.Block, called: str, many: bool) -> Entry:
+def _entry(block: gemmi.cif.Block, called: str, many: bool) -> StoreEntry:
     crystal, notes = read_crystal(block)
     crystal = with_symmetry(crystal)
     described = describe(crystal, notes)
@@ -220,7 +238,7 @@ def _entry(block: gemmi.cif.Block, called: str, many: bool) -> Entry:
     if not d.size or not np.isfinite(intensity).all():
         raise InputError("scatters no line that can be calculated")
     source = f"{called}: {safe_name(block.name)}" if many else called
-    return Entry(
+    return StoreEntry(
         entry_id=hashlib.sha256(f"{source}\n{cif}".encode()).hexdigest()[:12],
         name=label,
         collection=_collection(block),

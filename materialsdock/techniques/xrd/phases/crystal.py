@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import gemmi
 
 from materialsdock.errors import InputError
+from materialsdock.techniques.xrd.rietveld.crystals import read_document
 
 MOST_SITES = 3000
 CELL_ANGSTROM = (1.5, 300.0)
@@ -180,9 +181,19 @@ def plain_cif(crystal: gemmi.SmallStructure, name: str, strain: float = 0.0) -> 
         "_space_group_symop_operation_xyz",
         *(f"'{op.triplet()}'" for op in crystal.spacegroup.operations()),
         "loop_",
-        *(f"_atom_site_{k}" for k in ("label", "type_symbol", "fract_x", "fract_y", "fract_z",
-                                      "occupancy", "U_iso_or_equiv")),
-    ]  # fmt: skip
+        *(
+            f"_atom_site_{k}"
+            for k in (
+                "label",
+                "type_symbol",
+                "fract_x",
+                "fract_y",
+                "fract_z",
+                "occupancy",
+                "U_iso_or_equiv",
+            )
+        ),
+    ]
     rows = [
         f"{site.element.name}{i} {site.element.name} "
         f"{' '.join(f'{x:.6f}' for x in site.fract.tolist())} {site.occ:.5f} {site.u_iso:.5f}"
@@ -193,7 +204,7 @@ def plain_cif(crystal: gemmi.SmallStructure, name: str, strain: float = 0.0) -> 
 
 def strained(cif: str, strain: float) -> str:
     """A `plain_cif` with cell lengths (1 + strain) times as long."""
-    block = gemmi.cif.read_string(cif).sole_block()
+    block = read_document(cif).sole_block()
     for key in ("_cell_length_a", "_cell_length_b", "_cell_length_c"):
         block.set_pair(key, f"{float(block.find_value(key)) * (1 + strain):.6f}")
     return str(block.as_string())

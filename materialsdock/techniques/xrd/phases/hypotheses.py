@@ -10,8 +10,9 @@ from typing import Literal
 import gemmi
 import numpy as np
 
+from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.model import FloatArray
-from materialsdock.techniques.xrd.model import Fit, Pattern
+from materialsdock.techniques.xrd.model import Fit
 from materialsdock.techniques.xrd.phases.match import Match
 
 USUAL_STRAIN = 0.01

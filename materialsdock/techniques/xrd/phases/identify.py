@@ -8,16 +8,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from materialsdock.errors import InputError, ModelFault
+from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.model import FloatArray, Structure
 from materialsdock.optimisation.processes import Executor
-from materialsdock.protocols import RefinementEngine
-from materialsdock.techniques.xrd.model import Diffractometer, Fit, Pattern
+from materialsdock.techniques.xrd.model import Diffractometer, Fit
 from materialsdock.techniques.xrd.phases import hypotheses
-from materialsdock.techniques.xrd.phases.cif_files import Entry
+from materialsdock.techniques.xrd.phases.cif_files import StoreEntry
 from materialsdock.techniques.xrd.phases.crystal import strained
 from materialsdock.techniques.xrd.phases.hypotheses import Hypothesis, Judgement
 from materialsdock.techniques.xrd.phases.match import Match, lines_of_its_own, match
 from materialsdock.techniques.xrd.phases.screen import Observed, binned, observe
+from materialsdock.techniques.xrd.rietveld.engine import RefinementEngine
 from materialsdock.techniques.xrd.rietveld.limits import check_pattern
 from materialsdock.techniques.xrd.rietveld.rietx_engine import RietxEngine
 
@@ -58,7 +59,7 @@ class Identification:
 def identify(
     pattern: Pattern,
     diffractometer: Diffractometer,
-    entries: Sequence[Entry],
+    entries: Sequence[StoreEntry],
     *,
     top: int = 10,
     refine: bool = True,
@@ -87,20 +88,26 @@ def identify(
     refiner: RefinementEngine = RietxEngine() if engine is None else engine
     warm_up = refiner.warm_up if isinstance(refiner, RietxEngine) else None
     with Executor(workers=workers, time_limit_s=time_limit_s, warm_up=warm_up) as executor:
-        course = _Course(pattern, diffractometer, entries, executor, refiner)
+        course = _IdentificationCourse(pattern, diffractometer, entries, executor, refiner)
         course.run(top, most_phases, say)
         rivals = course.rivals()
     judgement = hypotheses.judge(course.best, rivals, course.rounds, pattern)
     return Identification(
-        course.best, judgement, tuple(course.rounds), rivals, course.tried, len(entries),
-        course.seconds_matching, course.seconds_refining,
-    )  # fmt: skip
+        course.best,
+        judgement,
+        tuple(course.rounds),
+        rivals,
+        course.tried,
+        len(entries),
+        course.seconds_matching,
+        course.seconds_refining,
+    )
 
 
 def _ranked(
     pattern: Pattern,
     diffractometer: Diffractometer,
-    entries: Sequence[Entry],
+    entries: Sequence[StoreEntry],
     top: int,
     say: Watcher,
 ) -> Identification:
@@ -113,14 +120,14 @@ def _ranked(
     return Identification(None, judgement, (found,), (), 0, len(entries), seconds, 0.0)
 
 
-class _Course:
+class _IdentificationCourse:
     """The state of an identification: the best hypothesis so far, and what competed with it."""
 
     def __init__(
         self,
         pattern: Pattern,
         diffractometer: Diffractometer,
-        entries: Sequence[Entry],
+        entries: Sequence[StoreEntry],
         executor: Executor,
         engine: RefinementEngine,
     ) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from materialsdock.model import FloatArray
 from materialsdock.techniques.xrd.phases import powder_lines
-from materialsdock.techniques.xrd.phases.cif_files import Entry
+from materialsdock.techniques.xrd.phases.cif_files import StoreEntry
 from materialsdock.techniques.xrd.phases.screen import BROADEST_DEG, Observed, screen, tabulate
 
 SCREENED = 60
@@ -26,7 +26,7 @@ APART = 1.5
 
 
 @dataclass(frozen=True)
-class _Place:
+class _MatchedPlace:
     strain: float
     zero_deg: float
     width: float
@@ -41,7 +41,7 @@ class Match:
     profile : (n,) its part of the pattern
     """
 
-    entry: Entry
+    entry: StoreEntry
     score: float
     strain: float
     zero_deg: float
@@ -52,7 +52,7 @@ class Match:
 
 
 def match(
-    entries: Sequence[Entry], observed: Observed, explained: FloatArray | None = None
+    entries: Sequence[StoreEntry], observed: Observed, explained: FloatArray | None = None
 ) -> list[Match]:
     """The entries that agree best with `observed`, best first.
 
@@ -70,8 +70,12 @@ def match(
     rough = [
         max(
             (
-                _laid(entries[i], metric, found.seen[i],
-                      _Place(found.strain[i], found.zero_deg[i], wide))
+                _laid(
+                    entries[i],
+                    metric,
+                    found.seen[i],
+                    _MatchedPlace(found.strain[i], found.zero_deg[i], wide),
+                )
                 for wide in WIDTHS
                 if wide == 1 or wide * observed.fwhm_deg < BROADEST_DEG / 2
             ),
@@ -79,7 +83,7 @@ def match(
         )
         for i in first
         if found.score[i] > 0
-    ]  # fmt: skip
+    ]
     rough.sort(key=lambda m: -m.score)
     fine = [_polished(m, metric) for m in rough[:POLISHED]]
     return _families(sorted(fine, key=lambda m: -m.score) + rough[POLISHED:])
@@ -152,22 +156,27 @@ def _metric(observed: Observed, calculated: FloatArray) -> _Metric:
     return replace(metric, rest=metric.projected(observed.net - calculated))
 
 
-def _laid(entry: Entry, metric: _Metric, seen: float, place: _Place) -> Match:
+def _laid(entry: StoreEntry, metric: _Metric, seen: float, place: _MatchedPlace) -> Match:
     """Score = cosine of profile and rest in the metric, times √(lines seen), less for a strain."""
     observed = metric.observed
     shape = powder_lines.spread(
-        observed.two_theta, entry.d, entry.intensity, observed.diffractometer,
+        observed.two_theta,
+        entry.d,
+        entry.intensity,
+        observed.diffractometer,
         observed.fwhm_deg * np.hypot(place.width, 1.0),  # the smoothing widens the peaks
-        strain=place.strain, zero_deg=place.zero_deg,
-    )  # fmt: skip
+        strain=place.strain,
+        zero_deg=place.zero_deg,
+    )
     column = metric.projected(shape)
     norm, overlap = float(column @ column), max(float(column @ metric.rest), 0.0)
     power = float(metric.rest @ metric.rest)
     scale = overlap / norm if norm > 0 else 0.0
     cosine = overlap / np.sqrt(norm * power) if norm * power > 0 else 0.0
     score = cosine * np.sqrt(seen) * np.exp(-((place.strain / USUAL_STRAIN) ** 2) / 2)
-    return Match(entry, float(score), place.strain, place.zero_deg, place.width, seen,
-                 scale, scale * shape)  # fmt: skip
+    return Match(
+        entry, float(score), place.strain, place.zero_deg, place.width, seen, scale, scale * shape
+    )
 
 
 def _polished(rough: Match, metric: _Metric) -> Match:
@@ -184,8 +193,10 @@ def _polished(rough: Match, metric: _Metric) -> Match:
     return replace(best, strain=round(best.strain, 6), zero_deg=round(best.zero_deg, 4))
 
 
-def _around(at: Match, strain_step: float, zero_step: float) -> Iterator[_Place]:
+def _around(at: Match, strain_step: float, zero_step: float) -> Iterator[_MatchedPlace]:
     for strain, zero in ((1, 0), (-1, 0), (0, 1), (0, -1)):
-        place = _Place(at.strain + strain * strain_step, at.zero_deg + zero * zero_step, at.width)
+        place = _MatchedPlace(
+            at.strain + strain * strain_step, at.zero_deg + zero * zero_step, at.width
+        )
         if abs(place.strain) <= LARGEST_STRAIN and abs(place.zero_deg) <= LARGEST_ZERO_DEG:
             yield place

@@ -8,7 +8,7 @@ import gemmi
 import numpy as np
 
 from materialsdock.model import FloatArray
-from materialsdock.techniques.xrd.phases.cif_files import Entry
+from materialsdock.techniques.xrd.phases.cif_files import StoreEntry
 
 LENGTHS = 0.015
 ANGLES_DEG = 1.0
@@ -19,12 +19,12 @@ GRID = np.exp(np.arange(np.log(0.8), np.log(20.0), 0.002))
 Group = tuple[str, int]
 
 
-def group_of(entry: Entry) -> Group:
+def group_of(entry: StoreEntry) -> Group:
     """What two entries must share before they are compared: formula and space group."""
     return entry.described.formula, entry.described.number
 
 
-def reduced_cell(entry: Entry) -> tuple[FloatArray, FloatArray]:
+def reduced_cell(entry: StoreEntry) -> tuple[FloatArray, FloatArray]:
     """Niggli lengths [Å] and angles [deg] (3,) each, of the primitive cell, per ascending length.
 
     Gruber (1973) Acta Cryst. A29, 433, as gemmi has it.
@@ -36,7 +36,7 @@ def reduced_cell(entry: Entry) -> tuple[FloatArray, FloatArray]:
     return values[:3], values[3:]
 
 
-def alike(a: Entry, b: Entry) -> bool:
+def alike(a: StoreEntry, b: StoreEntry) -> bool:
     """Same reduced cell within LENGTHS and ANGLES_DEG, and lines with a cosine above LIKENESS.
 
     Cells of one substance differ by temperature and sample; what differs by less can hardly be
@@ -66,14 +66,14 @@ def _curve(d: FloatArray, intensity: FloatArray) -> FloatArray:
     return np.asarray(np.exp(-(away**2) / 2) @ weight)
 
 
-def representatives(entries: Sequence[Entry]) -> Mapping[str, str]:
+def representatives(entries: Sequence[StoreEntry]) -> Mapping[str, str]:
     """entry_id -> entry_id of the one that stands for it, for entries of one group.
 
     Entries with a collection code come first, then by identifier, so the order of adding does
     not matter.
     """
     ordered = sorted(entries, key=lambda e: (not e.collection, e.entry_id))
-    chosen: list[Entry] = []
+    chosen: list[StoreEntry] = []
     found: dict[str, str] = {}
     for entry in ordered:
         twin = next((other for other in chosen if alike(entry, other)), None)

@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 
+from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.model import FloatArray
-from materialsdock.techniques.xrd.model import Diffractometer, Pattern
+from materialsdock.techniques.xrd.model import Diffractometer
 from materialsdock.techniques.xrd.phases import powder_lines
-from materialsdock.techniques.xrd.phases.cif_files import Entry
+from materialsdock.techniques.xrd.phases.cif_files import StoreEntry
 from materialsdock.techniques.xrd.rietveld.limits import peaks
 
 LINES = 40
@@ -97,7 +98,7 @@ def binned(grid: FloatArray, x: FloatArray, y: FloatArray) -> FloatArray:
 
 
 @dataclass(frozen=True, eq=False)
-class Table:
+class ScreenTable:
     """The strongest lines of many entries: position [deg] and height (entries, LINES), padded.
 
     A padded line has height 0.
@@ -107,7 +108,7 @@ class Table:
     height: FloatArray
 
 
-def tabulate(entries: Sequence[Entry], observed: Observed) -> Table:
+def tabulate(entries: Sequence[StoreEntry], observed: Observed) -> ScreenTable:
     """Lines that fall into the pattern, those nearer than a peak width merged."""
     wavelength = np.average(
         observed.diffractometer.wavelengths_angstrom, weights=observed.diffractometer.weights
@@ -121,7 +122,7 @@ def tabulate(entries: Sequence[Entry], observed: Observed) -> Table:
     gap = np.diff(at, prepend=-1e9) > MERGED_WIDTHS * observed.fwhm_deg
     starts = np.flatnonzero(gap | (np.diff(owner, prepend=-1) > 0))
     if not starts.size:
-        return Table(np.zeros((len(entries), LINES)), np.zeros((len(entries), LINES)))
+        return ScreenTable(np.zeros((len(entries), LINES)), np.zeros((len(entries), LINES)))
     total = np.add.reduceat(height, starts)
     at, owner = np.add.reduceat(at * height, starts) / total, owner[starts]
     order = np.lexsort((-total, owner))
@@ -130,7 +131,7 @@ def tabulate(entries: Sequence[Entry], observed: Observed) -> Table:
     kept, rank = order[rank < LINES], rank[rank < LINES]
     position, strength = np.zeros((len(entries), LINES)), np.zeros((len(entries), LINES))
     position[owner[kept], rank], strength[owner[kept], rank] = at[kept], total[kept]
-    return Table(position, strength)
+    return ScreenTable(position, strength)
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,7 +144,7 @@ class Screened:
     seen: FloatArray
 
 
-def screen(table: Table, observed: Observed, net: FloatArray) -> Screened:
+def screen(table: ScreenTable, observed: Observed, net: FloatArray) -> Screened:
     """Compare every entry with `net` (n,), at its best strain and zero shift.
 
     The score is the cosine of √heights over an entry's lines, times the share of them that is

@@ -19,7 +19,7 @@ import numpy as np
 from materialsdock.errors import InputError, MaterialsDockError, Refused
 from materialsdock.optimisation.processes import Executor
 from materialsdock.techniques.xrd.phases import cif_files, same
-from materialsdock.techniques.xrd.phases.cif_files import Entry, FileRead
+from materialsdock.techniques.xrd.phases.cif_files import FileRead, StoreEntry
 from materialsdock.techniques.xrd.phases.crystal import Description
 
 INDEX = "index.sqlite"
@@ -41,9 +41,23 @@ CREATE INDEX entries_by_path ON entries (path);
 CREATE INDEX entries_by_group ON entries (formula, number);
 """
 COLUMNS = (
-    "entry_id", "name", "collection", "source", "formula", "elements", "space_group", "number",
-    "cell", "density", "weight_u", "notes", "d", "intensity", "cif", "same_as",
-)  # fmt: skip
+    "entry_id",
+    "name",
+    "collection",
+    "source",
+    "formula",
+    "elements",
+    "space_group",
+    "number",
+    "cell",
+    "density",
+    "weight_u",
+    "notes",
+    "d",
+    "intensity",
+    "cif",
+    "same_as",
+)
 
 
 @dataclass(frozen=True)
@@ -128,7 +142,7 @@ class StructureStore:
 
     def entries(
         self, elements: Iterable[str] | None = None, *, aliases: bool = False
-    ) -> list[Entry]:
+    ) -> list[StoreEntry]:
         """The entries, by formula and name; only those made of some of `elements`, if given.
 
         aliases : also those that another entry stands for
@@ -266,21 +280,49 @@ def _regroup(db: sqlite3.Connection, formula: str, number: int) -> None:
     db.executemany("UPDATE entries SET same_as=? WHERE entry_id=?", pairs)
 
 
-def _row(entry: Entry) -> tuple[Any, ...]:
+def _row(entry: StoreEntry) -> tuple[Any, ...]:
     it = entry.described
-    return (entry.entry_id, entry.name, entry.collection, entry.source, it.formula,
-            " ".join(it.elements), it.space_group, it.number, json.dumps(it.cell), it.density,
-            it.weight_u, json.dumps(it.notes), entry.d.tobytes(), entry.intensity.tobytes(),
-            entry.cif, entry.same_as)  # fmt: skip
+    return (
+        entry.entry_id,
+        entry.name,
+        entry.collection,
+        entry.source,
+        it.formula,
+        " ".join(it.elements),
+        it.space_group,
+        it.number,
+        json.dumps(it.cell),
+        it.density,
+        it.weight_u,
+        json.dumps(it.notes),
+        entry.d.tobytes(),
+        entry.intensity.tobytes(),
+        entry.cif,
+        entry.same_as,
+    )
 
 
-def _entry(row: tuple[Any, ...]) -> Entry:
+def _entry(row: tuple[Any, ...]) -> StoreEntry:
     it = dict(zip(COLUMNS, row, strict=True))
     described = Description(
-        it["formula"], tuple(it["elements"].split()), it["space_group"], it["number"],
-        tuple(json.loads(it["cell"])), it["density"], it["weight_u"],
+        it["formula"],
+        tuple(it["elements"].split()),
+        it["space_group"],
+        it["number"],
+        tuple(json.loads(it["cell"])),
+        it["density"],
+        it["weight_u"],
         tuple(json.loads(it["notes"])),
-    )  # fmt: skip
+    )
     d, intensity = np.frombuffer(it["d"]), np.frombuffer(it["intensity"])
-    return Entry(it["entry_id"], it["name"], it["collection"], it["source"], described,
-                 d, intensity, it["cif"], it["same_as"])  # fmt: skip
+    return StoreEntry(
+        it["entry_id"],
+        it["name"],
+        it["collection"],
+        it["source"],
+        described,
+        d,
+        intensity,
+        it["cif"],
+        it["same_as"],
+    )

@@ -16,7 +16,7 @@ spglib.error.OLD_ERROR_HANDLING = False  # errors are raised, not warned of
 
 
 @dataclass(frozen=True)
-class _Place:
+class _SymmetryPlace:
     """A point of the cell [fractions], and what shares it."""
 
     at: np.ndarray
@@ -50,16 +50,16 @@ def with_symmetry(crystal: gemmi.SmallStructure) -> gemmi.SmallStructure:
     return _conventional(crystal, found, atoms)
 
 
-def _places(crystal: gemmi.SmallStructure) -> list[_Place]:
+def _places(crystal: gemmi.SmallStructure) -> list[_SymmetryPlace]:
     """Sites of one place together: mixed occupation is one thing to symmetry."""
-    places: list[_Place] = []
+    places: list[_SymmetryPlace] = []
     for site in crystal.sites:
         at = np.array(site.fract.tolist())
         shared = next((i for i, p in enumerate(places) if _coincide(p.at, at)), None)
         if shared is None:
-            places.append(_Place(at, (site,)))
+            places.append(_SymmetryPlace(at, (site,)))
         else:
-            places[shared] = _Place(places[shared].at, (*places[shared].atoms, site))
+            places[shared] = _SymmetryPlace(places[shared].at, (*places[shared].atoms, site))
     return places
 
 
@@ -87,8 +87,10 @@ def _conventional(
             standard.add_site(
                 _moved(given, place, f"{given.element.name}{len(standard.sites) + 1}")
             )
-        taken += [(number, np.array(op.apply_to_xyz(list(map(float, place)))))
-                  for op in group.operations()]  # fmt: skip
+        taken += [
+            (number, np.array(op.apply_to_xyz(list(map(float, place)))))
+            for op in group.operations()
+        ]
     standard.setup_cell_images()
     return standard
 

@@ -12,12 +12,12 @@ import gemmi
 
 import materialsdock
 from materialsdock.errors import InputError
-from materialsdock.model import Parameter, Structure
-from materialsdock.outcome import Outcome
+from materialsdock.learning.counting.pattern import Pattern
+from materialsdock.model import Outcome, Parameter, Structure
 from materialsdock.rendering.numbers import with_esd
-from materialsdock.techniques.xrd.model import Fit, Pattern, PhaseFit
+from materialsdock.rendering.plain_json import readable_json
+from materialsdock.techniques.xrd.model import Fit, PhaseFit
 from materialsdock.techniques.xrd.rietveld.contacts import refined_crystal
-from materialsdock.views.report.page import readable_json
 
 CELL = {
     "a": "_cell_length_a",
@@ -44,14 +44,15 @@ def write_cif(outcome: Outcome, path: Path) -> Path:
     Cryst. 36, 1290); esds stand in parentheses.  Raises InputError when there is no refinement to
     write, or the file cannot be written.
     """
-    if outcome.fit is None or not isinstance(outcome.measured, Pattern):
+    fit = outcome.found.fit
+    if fit is None:
         raise InputError("nothing was refined", where=str(path), remedy="refine a pattern first")
     document = gemmi.cif.Document()
-    for number, phase in enumerate(outcome.fit.phases):
+    for number, phase in enumerate(fit.phases):
         structure = outcome.job.sample.structures[number]
         block = document.add_new_block(_block_name(f"{number + 1}_{phase.name}"))
-        _phase(block, phase, structure, outcome.fit)
-    _pattern(document.add_new_block("pattern"), outcome, outcome.fit, outcome.measured)
+        _phase(block, phase, structure, fit)
+    _pattern(document.add_new_block("pattern"), outcome, fit, outcome.measured)
     try:
         document.write_file(str(path))
     except OSError as error:
@@ -81,10 +82,15 @@ def _phase(block: gemmi.cif.Block, phase: PhaseFit, structure: Structure, fit: F
             for axis, value in zip("xyz", site.fract.tolist(), strict=True)
         ]
         biso = refined.get(f"{name}.biso", Parameter("biso", 8 * math.pi**2 * site.u_iso))
-        atoms.add_row([
-            gemmi.cif.quote(site.label), site.element.name, *coordinates, f"{site.occ:g}",
-            number(biso),
-        ])  # fmt: skip
+        atoms.add_row(
+            [
+                gemmi.cif.quote(site.label),
+                site.element.name,
+                *coordinates,
+                f"{site.occ:g}",
+                number(biso),
+            ]
+        )
 
 
 def _pattern(block: gemmi.cif.Block, outcome: Outcome, fit: Fit, measured: Pattern) -> None:
@@ -127,8 +133,10 @@ def _wavelengths(outcome: Outcome) -> tuple[float, ...]:
 
 
 def _provenance(outcome: Outcome, fit: Fit) -> str:
-    verdict = outcome.assessment
-    lines = [f"job {outcome.job.job_id}, seed {outcome.job.seed}, {len(outcome.trials)} trials"]
+    verdict = outcome.found.assessment
+    lines = [
+        f"job {outcome.job.job_id}, seed {outcome.job.seed}, {len(outcome.found.trials)} trials"
+    ]
     if verdict is not None:
         lines += [f"verdict: {verdict.word}", *verdict.reasons]
     lines += [f"gemmi {importlib.metadata.version('gemmi')}", "recipe:", readable_json(fit.recipe)]

@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.model import Trial
 from materialsdock.rendering.drawing import Drawing, drawing, label_dots, legend, two_panels
 from materialsdock.rendering.numbers import fixed
@@ -25,7 +26,7 @@ from materialsdock.rendering.svg import (
     sqrt_scale,
     strokes,
 )
-from materialsdock.techniques.xrd.model import Fit, Pattern
+from materialsdock.techniques.xrd.model import Fit
 
 
 def pattern(measured: Pattern, curve: Any, summary: Mapping[str, Any]) -> Drawing:
@@ -173,8 +174,16 @@ def _draw_search(trials: tuple[Trial, ...], figure: Figure) -> None:
     failed = [trial.number + 1 for trial in trials if trial.rwp is None]
     if failed:
         across = axes.get_xaxis_transform()
-        axes.plot(failed, [0.97] * len(failed), "x", color=ORANGE, mew=0.8, label="failed",
-                  transform=across, clip_on=False)  # fmt: skip
+        axes.plot(
+            failed,
+            [0.97] * len(failed),
+            "x",
+            color=ORANGE,
+            mew=0.8,
+            label="failed",
+            transform=across,
+            clip_on=False,
+        )
     rwp = [trial.rwp for trial in trials if trial.rwp is not None]
     if rwp and max(rwp) > 3 * min(rwp):
         plain_log(axes)
@@ -192,8 +201,9 @@ def _draw_seed(axes: Axes, trials: Sequence[Trial], name: str, color: str) -> No
     physical = np.array([not trial.violations for trial in ended], dtype=bool)
     axes.plot(number[physical], rwp[physical], ".", color=color, ms=3)
     none = None if physical.any() else f"{name}, none physical"
-    axes.plot(number[~physical], rwp[~physical], "o", color=color, ms=2.5, mfc="none", mew=0.6,
-              label=none)  # fmt: skip
+    axes.plot(
+        number[~physical], rwp[~physical], "o", color=color, ms=2.5, mfc="none", mew=0.6, label=none
+    )
     if physical.any():
         best = np.fmin.accumulate(np.where(physical, rwp, np.nan))
         label = f"{name}, best {fixed(float(best[-1]))} %"

@@ -11,6 +11,7 @@ import numpy as np
 
 from materialsdock.model import FloatArray, Parameter, Structure
 from materialsdock.techniques.xrd.model import PhaseFit
+from materialsdock.techniques.xrd.rietveld.crystals import read_crystals
 
 SHORTEST_SHARE = 0.6  # of the sum of two covalent radii
 IMAGE = 0.1  # Å; closer images are one atom on a special position
@@ -36,10 +37,7 @@ def refined_crystal(
     structure: Structure, phase: PhaseFit, values: Mapping[str, float]
 ) -> gemmi.SmallStructure:
     """The crystal of the CIF with the refined cell, coordinates and B; `values` by our names."""
-    blocks = [
-        gemmi.make_small_structure_from_block(b) for b in gemmi.cif.read_string(structure.cif)
-    ]
-    crystal = next(block for block in blocks if block.sites)
+    crystal = next(crystal for crystal in read_crystals(structure.cif) if crystal.sites)
     cell = [phase.cell[key].value for key in ("a", "b", "c", "alpha", "beta", "gamma")]
     crystal.cell.set(*cell)
     crystal.setup_cell_images()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from materialsdock.errors import InputError
-from materialsdock.protocols import RefinementEngine
+from materialsdock.techniques.xrd.rietveld.engine import RefinementEngine
 from materialsdock.techniques.xrd.rietveld.gsas_engine import GsasEngine
 from materialsdock.techniques.xrd.rietveld.rietx_engine import RietxEngine
 
@@ -30,11 +30,6 @@ ENGINES: Mapping[str, Callable[[Path | None], RefinementEngine]] = {
 def unusable(name: str, python: Path | None = None) -> str:
     """Why the engine cannot be used here, "" when it can; nothing is imported to find out."""
     return GsasEngine(python=python).missing() if name == "gsas2" else ""
-
-
-def available(python: Path | None = None) -> tuple[str, ...]:
-    """Names of the engines that can be used here, the default first."""
-    return tuple(name for name in ENGINES if not unusable(name, python))
 
 
 def engine(name: str = DEFAULT, *, python: Path | None = None) -> RefinementEngine:

@@ -10,13 +10,14 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import gemmi
 import numpy as np
 
 from materialsdock.errors import ModelFault
+from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.model import FloatArray, Parameter, Structure
-from materialsdock.techniques.xrd.model import Correlation, Fit, Pattern, PhaseFit
+from materialsdock.techniques.xrd.model import Correlation, Fit, PhaseFit
 from materialsdock.techniques.xrd.rietveld import rfactors
+from materialsdock.techniques.xrd.rietveld.crystals import crystal_of
 from materialsdock.techniques.xrd.rietveld.limits import violations
 
 CELL = {"a": "Å", "b": "Å", "c": "Å", "alpha": "deg", "beta": "deg", "gamma": "deg"}
@@ -168,8 +169,6 @@ def _correlations(said: Mapping[str, Any], covariance: FloatArray) -> list[Corre
 def _start_cells(structures: Sequence[Structure]) -> dict[str, dict[str, float]]:
     cells = {}
     for structure in structures:
-        blocks = gemmi.cif.read_string(structure.cif)
-        crystals = (gemmi.make_small_structure_from_block(block) for block in blocks)
-        cell = next(crystal for crystal in crystals if crystal.sites).cell
+        cell = crystal_of(structure).cell
         cells[structure.name] = dict(zip(CELL, cell.parameters, strict=True))
     return cells

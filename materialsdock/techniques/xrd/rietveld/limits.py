@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-import gemmi
 import numpy as np
 from scipy.ndimage import median_filter, uniform_filter1d
 from scipy.signal import find_peaks, peak_widths
 
 from materialsdock.errors import InputError
+from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.model import FloatArray, Parameter, Structure
-from materialsdock.techniques.xrd.model import Pattern, PhaseFit
+from materialsdock.techniques.xrd.model import PhaseFit
+from materialsdock.techniques.xrd.rietveld.crystals import crystals_of
 
 MIN_POINTS = 50
 MIN_PEAKS = 2
@@ -97,11 +98,10 @@ def check_structures(structures: Sequence[Structure]) -> None:
 def _check_cif(structure: Structure) -> None:
     place = f"CIF of {structure.name}"
     try:
-        document = gemmi.cif.read_string(structure.cif)
-        crystals = [gemmi.make_small_structure_from_block(block) for block in document]
+        crystals = crystals_of(structure)
     except (ValueError, RuntimeError) as error:
         raise InputError(f"cannot be read: {error}", where=place) from error
-    crystal = next((c for c in crystals if c.sites), None)
+    crystal = next(iter(crystals), None)
     if crystal is None:
         raise InputError("has no atoms", where=place, remedy="give a CIF with an _atom_site loop")
     if not crystal.cell.is_crystal():

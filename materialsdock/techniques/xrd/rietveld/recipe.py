@@ -14,8 +14,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from materialsdock.errors import InputError
+from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.model import Structure
-from materialsdock.techniques.xrd.model import Diffractometer, Pattern
+from materialsdock.techniques.xrd.model import Diffractometer
 from materialsdock.techniques.xrd.rietveld.limits import peaks
 
 WIDTHS = ("u", "v", "w", "x", "y")
@@ -27,19 +28,36 @@ DISPLACEMENTS = ("per_phase", "per_site", "off")
 WARMUP_SPAN_DEG = 20.0
 STAGE_ORDERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "positions_first": (
-        ("scale", "background"), ("position", "cell"), ("w", "x"), WIDTHS,
-        ("axial", "kalpha2"), ("preferred_orientation",), ("displacements",), ("coordinates",),
+        ("scale", "background"),
+        ("position", "cell"),
+        ("w", "x"),
+        WIDTHS,
+        ("axial", "kalpha2"),
+        ("preferred_orientation",),
+        ("displacements",),
+        ("coordinates",),
         ("roughness",),
     ),
     "widths_first": (
-        ("scale", "background"), ("w", "x"), ("position", "cell"), ("axial", "kalpha2"),
-        WIDTHS, ("preferred_orientation", "displacements"), ("coordinates",), ("roughness",),
+        ("scale", "background"),
+        ("w", "x"),
+        ("position", "cell"),
+        ("axial", "kalpha2"),
+        WIDTHS,
+        ("preferred_orientation", "displacements"),
+        ("coordinates",),
+        ("roughness",),
     ),
     "structure_early": (
-        ("scale", "background"), ("position", "cell", "w"), ("preferred_orientation",),
-        ("displacements", "coordinates"), WIDTHS, ("axial", "kalpha2"), ("roughness",),
+        ("scale", "background"),
+        ("position", "cell", "w"),
+        ("preferred_orientation",),
+        ("displacements", "coordinates"),
+        WIDTHS,
+        ("axial", "kalpha2"),
+        ("roughness",),
     ),
-}  # fmt: skip
+}
 
 
 class TrialLike(Protocol):
@@ -156,10 +174,18 @@ class SearchSpace:
     def default_parameters(self) -> dict[str, Any]:
         """The default recipe as the sampler's parameters, to be tried first."""
         recipe = self.default()
-        same = ("background", "background_terms", "position", "axial", "displacements",
-                "coordinates", "order", *(("kalpha2",) if self.doublet else ()),
-                *(("roughness",) if self.flat else ()),
-                *(("phase_widths",) if self.mixture else ()))  # fmt: skip
+        same = (
+            "background",
+            "background_terms",
+            "position",
+            "axial",
+            "displacements",
+            "coordinates",
+            "order",
+            *(("kalpha2",) if self.doublet else ()),
+            *(("roughness",) if self.flat else ()),
+            *(("phase_widths",) if self.mixture else ()),
+        )
         whole = {"warmup_low": 0.0, "warmup_reach": 1.0}
         return (
             {name: recipe[name] for name in same}

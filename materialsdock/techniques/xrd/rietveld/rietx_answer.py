@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from materialsdock.errors import ModelFault
+from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.model import FloatArray, Parameter
-from materialsdock.techniques.xrd.model import Correlation, Fit, Pattern, PhaseFit
+from materialsdock.techniques.xrd.model import Correlation, Fit, PhaseFit
 from materialsdock.techniques.xrd.rietveld import rfactors
 from materialsdock.techniques.xrd.rietveld.limits import violations
 

@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 
 from materialsdock.errors import InputError, ModelFault
+from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.model import FloatArray, Structure
-from materialsdock.techniques.xrd.model import Diffractometer, Fit, Pattern
+from materialsdock.techniques.xrd.model import Diffractometer, Fit
 from materialsdock.techniques.xrd.rietveld.contacts import too_short
 from materialsdock.techniques.xrd.rietveld.limits import check_pattern, check_structures
 from materialsdock.techniques.xrd.rietveld.recipe import SearchSpace, completed, stages

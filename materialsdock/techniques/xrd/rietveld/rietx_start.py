@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from materialsdock.errors import InputError
+from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.model import Structure
-from materialsdock.techniques.xrd.model import Diffractometer, Pattern
+from materialsdock.techniques.xrd.model import Diffractometer
 from materialsdock.techniques.xrd.rietveld.limits import envelope
 
 AXIAL_START = 0.02  # its gradient vanishes at 0

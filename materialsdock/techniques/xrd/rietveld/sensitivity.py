@@ -10,12 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import gemmi
 import numpy as np
 
 from materialsdock.errors import InputError, ModelFault
+from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.model import FloatArray, Structure
-from materialsdock.techniques.xrd.model import Diffractometer, Fit, Pattern
+from materialsdock.techniques.xrd.model import Diffractometer, Fit
+from materialsdock.techniques.xrd.rietveld.crystals import crystal_of, crystals_of
 from materialsdock.techniques.xrd.rietveld.limits import check_structures
 
 FRACTION = "weight_fraction"
@@ -80,7 +81,7 @@ class DifferentiableEngine(Protocol):
 
 
 @dataclass(frozen=True)
-class Steering:
+class SteeredBy:
     """A callable pattern -> Sensitivity: a quick refinement and how the wanted follows from it.
 
     names : what is wanted; kind : their last word, in KINDS; recipe : of the refinement
@@ -124,7 +125,7 @@ def steering(
     diffractometer: Diffractometer,
     wanted: Sequence[str] | None = None,
     recipe: Mapping[str, Any] | None = None,
-) -> Steering:
+) -> SteeredBy:
     """The callable that tells `learning.steered` how to reach what the user wants.
 
     wanted : "zincite.weight_fraction", "fluorite.a" (b, c, alpha, beta, gamma),
@@ -142,7 +143,7 @@ def steering(
     if QUANTITIES.get(kind) == "cell_angle":
         _check_angles(names, structures)
     settings = {**QUICK, **(recipe or {})}
-    return Steering(engine, tuple(structures), diffractometer, names, kind, settings)
+    return SteeredBy(engine, tuple(structures), diffractometer, names, kind, settings)
 
 
 def _kind(names: Sequence[str], phases: Sequence[str]) -> str:
@@ -170,8 +171,8 @@ def _check_atoms(names: Sequence[str], structures: Sequence[Structure]) -> None:
     known = [
         f"{structure.name}.{site.label}"
         for structure in structures
-        for block in gemmi.cif.read_string(structure.cif)
-        for site in gemmi.make_small_structure_from_block(block).sites
+        for crystal in crystals_of(structure)
+        for site in crystal.sites
     ]
     if odd := [name for name in names if name.rsplit(".", 1)[0] not in known]:
         raise InputError(
@@ -193,18 +194,13 @@ def _check_angles(names: Sequence[str], structures: Sequence[Structure]) -> None
 
 def _free_angles(structure: Structure) -> tuple[str, ...]:
     """The angles that the space group leaves free."""
-    block = next(b for b in gemmi.cif.read_string(structure.cif) if _has_atoms(b))
-    group = gemmi.make_small_structure_from_block(block).spacegroup
+    group = crystal_of(structure).spacegroup
     system = group.crystal_system_str()
     if system == "triclinic":
         return ANGLES
     if system == "monoclinic":
         return (ANGLES["abc".index(group.monoclinic_unique_axis())],)
     return ("alpha",) if group.ext == "R" else ()
-
-
-def _has_atoms(block: gemmi.cif.Block) -> bool:
-    return bool(gemmi.make_small_structure_from_block(block).sites)
 
 
 def _slope(found: Derivatives, name: str) -> FloatArray:

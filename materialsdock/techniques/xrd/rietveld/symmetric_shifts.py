@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import gemmi
 import numpy as np
 
-from materialsdock.errors import InputError
 from materialsdock.model import FloatArray, Structure
+from materialsdock.techniques.xrd.rietveld.crystals import crystal_of, read_document
 
 SAME = 1e-3  # fractional: a symmetry operation leaves an atom where it is
 
@@ -21,15 +21,6 @@ class Freedom:
     name: str
     label: str
     per_angstrom: FloatArray
-
-
-def crystal_of(structure: Structure) -> gemmi.SmallStructure:
-    """The first block of the CIF with atoms; InputError when there is none."""
-    for block in gemmi.cif.read_string(structure.cif):
-        crystal = gemmi.make_small_structure_from_block(block)
-        if crystal.sites:
-            return crystal
-    raise InputError("has no atoms", where=f"CIF of {structure.name}")
 
 
 def freedoms(crystal: gemmi.SmallStructure) -> list[Freedom]:
@@ -62,7 +53,7 @@ def shifted(structure: Structure, shifts_angstrom: Mapping[str, float]) -> Struc
     for freedom in freedoms(crystal):
         step = shifts_angstrom.get(freedom.name, 0.0) * freedom.per_angstrom
         moves[freedom.label] = moves.get(freedom.label, np.zeros(3)) + step
-    document = gemmi.cif.read_string(structure.cif)
+    document = read_document(structure.cif)
     at = {site.label: np.array(site.fract.tolist()) for site in crystal.sites}
     for block in document:
         keys = ["label", *(f"fract_{axis}" for axis in "xyz")]

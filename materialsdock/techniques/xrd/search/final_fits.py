@@ -11,10 +11,11 @@ from typing import Any, TypeGuard
 import numpy as np
 
 from materialsdock.errors import ModelFault
+from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.model import Structure, Trial
 from materialsdock.optimisation.processes import TrialExecutor
-from materialsdock.protocols import RefinementEngine
-from materialsdock.techniques.xrd.model import Diffractometer, Fit, Pattern, Solution
+from materialsdock.techniques.xrd.model import Diffractometer, Fit, Solution
+from materialsdock.techniques.xrd.rietveld.engine import RefinementEngine
 from materialsdock.techniques.xrd.rietveld.recipe import BACKGROUND_TERMS
 from materialsdock.techniques.xrd.search import heldout
 from materialsdock.techniques.xrd.search.clusters import (
@@ -114,8 +115,10 @@ def scored(
     outcomes = iter(refine(work))
     told = list(found)
     for i in chosen:
-        fits = [outcome if isinstance(outcome, Fit) else None
-                for outcome in itertools.islice(outcomes, len(rest))]  # fmt: skip
+        fits = [
+            outcome if isinstance(outcome, Fit) else None
+            for outcome in itertools.islice(outcomes, len(rest))
+        ]
         told[i] = replace(told[i], held_out=heldout.score(pattern, fold, blocks, fits))
     return tuple(told)
 
@@ -137,8 +140,11 @@ def varied(
     changes = _mixture_changes(quick) if len(best.fit.phases) > 1 else []
     outcomes = refine([(pattern, {**quick, **change}) for change in (*others, *changes)])
     fits = [fit for fit in outcomes[: len(others)] if isinstance(fit, Fit)]
-    fits += [fit for fit in outcomes[len(others) :]
-             if isinstance(fit, Fit) and fit.rwp <= EQUAL * best.fit.rwp]  # fmt: skip
+    fits += [
+        fit
+        for fit in outcomes[len(others) :]
+        if isinstance(fit, Fit) and fit.rwp <= EQUAL * best.fit.rwp
+    ]
     rows: list[Values] = [compared(fit) for fit in fits if not fit.violations]
     rows += [compared(s.fit) for s in found[1:] if not s.fit.violations]
     rows += [t.values for t in trials if _equal(t, best.objective)]

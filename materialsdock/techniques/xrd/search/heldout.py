@@ -8,8 +8,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.model import FloatArray
-from materialsdock.techniques.xrd.model import Fit, HeldOut, Pattern
+from materialsdock.techniques.xrd.model import Fit, HeldOut
 
 FOLDS = 4
 BLOCK_WIDTHS = 25  # FWHM: wider than a peak with its wings, narrower than a background's wave

@@ -26,7 +26,7 @@ POORLY_KNOWN = 0.1
 
 
 @dataclass(frozen=True)
-class Standard:
+class SpikedStandard:
     """A phase of known weight: `percent` of the mixture that was measured, esd of the weighing."""
 
     name: str
@@ -51,13 +51,13 @@ class Original:
     sentences : what to think of it
     """
 
-    standard: Standard
+    standard: SpikedStandard
     phases: tuple[Share, ...]
     amorphous: Share | None
     sentences: tuple[str, ...]
 
 
-def weighed_in(word: str) -> Standard:
+def weighed_in(word: str) -> SpikedStandard:
     """The standard that `NAME=10.0`, `NAME=10.0±0.1`, `NAME=10.0+/-0.1` or `NAME=10.0(1)` names.
 
     Raises InputError for anything else, and for weights that no mixture has.
@@ -77,10 +77,10 @@ def weighed_in(word: str) -> Standard:
             where="--standard",
             remedy="give its share of the measured mixture, more than 0 and less than 100 wt%",
         )
-    return Standard(found["name"], percent, esd)
+    return SpikedStandard(found["name"], percent, esd)
 
 
-def check_standard(standard: Standard, names: tuple[str, ...]) -> None:
+def check_standard(standard: SpikedStandard, names: tuple[str, ...]) -> None:
     """Raise InputError when no phase has the standard's name, or no other phase is there."""
     if standard.name not in names:
         raise InputError(
@@ -96,7 +96,7 @@ def check_standard(standard: Standard, names: tuple[str, ...]) -> None:
         )
 
 
-def of_original(fit: Fit, standard: Standard) -> Original:
+def of_original(fit: Fit, standard: SpikedStandard) -> Original:
     """Fractions of the original sample and its amorphous share, with esds [wt%].
 
     With the Rietveld fractions R and the weighed fraction w of the standard s, both of 1, phase i
@@ -117,8 +117,11 @@ def of_original(fit: Fit, standard: Standard) -> Original:
         said = f"{standard.name} itself is not detected, so nothing can be scaled by it"
         return Original(standard, (), None, (said,))
     shares, esds = _scaled(r, s, standard, fit)
-    rest = [Share(n, x, e) for i, (n, x, e) in enumerate(zip(names, shares, esds, strict=False))
-            if i != s]  # fmt: skip
+    rest = [
+        Share(n, x, e)
+        for i, (n, x, e) in enumerate(zip(names, shares, esds, strict=False))
+        if i != s
+    ]
     amorphous = Share("amorphous", 100 - sum(x.percent for x in rest), esds[-1])
     return Original(
         standard, tuple(rest), amorphous, tuple(_said(amorphous, found.name, esd, r[s]))
@@ -126,7 +129,7 @@ def of_original(fit: Fit, standard: Standard) -> Original:
 
 
 def _scaled(
-    r: FloatArray, s: int, standard: Standard, fit: Fit
+    r: FloatArray, s: int, standard: SpikedStandard, fit: Fit
 ) -> tuple[list[float], list[float | None]]:
     """Shares (n,) and esds (n + 1,) [wt%] of the phases, the last esd that of the amorphous part.
 

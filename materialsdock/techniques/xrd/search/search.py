@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from materialsdock.errors import InputError, ModelFault
+from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.model import Structure, Trial
 from materialsdock.optimisation.executors import trial_executor
 from materialsdock.optimisation.processes import TrialExecutor
 from materialsdock.optimisation.storage import opened
-from materialsdock.protocols import RefinementEngine
-from materialsdock.techniques.xrd.model import Assessment, Diffractometer, Fit, Pattern, Solution
+from materialsdock.techniques.xrd.model import Assessment, Diffractometer, Fit, Solution
+from materialsdock.techniques.xrd.rietveld.engine import RefinementEngine
 from materialsdock.techniques.xrd.rietveld.limits import check_pattern, check_structures
 from materialsdock.techniques.xrd.rietveld.recipe import SearchSpace
 from materialsdock.techniques.xrd.rietveld.rietx_engine import RietxEngine
@@ -64,11 +65,6 @@ class SearchResult:
     pattern: Pattern
     ended: str
     texture: tuple[Texture, ...] = ()
-
-    @property
-    def finalists(self) -> tuple[Fit, ...]:
-        """The fits of the solutions, best first."""
-        return tuple(solution.fit for solution in self.solutions)
 
 
 def search(
@@ -117,7 +113,7 @@ def search(
     own = _pool(refiner, workers, time_limit_s, scheduler_address)
     with opened(storage) as kept, own if executor is None else nullcontext(executor) as pool:
         studies = _studies(seeds, trials, space, belongs, kept, first, resume)
-        course = _Course(space, independent_residuals(space), studies, patience)
+        course = _SearchCourse(space, independent_residuals(space), studies, patience)
         drawn = ((pattern, structures, diffractometer, r) for r in course.recipes(trials))
         for _, outcome in pool.run(refiner.refine, drawn, ahead=1):
             trial = course.tell(outcome)
@@ -164,7 +160,7 @@ def _finished(
     again: Refiner,
     pattern: Pattern,
     chosen: Sequence[tuple[Trial, Cluster]],
-    course: _Course,
+    course: _SearchCourse,
     space: SearchSpace,
     wanted: tuple[bool, bool],
 ) -> tuple[tuple[Solution, ...], tuple[Texture, ...]]:
@@ -212,7 +208,7 @@ def cut(pattern: Pattern, low: float, high: float) -> Pattern:
 
 
 @dataclass
-class _Course:
+class _SearchCourse:
     """The state of a search: what was asked and not yet told, what was told, what it gave."""
 
     space: SearchSpace

@@ -8,11 +8,12 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from materialsdock.errors import ModelFault
-from materialsdock.techniques.xrd.model import Fit, Pattern, Solution
+from materialsdock.learning.counting.pattern import Pattern
+from materialsdock.techniques.xrd.model import Fit, Solution
 from materialsdock.techniques.xrd.search.detection_limits import traces, weak
 from materialsdock.techniques.xrd.search.final_fits import Chosen, Describe, Refiner, solutions
-from materialsdock.techniques.xrd.search.quantify import Standard, of_original
-from materialsdock.techniques.xrd.search.texture import Found, Texture, evidence
+from materialsdock.techniques.xrd.search.quantify import SpikedStandard, of_original
+from materialsdock.techniques.xrd.search.texture import Texture, TextureFound, evidence
 
 Reconsidered = tuple[Refiner, tuple[Solution, ...], tuple[Texture, ...]]
 
@@ -34,7 +35,7 @@ def reconsidered(
     best = found[0].fit
     changes: dict[str, Any] = {"traces": list(names)} if (names := weak(best)) else {}
     base = replace(best, recipe={**best.recipe, **changes})
-    seen = Found((), tuple(refine.structures), base.recipe)
+    seen = TextureFound((), tuple(refine.structures), base.recipe)
     if texture:
         seen = evidence(refine, pattern, base, float(best.recipe["fwhm_deg"]), refine.pool.workers)
     if seen.accepted is not None:
@@ -50,7 +51,7 @@ def reconsidered(
 
 
 def findings(
-    fit: Fit, looks: Sequence[Texture], standard: Standard | None = None
+    fit: Fit, looks: Sequence[Texture], standard: SpikedStandard | None = None
 ) -> dict[str, Any]:
     """What is said of phases, texture and amorphous content, as plain JSON values.
 

@@ -17,9 +17,10 @@ import numpy as np
 import optuna
 from optuna.trial import TrialState
 
+from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.model import Structure, Trial
 from materialsdock.optimisation.storage import fail_abandoned, sign
-from materialsdock.techniques.xrd.model import Diffractometer, Pattern
+from materialsdock.techniques.xrd.model import Diffractometer
 from materialsdock.techniques.xrd.rietveld.recipe import SearchSpace
 
 STARTUP_TRIALS = 20

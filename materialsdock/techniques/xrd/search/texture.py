@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.model import Structure
-from materialsdock.techniques.xrd.model import Fit, Pattern
+from materialsdock.techniques.xrd.model import Fit
 from materialsdock.techniques.xrd.search import heldout
 from materialsdock.techniques.xrd.search.final_fits import Refiner
 from materialsdock.techniques.xrd.search.texture_axes import Axis, candidates
@@ -52,7 +53,7 @@ Look = tuple[Texture, tuple[Structure, ...], Mapping[str, Any]]
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class TextureFound:
     """All that was looked at, an accepted one first; structures and recipe that are now best."""
 
     looks: tuple[Texture, ...]
@@ -67,7 +68,7 @@ class Found:
 
 def evidence(
     refine: Refiner, pattern: Pattern, fit: Fit, fwhm_deg: float, workers: int = 1
-) -> Found:
+) -> TextureFound:
     """What speaks for a preferred orientation, and the recipe and structures that follow.
 
     fit : without texture, whose recipe is refined again with each candidate, also with a smooth
@@ -75,7 +76,7 @@ def evidence(
     of them has to foretell left-out blocks.  What would take longer than MOST_S is not tried.
     """
     structures = tuple(refine.structures)
-    nothing = Found((), structures, fit.recipe)
+    nothing = TextureFound((), structures, fit.recipe)
     wavelength = refine.diffractometer.wavelengths_angstrom[0]
     pairs = candidates(pattern, fit, structures, wavelength, fwhm_deg)
     quick = {**fit.recipe, "effort": "search"}
@@ -105,7 +106,7 @@ def evidence(
     rest = tuple(_beaten(look, best) if look.accepted else look for look, _, _ in looks[1:])
     if not best.accepted:
         return replace(nothing, looks=(best, *rest))
-    return Found((best, *rest), turned, {**recipe, "effort": fit.recipe["effort"]})
+    return TextureFound((best, *rest), turned, {**recipe, "effort": fit.recipe["effort"]})
 
 
 def _plainest_first(looks: list[Look], gof: float) -> list[Look]:

@@ -9,8 +9,10 @@ from collections.abc import Iterable, Iterator, Sequence
 import gemmi
 import numpy as np
 
+from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.model import Structure
-from materialsdock.techniques.xrd.model import Fit, Pattern, PhaseFit
+from materialsdock.techniques.xrd.model import Fit, PhaseFit
+from materialsdock.techniques.xrd.rietveld.crystals import crystal_of
 from materialsdock.techniques.xrd.search.detection_limits import DETECTED_ESDS
 
 Axis = tuple[int, int, int]
@@ -24,7 +26,7 @@ MOST_TRIED = 10
 
 def axes(structure: Structure) -> tuple[Axis, ...]:
     """Low-index axes, one of each set that the Laue group makes equal; (0, 0, 1) first."""
-    group = _crystal(structure).spacegroup
+    group = crystal_of(structure).spacegroup
     listed: list[Axis] = [(i, j, k) for i, j, k in itertools.product((0, 1, -1), repeat=3)][1:]
     listed.sort(key=lambda h: (sum(map(abs, h)), sum(i < 0 for i in h), h))
     if group.crystal_system_str() in ("trigonal", "hexagonal") and group.ext != "R":
@@ -97,7 +99,7 @@ def _along(
     """2θ [deg] within the pattern of the reflections along an axis."""
     lengths = [phase.cell[key].value for key in ("a", "b", "c", "alpha", "beta", "gamma")]
     cell = gemmi.UnitCell(*lengths)
-    operations = _crystal(structure).spacegroup.operations()
+    operations = crystal_of(structure).spacegroup.operations()
     for order in range(1, ORDERS + 1):
         h = [order * i for i in axis]
         sine = wavelength / (2 * cell.calculate_d(h))
@@ -106,11 +108,6 @@ def _along(
         at = float(np.degrees(2 * np.arcsin(sine)))
         if pattern.two_theta[0] <= at <= pattern.two_theta[-1]:
             yield at
-
-
-def _crystal(structure: Structure) -> gemmi.SmallStructure:
-    blocks = map(gemmi.make_small_structure_from_block, gemmi.cif.read_string(structure.cif))
-    return next(crystal for crystal in blocks if crystal.sites)
 
 
 def _equal(operations: gemmi.GroupOps, axis: Axis) -> set[Axis]:

@@ -12,7 +12,8 @@ import numpy as np
 from scipy.ndimage import maximum_filter1d, median_filter, uniform_filter1d
 from scipy.signal import find_peaks
 
-from materialsdock.techniques.xrd.model import Fit, Pattern
+from materialsdock.learning.counting.pattern import Pattern
+from materialsdock.techniques.xrd.model import Fit
 
 PEAK_SIGMAS = 6.0
 PROFILE_SHARE = 0.2  # of a neighbouring peak, that its line shape may leave unexplained
@@ -104,8 +105,3 @@ def bragg_weighted(pattern: Pattern, fit: Fit) -> float:
 
 def _points(pattern: Pattern, fwhm_deg: float) -> int:
     return max(3, round(fwhm_deg / float(np.median(np.diff(pattern.two_theta)))))
-
-
-def bragg_scale(pattern: Pattern, fit: Fit) -> float:
-    """Factor from Rwp with background to Rwp of the intensity above it."""
-    return bragg_weighted(pattern, fit) / fit.rwp if fit.rwp > 0 else 1.0

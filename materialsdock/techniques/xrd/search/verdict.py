@@ -11,15 +11,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.model import FloatArray
-from materialsdock.techniques.xrd.model import (
-    Assessment,
-    Check,
-    Diffractometer,
-    Fit,
-    Pattern,
-    Solution,
-)
+from materialsdock.techniques.xrd.model import Assessment, Check, Diffractometer, Fit, Solution
 from materialsdock.techniques.xrd.search import unexplained
 
 BRAGG_RWP = 30.0  # %, of the intensity above the background
@@ -87,9 +81,13 @@ def _physical(fit: Fit) -> Check:
 def _agreement(pattern: Pattern, fit: Fit) -> Checks:
     above = unexplained.bragg_weighted(pattern, fit)
     passed = above <= BRAGG_RWP
-    yield Check("agreement", above, BRAGG_RWP, passed,
-                f"Rwp of the intensity above the background is {above:.1f} % "
-                f"(limit {BRAGG_RWP:g} %)")  # fmt: skip
+    yield Check(
+        "agreement",
+        above,
+        BRAGG_RWP,
+        passed,
+        f"Rwp of the intensity above the background is {above:.1f} % (limit {BRAGG_RWP:g} %)",
+    )
     free = fit.rwp_free_intensities
     if free is None or fit.rwp <= 0:
         return

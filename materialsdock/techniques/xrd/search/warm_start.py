@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 from pydantic import TypeAdapter
 
+from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.model import FloatArray, Trial
-from materialsdock.techniques.xrd.model import Diffractometer, Pattern
+from materialsdock.techniques.xrd.model import Diffractometer
 from materialsdock.techniques.xrd.rietveld.recipe import WARMUP_SPAN_DEG, WIDTHS, SearchSpace
 
 KEPT_TRIALS = 200

@@ -1,0 +1,1 @@
+"""Everything that all earlier jobs know."""

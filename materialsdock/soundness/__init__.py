@@ -1,0 +1,1 @@
+"""Judges of what is recorded: dead, saturated, drifting, damaged; readings as arrays."""

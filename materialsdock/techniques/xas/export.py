@@ -1,0 +1,111 @@
+"""An absorption spectrum as files: NeXus entry, XDI."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from materialsdock.errors import Refused
+from materialsdock.learning.curve.spectrum import Spectrum
+from materialsdock.ledger.finished import FinishedJob, Format
+from materialsdock.model import Outcome
+from materialsdock.rendering.hdf5 import Field, Group, Link, data, with_unit
+from materialsdock.techniques.shared import nexus as nexus_parts
+from materialsdock.techniques.shared.nexus import Items
+from materialsdock.techniques.xas.xdi import xdi
+
+BEAMS = "/entry/instrument"
+UNITS = ("eV", "")
+FORMATS: Mapping[str, Format] = {"xdi": Format(".xdi", xdi)}
+
+
+def missing(source: FinishedJob) -> str:
+    """Why there is no NeXus entry: NXxas asks for both chambers."""
+    return "the ledger has no readings of I0 and It" if source.raw("i0") is None else ""
+
+
+def entry(source: FinishedJob) -> Items:
+    """Instrument, monitor and data of NXxas: both ion chambers over energy, as they were read.
+
+    Raises Refused where the ledger has no readings of the chambers.
+    """
+    i0, it = source.raw("i0"), source.raw("it")
+    if i0 is None or it is None:
+        raise Refused(
+            "the ledger has no readings of I0 and It, which NXxas asks for",
+            where=source.outcome.job.job_id,
+            remedy="export it as xdi or json",
+        )
+    seconds = source.column("count_time_s")
+    instrument: Items = {
+        "source": nexus_parts.xray_source(source, "Synchrotron X-ray Source"),
+        "monochromator": _monochromator(source),
+        "incoming_beam": Group("NXdetector", {"data": with_unit(i0, "counts")}),
+        "absorbed_beam": Group(
+            "NXdetector", {"data": with_unit(it, "counts"), "count_time": with_unit(seconds, "s")}
+        ),
+    }
+    fields: dict[str, Field | Link] = {
+        "energy": Link(f"{BEAMS}/monochromator/energy"),
+        "absorbed_beam": Link(f"{BEAMS}/absorbed_beam/data"),
+        "mode": Field("Transmission"),
+    }
+    return {
+        "definition": Field("NXxas"),
+        "collection_time": with_unit(float(seconds.sum()), "s"),
+        "instrument": nexus_parts.instrument(source, instrument),
+        "monitor": Group(
+            "NXmonitor",
+            {
+                "mode": Field("timer"),
+                "preset": with_unit(nexus_parts.full_time_s(source), "s"),
+                "data": Link(f"{BEAMS}/incoming_beam/data"),
+            },
+        ),
+        "data": data("absorbed_beam", "energy", fields),
+    }
+
+
+def sample(source: FinishedJob) -> Items:
+    """Nothing: NXxas asks for nothing more of the sample."""
+    return {}
+
+
+def curve(spectrum: Spectrum) -> Group:
+    """The spectrum, or what the model makes of it, over energy."""
+    fields = {
+        "energy": with_unit(spectrum.energy_ev, "eV"),
+        "mu": with_unit(spectrum.mu, ""),
+        "mu_errors": with_unit(spectrum.sigma, ""),
+    }
+    return data("mu", "energy", fields)
+
+
+def answer(outcome: Outcome) -> tuple[str, Items] | None:
+    """The normalised curve under the name of what is drawn first of it; None without an edge."""
+    edge = outcome.found.edge
+    if edge is None:
+        return None
+    fields = {
+        "energy": with_unit(edge.energy_ev, "eV"),
+        "normalised": with_unit(edge.flat, ""),
+        "pre_edge": with_unit(edge.pre_edge, ""),
+        "post_edge": with_unit(edge.post_edge, ""),
+    }
+    numbers: Items = {
+        "e0_ev": nexus_parts.with_esd(edge.e0_ev, edge.e0_sd_ev),
+        "edge_step": nexus_parts.with_esd(edge.edge_step, edge.edge_step_sd),
+    }
+    return "normalised", {
+        "normalised": data("normalised", "energy", fields),
+        "parameters": Group("NXparameters", numbers),
+    }
+
+
+def _monochromator(source: FinishedJob) -> Group:
+    """Its energies, and its crystals where the job tells of them."""
+    energy: Items = {"energy": with_unit(source.column("x"), "eV")}
+    d_spacing = source.outcome.job.settings.get("d_spacing_angstrom")
+    if d_spacing is None:
+        return Group("NXmonochromator", energy)
+    crystal = Group("NXcrystal", {"d_spacing": with_unit(float(d_spacing), "angstrom")})
+    return Group("NXmonochromator", {**energy, "crystal": crystal})

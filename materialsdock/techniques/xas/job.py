@@ -1,0 +1,121 @@
+"""Making one job of a scan of energies, a sample and a profile."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from materialsdock.errors import InputError
+from materialsdock.model import Job, Measured, Sample, Scan
+from materialsdock.profile import asking
+from materialsdock.profile.config import Profile
+from materialsdock.techniques.xas.learner import prior_settings
+from materialsdock.techniques.xas.section import section_of
+from materialsdock.techniques.xas.spectrum.edge import TABLE, Edge, find_edge, nearest_edge
+from materialsdock.techniques.xas.spectrum.grids import (
+    candidate_grid,
+    expert_grid,
+    region_grid,
+    start_grid,
+)
+from materialsdock.techniques.xas.standards import of_mixture
+
+BEFORE_EDGE_EV, BEYOND_EDGE_EV = 50.0, 40.0  # the least that shows an edge
+
+
+def scan_of(measured: Measured, edge: Edge | None = None) -> Scan:
+    """The scan that a measured spectrum holds; InputError for one without an edge.
+
+    edge : None: the tabulated one nearest to the file's rise, as an operator would know it
+    """
+    about = edge or nearest_edge(find_edge(measured.x, measured.y))
+    return Scan("xas", measured.x, about=about)
+
+
+def of_edge(edge: Edge, start_ev: float, stop_ev: float) -> Scan:
+    """The scan of `edge` as it is usually made: three regions, the last even in k.
+
+    Raises InputError when the range does not hold the edge with what it stands on.
+    """
+    if start_ev > edge.energy_ev - BEFORE_EDGE_EV or stop_ev < edge.energy_ev + BEYOND_EDGE_EV:
+        raise InputError(
+            f"{start_ev:g} to {stop_ev:g} eV does not show the {edge.name} edge at "
+            f"{edge.energy_ev:g} eV",
+            where="energy range",
+            remedy=f"begin {BEFORE_EDGE_EV:g} eV before and end {BEYOND_EDGE_EV:g} eV beyond it",
+        )
+    return Scan("xas", region_grid(start_ev, stop_ev, edge.energy_ev), about=edge)
+
+
+def tabulated(element: str, shell: str) -> Edge:
+    """The edge of an element, such as Fe and K; InputError when it is not in the table."""
+    for edge in TABLE:
+        if edge.name == f"{element} {shell}":
+            return edge
+    raise InputError(f"no edge {element} {shell}", where="edge table", remedy="say e.g. Fe and K")
+
+
+def job(
+    scan: Scan,
+    sample: Sample,
+    profile: Profile,
+    *,
+    stop: Mapping[str, Any],
+    seed: int = 0,
+    count_time_s: float | None = None,
+) -> Job:
+    """A job over the energy range of `scan`, starting from an expert's coarse regions.
+
+    Raises InputError for a scan without an edge.
+    """
+    xas = section_of(profile)
+    lo, hi = float(scan.x[0]), float(scan.x[-1])
+    edge: Edge | None = scan.about
+    if edge is None:
+        raise InputError("a scan without an edge", where=sample.name, remedy="name the edge")
+    count = count_time_s or xas.count_time_s
+    candidates = candidate_grid(lo, hi, edge.energy_ev, xas.resolution_ev)
+    full = int(scan.x.size)
+    seconds = full * (count + xas.motion.settle_s) + (hi - lo) / xas.motion.velocity
+    stopping = asking.stop_settings(xas.stop, stop)
+    targets = stopping.get("targets", {})
+    settings = {
+        "axis": {
+            "name": "energy",
+            "unit": "eV",
+            "grid": candidates.tolist(),
+            "resolution": xas.resolution_ev,
+        },
+        "learner": {
+            "count_time_s": count,
+            "initial": start_grid(lo, hi, edge.energy_ev, xas.resolution_ev).tolist(),
+            "narrow": [max(lo, edge.energy_ev - 15.0), min(hi, edge.energy_ev + 40.0)],
+            "edge_ev": edge.energy_ev,
+            "velocity": xas.motion.velocity,
+            "settle_s": xas.motion.settle_s,
+            "expert": expert_grid(lo, hi, edge.energy_ev, xas.resolution_ev).tolist(),
+            "quantities": [name.removesuffix("_sd") for name in targets if name.endswith("_sd")],
+            "regions": [list(region) for region in xas.regions],
+            **prior_settings(xas.prior, edge),
+            **of_mixture(xas.standards, edge, candidates),
+        },
+        "stop": stopping,
+        "full_scan": {"points": full, "seconds": float(seconds), "full_time_s": count},
+        "edge": edge.name,
+        "profile": profile.name,
+        "d_spacing_angstrom": _d_spacing_angstrom(profile),
+    }
+    return Job(asking.new_job_id(sample.name), sample, settings, seed)
+
+
+def _d_spacing_angstrom(profile: Profile) -> float | None:
+    """Of the crystals of the device `mono`, where its options say it."""
+    mono = profile.devices.get("mono")
+    found = None if mono is None else mono.options.get("d_spacing")
+    if found is not None and not (isinstance(found, int | float) and 0 < found < 100):
+        raise InputError(
+            f"d_spacing = {found!r}",
+            where=f"options of mono, profile {profile.name!r}",
+            remedy="give the distance of its lattice planes in Å, e.g. 3.1356 for Si 111",
+        )
+    return found

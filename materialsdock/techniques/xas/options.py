@@ -1,0 +1,118 @@
+"""Options that absorption adds to `measure`, and what they mean.
+
+Imported for every `--help`: nothing slow is imported before an option is used.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from materialsdock.errors import InputError
+
+if TYPE_CHECKING:
+    from materialsdock.model import Measured, Sample, Structure
+    from materialsdock.profile.config import Profile
+
+ANEW = ()  # may be asked for anew when a job goes on: none
+Prior = Annotated[
+    Path | None, typer.Option(help="Library prior of the edge: a name of the profile's, or a file.")
+]
+Standards = Annotated[
+    list[Path],
+    typer.Option("--standards", help="Standard of a mixture; repeat. For --stop fraction:NAME_sd."),
+]
+Regions = Annotated[
+    list[str],
+    typer.Option("--region", help="LO:HI:WEIGHT in eV, where precision is worth more."),
+]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is known of the spectrum beforehand, and where precision is worth more."""
+
+    prior: Prior = None
+    standards: Standards = field(default_factory=list)
+    region: Regions = field(default_factory=list)
+
+
+def checks(
+    options: Options, measured: Measured | None, sample: Sample, profile: Profile, folder: Path
+) -> list[Callable[[], object]]:
+    """What refuses, when called, options that say nothing or do not fit.
+
+    measured : what is to be measured, None for a job that goes on; folder : of the profile
+    """
+    found: list[Callable[[], object]] = []
+    if measured is not None and measured.technique == "xas":
+        scan = float(measured.x[0]), float(measured.x[-1])
+        found.append(partial(regions, options.region, scan))
+    if options.prior is not None:
+        found.append(partial(_load_prior, options.prior, folder))
+    return found
+
+
+def changes(options: Options, folder: Path) -> Mapping[str, Any]:
+    """What changes of the section [xas]; folder : of the profile, which has library priors."""
+    from materialsdock.techniques.xas.section import prior_file
+
+    asked = {
+        "standards": tuple(options.standards) or None,
+        "prior": options.prior and prior_file(options.prior, folder, Path()),
+        "regions": regions(options.region) or None,
+    }
+    return {key: value for key, value in asked.items() if value is not None}
+
+
+def of_analysis(options: Options) -> Mapping[str, Any]:
+    """What changes of the section [analysis]: nothing."""
+    return {}
+
+
+def structures(options: Options) -> tuple[Structure, ...]:
+    """No structures: an absorption measurement asks for none."""
+    return ()
+
+
+def _load_prior(named: Path, folder: Path) -> None:
+    from materialsdock.learning.prior import library
+    from materialsdock.techniques.xas.section import prior_file
+
+    library.load(prior_file(named, folder, Path()))
+
+
+def regions(
+    words: Sequence[str], within: tuple[float, float] = (-math.inf, math.inf)
+) -> tuple[tuple[float, float, float], ...]:
+    """`--region LO:HI:WEIGHT ...` [eV]; InputError naming every word that is none.
+
+    within : (lo, hi) [eV] of the scan, which a region has to meet
+    """
+    found: list[tuple[float, float, float]] = []
+    wrong = []
+    for word in words:
+        try:
+            lo, hi, weight = (float(part) for part in word.split(":"))
+        except ValueError:
+            wrong.append(word)
+            continue
+        if -math.inf < lo < hi < math.inf and 0 < weight < math.inf:
+            found.append((lo, hi, weight))
+        else:
+            wrong.append(word)
+    faults = [f"cannot read {', '.join(map(repr, wrong))}"] if wrong else []
+    outside = [f"{lo:g}:{hi:g}" for lo, hi, _ in found if lo > within[1] or hi < within[0]]
+    if outside:
+        scan = f"{within[0]:.6g} to {within[1]:.6g} eV"
+        faults.append(f"{', '.join(outside)} is outside the scan from {scan}")
+    if faults:
+        remedy = "use LO:HI:WEIGHT with LO < HI and WEIGHT > 0, e.g. 7100:7140:5"
+        raise InputError("; ".join(faults), where="--region", remedy=remedy)
+    return tuple(found)

@@ -1,0 +1,80 @@
+"""The report of an absorption spectrum: figures, numbers, lines, and its blocks of the page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from materialsdock.model import Outcome
+from materialsdock.rendering.drawing import Drawing
+from materialsdock.rendering.numbers import number, with_esd
+from materialsdock.techniques.xas.model import EdgeFit
+from materialsdock.techniques.xas.report import analysis_figures, figures
+from materialsdock.techniques.xas.report.sentences import beyond_json, sentences
+
+TEMPLATE = Path(__file__).with_name("job.html")
+
+
+def drawings(outcome: Outcome, shared: Sequence[Drawing]) -> list[Drawing]:
+    """The figures there is data for, in reading order, those that all techniques share last."""
+    found = outcome.found
+    drawn = [figures.spectrum(outcome.measured, outcome.curve, outcome.summary)]
+    if found.edge:
+        drawn.append(figures.edge_position(outcome.measured, found.edge))
+    if found.absorption:
+        drawn += analysis_figures.beyond_edge(found.absorption)
+    return [*drawn, *shared]
+
+
+def summary(outcome: Outcome) -> dict[str, Any]:
+    """The edge [eV], what lies beyond it, and the certificate; what there is not is None."""
+    return {
+        **_edge(outcome.found.edge),
+        **beyond_json(outcome.found.absorption),
+        "certificate": outcome.summary.get("certificate"),
+        "rmse_vs_replay": number(outcome.summary.get("rmse_vs_replay")),
+    }
+
+
+def lines(outcome: Outcome) -> list[str]:
+    """Where the edge is, what lies beyond it, and what is certain of both."""
+    found, said = outcome.found, []
+    if found.edge is not None:
+        said += _edge_lines(found.edge)
+    if found.absorption is not None:
+        said += [f"  {line}" for line in sentences(found.absorption)]
+    promised = outcome.summary.get("certificate")
+    if promised:
+        said += ["  certificate:", *(f"    {line}" for line in promised["sentences"])]
+    return said
+
+
+def warnings(outcome: Outcome) -> list[str]:
+    """What a person should look at before the result is used, in words."""
+    return list(outcome.found.edge.warnings) if outcome.found.edge else []
+
+
+def context(outcome: Outcome) -> dict[str, Any]:
+    """The values of the template."""
+    found = outcome.found
+    beyond = sentences(found.absorption) if found.absorption else []
+    return {"edge": found.edge, "beyond": beyond}
+
+
+def _edge(edge: EdgeFit | None) -> dict[str, Any]:
+    return {
+        "e0_ev": number(edge.e0_ev) if edge else None,
+        "e0_sd_ev": number(edge.e0_sd_ev) if edge else None,
+        "edge_step": number(edge.edge_step) if edge else None,
+        "edge_step_sd": number(edge.edge_step_sd) if edge else None,
+        "warnings": list(edge.warnings) if edge else [],
+    }
+
+
+def _edge_lines(edge: EdgeFit) -> list[str]:
+    lines = [
+        f"  E0 = {with_esd(edge.e0_ev, edge.e0_sd_ev)} eV, "
+        f"edge step {with_esd(edge.edge_step, edge.edge_step_sd)}"
+    ]
+    return lines + [f"  {warning}" for warning in edge.warnings]

@@ -1,0 +1,1 @@
+"""A spectrum and its edge: normalisation, energies to measure, quantities, plausibility."""

@@ -1,0 +1,87 @@
+"""What every absorption analysis asks of its data before it computes anything."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from materialsdock.errors import InputError
+from materialsdock.model import FloatArray
+from materialsdock.techniques.xas.spectrum.edge import TABLE, TABULATED_WITHIN_EV, locate
+from materialsdock.techniques.xas.spectrum.normalise import Normalised
+
+FEWEST_POINTS = 20
+SIGNIFICANT = 5.0  # standard deviations
+MEDIAN_OF_NORMAL, SECOND_DIFFERENCE = 0.6745, 6**0.5
+
+
+def check_curve(energy_ev: FloatArray, values: FloatArray, where: str = "spectrum") -> None:
+    """Refuse what is no curve on energies: empty, unequal, not finite, not increasing.
+
+    energy_ev, values : (n,) [eV], [any].  Raises InputError naming the first bad point.
+    """
+    if energy_ev.ndim != 1 or energy_ev.shape != values.shape:
+        raise InputError(
+            f"energies {energy_ev.shape} and values {values.shape} do not match",
+            where=where,
+            remedy="give one value per energy",
+        )
+    if energy_ev.size < FEWEST_POINTS:
+        raise InputError(
+            f"{energy_ev.size} points are too few",
+            where=where,
+            remedy=f"measure at least {FEWEST_POINTS}",
+        )
+    bad = np.flatnonzero(~(np.isfinite(energy_ev) & np.isfinite(values)))
+    if bad.size:
+        i = int(bad[0])
+        raise InputError(
+            f"point {i}: {energy_ev[i]:g} eV, {values[i]:g} is not finite ({bad.size} so)",
+            where=where,
+            remedy="leave these points out",
+        )
+    back = np.flatnonzero(np.diff(energy_ev) <= 0)
+    if back.size:
+        i = int(back[0])
+        raise InputError(
+            f"energy goes from {energy_ev[i]:g} to {energy_ev[i + 1]:g} eV",
+            where=where,
+            remedy="sort the points by energy and merge equal ones",
+        )
+
+
+def checked_edge(
+    energy_ev: FloatArray, mu: FloatArray, edge: str | None = None, where: str = "spectrum"
+) -> Normalised:
+    """µ (n,) normalised about its edge, after `check_curve`.
+
+    edge : the edge it has to be, e.g. "Fe K".  Raises InputError when there is no edge, or when
+    it lies more than 40 eV from the tabulated one.
+    """
+    check_curve(energy_ev, mu, where)
+    try:
+        found = locate(energy_ev, mu)
+    except InputError as fault:
+        raise InputError(fault.what, where=where, remedy=fault.remedy) from fault
+    noise = float(np.median(np.abs(np.diff(mu, 2)))) / (MEDIAN_OF_NORMAL * SECOND_DIFFERENCE)
+    if found.edge_step < SIGNIFICANT * noise:
+        raise InputError(
+            f"step {found.edge_step:.2g} at {found.e0_ev:.1f} eV is within its noise, {noise:.2g}",
+            where=where,
+            remedy="count longer, or check that the edge is in the range",
+        )
+    if edge is not None:
+        check_element(found.e0_ev, edge, where)
+    return found
+
+
+def check_element(e0_ev: float, edge: str, where: str = "spectrum") -> None:
+    """Raise InputError when e0 [eV] is not within 40 eV of the edge named, e.g. "Fe K"."""
+    energies = [each.energy_ev for each in TABLE if each.name == edge]
+    if not energies:
+        raise InputError(f"no edge {edge!r} in the table", where=where, remedy="say e.g. Fe K")
+    if abs(e0_ev - energies[0]) > TABULATED_WITHIN_EV:
+        raise InputError(
+            f"its edge is at {e0_ev:.1f} eV, {edge} at {energies[0]:.1f} eV",
+            where=where,
+            remedy="name the element that was measured",
+        )

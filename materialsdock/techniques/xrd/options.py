@@ -1,0 +1,208 @@
+"""Options that powder diffraction adds to `measure`, and what they mean.
+
+Imported for every `--help`: nothing slow is imported before an option is used.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+
+from materialsdock.errors import InputError
+
+if TYPE_CHECKING:
+    from materialsdock.model import Measured, Sample, Structure
+    from materialsdock.profile.config import Profile
+    from materialsdock.techniques.xrd.section import Xrd
+
+ANEW = ("store", "elements")  # may be asked for anew when a job goes on
+Cif = Annotated[list[Path], typer.Option(help="Structure of a phase; repeat for more.")]
+Store = Annotated[
+    Path | None,
+    typer.Option(help="Structure store in which phases are sought where no --cif is given."),
+]
+Elements = Annotated[
+    str | None, typer.Option(help="With --store: what phases may be made of, e.g. Zn,O.")
+]
+Texture = Annotated[list[str], typer.Option(help="NAME=h,k,l for a textured phase.")]
+Objective = Annotated[
+    str | None,
+    typer.Option(help="What 2θ counting is for: peaks, profile, fractions or parameter."),
+]
+Wanted = Annotated[
+    list[str], typer.Option(help="PHASE.NAME to steer towards, e.g. zincite.a; with --esd.")
+]
+Esd = Annotated[float | None, typer.Option(help="Wanted esd, in wt%, Å or degrees.")]
+
+
+@dataclass(frozen=True)
+class Phases:
+    """Which phases there may be: CIFs, or a store with the elements that are allowed."""
+
+    cif: Cif = field(default_factory=list)
+    store: Store = None
+    elements: Elements = None
+    preferred_orientation: Texture = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Options(Phases):
+    """The phases, and what 2θ counting is for."""
+
+    objective: Objective = None
+    wanted: Wanted = field(default_factory=list)
+    esd: Esd = None
+
+
+def checks(
+    options: Options, measured: Measured | None, sample: Sample, profile: Profile, folder: Path
+) -> list[Callable[[], object]]:
+    """What refuses, when called, options that say nothing or do not fit.
+
+    measured : what is to be measured, None for a job that goes on; folder : of the profile
+    """
+    found: list[Callable[[], object]] = [partial(check_store, options, sample, profile)]
+    if "xrd" in profile.techniques:
+        section = cast("Xrd", profile.section("xrd"))
+        objective = options.objective or section.objective
+        found.append(partial(aim, objective, options.wanted, options.esd))
+    return found
+
+
+def changes(options: Phases, folder: Path) -> Mapping[str, Any]:
+    """What changes of the section [xrd]: the aim, where options have one."""
+    if not isinstance(options, Options):
+        return {}
+    # another objective does not keep what the profile wants of its own
+    forgotten = None if options.objective is None else ()
+    asked = {
+        "objective": options.objective,
+        "wanted": tuple(options.wanted) or forgotten,
+        "wanted_esd": options.esd,
+    }
+    return {key: value for key, value in asked.items() if value is not None}
+
+
+def of_analysis(options: Phases) -> Mapping[str, Any]:
+    """What changes of the section [analysis]."""
+    from materialsdock.techniques.xrd.phases.answer import elements_of
+
+    found: dict[str, Any] = {}
+    if options.store is not None:
+        found["store"] = str(options.store.resolve())
+    if (elements := elements_of(options.elements)) is not None:
+        found["elements"] = tuple(sorted(elements))
+    return found
+
+
+def structures(options: Phases) -> tuple[Structure, ...]:
+    """The candidate phases that are named."""
+    return structures_of(options.cif, options.preferred_orientation)
+
+
+def check_store(options: Phases, sample: Sample, profile: Profile) -> None:
+    """Refuse a store beside structures, and elements that no store is asked for."""
+    if options.store is not None and sample.structures:
+        raise InputError(
+            "structures are given, so none is sought in the store",
+            where="--store",
+            remedy="leave out --cif, or --store",
+        )
+    if options.elements is None or options.store is not None:
+        return
+    if profile.analysis.store is None or sample.structures:
+        raise InputError(
+            "elements say which structures of a store are allowed, and none is searched",
+            where="--elements",
+            remedy="name the store with --store DIR, and no --cif",
+        )
+
+
+def aim(objective: str, wanted: Sequence[str], esd: float | None) -> None:
+    """Check what is asked of the 2θ counting, the rest being as the profile says.
+
+    objective : the one in force; wanted, esd : as given on the command line
+    Raises InputError naming every fault.
+    """
+    from materialsdock.techniques.xrd.section import OBJECTIVES, STEERED
+
+    faults = []
+    if objective not in OBJECTIVES:
+        faults.append(f"--objective {objective!r} is none of {', '.join(OBJECTIVES)}")
+    elif esd is not None and objective not in STEERED:
+        faults.append(f"--esd {esd:g} with objective {objective}, which has none")
+    if esd is not None and not 0 < esd < float("inf"):
+        faults.append(f"--esd {esd:g} is not a positive number")
+    if wanted and objective in OBJECTIVES and objective != "parameter":
+        faults.append(f"--wanted {', '.join(wanted)} with objective {objective}")
+    if faults:
+        raise InputError(
+            "; ".join(faults),
+            remedy="fractions takes --esd, parameter takes --wanted PHASE.NAME and --esd",
+        )
+
+
+def structures_of(cifs: Sequence[Path], orientations: Sequence[str]) -> tuple[Structure, ...]:
+    """The candidate phases, with `--preferred-orientation NAME=h,k,l` given to its phase.
+
+    NAME is the CIF's file name without ending; it may be left out when there is one phase.
+    """
+    from materialsdock.techniques.xrd.phases.cif_files import read_structure
+
+    axes = dict(_axis(word, cifs) for word in orientations)
+    unknown = set(axes) - {path.stem for path in cifs}
+    if unknown:
+        raise InputError(
+            f"no phase named {', '.join(sorted(unknown))}",
+            where="--preferred-orientation",
+            remedy=f"phases are: {', '.join(path.stem for path in cifs) or 'none'}",
+        )
+    return tuple(read_structure(path, axes.get(path.stem)) for path in cifs)
+
+
+def particle_sizes(words: Sequence[str], structures: Sequence[Structure]) -> tuple[Structure, ...]:
+    """The phases with `--particle-size NAME=UM` given to each: diameters [µm] of all, or of none.
+
+    Raises InputError for words that say nothing, and where a phase is left out: the correction
+    for micro-absorption compares every phase with the whole.
+    """
+    sizes: dict[str, float] = {}
+    for word in words:
+        name, _, size = word.rpartition("=")
+        try:
+            sizes[name] = float(size)
+        except ValueError:
+            sizes[name] = math.nan
+    names = [structure.name for structure in structures]
+    odd = [name for name in sizes if name not in names or not 0 < sizes[name] < math.inf]
+    missing = [name for name in names if words and name not in sizes]
+    if odd or missing:
+        faults = [f"cannot use {', '.join(map(repr, odd))}"] if odd else []
+        faults += [f"no size of {', '.join(missing)}"] if missing else []
+        raise InputError(
+            "; ".join(faults),
+            where="--particle-size",
+            remedy=f"give NAME=MICROMETRES for each of {', '.join(names)}",
+        )
+    return tuple(replace(s, particle_um=sizes.get(s.name)) for s in structures)
+
+
+def _axis(word: str, cifs: Sequence[Path]) -> tuple[str, tuple[int, int, int]]:
+    name, _, indices = word.rpartition("=")
+    try:
+        h, k, l = (int(part) for part in indices.split(","))  # noqa: E741
+    except ValueError:
+        raise InputError(
+            f"{word!r} is not NAME=h,k,l",
+            where="--preferred-orientation",
+            remedy="e.g. a=0,0,1",
+        ) from None
+    if not (h or k or l):
+        raise InputError(f"{word!r} is no direction", where="--preferred-orientation")
+    return name or (cifs[0].stem if len(cifs) == 1 else ""), (h, k, l)

@@ -1,0 +1,109 @@
+"""The report of a refinement: figures, numbers, lines, and its blocks of the page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from materialsdock.model import Outcome, Parameter
+from materialsdock.rendering import numbers
+from materialsdock.rendering.drawing import Drawing
+from materialsdock.rendering.plain_json import readable_json
+from materialsdock.techniques.xrd.model import PhaseFit
+from materialsdock.techniques.xrd.report import figures
+from materialsdock.techniques.xrd.report.numbers import CELL, summary
+from materialsdock.techniques.xrd.report.words import lines, quantities, warnings
+
+__all__ = [
+    "TEMPLATE",
+    "context",
+    "drawings",
+    "lines",
+    "summary",
+    "warnings",
+]  # what the seam asks for
+TEMPLATE = Path(__file__).with_name("job.html")
+CANDIDATES = 3
+REMARK = re.compile(r"[A-Z][A-Z0-9_]+: ")  # CODE: what a refinement program notes of itself
+CELL_HEADS = {
+    "a": "a (Å)",
+    "b": "b (Å)",
+    "c": "c (Å)",
+    "alpha": "α (°)",
+    "beta": "β (°)",
+    "gamma": "γ (°)",
+}
+
+
+def drawings(outcome: Outcome, shared: Sequence[Drawing]) -> list[Drawing]:
+    """The figures there is data for, in reading order, those that all techniques share between."""
+    found, drawn = outcome.found, []
+    if outcome.decisions or not found.fit:  # else the refinement's figure shows all of it
+        drawn.append(figures.pattern(outcome.measured, outcome.curve, outcome.summary))
+    if found.fit:
+        drawn.append(figures.rietveld(outcome.measured, found.fit))
+    drawn += shared
+    if any(trial.state == "complete" for trial in found.trials):
+        drawn.append(figures.search(found.trials))
+    return drawn
+
+
+def context(outcome: Outcome) -> dict[str, Any]:
+    """The values of the template."""
+    found, said = outcome.found, summary(outcome)
+    fit = found.fit
+    return {
+        "warnings": [line for line in said["warnings"] if not REMARK.match(line)],
+        "remarks": [line for line in said["warnings"] if REMARK.match(line)],
+        "fit": fit,
+        "assessment": found.assessment,
+        "cell_heads": CELL_HEADS,
+        "phases": [_phase_row(phase, p) for phase, p in _rows(outcome, said)],
+        "quantities": quantities(outcome) if fit else [],
+        "identification": said["identification"],
+        "candidates": _candidates(said["identification"] or {}),
+        "parameters": [_parameter_row(p) for p in fit.parameters] if fit else [],
+        "recipe": readable_json(fit.recipe) if fit else None,
+    }
+
+
+def _candidates(identification: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The best candidates for each phase that was sought."""
+    return [
+        {"sought": number, **row}
+        for number, ranked in enumerate(identification.get("candidates", ()), 1)
+        for row in ranked[:CANDIDATES]
+    ]
+
+
+def _rows(
+    outcome: Outcome, summary: Mapping[str, Any]
+) -> Iterable[tuple[PhaseFit, Mapping[str, Any]]]:
+    fit = outcome.found.fit
+    return zip(fit.phases, summary["phases"], strict=True) if fit else ()
+
+
+def _phase_row(phase: PhaseFit, row: Mapping[str, Any]) -> dict[str, Any]:
+    cell = {key: phase.cell.get(key, Parameter(key, float("nan"))) for key in CELL}
+    return {
+        "name": phase.name,
+        "space_group": phase.space_group,
+        "cell": [numbers.with_esd(cell[key].value, cell[key].esd) for key in CELL],
+        "weight": f"< {row['limit']:.2g}" if _missed(row) else _weight(phase),
+    }
+
+
+def _missed(row: Mapping[str, Any]) -> bool:
+    return row["detected"] is False and row["limit"] is not None
+
+
+def _weight(phase: PhaseFit) -> str:
+    if phase.weight_fraction_esd:
+        return numbers.with_esd(phase.weight_fraction, phase.weight_fraction_esd)
+    return numbers.with_esd(round(phase.weight_fraction, 1))
+
+
+def _parameter_row(parameter: Parameter) -> tuple[str, str, str]:
+    return parameter.name, numbers.with_esd(parameter.value, parameter.esd), parameter.unit

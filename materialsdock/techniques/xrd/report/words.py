@@ -1,0 +1,98 @@
+"""A refinement in a few lines for a terminal."""
+
+from __future__ import annotations
+
+from materialsdock.model import Outcome
+from materialsdock.rendering.numbers import fixed, with_esd
+from materialsdock.techniques.xrd.model import PhaseFit
+
+
+def lines(outcome: Outcome) -> list[str]:
+    """What the pattern is of, how well it fits, and how far that can be trusted."""
+    if outcome.found.fit is not None:
+        return [*_refinement(outcome), *_verdict(outcome)]
+    if outcome.found.assessment is not None:
+        return _verdict(outcome)
+    return ["  not refined: no structure was given (--cif), nor a store (--store)"]
+
+
+def warnings(outcome: Outcome) -> list[str]:
+    """What a person should look at before the result is used, in words."""
+    verdict = outcome.found.assessment
+    if verdict is None or verdict.word == "accept":
+        return []
+    return [f"{verdict.word}: {'; '.join(verdict.reasons)}"]
+
+
+def quantities(outcome: Outcome) -> list[str]:
+    """What is said of phases not detected, preferred orientation and the original sample."""
+    said = outcome.summary
+    lines = [trace["sentence"] for trace in said.get("traces") or () if not trace["detected"]]
+    lines += [
+        f"preferred orientation: {look['sentence']}"
+        for look in said.get("texture") or ()
+        if look["accepted"]
+    ]
+    if original := said.get("amorphous"):
+        shares = [*original["phases"], *filter(None, [original["amorphous"]])]
+        rows = [f"{x['name']} {with_esd(x['percent'], x['esd'])}" for x in shares]
+        if rows:
+            added = original["standard"]
+            percent = with_esd(added["percent"], added["esd"])
+            lines.append(
+                f"of the original sample, without {percent} wt% of {added['name']}: "
+                f"{', '.join(rows)} wt%"
+            )
+        lines += original["sentences"]
+    return lines
+
+
+def _refinement(outcome: Outcome) -> list[str]:
+    fit = outcome.found.fit
+    lines = [f"  Rwp {fixed(fit.rwp)} %, expected {fixed(fit.r_exp)} %, GoF {fit.gof:.2f}"]
+    missed = {t["name"] for t in outcome.summary.get("traces") or () if not t["detected"]}
+    lines += [f"  {_phase(phase)}" for phase in fit.phases if phase.name not in missed]
+    lines += [f"  {line}" for line in quantities(outcome)]
+    if start := outcome.summary.get("start"):
+        lines.append(f"  the search began {start['sentence']}")
+    lines += [f"  not physical: {violation}" for violation in fit.violations]
+    if many := len(fit.warnings):
+        lines.append(f"  {many} warning{'' if many == 1 else 's'}, see the report")
+    return lines
+
+
+def _verdict(outcome: Outcome) -> list[str]:
+    found = outcome.found.assessment
+    if found is None:
+        return []
+    lines = [f"  verdict: {found.word}"]
+    if found.word != "accept":
+        lines += [f"    {reason}" for reason in found.reasons]
+    lines += [f"    rival: {rival}" for rival in found.rivals]
+    if found.word != "accept":
+        lines += [f"    {line}" for line in candidates(outcome)]
+    solutions = outcome.found.solutions
+    held = solutions[0].held_out if solutions else None
+    if held is not None:
+        lines.append(
+            f"    left-out blocks of 2θ: Rwp {fixed(held.rwp)} %, {held.ratio:.2f} times inside"
+        )
+    return lines
+
+
+def candidates(outcome: Outcome) -> list[str]:
+    """For each phase that was sought in a store: the best candidates and their scores."""
+    said = outcome.summary.get("identification") or {}
+    return [
+        f"candidates for phase {number}: "
+        + (", ".join(f"{c['name']} {c['score']:.2f}" for c in ranked[:3]) or "none")
+        for number, ranked in enumerate(said.get("candidates", ()), 1)
+    ]
+
+
+def _phase(phase: PhaseFit) -> str:
+    cell = ", ".join(
+        f"{name} = {with_esd(phase.cell[name].value, phase.cell[name].esd)} Å" for name in "abc"
+    )
+    weight = with_esd(phase.weight_fraction, phase.weight_fraction_esd)
+    return f"{phase.name} ({phase.space_group}): {cell}, {weight} wt%"

@@ -1,0 +1,47 @@
+"""What goes wrong before there are commands is a sentence and an exit code as well."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from support.places import ROOT
+
+ENTRY = "[materialsdock.techniques]\n{name} = {value}\n"
+
+
+def installed(folder, name, value):
+    """The folder with a package that brings a technique, as an installer would leave it."""
+    info = folder / "strange-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: strange\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(ENTRY.format(name=name, value=value))
+    (folder / "strange.py").write_text("FOUND = 'no technique'\n")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("nowhere:FOUND", "cannot load technique 'strange' from nowhere:FOUND"),
+        ("strange:MISSING", "cannot load technique 'strange' from strange:MISSING"),
+        ("strange:FOUND", "no Technique named 'strange'"),
+    ],
+)
+def test_a_technique_that_cannot_be_loaded_is_refused_with_its_package(tmp_path, value, said):
+    found = installed(tmp_path, "strange", value)
+    done = subprocess.run(
+        [sys.executable, "-m", "materialsdock", "jobs", "--json"],
+        env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{found}"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert json.loads(done.stdout)["error"]["code"] == "bad_input"

@@ -1,0 +1,138 @@
+"""A ledger of version 0.1.0 is read for ever: its jobs go on, its outcomes come back whole."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import lzma
+import math
+from dataclasses import asdict, fields, is_dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from materialsdock.campaign.campaign import Campaign
+from materialsdock.knowledge.past_searches import searches
+from materialsdock.ledger.ledger import Ledger
+from materialsdock.ledger.outcomes import keep_outcome, outcome_of
+from materialsdock.views.exports.bundle import FORMATS, export_all
+from materialsdock.views.report import overview, summary_json
+from materialsdock.views.report.page import render_report
+
+HERE = Path(__file__).parent
+EXPECTED = json.loads(lzma.decompress((HERE / "expected.json.xz").read_bytes()))
+FINISHED, UNFINISHED = EXPECTED["finished"], EXPECTED["unfinished"]
+FOUND = ("fit", "edge", "trials", "solutions", "assessment", "absorption")  # once beside each other
+COLUMNS = (".xdi", ".xye", ".xy")
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    path = tmp_path / "ledger.sqlite"
+    path.write_bytes(lzma.decompress((HERE / "version_0_1_0.sqlite.xz").read_bytes()))
+    with Ledger(path) as found:
+        yield found
+
+
+def where_it_was(path):
+    """The path of a value of today's outcome in an outcome of version 0.1.0."""
+    for now, then in ((".found.", "."), (".fused.hybrid", ".hybrid")):
+        if path.startswith(now):
+            return then + path.removeprefix(now)
+    return path
+
+
+def flat(value, where=""):
+    """(path, value) of all that an outcome holds; arrays by their bytes."""
+    if isinstance(value, np.ndarray):
+        yield where, [str(value.dtype), list(value.shape), hashlib.sha256(value).hexdigest()]
+    elif is_dataclass(value):
+        for field in fields(value):
+            yield from flat(getattr(value, field.name), f"{where}.{field.name}")
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from flat(item, f"{where}.{key}")
+    elif isinstance(value, list | tuple):
+        for i, item in enumerate(value):
+            yield from flat(item, f"{where}[{i}]")
+    else:
+        yield where, value
+
+
+def equal(one, other):
+    return one == other or (isinstance(one, float) and math.isnan(one) and math.isnan(other))
+
+
+def test_all_jobs_are_there(ledger):
+    assert {job.job_id for job in ledger.jobs()} == {*FINISHED, *UNFINISHED}
+    assert [job.job_id for job in ledger.jobs() if ledger.outcome(job.job_id)] == [*FINISHED]
+
+
+@pytest.mark.parametrize("job_id", FINISHED)
+def test_every_value_of_an_outcome_comes_back(ledger, job_id):
+    outcome, then = outcome_of(ledger, job_id), FINISHED[job_id]["values"]
+    values = {where_it_was(path): value for path, value in flat(outcome)}
+    now = {path: v for path, v in values.items() if not path.startswith(".decisions")}
+    missing = {path: value for path, value in then.items() if path not in now}
+    assert all(value is None for value in missing.values()), missing  # of the other technique
+    assert {path.strip(".") for path in missing} <= {*FOUND, "hybrid"}
+    assert [path for path in now if path not in then] == []
+    assert [path for path in now if not equal(now[path], then[path])] == []
+    assert len(outcome.decisions) == FINISHED[job_id]["decisions"]
+
+
+@pytest.mark.parametrize("job_id", FINISHED)
+def test_what_is_said_of_it_is_what_was_said(ledger, job_id):
+    outcome, then = outcome_of(ledger, job_id), FINISHED[job_id]
+    assert json.loads(json.dumps(summary_json(outcome))) == then["summary"]
+    assert overview(outcome) == then["overview"]
+
+
+@pytest.mark.parametrize("job_id", FINISHED)
+def test_it_has_its_page_and_all_its_files(ledger, job_id, tmp_path):
+    assert "<svg" in render_report(outcome_of(ledger, job_id))
+    then = FINISHED[job_id]["columns"]
+    written = {path.suffix: path for path in export_all(ledger, job_id, tmp_path / "files")}
+    assert list(written) == list(then)
+    assert set(then) <= {form.suffix for form in FORMATS.values()}
+    for kind in COLUMNS:
+        if kind in then:
+            lines = written[kind].read_bytes().splitlines()
+            rows = b"\n".join(line for line in lines if not line.startswith(b"#"))
+            assert hashlib.sha256(rows).hexdigest() == then[kind], kind
+
+
+@pytest.mark.parametrize("job_id", FINISHED)
+def test_kept_anew_it_is_the_same(ledger, job_id):
+    outcome = outcome_of(ledger, job_id)
+    keep_outcome(ledger, outcome)
+    assert set(ledger.outcome(job_id)) <= {"technique", "kept", "search"}
+    again = dict(flat(outcome_of(ledger, job_id)))
+    assert all(equal(again[path], value) for path, value in flat(outcome))
+    assert len(again) == len(dict(flat(outcome)))
+
+
+def test_its_searches_teach_later_ones(ledger):
+    (past,) = searches(ledger, "xrd")
+    assert past.origin in FINISHED
+    assert len(past.trials) == FINISHED[past.origin]["summary"]["trials"]
+    assert searches(ledger, "xas") == ()
+
+
+@pytest.mark.parametrize("job_id", UNFINISHED)
+def test_an_unfinished_job_goes_on_as_it_would_have(ledger, job_id):
+    then = UNFINISHED[job_id]
+    campaign = Campaign.resume(job_id, ledger)
+    assert len(campaign.decisions) == then["kept"]
+    assert len(campaign._waiting) == then["waiting"]
+    following = json.loads(json.dumps(asdict(campaign.ask())))
+    decision = asdict(campaign.decisions[-1]) | {"seconds_deciding": 0.0}
+    assert following == pytest.approx(then["next"], rel=1e-9)
+    for name, value in json.loads(json.dumps(decision)).items():
+        if isinstance(value, float):
+            assert value == pytest.approx(then["decision"][name], rel=1e-6), name
+        elif name not in ("hyperparameters", "verdict", "next", "proposal"):
+            assert value == then["decision"][name], name
+    assert decision["verdict"]["reason"] == then["decision"]["verdict"]["reason"]
+    assert decision["proposal"] == pytest.approx(then["decision"]["proposal"], rel=1e-9)

@@ -1,0 +1,1 @@
+"""The technique "reflection" for materialsdock: where one reflection is."""
