@@ -14,10 +14,9 @@ def named(profile: Profile) -> Mapping[str, str]:
     given = profile.plans.model_dump()
     found = {f"plans.baselines.{key}": name for key, name in given.pop("baselines").items()}
     found |= {f"plans.{key}": name for key, name in given.items()}
-    for technique, section in profile:
-        if hasattr(section, "visit"):
-            found[f"{technique}.measure"] = section.measure
-            found[f"{technique}.visit"] = section.visit
+    for technique, section in profile.techniques.items():
+        found[f"{technique}.measure"] = section.measure
+        found[f"{technique}.visit"] = section.visit
     return found
 
 

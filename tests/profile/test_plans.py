@@ -7,9 +7,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from materialsdock.campaign import run
+from materialsdock.campaign import plan, run
 from materialsdock.errors import InputError
+from materialsdock.model import Sample
 from materialsdock.profile import config, plans, siteroot
+from materialsdock.profile.sections import Beam, ConditionSettings
 from materialsdock.protocols import RunWatch
 
 SITE = Path(__file__).parents[2]
@@ -55,6 +57,74 @@ def test_a_profile_that_names_no_plan_has_those_of_the_site():
         "xas.measure": "plans.measure:measure_point",
         "xas.visit": "plans.measure:measure_point",
     }
+
+
+FACILITY = """
+def said(kind):
+    return lambda *what, **how: (kind, what, how)
+
+
+class Attempts:
+    def __init__(self, gate):
+        self.gate = gate
+
+    def of(self, measure):
+        return ("sound", measure)
+
+
+class Visits:
+    def __init__(self, *of):
+        self.ready = ("visits", of[1:])
+
+
+class Gate:
+    ready = "the gate's"
+
+    def __init__(self, instrument, conditions):
+        self.conditions = conditions
+
+
+learn, conditions, hold, visit = map(said, ("learn", "conditions", "hold", "visit"))
+"""
+
+
+@pytest.fixture
+def facility(tmp_path, monkeypatch):
+    (tmp_path / "facility_plans.py").write_text(FACILITY)
+    monkeypatch.syspath_prepend(tmp_path)
+    named = {"learn": "learn", "conditions": "conditions", "hold_for_beam": "hold"}
+    named |= {name.lower(): name for name in ("Attempts", "Visits", "Gate")}
+    words = "\n".join(f'{key} = "facility_plans:{name}"' for key, name in named.items())
+    return mine(tmp_path, xas='visit = "facility_plans:visit"', sections=f"[plans]\n{words}")
+
+
+@pytest.fixture
+def campaign():
+    return SimpleNamespace(job=SimpleNamespace(sample=Sample("a sample", "xas", 4)))
+
+
+def test_a_job_is_carried_out_by_the_plans_that_the_profile_names(facility, campaign):
+    siteroot.activate()
+    from facility_plans import visit
+
+    from plans.measure import measure_point
+
+    with_conditions = facility.model_copy(update={"conditions": ConditionSettings(retries=3)})
+    gate = plan.gate_for(campaign, None, with_conditions)
+    kind, _, terms = gate.conditions
+    assert (kind, terms["place"], terms["retries"]) == ("conditions", 4, 3)
+    kind, what, how = plan.plan_for(campaign, None, with_conditions, gate, "sentry")
+    assert (kind, what) == ("learn", (campaign, None, ("sound", measure_point)))
+    assert how == {"ready": ("visits", ("sentry", visit))}
+
+
+def test_without_conditions_the_profile_names_what_waits_for_the_beam(facility, campaign):
+    siteroot.activate()
+    beam = Beam(minimum_ma=50, resume_ma=90)
+    watched = facility.model_copy(update={"beam": beam})
+    kind, _, how = plan.plan_for(campaign, "instrument", watched)
+    assert kind == "learn"
+    assert how["ready"]() == ("hold", ("instrument", "ring", 50, 90), {})
 
 
 def test_the_names_of_older_profiles_still_hold(tmp_path):
