@@ -3,7 +3,7 @@
 Needs neither pytest nor hypothesis, and no beamline.  A technique is put to the laws as a
 `Subject`, with a profile that has its section, and with what its detector would show:
 
-    subject = Subject(technique.named("nmr"), profile, read)
+    subject = Subject(technique.named("reflection"), profile, read)
     for law in LAWS:
         law(subject)
 
