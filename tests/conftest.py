@@ -8,11 +8,14 @@ diffraction peaks on 1500 steps, position 1 an absorption edge at 7112 eV.
 from __future__ import annotations
 
 import os
+import sys
 
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
-
+# the tests start hundreds of processes: without bytecode each compiles the project anew
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 import numpy as np
 import pytest

@@ -319,6 +319,7 @@ def test_a_tiled_server_is_one_setting_away(tmp_path, ledger):
     port, key = free_port(), "k" * 32
     settings = tmp_path / "tiled.yml"
     (tmp_path / "served").mkdir()
+    catalogs.prepare(tmp_path / "served")
     secured = {"authentication": {"single_user_api_key": key}}
     settings.write_text(json.dumps(catalogs.server_config(tmp_path / "served") | secured))
     command = ["-m", "tiled", "serve", "config", str(settings)]

@@ -15,7 +15,6 @@ from support.catalog_runs import measure, wait_for_server
 from support.made_site import SITE
 from support.places import ROOT
 from support.postgresql import wait_for
-from tiled.config import parse_configs
 
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.model import Job, Sample
@@ -136,6 +135,8 @@ def test_runs_go_through_postgresql_and_come_back(databases, server, ledger, tmp
 
 def test_the_settings_are_those_of_the_embedded_catalog(monkeypatch, tmp_path):
     """But for the databases and who may read, so that what is tested of one holds for both."""
+    from tiled.config import parse_configs
+
     environment(monkeypatch, tmp_path, "postgresql://somebody:secret@127.0.0.1:5432")
     parsed = parse_configs(SETTINGS).model_dump(warnings="none")
     ours = tmp_path / "embedded.yml"

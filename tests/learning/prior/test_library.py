@@ -29,10 +29,6 @@ from materialsdock.techniques.xas.spectrum.grids import prior_grid
 from materialsdock.techniques.xas.spectrum.simulate import simulate_xanes
 from materialsdock.techniques.xas.standards import read_standard
 
-with warnings.catch_warnings():
-    warnings.filterwarnings("ignore", category=DeprecationWarning, module="torch|linear_oper")
-    from materialsdock.learning.prior import learning
-
 GRID = np.linspace(7076.0, 7181.0, 211)
 NOISE = 0.01
 KINDS = [(7112.0, 0.55, 0.05, 1.98), (7116.0, 0.3, 0.09, 2.1), (7118.0, 0.7, 0.03, 1.9),
@@ -61,7 +57,16 @@ def standards():
 
 
 @pytest.fixture(scope="module")
-def prior(standards):
+def learning():
+    """The module, imported by the one worker that needs torch."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=DeprecationWarning, module="torch|linear_oper")
+        from materialsdock.learning.prior import learning
+    return learning
+
+
+@pytest.fixture(scope="module")
+def prior(learning, standards):
     return learning.learn(standards, "Fe K", prior_grid)
 
 
@@ -92,13 +97,13 @@ def test_what_is_learned_describes_the_standards(prior, standards):
     )
 
 
-def test_learning_again_gives_the_same(prior, standards):
+def test_learning_again_gives_the_same(learning, prior, standards):
     again = learning.learn(standards, "Fe K", prior_grid)
     np.testing.assert_array_equal(again.sd, prior.sd)
     np.testing.assert_array_equal(again.u, prior.u)
 
 
-def test_what_is_learned_is_likelier_than_where_the_search_began(standards, monkeypatch):
+def test_what_is_learned_is_likelier_than_where_the_search_began(learning, standards, monkeypatch):
     found = learning.learn(standards, "Fe K", prior_grid).learned["log_likelihood_per_standard"]
     monkeypatch.setattr(learning, "ROUNDS", 0)
     assert (
@@ -107,7 +112,7 @@ def test_what_is_learned_is_likelier_than_where_the_search_began(standards, monk
     )
 
 
-def test_repeats_count_once(prior, standards):
+def test_repeats_count_once(learning, prior, standards):
     twice = learning.learn([*standards, replace(standards[0], name="again")], "Fe K", prior_grid)
     assert twice.sources[-1] == "again"
     np.testing.assert_allclose(twice.mean, prior.mean, atol=1e-12)
@@ -115,7 +120,7 @@ def test_repeats_count_once(prior, standards):
         learning.learn([*standards[:2], *standards[:2]], "Fe K", prior_grid)
 
 
-def test_short_spectra_are_refused_by_name(standards):
+def test_short_spectra_are_refused_by_name(learning, standards):
     short = replace(standards[1], energy_ev=np.linspace(-10, 300, 800), name="short one")
     with pytest.raises(InputError, match="short one"):
         learning.learn([*standards, short], "Fe K", prior_grid)
@@ -180,7 +185,7 @@ def test_posterior_under_a_library_prior_is_dense_algebra(prior):
 
 
 @pytest.mark.parametrize(("unit", "offset"), [(1.0, 0.0), (0.15, -2.0), (3.0, 1.0)])
-def test_a_raw_spectrum_is_placed_whatever_its_unit(standards, unit, offset):
+def test_a_raw_spectrum_is_placed_whatever_its_unit(learning, standards, unit, offset):
     left_out = learning.learn(standards[1:], "Fe K", prior_grid)
     truth = spectrum(GRID, *KINDS[0])
     at, y, noise = counted(truth, 24)
@@ -198,7 +203,7 @@ def test_placing_needs_numbers_that_differ(prior):
             placement.place(prior, x, y, np.full(x.size, 1e-4))
 
 
-def test_a_right_prior_agrees_and_too_few_counts_refuse_nothing(standards):
+def test_a_right_prior_agrees_and_too_few_counts_refuse_nothing(learning, standards):
     left_out = learning.learn(standards[1:], "Fe K", prior_grid)
     at, y, noise = counted(spectrum(GRID, *KINDS[0]), 20)
     posterior = grown(placement.place(left_out, GRID[at], y, noise), at, y, noise)
@@ -341,7 +346,7 @@ def test_a_profile_names_its_priors(site, tmp_path):
     assert request.applied(config.load("sim", site)).section("xas").prior == named
 
 
-def test_real_iron_standards():
+def test_real_iron_standards(learning):
     files = sorted((SHARED / "xas/xasdatalibrary/Fe").glob("*.xdi"))
     if not files:
         pytest.skip("measured spectra are not here")
