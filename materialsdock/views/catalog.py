@@ -147,6 +147,8 @@ def _create(uri: str) -> None:
             await engine.dispose()
 
     asyncio.run(tables())
+    # alembic's advice to Tiled: none of an operator's business
+    warnings.filterwarnings("ignore", message="No path_separator found in configuration")
     stamp_head(ALEMBIC_INI_TEMPLATE_PATH, ALEMBIC_DIR, uri)
 
 
