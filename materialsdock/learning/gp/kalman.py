@@ -76,7 +76,8 @@ def chain(u: FloatArray, twice_nu: int, variance: float) -> KalmanChain:
             transition[i, k] = a[k]
         put_six(process, i, plus(NO_MATRIX, process_of(t, twice_nu), variance))
     adjoint = np.zeros((n, 3))
-    adjoint[:, 0] = 1.0
+    for i in range(n):
+        adjoint[i, 0] = 1.0
     noise = np.full(n, np.inf)
     return KalmanChain(transition, process, noise, np.zeros(n), np.zeros((n, 3)), spread, adjoint)
 
@@ -231,7 +232,8 @@ def curve(chain: KalmanChain, normals: FloatArray, errors: FloatArray) -> FloatA
     found, variance = np.empty(errors.size), np.empty(errors.size)
     filter_from(0, chain)
     smooth(0, chain, found, variance)
-    chain.y[:] = y
+    for i in range(y.size):
+        chain.y[i] = y[i]
     return prior + found
 
 
@@ -252,7 +254,8 @@ def likelihood_and_gradient(
     n, v = u_sorted.size, np.exp(log_variance)
     steps = np.sqrt(1.0 * twice_nu) * np.exp(-log_lengthscale) * u_sorted
     line = chain(steps, twice_nu, v)
-    line.noise[:], line.y[:] = noise_sorted, y_sorted
+    for i in range(n):
+        line.noise[i], line.y[i] = noise_sorted[i], y_sorted[i]
     filter_from(0, line)
     g, root = NO_VECTOR, NO_ROOT
     value, by_length, by_variance = -0.5 * n * np.log(2.0 * np.pi), 0.0, -0.5 * n

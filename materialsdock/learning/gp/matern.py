@@ -4,6 +4,8 @@ The state is (f, f'/λ, f''/λ²) with λ = √(2ν)/lengthscale, so that all it
 of f itself; Matérn-3/2 leaves the third at zero.  Positions are in units of 1/λ.  Symmetric 3×3
 matrices are kept as (00, 01, 02, 11, 12, 22), transitions row by row.
 
+Arrays are filled element by element: a slice assigned takes numba a second to compile, each time.
+
 Source: Hartikainen & Särkkä 2010.  numba does not see when a callee in another file has changed:
 after editing this file, touch markov.py, or its cached code stays the old one.
 """
