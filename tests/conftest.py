@@ -8,6 +8,7 @@ diffraction peaks on 1500 steps, position 1 an absorption edge at 7112 eV.
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -25,7 +26,7 @@ pytest.register_assert_rewrite("materialsdock.testing")
 from hypothesis import HealthCheck, settings
 from support import skipped
 from support.made_site import edge_mu
-from support.places import TESTS
+from support.places import ROOT, TESTS
 
 from devices import channel_access
 from materialsdock.profile import simulation, siteroot
@@ -75,6 +76,21 @@ os.environ.update(simulation.channel_access(PORT))
 def pytest_xdist_auto_num_workers(config):
     """Tests wait for other processes: two of ours keep a core at work."""
     return len(os.sched_getaffinity(0)) * 2
+
+
+COMPILING = pytest.StashKey[subprocess.Popen]()
+COMPILE = "from materialsdock.learning.gp import kalman; kalman.warm_up()"
+
+
+def pytest_configure(config):
+    """Compile once for all workers, while they collect: in a fresh checkout it takes 10 s."""
+    if getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput"):
+        config.stash[COMPILING] = subprocess.Popen([sys.executable, "-c", COMPILE], cwd=ROOT)
+
+
+def pytest_unconfigure(config):
+    if compiling := config.stash.get(COMPILING, None):
+        compiling.wait()
 
 
 @pytest.hookimpl(tryfirst=True)
