@@ -256,15 +256,16 @@ def sparse_results(seeds: range, fitted: int) -> dict[str, Any]:
         "peaks": medians(found["windows"]),
         "peaks_least_seed": round(min(f["position"] for f in found["windows"]), 3),
         "objective_profile": medians(found["profile"]),
-        "ceiling": medians([{k: 0.9 / v for k, v in sparse(s).occupancies().items()}
-                            for s in seeds]),
+        "ceiling": medians(
+            [{k: 0.9 / v for k, v in sparse(s).occupancies().items()} for s in seeds]
+        ),
         "fit_pulls": {
             "fits": len(pulls),
             "position_rms": round(float(np.sqrt(np.mean(flat[:, 0] ** 2))), 3),
             "area_rms": round(float(np.sqrt(np.mean(flat[:, 1] ** 2))), 3),
             "area_mean": round(float(np.mean(flat[:, 1])), 3),
         },
-    }  # fmt: skip
+    }
 
 
 def real_results(seeds: range) -> dict[str, Any]:
@@ -301,8 +302,10 @@ def planted_results(seeds: range) -> dict[str, Any]:
             if place == "wing":
                 height *= np.sqrt(scene.rate[at] / np.median(scene.rate))
             for multiple in (0.5, 0.75, 1.0):
-                extra = (multiple * h * line(scene.x, scene.x[i], scene.fwhm)
-                         for i, h in zip(at, height, strict=True))  # fmt: skip
+                extra = (
+                    multiple * h * line(scene.x, scene.x[i], scene.fwhm)
+                    for i, h in zip(at, height, strict=True)
+                )
                 learner = multipass(scene, poisson(scene.rate + sum(extra), rng))
                 seconds = learner.pattern().count_time_s[at]
                 missed = tally.setdefault(f"{place} x{multiple:g}", [0, 0])
@@ -340,11 +343,15 @@ def steered_results(seeds: range) -> dict[str, Any]:
         rng = np.random.default_rng([seed, 5])
         learner = count(
             SteeredLearner(
-                Axis("two_theta", "deg", x, 0.12), sensitivity=sense, wanted_esd=1.0,
-                quantity="weight_fraction", full_time_s=full_s, fwhm_deg=0.12,
+                Axis("two_theta", "deg", x, 0.12),
+                sensitivity=sense,
+                wanted_esd=1.0,
+                quantity="weight_fraction",
+                full_time_s=full_s,
+                fwhm_deg=0.12,
             ),
             poisson(rate, rng),
-        )  # fmt: skip
+        )
         seconds = learner.pattern().count_time_s
         told = fisher.information(truth.y, truth.jacobian, seconds)
         even_pattern = poisson(rate, rng)(slice(None), full_s) / full_s
@@ -407,12 +414,15 @@ def targets(results: dict[str, Any]) -> list[dict[str, Any]]:
     rows = [
         ("sparse: even time / ours, equal position sd", peaks["position"], ">=", 3.0),
         ("sparse: even time / ours, equal area sd", peaks["area"], ">=", 3.0),
-        ("planted between peaks at the stated strength: missed",
-         results["planted"]["between x1"]["missed"], "<=", 0),
+        (
+            "planted between peaks at the stated strength: missed",
+            results["planted"]["between x1"]["missed"],
+            "<=",
+            0,
+        ),
         ("steered: share of even time to 1 wt%", results["steered"]["time_share"], "<=", 0.5),
-        ("steered: the same with motion",
-         results["steered"]["time_share_with_motion"], "<=", 0.5),
-    ]  # fmt: skip
+        ("steered: the same with motion", results["steered"]["time_share_with_motion"], "<=", 0.5),
+    ]
     for name, real in results["real"].items():
         rows += [
             (f"{name}: share of the ceiling ({kind})", real["position"] / ceiling, ">=", 0.9)

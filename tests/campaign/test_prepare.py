@@ -160,9 +160,15 @@ def test_a_steered_job_keeps_the_profiles_budgets_and_its_own_esd():
 def of_edge(path, edge_ev):
     axis = np.linspace(-100.0, 150.0, 60)
     prior = LibraryPrior(
-        "an edge", axis, np.tanh(axis), np.ones((1, 60)), np.full(60, 0.1), axis / 10,
-        np.array([edge_ev, edge_ev + 4.0]), ("a", "b"),
-    )  # fmt: skip
+        "an edge",
+        axis,
+        np.tanh(axis),
+        np.ones((1, 60)),
+        np.full(60, 0.1),
+        axis / 10,
+        np.array([edge_ev, edge_ev + 4.0]),
+        ("a", "b"),
+    )
     prior.save(path)
     section = PROFILE.section("xas").model_copy(update={"prior": path})
     return PROFILE.model_copy(update={"xas": section})

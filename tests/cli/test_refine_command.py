@@ -33,9 +33,15 @@ def files(tmp_path_factory):
 
 def refine(files, out, trials, *, resume=False):
     request = MeasureRequest.of(
-        kinds={"xrd": Options}, out=out, trials=trials, workers=1, cif=[files / "LaB6.cif"],
-        seeds=1, range=RANGE, resume=resume,
-    )  # fmt: skip
+        kinds={"xrd": Options},
+        out=out,
+        trials=trials,
+        workers=1,
+        cif=[files / "LaB6.cif"],
+        seeds=1,
+        range=RANGE,
+        resume=resume,
+    )
     measured, sample = measure_command.read_sample(files / "LaB6.xy", "xrd", request)
     shown, written = refine_command.refine(request, measured, sample)
     return shown, written["cif"]

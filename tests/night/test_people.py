@@ -117,13 +117,16 @@ def test_several_samples_change_together_or_not_at_all(run, night):
     ("events", "words", "says"),
     [
         (["claim"], ["hold"], "is measuring .`materialsdock stop` or `abort` ends it"),
-        (["claim", "measured", "analyse", "finish"], ["rm"],
-         "is done .rm is not possible; `queue retry` is"),
+        (
+            ["claim", "measured", "analyse", "finish"],
+            ["rm"],
+            "is done .rm is not possible; `queue retry` is",
+        ),
         (["cancel"], ["retry"], "is cancelled .retry is not possible"),
         (["hold"], ["hold"], "is held .hold is not possible; `queue rm` or `queue retry` is"),
         ([], ["retry"], "is queued .retry is not possible; `queue hold` or `queue rm` is"),
     ],
-)  # fmt: skip
+)
 def test_a_refusal_names_commands_that_are_possible(run, night, events, words, says):
     for event in events:
         queue.advance(night[1], "S1", event)
@@ -134,17 +137,23 @@ def test_a_refusal_names_commands_that_are_possible(run, night, events, words, s
 @pytest.mark.parametrize(
     ("kind", "body", "says"),
     [
-        ("submitted", {"samples": ["S1", "S2"], "state": "queued"},
-         "submitted: samples S1 S2, queued"),
+        (
+            "submitted",
+            {"samples": ["S1", "S2"], "state": "queued"},
+            "submitted: samples S1 S2, queued",
+        ),
         ("daemon", {"started": True, "interrupted": []}, "daemon: begins"),
         ("daemon", {"started": True, "interrupted": ["S1"]}, "daemon: begins, interrupted: S1"),
         ("daemon", {"started": False}, "daemon: ends"),
         ("holding", {"reason": "asked by anna"}, "holding: asked by anna"),
         ("released", {}, "released"),
-        ("condition", {"said": "condition", "kind": "void", "words": "point at 5: closed"},
-         "condition: void: point at 5: closed"),
+        (
+            "condition",
+            {"said": "condition", "kind": "void", "words": "point at 5: closed"},
+            "condition: void: point at 5: closed",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_line_of_the_log_reads_as_a_sentence(kind, body, says):
     line = Noted(1, 0.0, kind, "info", None, body)
     assert people.log_line(line).endswith(f"   {says}")
@@ -246,14 +255,18 @@ def test_an_abort_that_was_confirmed_for_another_sample_is_refused(desk, night):
     ("words", "details"),
     [
         (("veto", "7112.5"), {"x": 7112.5}),
-        (("veto", "-5.5", "-4.5", "--reason", "glitch"),
-         {"low": -5.5, "high": -4.5, "reason": "glitch"}),
+        (
+            ("veto", "-5.5", "-4.5", "--reason", "glitch"),
+            {"low": -5.5, "high": -4.5, "reason": "glitch"},
+        ),
         (("force", "7120"), {"x": 7120.0}),
-        (("change", "threshold=0.02", "maximum_points=80"),
-         {"changes": {"threshold": 0.02, "maximum_points": 80}}),
+        (
+            ("change", "threshold=0.02", "maximum_points=80"),
+            {"changes": {"threshold": 0.02, "maximum_points": 80}},
+        ),
         (("approve-point",), {}),
     ],
-)  # fmt: skip
+)
 def test_steering_becomes_an_intent(run, desk, night, words, details):
     run(*words)
     action = audit.actions(night[1])[-1]
@@ -297,7 +310,9 @@ def test_the_log_is_shown_and_followed(run, night):
     lines = run("log", "-n", "1").splitlines()
     assert lines == [line for line in lines if "!! disk_low: free_gb 1" in line]
     assert [json.loads(line)["kind"] for line in run("log", "--json").splitlines()] == [
-        "submitted", "disk_low"]  # fmt: skip
+        "submitted",
+        "disk_low",
+    ]
     following = people.log_lines(night[0].path, 1, follow=True)
     assert next(following).kind == "disk_low"
     queue.note(night[1], "disk_enough", {})
@@ -368,8 +383,11 @@ def test_a_safe_state_is_not_left_again_by_a_night_that_runs(made_safe, night, d
     assert "release" in said["night"]
     assert reached == [0, 2]  # at once, and again when the night has heard
     asked = [(a.verb, a.details) for a in audit.actions(night[1])]
-    assert asked == [("hold_queue", {"reason": "safe-state"}), ("pause", {"reason": "safe-state"}),
-                     ("safe_state", {})]  # fmt: skip
+    assert asked == [
+        ("hold_queue", {"reason": "safe-state"}),
+        ("pause", {"reason": "safe-state"}),
+        ("safe_state", {}),
+    ]
 
 
 def test_a_safe_state_needs_no_night(made_safe, night):
