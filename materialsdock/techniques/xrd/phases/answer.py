@@ -17,7 +17,11 @@ from materialsdock.techniques.xrd.model import Assessment, Diffractometer
 from materialsdock.techniques.xrd.phases import hypotheses
 from materialsdock.techniques.xrd.phases.cif_files import StoreEntry
 from materialsdock.techniques.xrd.phases.hypotheses import Hypothesis
-from materialsdock.techniques.xrd.phases.identify import Identification, identify, matched_structures
+from materialsdock.techniques.xrd.phases.identify import (
+    Identification,
+    identify,
+    matched_structures,
+)
 from materialsdock.techniques.xrd.phases.match import Match
 from materialsdock.techniques.xrd.phases.store import StructureStore
 from materialsdock.techniques.xrd.rietveld.engine import RefinementEngine
