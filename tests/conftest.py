@@ -44,6 +44,7 @@ FIRST = (
     "night/rehearsal/test_preflight.py",
     "techniques/xrd/search/test_second_look.py",
     "plans/test_guards.py",
+    "plans/test_attempts.py",
     "cli/test_refine_command.py",
     "views/exports/test_bundle.py",
     "cli/test_resume.py",

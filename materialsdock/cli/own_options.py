@@ -52,12 +52,16 @@ def made(kinds: Kinds, values: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def words(options: Any) -> dict[str, str]:
-    """What was asked for, by the option's name: what it is called on the command line."""
+    """What was asked for, by the option's name: what it is called on the command line.
+
+    An option that has its default value was not asked for.
+    """
     hints = get_type_hints(type(options), include_extras=True)
+    default = type(options)()
     return {
         name: flag(name, hint)
         for name, hint in hints.items()
-        if getattr(options, name) not in (None, (), [], "")
+        if getattr(options, name) not in (None, (), [], "", getattr(default, name))
     }
 
 

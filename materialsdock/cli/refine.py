@@ -1,4 +1,4 @@
-"""The command `materialsdock refine`, of the technique that can refine what was measured before."""
+"""The command `materialsdock refine`, of techniques that can refine what was measured before."""
 
 from __future__ import annotations
 
@@ -7,9 +7,18 @@ from typing import Annotated, Any
 
 import typer
 
-from materialsdock import technique
+from materialsdock import technique as techniques
 from materialsdock.cli import own_options
-from materialsdock.rendering.options import Json, Out, ProfileName, Seed, Site, Trials, Workers
+from materialsdock.rendering.options import (
+    Json,
+    Out,
+    ProfileName,
+    Seed,
+    Site,
+    TechniqueName,
+    Trials,
+    Workers,
+)
 
 
 def mount(app: typer.Typer) -> None:
@@ -21,6 +30,7 @@ def mount(app: typer.Typer) -> None:
 def refine(
     pattern: Annotated[Path, typer.Argument(help="Measured powder pattern.")],
     profile: ProfileName = "sim",
+    technique: TechniqueName = None,
     out: Out = Path("materialsdock-data"),
     trials: Trials = None,
     workers: Workers = None,
@@ -31,10 +41,9 @@ def refine(
 ) -> None:
     """Refine a measured pattern, all of it, without measuring anything."""
     from materialsdock.cli import measure_command, refine_command
-
-    kinds = _kinds()
     from materialsdock.cli.request import MeasureRequest
 
+    kinds = _kinds()
     request = MeasureRequest.of(
         kinds=kinds,
         profile=profile,
@@ -45,12 +54,13 @@ def refine(
         site=site,
         **own,
     )
-    (name,) = kinds
-    measured, sample = measure_command.read_sample(pattern, name, request)
+    if technique is None and len(kinds) == 1:  # else the file says whose it is
+        (technique,) = kinds
+    measured, sample = measure_command.read_sample(pattern, technique, request)
     refine_command.show(*refine_command.refine(request, measured, sample), as_json)
 
 
 def _kinds() -> own_options.Kinds:
-    """The options of the first technique that refines; none where none does."""
-    able = {name: each.refine for name, each in technique.known().items() if each.refine}
-    return {name: part().Options for name, part in list(able.items())[:1]}
+    """The options of each technique that refines."""
+    able = {name: each.refine for name, each in techniques.known().items() if each.refine}
+    return {name: part().Options for name, part in able.items()}

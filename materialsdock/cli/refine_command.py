@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from materialsdock import technique
-from materialsdock.campaign import analysis, prepare
+from materialsdock.campaign import analysis, option_words, prepare
 from materialsdock.cli.measure_command import Shown
 from materialsdock.cli.progress import display
 from materialsdock.cli.request import MeasureRequest
@@ -36,6 +36,7 @@ def refine(
     ones.  request : own options are those of the technique's part `refine`
     """
     part, own = _part(sample.technique), request.own[sample.technique]
+    option_words.fitting(sample.technique, request.of_techniques)
     profile, _ = request.load()
     sample = part.described(own, sample, profile)
     data = DataDirectory(request.out)

@@ -33,16 +33,32 @@ class RunningSimulation:
 
 
 def save_scene(path: Path, *, technique: str, **arrays: Any) -> Path:
-    """Write what the simulated beamline shall replay (npz); see sim_devices.world."""
-    np.savez(path, technique=technique, **arrays)
-    return path
+    """Write what the simulated beamline shall replay (npz), whole or not at all; its path.
+
+    See sim_devices.world for what it holds.
+    """
+    return _written(path, {"technique": technique, **arrays})
 
 
 def add_to_scene(path: Path, arrays: Mapping[str, Any]) -> None:
-    """Write a scene file anew with `arrays`, in place of those of the same names."""
+    """Write a scene file anew with `arrays`, in place of those of the same names.
+
+    Whole or not at all: the beamline may read it meanwhile, and without it no job goes on.
+    """
     with np.load(path) as stored:
         known = {key: stored[key] for key in stored.files}
-    np.savez(path, **{**known, **arrays})
+    _written(path, {**known, **arrays})
+
+
+def _written(path: Path, arrays: Mapping[str, Any]) -> Path:
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with unfinished.open("wb") as file:
+            np.savez(file, **arrays)
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return path
 
 
 def free_port() -> int:

@@ -66,17 +66,27 @@ MEASURED: Mapping[str, Sequence[tuple[str, int]]] = {
     "bbo/data/DSMO/dsmo.csv": (("DyMn2O6Sr", 62),),
     "bbo/data/LiCoO2/Powder-data-Bruker/LiCoO2.dat": (("CoLiO2", 166),),
 }
-QUICK = ("iucr_qpa/zincite.prn", "iucr_qpa/cpd-1g.prn", "gsas2_tutorials/PBSO4.XRA",
-         "autoanalyzer/TiO2+MnO.xy.gz")  # fmt: skip
+QUICK = (
+    "iucr_qpa/zincite.prn",
+    "iucr_qpa/cpd-1g.prn",
+    "gsas2_tutorials/PBSO4.XRA",
+    "autoanalyzer/TiO2+MnO.xy.gz",
+)
 QUICK_WITHOUT = ("iucr_qpa/fluorite.prn", "bbo/data/Y2O3/Y2O3.csv")
 SIMULATED = (
-    ((CORUNDUM, 0.90, ("Al2O3", 167)), (ZINCITE, 0.05, ("OZn", 186)),
-     (FLUORITE, 0.05, ("CaF2", 225))),
+    (
+        (CORUNDUM, 0.90, ("Al2O3", 167)),
+        (ZINCITE, 0.05, ("OZn", 186)),
+        (FLUORITE, 0.05, ("CaF2", 225)),
+    ),
     ((YTTRIA, 0.80, ("O3Y2", 206)), (CORUNDUM, 0.10, ("Al2O3", 167)), (LAB6, 0.10, ("B6La", 221))),
     ((ZINCITE, 0.95, ("OZn", 186)), (FLUORITE, 0.05, ("CaF2", 225))),
-    ((LAB6, 0.85, ("B6La", 221)), (CORUNDUM, 0.05, ("Al2O3", 167)),
-     (FLUORITE, 0.10, ("CaF2", 225))),
-)  # fmt: skip
+    (
+        (LAB6, 0.85, ("B6La", 221)),
+        (CORUNDUM, 0.05, ("Al2O3", 167)),
+        (FLUORITE, 0.10, ("CaF2", 225)),
+    ),
+)
 
 
 def read(path: Path) -> tuple[Pattern, Diffractometer]:
@@ -153,9 +163,9 @@ def asked(
         "all_found": set(truth) <= set(named),
         "exactly": set(truth) == set(named),
         "ranks": ranks(found, truth),
-        "weight_percent": [] if best is None else [
-            round(p.weight_fraction, 2) for p in best.fit.phases
-        ],
+        "weight_percent": []
+        if best is None
+        else [round(p.weight_fraction, 2) for p in best.fit.phases],
         "verdict": found.judgement.verdict,
         "reasons": list(found.judgement.reasons),
         "rivals": [list(h.names) for h in found.rivals],
@@ -163,7 +173,7 @@ def asked(
         "refined": found.tried,
         "seconds_matching": round(found.seconds_matching, 3),
         "seconds_refining": round(found.seconds_refining, 2),
-    }  # fmt: skip
+    }
 
 
 def measured(entries: Sequence[StoreEntry], quick: bool) -> dict[str, Any]:
@@ -225,8 +235,11 @@ def speed(entries: Sequence[StoreEntry]) -> dict[str, float | int]:
     pattern = simulated([(CORUNDUM, 0.6), (ZINCITE, 0.4)])
     observed = observe(pattern, Diffractometer())
     copies = -(-MANY // len(entries))
-    many = [replace(e, entry_id=f"{e.entry_id}{k}", same_as=None)
-            for k in range(copies) for e in entries][:MANY]  # fmt: skip
+    many = [
+        replace(e, entry_id=f"{e.entry_id}{k}", same_as=None)
+        for k in range(copies)
+        for e in entries
+    ][:MANY]
 
     def median(function: Any, *words: Any) -> float:
         seconds = []

@@ -106,8 +106,15 @@ def library() -> Iterator[tuple[str, str]]:
             radii = sum(RADII[q][el] for q, el in zip(charges, elements, strict=True))
             scale = (radii + _rest(charges)) / (typical + _rest(charges))
             if len(set(elements)) == len(elements) and abs(scale - 1) < LARGEST_CHANGE:
-                yield _written(f"{name}_{''.join(elements)}", group, number, cell, scale,
-                               dict(zip("ABC", elements, strict=False)), sites)  # fmt: skip
+                yield _written(
+                    f"{name}_{''.join(elements)}",
+                    group,
+                    number,
+                    cell,
+                    scale,
+                    dict(zip("ABC", elements, strict=False)),
+                    sites,
+                )
     yield from _metals()
 
 

@@ -167,11 +167,15 @@ def run(kills: int, samples: int, seed: int, limit_s: float) -> dict[str, Any]:
     done = [name for name, one in found.items() if one["state"].startswith("done")]
     other = [name for name in done if found[name] != plain.get(name)]
     return {
-        "seed": seed, "suffered": suffered, "samples": samples, "done": len(done),
+        "seed": seed,
+        "suffered": suffered,
+        "samples": samples,
+        "done": len(done),
         "states": dict(Counter(one["state"] for one in found.values())),
-        "broken": broken, "same": len(done) - len(other),
+        "broken": broken,
+        "same": len(done) - len(other),
         "other": {name: difference(found[name], plain.get(name)) for name in other},
-    }  # fmt: skip
+    }
 
 
 def runs(rigs: int, kills: int, samples: int, seed: int, limit_s: float) -> dict[str, Any]:
@@ -186,14 +190,18 @@ def runs(rigs: int, kills: int, samples: int, seed: int, limit_s: float) -> dict
     suffered = [one for found in each for one in found.pop("suffered")]
     killed = [one["role"] for one in suffered if one["killed"]]
     return {
-        "cores": os.cpu_count(), "load_at_start": load, "wall_s": time.monotonic() - began,
-        "kills": len(killed), "by_role": dict(Counter(killed)), "times": summary(suffered),
+        "cores": os.cpu_count(),
+        "load_at_start": load,
+        "wall_s": time.monotonic() - began,
+        "kills": len(killed),
+        "by_role": dict(Counter(killed)),
+        "times": summary(suffered),
         "samples": sum(found["samples"] for found in each),
         "done": sum(found["done"] for found in each),
         "same": sum(found["same"] for found in each),
         "broken": [words for found in each for words in found["broken"]],
         "rigs": each,
-    }  # fmt: skip
+    }
 
 
 def difference(one: dict[str, Any], other: dict[str, Any] | None) -> dict[str, Any]:
@@ -228,8 +236,12 @@ def targets(results: dict[str, Any]) -> list[dict[str, Any]]:
         closed, again = worker["closed_s"], worker["again_s"]
         add("worker death to shutter closed, maximum", closed["max"], "<= 5 s", closed["max"] <= 5)
         if again["n"]:
-            add("worker death to measuring, median", again["median"], "<= 15 s",
-                again["median"] <= 15)  # fmt: skip
+            add(
+                "worker death to measuring, median",
+                again["median"],
+                "<= 15 s",
+                again["median"] <= 15,
+            )
             add("worker death to measuring, p99", again["p99"], "<= 30 s", again["p99"] <= 30)
     return rows
 

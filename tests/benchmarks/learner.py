@@ -41,10 +41,16 @@ SIZES = (20, 30, 40, 60, 80, 160)
 E0_SIZE = 40
 LEARNERS = {OURS: blind, SHIPPED: shipped}
 QUICK = (
-    "simulated XANES, 0.1 %", "simulated XANES, 1 %", "simulated XANES, 3 %",
-    "simulated L2,3, 1 %", "simulated broad, 1 %", "simulated EXAFS, 1 %",
-    "drawn xanes, 1 %", "drawn L2,3, 1 %", "drawn exafs, 1 %",
-)  # fmt: skip
+    "simulated XANES, 0.1 %",
+    "simulated XANES, 1 %",
+    "simulated XANES, 3 %",
+    "simulated L2,3, 1 %",
+    "simulated broad, 1 %",
+    "simulated EXAFS, 1 %",
+    "drawn xanes, 1 %",
+    "drawn L2,3, 1 %",
+    "drawn exafs, 1 %",
+)
 QUICK_SLOW = ("simulated XANES, 1 %",)
 
 

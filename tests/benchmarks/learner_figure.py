@@ -58,9 +58,17 @@ def _panel(panel: Axes, row: Mapping[str, Mapping[str, float]], title: str) -> N
         n = np.array([int(key) for key in row[who]])
         error = np.array(list(row[who].values())) / 10.0
         panel.plot(
-            n, error, dashes, color=colour, label=label, linewidth=width, marker="o",
-            markersize=2.2 + width, markeredgewidth=0, zorder=2 + width,
-        )  # fmt: skip
+            n,
+            error,
+            dashes,
+            color=colour,
+            label=label,
+            linewidth=width,
+            marker="o",
+            markersize=2.2 + width,
+            markeredgewidth=0,
+            zorder=2 + width,
+        )
     panel.axhline(1.0, color="#444444", linewidth=0.8, linestyle=":", zorder=1)
     panel.set(xscale="log", yscale="log")
     panel.set_title(title, loc="left", fontsize=11)

@@ -66,9 +66,11 @@ def run(
     samples: int, rigs: int, limit_s: float, quick: bool, parts: tuple[str, ...]
 ) -> dict[str, Any]:
     results: dict[str, Any] = {
-        "python": platform.python_version(), "cores": os.cpu_count(), "speed": SPEED,
+        "python": platform.python_version(),
+        "cores": os.cpu_count(),
+        "speed": SPEED,
         "load_at_start": os.getloadavg()[0],
-    }  # fmt: skip
+    }
     # a quick run is too short for one in a hundred
     nights = {"clean": (0.0, 1), "faults": (0.1 if quick else 0.01, 100)}
     with pool_of(2 * rigs) as pool:

@@ -148,8 +148,12 @@ def night(samples: int, faults: float, seed: int, limit_s: float) -> dict[str, A
             memory.append((settled, resident_mb(made)))
             time.sleep(0.5)
         wall_s = time.monotonic() - began
-        return {**judged(made, samples, wall_s), "broken": broken,
-                "memory_mb_per_h": slopes(memory), "memory_mb": courses(memory)}  # fmt: skip
+        return {
+            **judged(made, samples, wall_s),
+            "broken": broken,
+            "memory_mb_per_h": slopes(memory),
+            "memory_mb": courses(memory),
+        }
 
 
 def together(nights: list[dict[str, Any]]) -> dict[str, Any]:
@@ -184,8 +188,11 @@ def judged(made: Rig, samples: int, wall_s: float) -> dict[str, Any]:
     wrong = [found for one in ended if (found := error_of(made, one)) is not None]
     took = [each for each in history.spent(made.ledger, time.time()) if each.measured]
     done = sum(one.state.startswith("done") for one in ended)
-    reasons = {one.sample_id: f"{one.state}: {one.reason}" for one in ended
-               if one.state in SETTLED and not one.state.startswith("done")}  # fmt: skip
+    reasons = {
+        one.sample_id: f"{one.state}: {one.reason}"
+        for one in ended
+        if one.state in SETTLED and not one.state.startswith("done")
+    }
     return {
         "asked": samples,
         "samples": sum(one.state in SETTLED for one in ended),
@@ -238,10 +245,13 @@ def duty(samples: int, speed: float, points: int) -> dict[str, Any]:
         counting_s = sum(o.count_time_s for job in jobs for o in made.ledger.observations(job))
         instrument_s = sum(made.ledger.decisions(job)[-1].seconds_measured for job in jobs)
     return {
-        "samples": samples, "speed": speed, "points": points * samples,
-        "counting": counting_s / wall_s, "limit": counting_s / instrument_s,
+        "samples": samples,
+        "speed": speed,
+        "points": points * samples,
+        "counting": counting_s / wall_s,
+        "limit": counting_s / instrument_s,
         "overhead_s_per_point": (wall_s - instrument_s) / speed / (points * samples),
-    }  # fmt: skip
+    }
 
 
 def estimates(clean: dict[str, Any], seed: int, nights: int = 300) -> dict[str, Any]:
@@ -252,10 +262,14 @@ def estimates(clean: dict[str, Any], seed: int, nights: int = 300) -> dict[str, 
     mean of the finished ones times how many are left.
     """
     dice = np.random.default_rng(seed)
-    took = [history.Spent("S", recipe, "done", wall_s, 1.0, counted_s, True, True)
-            for recipe, wall_s, counted_s in clean["took"]]  # fmt: skip
-    forecast = {recipe: [estimate.Foretold(*each) for each in rows]
-                for recipe, rows in clean["forecast"].items()}  # fmt: skip
+    took = [
+        history.Spent("S", recipe, "done", wall_s, 1.0, counted_s, True, True)
+        for recipe, wall_s, counted_s in clean["took"]
+    ]
+    forecast = {
+        recipe: [estimate.Foretold(*each) for each in rows]
+        for recipe, rows in clean["forecast"].items()
+    }
     covered, half, naive = [], [], []
     for _ in range(nights):
         drawn = [took[n] for n in dice.integers(0, len(took), dice.integers(20, 61))]

@@ -266,5 +266,6 @@ FAST: dict[str, Peer] = {"uniform": uniform, "expert": expert}
 if find_spec("adaptive"):
     FAST["adaptive"] = adaptive
 SLOW: dict[str, Peer] = {"scikit-learn": scikit_learn}
-SLOW |= {name: peer for name, peer in (("gpCAM", gpcam), ("BoTorch", botorch))
-         if find_spec(name.lower())}  # fmt: skip
+SLOW |= {
+    name: peer for name, peer in (("gpCAM", gpcam), ("BoTorch", botorch)) if find_spec(name.lower())
+}

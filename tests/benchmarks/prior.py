@@ -279,17 +279,37 @@ def targets(results: dict[str, Any]) -> list[dict[str, Any]]:
 
     asked = [
         ("105 eV, n = 20: rmse with prior", at(usual, ours, 20), "<=", 11.0),
-        ("105 eV, n = 20: uniform / prior", at(usual, "uniform", 20) / at(usual, ours, 20),
-         ">=", 1.8),
-        ("105 eV, n = 20: learner / prior",
-         at(usual, "learner without prior", 20) / at(usual, ours, 20), ">=", 1.3),
-        ("105 eV, n = 20: uniform / prior of other materials",
-         at(usual, "uniform", 20) / at(usual, kin, 20), ">=", 1.5),
-        ("200 eV, n = 20: uniform / prior", at(wide, "uniform", 20) / at(wide, ours, 20),
-         ">=", 1.8),
-        ("200 eV, n = 20: uniform / prior of other materials",
-         at(wide, "uniform", 20) / at(wide, kin, 20), ">=", 1.0),
-    ]  # fmt: skip
+        (
+            "105 eV, n = 20: uniform / prior",
+            at(usual, "uniform", 20) / at(usual, ours, 20),
+            ">=",
+            1.8,
+        ),
+        (
+            "105 eV, n = 20: learner / prior",
+            at(usual, "learner without prior", 20) / at(usual, ours, 20),
+            ">=",
+            1.3,
+        ),
+        (
+            "105 eV, n = 20: uniform / prior of other materials",
+            at(usual, "uniform", 20) / at(usual, kin, 20),
+            ">=",
+            1.5,
+        ),
+        (
+            "200 eV, n = 20: uniform / prior",
+            at(wide, "uniform", 20) / at(wide, ours, 20),
+            ">=",
+            1.8,
+        ),
+        (
+            "200 eV, n = 20: uniform / prior of other materials",
+            at(wide, "uniform", 20) / at(wide, kin, 20),
+            ">=",
+            1.0,
+        ),
+    ]
     for name, table in ((name, results[name]) for name in RANGES_EV):
         for who in (key for key in table if key.startswith("wrong prior")):
             for n in (20, 40):

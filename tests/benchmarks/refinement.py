@@ -65,18 +65,22 @@ CELLS = {
 def best_by(result: SearchResult, seed: int, trial: int) -> float:
     """The lowest Rwp [%] of a physical trial of one seed among its first `trial` trials."""
     return min(
-        (t.rwp for t in result.trials
-         if t.seed == seed and t.number < trial and t.rwp is not None and not t.violations),
+        (
+            t.rwp
+            for t in result.trials
+            if t.seed == seed and t.number < trial and t.rwp is not None and not t.violations
+        ),
         default=math.inf,
-    )  # fmt: skip
+    )
 
 
 def searched(name: str, trials: int, seeds: tuple[int, ...], workers: int) -> dict[str, Any]:
     """One search over all seeds, and what its course was."""
     pattern, structures = SEARCHED[name]()
     began = time.perf_counter()
-    result = search(pattern, structures, cases.CU, trials=trials, seeds=seeds, workers=workers,
-                    patience=None)  # fmt: skip
+    result = search(
+        pattern, structures, cases.CU, trials=trials, seeds=seeds, workers=workers, patience=None
+    )
     seconds = time.perf_counter() - began
     steps = sorted({1, 10, 20, 30, min(50, trials), trials})
     course = {str(n): [best_by(result, seed, n) for seed in seeds] for n in steps if n <= trials}
@@ -100,14 +104,18 @@ def searched(name: str, trials: int, seeds: tuple[int, ...], workers: int) -> di
         "failed": sum(t.state == "fail" for t in result.trials),
         "unphysical": sum(bool(t.violations) for t in result.trials),
         "solutions": [
-            {"rwp": s.fit.rwp, "trials": s.trials, "seeds": list(s.seeds),
-             "differences": list(s.differences)}
+            {
+                "rwp": s.fit.rwp,
+                "trials": s.trials,
+                "seeds": list(s.seeds),
+                "differences": list(s.differences),
+            }
             for s in result.solutions
         ],
         "verdict": result.assessment.word,
         "reasons": list(result.assessment.reasons),
         "published": PUBLISHED[name],
-    }  # fmt: skip
+    }
 
 
 def drawn(name: str, trials: int, seeds: tuple[int, ...], workers: int) -> dict[str, Any]:
@@ -139,10 +147,13 @@ def cell(name: str, trials: int, seeds: tuple[int, ...], workers: int) -> dict[s
         systematic = spread.get(f"{phase.name}.{key}", 0.0)
         off = found.value - value
         rows[key] = {
-            "value": found.value, "esd": esd, "systematic": systematic, "reference": value,
+            "value": found.value,
+            "esd": esd,
+            "systematic": systematic,
+            "reference": value,
             "off_in_esd": off / math.hypot(esd, reference_esd),
             "off_in_esd_with_spread": off / math.hypot(esd, reference_esd, systematic),
-        }  # fmt: skip
+        }
     return {"cell": rows, "rwp": result.fit.rwp, "verdict": result.assessment.word}
 
 
@@ -153,8 +164,12 @@ def widths() -> dict[str, Any]:
     rows = {}
     for choice in PHASE_WIDTHS:
         fit = RietxEngine().refine(pattern, structures, cases.CU, {"phase_widths": choice})
-        rows[choice] = {"rwp": fit.rwp, "gof": fit.gof, "objective": objective(fit, residuals),
-                        "wt": {p.name: p.weight_fraction for p in fit.phases}}  # fmt: skip
+        rows[choice] = {
+            "rwp": fit.rwp,
+            "gof": fit.gof,
+            "objective": objective(fit, residuals),
+            "wt": {p.name: p.weight_fraction for p in fit.phases},
+        }
     return rows
 
 
@@ -220,9 +235,12 @@ def speed(quick: bool) -> dict[str, Any]:
 
 def run(quick: bool, workers: int, parts: tuple[str, ...]) -> dict[str, Any]:
     results: dict[str, Any] = {
-        "python": platform.python_version(), "cores": os.cpu_count(), "workers": workers,
-        "quick": quick, "load_at_start": os.getloadavg()[0],
-    }  # fmt: skip
+        "python": platform.python_version(),
+        "cores": os.cpu_count(),
+        "workers": workers,
+        "quick": quick,
+        "load_at_start": os.getloadavg()[0],
+    }
     seeds, trials = ((1,), 6) if quick else ((1, 2, 3), 50)
     timed = results["seconds"] = {}
     for part in parts:
@@ -241,8 +259,10 @@ def run(quick: bool, workers: int, parts: tuple[str, ...]) -> dict[str, Any]:
             results[part] = {n: weighed(n, *short, workers) for n in some}
         elif part == "unseen":
             drawn_seeds = range(2 if quick else 6)
-            results[part] = {f"unseen {s}": unseen(s, 2 if quick else 8, workers, spread=not quick)
-                             for s in drawn_seeds}  # fmt: skip
+            results[part] = {
+                f"unseen {s}": unseen(s, 2 if quick else 8, workers, spread=not quick)
+                for s in drawn_seeds
+            }
         elif part == "widths" and cases.there() and not quick:
             results[part] = widths()
         elif part == "traps":

@@ -118,5 +118,6 @@ def found(
     pattern: Pattern, structures: tuple[Structure, ...], trials: int, *, hold_out: bool
 ) -> SearchResult:
     """A short search in this process."""
-    return search(pattern, structures, CU, trials=trials, hold_out=hold_out, executor=Inline(),
-                  workers=1)  # fmt: skip
+    return search(
+        pattern, structures, CU, trials=trials, hold_out=hold_out, executor=Inline(), workers=1
+    )

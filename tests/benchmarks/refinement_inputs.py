@@ -37,9 +37,14 @@ def bad_inputs() -> Iterator[tuple[str, Any, tuple[Structure, ...], Diffractomet
     one = np.where(np.abs(good.two_theta - 28.3) < 2, good.intensity, 60.0)
     yield "NaN", replace(good, intensity=nan), (FLUORITE,), cases.CU
     yield "negative counts", replace(good, intensity=-good.intensity), (FLUORITE,), cases.CU
-    yield "empty", replace(good, **{k: np.array([]) for k in
-                                    ("two_theta", "intensity", "sigma", "count_time_s")}), (
-        FLUORITE,), cases.CU  # fmt: skip
+    yield (
+        "empty",
+        replace(
+            good, **{k: np.array([]) for k in ("two_theta", "intensity", "sigma", "count_time_s")}
+        ),
+        (FLUORITE,),
+        cases.CU,
+    )
     yield "no peaks", blank, (FLUORITE,), cases.CU
     yield "one peak", replace(good, intensity=one), (FLUORITE,), cases.CU
     yield "wrong wavelength", good, (FLUORITE,), Diffractometer((0.7093,), (1.0,))
@@ -53,14 +58,24 @@ def refused() -> dict[str, Any]:
     said = {}
     for name, pattern, structures, diffractometer in bad_inputs():
         try:
-            result = search(pattern, structures, diffractometer, trials=2, hold_out=False,
-                            executor=cases.Inline(), workers=1)  # fmt: skip
+            result = search(
+                pattern,
+                structures,
+                diffractometer,
+                trials=2,
+                hold_out=False,
+                executor=cases.Inline(),
+                workers=1,
+            )
         except MaterialsDockError as error:
             said[name] = {"ends_in": type(error).__name__, "words": str(error), "ok": True}
         else:
             word = result.assessment.word
-            said[name] = {"ends_in": word, "words": result.assessment.reasons[0],
-                          "ok": word != "accept"}  # fmt: skip
+            said[name] = {
+                "ends_in": word,
+                "words": result.assessment.reasons[0],
+                "ok": word != "accept",
+            }
     return said
 
 
@@ -68,8 +83,21 @@ COPPER, MOLYBDENUM = 1.5406, 0.7093
 NO_ATOMS = "data_x\n_cell_length_a 5\n_cell_length_b 5\n_cell_length_c 5\n"
 TIME_LIMIT_S = 300
 FEW = ("empty", "NaN", "wrong wavelength", "CIF without atoms", "one peak")
-COMMAND = ("refine", "pattern.xy", "--cif", "phase.cif", "--out", "out", "--trials", "1",
-           "--seeds", "1", "--workers", "1", "--json")  # fmt: skip
+COMMAND = (
+    "refine",
+    "pattern.xy",
+    "--cif",
+    "phase.cif",
+    "--out",
+    "out",
+    "--trials",
+    "1",
+    "--seeds",
+    "1",
+    "--workers",
+    "1",
+    "--json",
+)
 
 
 def _table(x: Sequence[float], y: Sequence[float]) -> str:

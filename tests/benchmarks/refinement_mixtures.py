@@ -42,8 +42,9 @@ def unseen(seed: int, trials: int, workers: int, *, spread: bool) -> dict[str, A
     spread : refine with other choices too, for the spread; without, errors are in esds of the fit
     """
     pattern, claimed, truth = drawn(seed)
-    result = search(pattern, claimed, cases.CU, trials=trials, seeds=(seed,), workers=workers,
-                    hold_out=spread)  # fmt: skip
+    result = search(
+        pattern, claimed, cases.CU, trials=trials, seeds=(seed,), workers=workers, hold_out=spread
+    )
     return {**compared(result, truth), "truth_wt": truth}
 
 
@@ -80,9 +81,13 @@ def drawn(seed: int) -> tuple[Pattern, tuple[Structure, ...], dict[str, float]]:
     rate = np.zeros(GRID.size)
     for structure, weight in zip(claimed, weights, strict=True):
         profile = model.PlantedProfile(
-            u=2e-3, v=-2e-3, w=2.5e-3, x=float(random.uniform(0.02, 0.15)),
-            y=float(random.uniform(0.0, 0.12)), displacement_mm=displacement,
-        )  # fmt: skip
+            u=2e-3,
+            v=-2e-3,
+            w=2.5e-3,
+            x=float(random.uniform(0.02, 0.15)),
+            y=float(random.uniform(0.0, 0.12)),
+            displacement_mm=displacement,
+        )
         crystal = strained(structure, random)
         march = float(random.uniform(0.96, 1.04))
         rate += model.weight_scale(crystal, weight) * curve(crystal, profile, march)

@@ -101,15 +101,17 @@ def results(seeds: int, few: int) -> dict[str, Any]:
         "certificate": coverage(found),
         "stop": {
             **sizes(found),
-            "all": {"ratio": ratio(flat(found), gap=False),
-                    "ratio_with_gap": ratio(flat(found), gap=True)},
+            "all": {
+                "ratio": ratio(flat(found), gap=False),
+                "ratio_with_gap": ratio(flat(found), gap=True),
+            },
         },
         "target_mode": targeted(FAMILIES, range(few)),
         "pre_edge": pre_edges(range(3 * few)),
         "wrong_noise": wrong_noise(range(few)),
         "measured": on_measured(range(max(few // 3, 1))),
         "refit_every_step": refit_every_step(range(max(few // 4, 1))),
-    }  # fmt: skip
+    }
 
 
 def targets(found: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -117,25 +119,51 @@ def targets(found: Mapping[str, Any]) -> list[dict[str, Any]]:
     stop, noise = found["stop"]["all"], found["wrong_noise"]
     held = found["certificate"]["all"]
     asked = [
-        *((f"coverage of the certificate: {what}", value, ">=", 0.95)
-          for what, value in held.items()),
-        ("coverage of the rmse in the worst family",
-         min(f["rmse"] for f in found["certificate"]["by_family"].values()), ">=", 0.95),
+        *(
+            (f"coverage of the certificate: {what}", value, ">=", 0.95)
+            for what, value in held.items()
+        ),
+        (
+            "coverage of the rmse in the worst family",
+            min(f["rmse"] for f in found["certificate"]["by_family"].values()),
+            ">=",
+            0.95,
+        ),
         ("median points at the stop / oracle on the rmse", stop["ratio"], "<=", 1.3),
         ("median points at the stop / oracle on rmse and gap", stop["ratio_with_gap"], "<=", 1.3),
-        ("median points / oracle, stop on a target rmse_bound",
-         found["target_mode"]["rmse_bound"]["all"]["ratio"], "<=", 1.3),
-        ("share of stops on a target rmse_bound that keep it",
-         found["target_mode"]["rmse_bound"]["all"]["kept"], ">=", 0.95),
+        (
+            "median points / oracle, stop on a target rmse_bound",
+            found["target_mode"]["rmse_bound"]["all"]["ratio"],
+            "<=",
+            1.3,
+        ),
+        (
+            "share of stops on a target rmse_bound that keep it",
+            found["target_mode"]["rmse_bound"]["all"]["kept"],
+            ">=",
+            0.95,
+        ),
         ("share of alarms at noise as stated", found["certificate"]["alarms"], "<=", 0.05),
-        ("share of 0.6 eV pre-edges missed when the rule stops",
-         found["pre_edge"]["robust"]["silently"], "<=", 0.0),
-        ("share of 0.6 eV pre-edges missed, budget stops included",
-         found["pre_edge"]["robust"]["missed"], "<=", 0.0),
-        ("wrong noise, worst share of alarm or bound held",
-         min(f["alarm_or_holds"] for factor, f in noise.items() if factor != "x1"), ">=", 0.95),
+        (
+            "share of 0.6 eV pre-edges missed when the rule stops",
+            found["pre_edge"]["robust"]["silently"],
+            "<=",
+            0.0,
+        ),
+        (
+            "share of 0.6 eV pre-edges missed, budget stops included",
+            found["pre_edge"]["robust"]["missed"],
+            "<=",
+            0.0,
+        ),
+        (
+            "wrong noise, worst share of alarm or bound held",
+            min(f["alarm_or_holds"] for factor, f in noise.items() if factor != "x1"),
+            ">=",
+            0.95,
+        ),
         ("spectra in the coverage", found["certificate"]["spectra"], ">=", 200),
-    ]  # fmt: skip
+    ]
     if found["measured"]:
         over = [o for spectrum in found["measured"].values() for o in spectrum["rmse_over_bound"]]
         asked.append(
@@ -144,10 +172,14 @@ def targets(found: Mapping[str, Any]) -> list[dict[str, Any]]:
     if found["published"] is not None:
         asked.append(("published stop sizes", found["published"]["equal"], ">=", 30))
     return [
-        {"name": name, "value": value, "target": f"{sign} {limit:g}",
-         "ok": bool(value >= limit if sign == ">=" else value <= limit)}
+        {
+            "name": name,
+            "value": value,
+            "target": f"{sign} {limit:g}",
+            "ok": bool(value >= limit if sign == ">=" else value <= limit),
+        }
         for name, value, sign, limit in asked
-    ]  # fmt: skip
+    ]
 
 
 def main() -> None:

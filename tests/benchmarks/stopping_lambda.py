@@ -39,8 +39,12 @@ def refit_every_step(seeds: range) -> dict[str, Any]:
 
 def refitted(family: Family, seed: int, most: int = 100) -> dict[str, float]:
     """One run at 1 % noise; the positions are the learner's own."""
-    run = measure(family, seed, 0.01, rule_from_settings({"mode": "paper", "threshold": 1e-9,
-                                                         "maximum_points": most}))  # fmt: skip
+    run = measure(
+        family,
+        seed,
+        0.01,
+        rule_from_settings({"mode": "paper", "threshold": 1e-9, "maximum_points": most}),
+    )
     told, axis = run.learner.observations, run.learner.axis
     x, y = (np.array([getattr(o, key) for o in told]) for key in ("x", "y"))
     noise = np.full(x.size, 1e-4)

@@ -26,14 +26,16 @@ def sizes(found: Mapping[str, list[Run]]) -> dict[str, Any]:
             "oracle_rmse_and_gap": float(np.median([r.oracle(gap=True) for r in many])),
             "ratio": ratio(many, gap=False),
             "ratio_with_gap": ratio(many, gap=True),
-            "bound_over_expected": round(float(np.median(
-                [r.certificate.rmse_bound / r.certificate.rmse for r in many])), 3),
-            "bound_over_expected_of_a_perfect_model": round(float(np.median(
-                [least_factor(r) for r in many[:4]])), 3),
+            "bound_over_expected": round(
+                float(np.median([r.certificate.rmse_bound / r.certificate.rmse for r in many])), 3
+            ),
+            "bound_over_expected_of_a_perfect_model": round(
+                float(np.median([least_factor(r) for r in many[:4]])), 3
+            ),
             "stopped_by_the_rule": share(r.in_budget for r in many),
         }
         for family, many in found.items()
-    }  # fmt: skip
+    }
 
 
 def ratio(many: Iterable[Run], *, gap: bool) -> float:
@@ -86,8 +88,9 @@ def summary(rows: list[dict[str, float]], asked: int) -> dict[str, float]:
 
 def on_target(quantity: str, limit: float) -> StoppingRule:
     """Stop when `quantity` is within `limit` and nothing but a gap speaks against it."""
-    return rule_from_settings({"mode": "target", "gap": False, "targets": {quantity: limit},
-                               **BUDGET})  # fmt: skip
+    return rule_from_settings(
+        {"mode": "target", "gap": False, "targets": {quantity: limit}, **BUDGET}
+    )
 
 
 def least_factor(run: Run, samples: int = 200) -> float:

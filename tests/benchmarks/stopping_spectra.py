@@ -201,9 +201,7 @@ FAMILIES = {
     "exafs": k_edge(exafs, 7062, 7662, 601, 1.5),
 }
 CALIBRATION = {
-    "gaussians": Family(
-        gaussians, np.linspace(8280, 8460, 361), 1.5, (8318.0, 8373.0), NI_K_EV
-    ),
+    "gaussians": Family(gaussians, np.linspace(8280, 8460, 361), 1.5, (8318.0, 8373.0), NI_K_EV),
     "three pre-edge lines": Family(
         triple_pre_edge, np.linspace(4920, 5080, 401), 0.9, (4960.0, 4995.0), TI_K_EV
     ),
@@ -211,4 +209,4 @@ CALIBRATION = {
     "random process": Family(
         random_process, np.linspace(0.0, 200.0, 401), 2.0, (0.0, 200.0), analysed=False
     ),
-}  # fmt: skip
+}

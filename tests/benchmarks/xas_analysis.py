@@ -36,8 +36,10 @@ SERIES = {
     "Fe": ("Fe_Foil_rt_2016Foils", "FeO_rt_01", "Fe3O4_rt_01", "Fe2O3_rt_01"),
     "Mn": ("MnO_rt_01", "MnO2_rt_01"),
 }
-REPEATS = {"MnO": ("MnO_rt_01", "MnO_rt_02", "MnO_rt_03"),
-           "MnO2": ("MnO2_rt_01", "MnO2_rt_02", "MnO2_rt_03")}  # fmt: skip
+REPEATS = {
+    "MnO": ("MnO_rt_01", "MnO_rt_02", "MnO_rt_03"),
+    "MnO2": ("MnO2_rt_01", "MnO2_rt_02", "MnO2_rt_03"),
+}
 
 
 def edges() -> dict[str, Any]:
@@ -67,49 +69,125 @@ def targets(results: dict[str, Any]) -> list[dict[str, Any]]:
     shell = {name: shell[name] for name in CASES}
     feo, cu, warm = shell.values()
     asked = [
-        ("E0 of standards rises with oxidation (1: yes)",
-         float(results["edges"]["rise with oxidation"]), ">=", 1),
-        ("E0 over repeated scans: range [eV]",
-         max(results["edges"]["range over 3 repeated scans [eV]"].values()), "<=", 0.1),
+        (
+            "E0 of standards rises with oxidation (1: yes)",
+            float(results["edges"]["rise with oxidation"]),
+            ">=",
+            1,
+        ),
+        (
+            "E0 over repeated scans: range [eV]",
+            max(results["edges"]["range over 3 repeated scans [eV]"].values()),
+            "<=",
+            0.1,
+        ),
         ("Cu 10 K: |R - 2.5478| [Å]", abs(cu["R"]["from reference"]), "<=", 0.005),
         ("Cu 10 K: |R - 2.5478| in sd", abs(cu["R"]["from reference"]) / cu["R"]["sd"], "<=", 2),
         ("FeO: |R - 2.107| [Å]", abs(feo["R"]["from reference"]), "<=", 0.03),
         ("FeO: |R - 2.107| in sd", abs(feo["R"]["from reference"]) / feo["R"]["sd"], "<=", 2),
         ("Cu 300 K: |R - 2.5561| [Å]", abs(warm["R"]["from reference"]), "<=", 0.005),
-        ("Cu 300 K: |R - 2.5561| in sd", abs(warm["R"]["from reference"]) / warm["R"]["sd"],
-         "<=", 2),
-        *((f"{name}: range of R over seeds / sd", each["R"]["range over seeds"] / each["R"]["sd"],
-           "<=", 1) for name, each in shell.items()),
-        *((f"{name}: misfit found / at default settings", each["misfit"]["best / default"], "<=", 1)
-          for name, each in shell.items()),
-        ("wrong paths accepted, share", results["traps"]["accepted"] / results["traps"]["of"],
-         "<=", 0.1),
-        ("mixtures: largest error, medians over seeds, noise up to 0.1 % of the step",
-         mixed["largest error up to 0.1 % noise"], "<=", 0.01),
-        ("mixtures: largest error, medians over seeds, noise 0.3 % of the step",
-         mixed["largest error"], "<=", 0.01),
-        ("mixtures: largest normalisation spread (sd)", mixed["largest normalisation sd"], "<=",
-         0.01),
+        (
+            "Cu 300 K: |R - 2.5561| in sd",
+            abs(warm["R"]["from reference"]) / warm["R"]["sd"],
+            "<=",
+            2,
+        ),
+        *(
+            (
+                f"{name}: range of R over seeds / sd",
+                each["R"]["range over seeds"] / each["R"]["sd"],
+                "<=",
+                1,
+            )
+            for name, each in shell.items()
+        ),
+        *(
+            (
+                f"{name}: misfit found / at default settings",
+                each["misfit"]["best / default"],
+                "<=",
+                1,
+            )
+            for name, each in shell.items()
+        ),
+        (
+            "wrong paths accepted, share",
+            results["traps"]["accepted"] / results["traps"]["of"],
+            "<=",
+            0.1,
+        ),
+        (
+            "mixtures: largest error, medians over seeds, noise up to 0.1 % of the step",
+            mixed["largest error up to 0.1 % noise"],
+            "<=",
+            0.01,
+        ),
+        (
+            "mixtures: largest error, medians over seeds, noise 0.3 % of the step",
+            mixed["largest error"],
+            "<=",
+            0.01,
+        ),
+        (
+            "mixtures: largest normalisation spread (sd)",
+            mixed["largest normalisation sd"],
+            "<=",
+            0.01,
+        ),
         ("mixtures: share of errors within 2 esd", mixed["within 2 esd"], ">=", 0.9),
         ("mixtures: largest error / baseline's", mixed["largest error / baseline"], "<=", 1),
-        ("choice, same scans: share of mixtures with an absent standard in",
-         choice["same scans"]["absent but in"], "<=", 0.1),
-        ("choice, same scans: share of mixtures with a true one left out",
-         choice["same scans"]["true but out"], "<=", 0.1),
-        ("choice, another scan: share of mixtures with an absent standard above 1 %",
-         choice["other scans"]["absent above 1 %"], "<=", 0.1),
-        ("choice, another scan: share of mixtures with a true one left out",
-         choice["other scans"]["true but out"], "<=", 0.1),
-        ("xmcd, made: largest |error| of m_spin, m_orb in sd", moments["made"]["largest pull"],
-         "<=", 2),
-        ("xmcd, made: relative error of m_spin", moments["made"]["m_spin_eff"]["relative error"],
-         "<=", 0.05),
-        *((f"xmcd, measured: |{name} - {true}| of bulk iron in sd",
-           moments["measured"]["from bulk iron in sd"][name], "<=", 2)
-          for name, true in TRUE.items()),
-        ("xmcd, measured: background named when it moves m_spin > 10 % (1: yes)",
-         float(moments["measured"]["honest"]), ">=", 1),
-    ]  # fmt: skip
+        (
+            "choice, same scans: share of mixtures with an absent standard in",
+            choice["same scans"]["absent but in"],
+            "<=",
+            0.1,
+        ),
+        (
+            "choice, same scans: share of mixtures with a true one left out",
+            choice["same scans"]["true but out"],
+            "<=",
+            0.1,
+        ),
+        (
+            "choice, another scan: share of mixtures with an absent standard above 1 %",
+            choice["other scans"]["absent above 1 %"],
+            "<=",
+            0.1,
+        ),
+        (
+            "choice, another scan: share of mixtures with a true one left out",
+            choice["other scans"]["true but out"],
+            "<=",
+            0.1,
+        ),
+        (
+            "xmcd, made: largest |error| of m_spin, m_orb in sd",
+            moments["made"]["largest pull"],
+            "<=",
+            2,
+        ),
+        (
+            "xmcd, made: relative error of m_spin",
+            moments["made"]["m_spin_eff"]["relative error"],
+            "<=",
+            0.05,
+        ),
+        *(
+            (
+                f"xmcd, measured: |{name} - {true}| of bulk iron in sd",
+                moments["measured"]["from bulk iron in sd"][name],
+                "<=",
+                2,
+            )
+            for name, true in TRUE.items()
+        ),
+        (
+            "xmcd, measured: background named when it moves m_spin > 10 % (1: yes)",
+            float(moments["measured"]["honest"]),
+            ">=",
+            1,
+        ),
+    ]
     return [
         {
             "name": name,

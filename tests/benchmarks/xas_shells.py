@@ -71,9 +71,12 @@ def shells(data: Path, *, trials: int, seeds: Sequence[int]) -> dict[str, Any]:
     for name, (spectrum, path, edge, reference, third) in {**CASES, **BASELINES}.items():
         measured = read_measured(data / "xasdatalibrary" / f"{spectrum}.xdi")
         problem = ShellProblem.of(
-            measured.x, measured.y, read_path(data / "xraylarch" / path), edge=edge,
+            measured.x,
+            measured.y,
+            read_path(data / "xraylarch" / path),
+            edge=edge,
             third_cumulant=third,
-        )  # fmt: skip
+        )
         began = time.perf_counter()
         answer = search_shell(problem, trials=trials, seeds=list(seeds))
         found[name] = {

@@ -24,141 +24,43 @@ import argparse
 import json
 import platform
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy.optimize import least_squares
-from scipy.signal import peak_prominences, savgol_filter
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from support.places import SHARED
 from support.structures import simulated
+from xrd_scenes import (
+    BACKGROUND_TERMS,
+    FILES,
+    FULL_S,
+    Draw,
+    Scene,
+    line,
+    measured,
+    poisson,
+    sparse,
+    thinned,
+)
 
-from materialsdock.formats import read_measured
-from materialsdock.learning.counting import allocation, fisher
+from materialsdock.learning.counting import fisher
 from materialsdock.learning.counting.multipass_learner import MultiPassLearner
 from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.learning.counting.steered_learner import SteeredLearner
 from materialsdock.model import Axis, FloatArray, Observation
 from materialsdock.techniques.xrd.model import Diffractometer
-from materialsdock.techniques.xrd.rietveld.limits import peaks as find_peaks
 from materialsdock.techniques.xrd.rietveld.rietx_engine import RietxEngine
 from materialsdock.techniques.xrd.rietveld.sensitivity import steering
 from materialsdock.testing.crystals import CORUNDUM, FLUORITE, ZINCITE
 
-FULL_S, VELOCITY, BACKGROUND_TERMS = 1.0, 5.0, 6
+VELOCITY = 5.0
 SHARE = 0.9
 PUBLISHED = {"LiCoO2": 3.0, "DSMO": 1.9, "Y2O3": 1.5}
-FILES = {
-    "LiCoO2": "bbo/data/LiCoO2/Powder-data-Bruker/LiCoO2.dat",
-    "DSMO": "bbo/data/DSMO/dsmo.csv",
-    "Y2O3": "bbo/data/Y2O3/Y2O3.csv",
-    "cpd-1e": "iucr_qpa/cpd-1e.prn",
-    "PbSO4": "gsas2_tutorials/PBSO4.XRA",
-    "LaB6": "gsas2_tutorials/NIST660CBI.gsas",
-}
 MIXTURE = (CORUNDUM, ZINCITE, FLUORITE)
 WEIGHTS = (0.5512, 0.1525, 0.2962)
-
-Draw = Callable[[Any, float], FloatArray]
-
-
-def line(x: FloatArray, centre: float, fwhm: float) -> FloatArray:
-    """A pseudo-Voigt peak of unit height, 40 % Lorentzian."""
-    z2 = (2 * (x - centre) / fwhm) ** 2
-    return 0.4 / (1 + z2) + 0.6 * np.exp(-np.log(2) * z2)
-
-
-class Scene:
-    """A true pattern: rate (m,) [1/s] at x (m,) and its peaks (centre, height, width) (k,)."""
-
-    def __init__(self, x, rate, centres, heights, widths, fwhm):
-        self.x, self.rate, self.fwhm = x, rate, fwhm
-        self.centres, self.heights, self.widths = centres, heights, widths
-        columns = []
-        for c, h, w in zip(centres, heights, widths, strict=True):
-            d = 1e-3 * w
-            columns += [h * (line(x, c + d, w) - line(x, c - d, w)) / (2 * d), line(x, c, w)]
-        u = 2 * (x - x.mean()) / np.ptp(x)
-        self.jacobian = np.stack(columns + [u**k for k in range(BACKGROUND_TERMS)], axis=1)
-
-    def sds(self, seconds: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Cramér-Rao sd of positions [deg] and of areas relative to themselves, each (k,)."""
-        wanted = np.eye(self.jacobian.shape[1])[:, : 2 * self.centres.size]
-        sd = fisher.esd(fisher.information(self.rate, self.jacobian, seconds), wanted)
-        return sd[::2], sd[1::2] / self.heights
-
-    def distance(self) -> FloatArray:
-        """Of each step to the nearest peak, in that peak's FWHM."""
-        return np.min(np.abs(self.x[:, None] - self.centres) / self.widths, axis=1)
-
-    def occupancies(self) -> dict[str, float]:
-        step, seconds = self.x[1] - self.x[0], np.full(self.x.size, FULL_S)
-        rate = allocation.background(self.rate * seconds, seconds, self.fwhm, step)
-        peak = allocation.shape(self.fwhm, step)
-        z = allocation.significance(self.rate * seconds, seconds, rate, peak)
-        return {
-            "noise_free": float(allocation.windows(z, 2.5, round(self.fwhm / step)).mean()),
-            "two_fwhm": float((self.distance() < 2).mean()),
-        }
-
-
-def sparse(seed: int, strongest: float = 8000.0) -> Scene:
-    """4000 steps, 30 peaks with heights over 2.2 decades on a background of about 60 per second."""
-    rng = np.random.default_rng([seed, 1])
-    x, width = 20 + 0.025 * np.arange(4000), np.full(30, 0.09)
-    centres = np.sort(rng.uniform(21, 119, 30))
-    heights = strongest * 10 ** (-2.2 * rng.uniform(0, 1, 30))
-    lines = (h * line(x, c, w) for c, h, w in zip(centres, heights, width, strict=True))
-    return Scene(x, 60 * np.exp(-(x - 20) / 150) + sum(lines), centres, heights, width, 0.09)
-
-
-def measured(name: str) -> tuple[Scene, FloatArray]:
-    """A real pattern, smoothed to be the truth, and its counts (m,) in FULL_S."""
-    path = SHARED / "xrd" / FILES[name]
-    if name == "LiCoO2":  # a FullProf file: start, step and end, then counts row by row
-        head, *rows = path.read_text().split("\n")
-        counts = np.array(" ".join(rows).split(), dtype=float)
-        start, step, _ = map(float, head.split())
-        x = start + step * np.arange(counts.size)
-    else:
-        found = read_measured(path, "xrd")
-        x, counts = np.linspace(found.x[0], found.x[-1], found.x.size), np.rint(found.y)
-    sigma = np.sqrt(np.maximum(counts, 1))
-    centres, widths = find_peaks(Pattern(x, counts, sigma, np.ones(x.size)), 0.1)
-    fwhm = float(np.percentile(widths[:20], 25))  # the instrument's: the sample only broadens
-    points = max(5, 2 * int(fwhm / (x[1] - x[0]) / 3) + 1)
-    rate = np.maximum(savgol_filter(counts, points, 2), 0.5)
-    at = np.searchsorted(x, centres).clip(1, x.size - 2)
-    at = np.unique([i - 2 + int(np.argmax(rate[max(i - 2, 0) : i + 3])) for i in at])
-    at = at[(rate[at] > rate[at - 1]) & (rate[at] > rate[at + 1])]
-    standing = peak_prominences(rate, at, wlen=8 * round(fwhm / (x[1] - x[0])) + 1)[0]
-    flat = allocation.background(counts, np.ones(x.size), fwhm, x[1] - x[0])
-    height = rate - flat
-    # a bump in a wing is no peak, and what a full scan does not see cannot be lost
-    real = (standing > 0.3 * height[at]) & (standing > 8 * np.sqrt(rate[at] / points))
-    order = np.argsort(centres)
-    width = np.maximum(np.interp(x[at], centres[order], widths[order]), 0.5 * fwhm)
-    return Scene(x, rate, x[at][real], height[at][real], width[real], fwhm), counts
-
-
-def poisson(rate: FloatArray, rng: np.random.Generator) -> Draw:
-    return lambda at, seconds: rng.poisson(rate[at] * seconds)
-
-
-def thinned(counts: FloatArray, rng: np.random.Generator) -> Draw:
-    """Counts of a shorter time, drawn from those of FULL_S without putting back."""
-    left, time = counts.astype(np.int64), np.full(counts.size, FULL_S)
-
-    def draw(at: Any, seconds: float) -> FloatArray:
-        drawn = rng.binomial(left[at], np.minimum(seconds / np.maximum(time[at], 1e-9), 1.0))
-        left[at] -= drawn
-        time[at] -= seconds
-        return drawn
-
-    return draw
 
 
 def count(learner: MultiPassLearner, draw: Draw) -> MultiPassLearner:
@@ -256,15 +158,16 @@ def sparse_results(seeds: range, fitted: int) -> dict[str, Any]:
         "peaks": medians(found["windows"]),
         "peaks_least_seed": round(min(f["position"] for f in found["windows"]), 3),
         "objective_profile": medians(found["profile"]),
-        "ceiling": medians([{k: 0.9 / v for k, v in sparse(s).occupancies().items()}
-                            for s in seeds]),
+        "ceiling": medians(
+            [{k: 0.9 / v for k, v in sparse(s).occupancies().items()} for s in seeds]
+        ),
         "fit_pulls": {
             "fits": len(pulls),
             "position_rms": round(float(np.sqrt(np.mean(flat[:, 0] ** 2))), 3),
             "area_rms": round(float(np.sqrt(np.mean(flat[:, 1] ** 2))), 3),
             "area_mean": round(float(np.mean(flat[:, 1])), 3),
         },
-    }  # fmt: skip
+    }
 
 
 def real_results(seeds: range) -> dict[str, Any]:
@@ -301,8 +204,10 @@ def planted_results(seeds: range) -> dict[str, Any]:
             if place == "wing":
                 height *= np.sqrt(scene.rate[at] / np.median(scene.rate))
             for multiple in (0.5, 0.75, 1.0):
-                extra = (multiple * h * line(scene.x, scene.x[i], scene.fwhm)
-                         for i, h in zip(at, height, strict=True))  # fmt: skip
+                extra = (
+                    multiple * h * line(scene.x, scene.x[i], scene.fwhm)
+                    for i, h in zip(at, height, strict=True)
+                )
                 learner = multipass(scene, poisson(scene.rate + sum(extra), rng))
                 seconds = learner.pattern().count_time_s[at]
                 missed = tally.setdefault(f"{place} x{multiple:g}", [0, 0])
@@ -340,11 +245,15 @@ def steered_results(seeds: range) -> dict[str, Any]:
         rng = np.random.default_rng([seed, 5])
         learner = count(
             SteeredLearner(
-                Axis("two_theta", "deg", x, 0.12), sensitivity=sense, wanted_esd=1.0,
-                quantity="weight_fraction", full_time_s=full_s, fwhm_deg=0.12,
+                Axis("two_theta", "deg", x, 0.12),
+                sensitivity=sense,
+                wanted_esd=1.0,
+                quantity="weight_fraction",
+                full_time_s=full_s,
+                fwhm_deg=0.12,
             ),
             poisson(rate, rng),
-        )  # fmt: skip
+        )
         seconds = learner.pattern().count_time_s
         told = fisher.information(truth.y, truth.jacobian, seconds)
         even_pattern = poisson(rate, rng)(slice(None), full_s) / full_s
@@ -407,12 +316,15 @@ def targets(results: dict[str, Any]) -> list[dict[str, Any]]:
     rows = [
         ("sparse: even time / ours, equal position sd", peaks["position"], ">=", 3.0),
         ("sparse: even time / ours, equal area sd", peaks["area"], ">=", 3.0),
-        ("planted between peaks at the stated strength: missed",
-         results["planted"]["between x1"]["missed"], "<=", 0),
+        (
+            "planted between peaks at the stated strength: missed",
+            results["planted"]["between x1"]["missed"],
+            "<=",
+            0,
+        ),
         ("steered: share of even time to 1 wt%", results["steered"]["time_share"], "<=", 0.5),
-        ("steered: the same with motion",
-         results["steered"]["time_share_with_motion"], "<=", 0.5),
-    ]  # fmt: skip
+        ("steered: the same with motion", results["steered"]["time_share_with_motion"], "<=", 0.5),
+    ]
     for name, real in results["real"].items():
         rows += [
             (f"{name}: share of the ceiling ({kind})", real["position"] / ceiling, ">=", 0.9)

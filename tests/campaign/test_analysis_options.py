@@ -38,8 +38,13 @@ from materialsdock.views.report.page import render_report
 
 PROFILE = config.load("sim", ROOT)
 RANGE = (25.0, 60.0)
-CUAU = cif("CuAu", "P 4/n m m :1", 129, (3.96, 3.96, 3.67),
-           [("Cu1", "Cu", 0, 0, 0), ("Au1", "Au", 0, 0.5, 0.47)])  # fmt: skip
+CUAU = cif(
+    "CuAu",
+    "P 4/n m m :1",
+    129,
+    (3.96, 3.96, 3.67),
+    [("Cu1", "Cu", 0, 0, 0), ("Au1", "Au", 0, 0.5, 0.47)],
+)
 EMT = "ase.calculators.emt:EMT"
 
 
@@ -135,9 +140,15 @@ def test_an_unknown_pattern_is_identified_refined_and_reported(store, tmp_path, 
     monkeypatch.setattr(diffraction, "_searched", one_fit)
     path = saved(tmp_path, "unknown", simulated([(ZINCITE, 1.0)]))
     request = MeasureRequest.of(
-        kinds={"xrd": Options}, out=tmp_path / "out", trials=1, workers=1, store=store,
-        elements="Zn,Al,O", seeds=1, range=RANGE,
-    )  # fmt: skip
+        kinds={"xrd": Options},
+        out=tmp_path / "out",
+        trials=1,
+        workers=1,
+        store=store,
+        elements="Zn,Al,O",
+        seeds=1,
+        range=RANGE,
+    )
     measured, sample = measure_command.read_sample(path, "xrd", request)
     shown, written = refine_command.refine(request, measured, sample)
     said = summary_json(shown.outcome)
@@ -175,8 +186,13 @@ def test_a_store_that_went_away_costs_the_identification_not_the_measurement(tmp
 
 
 def test_a_doubtful_identification_makes_the_verdict_doubtful():
-    said = {"verdict": "ambiguous", "reasons": ["b refines as well"], "compared": 9, "store": "s",
-            "rivals": [{"phases": ["b", "c"], "rwp": 9.0}]}  # fmt: skip
+    said = {
+        "verdict": "ambiguous",
+        "reasons": ["b refines as well"],
+        "compared": 9,
+        "store": "s",
+        "rivals": [{"phases": ["b", "c"], "rwp": 9.0}],
+    }
     accepted = Assessment("accept", ("fits",), ())
     doubt = answer.doubted(accepted, said)
     assert (doubt.word, doubt.reasons) == ("ambiguous", ("b refines as well",))
@@ -256,8 +272,9 @@ def test_structures_of_one_composition_compete_the_rest_is_there_besides():
 def test_what_a_resumed_job_measures_cannot_be_changed(words, named):
     done = CliRunner().invoke(app.app, ["measure", "--resume", "id", *words])
     assert isinstance(done.exception, MaterialsDockError)
-    assert sorted(str(done.exception).split(" cannot")[0].removeprefix("--resume: ").split(", ")) \
-        == sorted(named.split(", "))  # fmt: skip
+    assert sorted(
+        str(done.exception).split(" cannot")[0].removeprefix("--resume: ").split(", ")
+    ) == sorted(named.split(", "))
 
 
 def kept_job(folder, **changes):

@@ -14,7 +14,7 @@ from materialsdock.learning.counting.steered_learner import SteeredLearner
 from materialsdock.learning.prior.library import LibraryPrior
 from materialsdock.model import Axis, Measured, Observation, Sample
 from materialsdock.profile import asking, config
-from materialsdock.profile.simulation import save_scene
+from materialsdock.profile.simulation import add_to_scene, save_scene
 from materialsdock.techniques.xas.learner import weights
 from materialsdock.techniques.xas.options import regions
 from materialsdock.techniques.xas.spectrum.simulate import simulate_xanes
@@ -77,6 +77,21 @@ def test_what_was_counted_is_not_drawn_again(tmp_path):
         assert file["used_time_s"][1] == pytest.approx(0.4)
         assert file["used_counts"][1] == 4
         assert file["used_counts"].sum() == 4
+
+
+def test_a_scene_that_cannot_be_written_anew_stays_as_it_was(tmp_path, monkeypatch):
+    path = save_scene(tmp_path / "s.npz", technique="xrd", counts=np.arange(3))
+    before = path.read_bytes()
+
+    def full(file, **arrays):
+        file.write(b"half of it")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(OSError, match="disk full"):
+        add_to_scene(path, {"counts": np.arange(4)})
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_job_ids_are_safe_as_file_names():
@@ -160,9 +175,15 @@ def test_a_steered_job_keeps_the_profiles_budgets_and_its_own_esd():
 def of_edge(path, edge_ev):
     axis = np.linspace(-100.0, 150.0, 60)
     prior = LibraryPrior(
-        "an edge", axis, np.tanh(axis), np.ones((1, 60)), np.full(60, 0.1), axis / 10,
-        np.array([edge_ev, edge_ev + 4.0]), ("a", "b"),
-    )  # fmt: skip
+        "an edge",
+        axis,
+        np.tanh(axis),
+        np.ones((1, 60)),
+        np.full(60, 0.1),
+        axis / 10,
+        np.array([edge_ev, edge_ev + 4.0]),
+        ("a", "b"),
+    )
     prior.save(path)
     section = PROFILE.section("xas").model_copy(update={"prior": path})
     return PROFILE.model_copy(update={"xas": section})

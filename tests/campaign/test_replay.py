@@ -26,9 +26,15 @@ def prior(path):
     axis = np.linspace(-100.0, 150.0, 120)
     shape = 0.5 + np.arctan(axis / 1.5) / np.pi
     LibraryPrior(
-        "Fe K", axis, shape, 0.1 * np.vstack([shape, shape**2]), np.full(120, 0.05), axis / 8,
-        np.array([7112.0, 7116.0]), ("a", "b"),
-    ).save(path)  # fmt: skip
+        "Fe K",
+        axis,
+        shape,
+        0.1 * np.vstack([shape, shape**2]),
+        np.full(120, 0.05),
+        axis / 8,
+        np.array([7112.0, 7116.0]),
+        ("a", "b"),
+    ).save(path)
     return path
 
 

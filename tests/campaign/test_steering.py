@@ -106,8 +106,13 @@ def test_a_veto_of_everything_before_the_first_point(ledger, name):
 
 
 def test_a_veto_of_the_whole_first_sweep_leaves_the_others(ledger):
-    job = replace(XAS, settings={**XAS.settings, "learner": {
-        **XAS.settings["learner"], "initial": [7100.0, 7101.0, 7102.0]}})  # fmt: skip
+    job = replace(
+        XAS,
+        settings={
+            **XAS.settings,
+            "learner": {**XAS.settings["learner"], "initial": [7100.0, 7101.0, 7102.0]},
+        },
+    )
     campaign = begun(job, ledger)
     campaign.steer(veto(7099.0, 7103.0))
     run(campaign, 30)
@@ -237,9 +242,13 @@ def test_a_steered_pattern_goes_on_without_what_was_vetoed(ledger):
         return Sensed(20.0 + 900.0 * shape, jacobian, one, np.array([900.0]), "1/s", "height")
 
     learner = SteeredLearner(
-        axis, sensitivity=sensitivity, quantity="height", full_time_s=10.0, fwhm_deg=0.1,
+        axis,
+        sensitivity=sensitivity,
+        quantity="height",
+        full_time_s=10.0,
+        fwhm_deg=0.1,
         segment_points=32,
-    )  # fmt: skip
+    )
     counted, step = [], 0
     while (proposal := learner.ask()) is not None and step < 60:
         if step == 4:

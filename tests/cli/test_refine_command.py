@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
+from typing import Annotated
 
 import gemmi
 import numpy as np
 import pytest
+import typer
 from support.outcomes import with_found
 from support.structures import simulated
+from typer.testing import CliRunner
 
+from materialsdock import technique
 from materialsdock.cli import measure_command, refine_command
+from materialsdock.cli import refine as cli_refine
 from materialsdock.cli.request import MeasureRequest
 from materialsdock.errors import InputError
 from materialsdock.model import Trial
+from materialsdock.techniques.xas.options import Options as SpectrumOptions
 from materialsdock.techniques.xrd.refine import Options
 from materialsdock.techniques.xrd.report.cif import write_cif
 from materialsdock.techniques.xrd.report.figures import search as search_figure
@@ -33,9 +41,15 @@ def files(tmp_path_factory):
 
 def refine(files, out, trials, *, resume=False):
     request = MeasureRequest.of(
-        kinds={"xrd": Options}, out=out, trials=trials, workers=1, cif=[files / "LaB6.cif"],
-        seeds=1, range=RANGE, resume=resume,
-    )  # fmt: skip
+        kinds={"xrd": Options},
+        out=out,
+        trials=trials,
+        workers=1,
+        cif=[files / "LaB6.cif"],
+        seeds=1,
+        range=RANGE,
+        resume=resume,
+    )
     measured, sample = measure_command.read_sample(files / "LaB6.xy", "xrd", request)
     shown, written = refine_command.refine(request, measured, sample)
     return shown, written["cif"]
@@ -118,3 +132,69 @@ def test_an_interrupted_search_goes_on(files, done):
 def test_a_search_without_a_physical_trial_still_reports():
     trial = Trial(0, 0, 50.0, {}, "complete", violations=("O.biso = 0",), objective=55.0)
     assert "none physical" in search_figure((trial,)).svg
+
+
+@dataclass(frozen=True)
+class Shells(SpectrumOptions):
+    """Options of a second technique that refines."""
+
+    shells: Annotated[int, typer.Option()] = 1
+
+
+@pytest.fixture
+def refined(monkeypatch):
+    """`refined(*words)` runs the command up to its search; the technique that it is for."""
+    seen = []
+
+    def described(options, sample, profile):
+        seen.append((sample.technique, options))
+        raise InputError("far enough")
+
+    def call(*words):
+        app = typer.Typer()
+        cli_refine.mount(app)
+        done = CliRunner().invoke(app, [str(word) for word in words])
+        if "far enough" in str(done.exception):
+            return seen.pop()
+        raise done.exception
+
+    both = {
+        name: replace(technique.named(name), refine=lambda part=part: part)
+        for name, part in (
+            ("xrd", SimpleNamespace(Options=Options, described=described)),
+            ("xas", SimpleNamespace(Options=Shells, described=described)),
+        )
+    }
+    monkeypatch.setattr(technique, "known", lambda: both)
+    return call
+
+
+@pytest.fixture
+def spectrum(tmp_path):
+    energy = np.linspace(7000.0, 7300.0, 601)
+    path = tmp_path / "foil.xy"
+    np.savetxt(path, np.c_[energy, 1.0 / (1.0 + np.exp(7112.0 - energy))], fmt="%.5f")
+    return path
+
+
+def test_the_file_says_which_technique_refines_it(refined, files, spectrum):
+    assert refined(files / "LaB6.xy", "--seeds", "2") == ("xrd", Options(seeds=2))
+    assert refined(spectrum, "--shells", "2") == ("xas", Shells(shells=2))
+
+
+def test_a_technique_that_is_named_reads_the_file(refined, files):
+    with pytest.raises(InputError, match="energ"):
+        refined(files / "LaB6.xy", "--technique", "xas")
+
+
+def test_options_of_another_technique_that_refines_are_refused(refined, spectrum):
+    with pytest.raises(InputError, match=r"--range given for a measurement of xas"):
+        refined(spectrum, "--range", "20", "30")
+
+
+def test_a_technique_that_refines_nothing_is_refused(spectrum):
+    app = typer.Typer()
+    cli_refine.mount(app)
+    done = CliRunner().invoke(app, [str(spectrum), "--technique", "xas"])
+    assert isinstance(done.exception, InputError)
+    assert "refines nothing" in str(done.exception)

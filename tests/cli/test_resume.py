@@ -108,8 +108,9 @@ def kept(folder, technique):
     data = DataDirectory(folder)
     scan, sample = demo.sample(technique)
     job = prepare.job_for(scan, sample, profile)
-    path = save_scene(data.scenes / "s.npz", technique=technique,
-                      **prepare.scene(scan, job, profile))  # fmt: skip
+    path = save_scene(
+        data.scenes / "s.npz", technique=technique, **prepare.scene(scan, job, profile)
+    )
     with Ledger(data.ledger) as ledger:
         ledger.add_job(replace(job, settings={**job.settings, "scene": str(path)}))
     return job, path, data

@@ -30,8 +30,14 @@ WALL = 1.8e9
 
 
 def put(mono, pv, value, client="127.0.0.1:1"):
-    return {"kind": "put", "pv": f"SIM:{pv}", "value": value, "client": client,
-            "mono": mono, "wall": WALL + mono}  # fmt: skip
+    return {
+        "kind": "put",
+        "pv": f"SIM:{pv}",
+        "value": value,
+        "client": client,
+        "mono": mono,
+        "wall": WALL + mono,
+    }
 
 
 def said(mono, kind, **more):
@@ -76,8 +82,12 @@ def count(ledger, job):
     while proposal is not None:
         number += 1
         it = I0 * np.exp(-edge_mu(np.array([proposal.start]))[0])
-        data = {"mono_energy": proposal.start, "i0": float(rng.poisson(I0)),
-                "it": float(rng.poisson(it)), "count_time_s": 1.0}  # fmt: skip
+        data = {
+            "mono_energy": proposal.start,
+            "i0": float(rng.poisson(I0)),
+            "it": float(rng.poisson(it)),
+            "count_time_s": 1.0,
+        }
         event = {"uid": f"e{number}", "descriptor": "d", "seq_num": number, "data": data}
         campaign.receive("event", {**event, "time": WALL})
         proposal = campaign.judge(proposal).next

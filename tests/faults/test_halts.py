@@ -73,9 +73,13 @@ def test_another_night_does_not_take_the_instrument_from_one_that_measures(night
     command += ["--site", str(night.site)]
     began = time.monotonic()
     process = subprocess.Popen(
-        [sys.executable, *command], env=night.whole_environment(), stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-    )  # fmt: skip
+        [sys.executable, *command],
+        env=night.whole_environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
     try:
         until(lambda: "unready" in _kinds(other), within(20), "the other says why")
         time.sleep(5.0)

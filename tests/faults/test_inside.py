@@ -44,8 +44,11 @@ def test_nothing_beyond_the_limits_is_sent(beamline, kind, monkeypatch):
     from devices.mono import BraggMotor
     from devices.stage import SampleChanger, TwoTheta
 
-    made = {"two_theta": (TwoTheta, "SIM:tth"), "bragg": (BraggMotor, "SIM:bragg"),
-            "changer": (SampleChanger, "SIM:sample")}  # fmt: skip
+    made = {
+        "two_theta": (TwoTheta, "SIM:tth"),
+        "bragg": (BraggMotor, "SIM:bragg"),
+        "changer": (SampleChanger, "SIM:sample"),
+    }
     device, prefix = made[kind]
     motor = device(prefix, name=kind)
     motor.wait_for_connection(timeout=10)
@@ -158,12 +161,24 @@ LABELS = {
     "devices/segment.py",
     "plans/stubs.py",
 }
-DRIVING = ("materialsdock/night", "plans", "devices", "materialsdock/ledger/ledger.py",
-           "materialsdock/ledger/database.py", "materialsdock/campaign/campaign.py",
-           "materialsdock/campaign/run.py",
-           "materialsdock/profile/simulation.py")  # fmt: skip
-CLOCKS = {("time", "time"), ("time", "time_ns"), ("datetime", "now"), ("datetime", "utcnow"),
-          ("date", "today"), ("time", "localtime")}  # fmt: skip
+DRIVING = (
+    "materialsdock/night",
+    "plans",
+    "devices",
+    "materialsdock/ledger/ledger.py",
+    "materialsdock/ledger/database.py",
+    "materialsdock/campaign/campaign.py",
+    "materialsdock/campaign/run.py",
+    "materialsdock/profile/simulation.py",
+)
+CLOCKS = {
+    ("time", "time"),
+    ("time", "time_ns"),
+    ("datetime", "now"),
+    ("datetime", "utcnow"),
+    ("date", "today"),
+    ("time", "localtime"),
+}
 
 
 def reads_the_wall_clock(path):
@@ -175,8 +190,11 @@ def reads_the_wall_clock(path):
 
 
 def test_the_wall_clock_is_a_label_only():
-    paths = [p for name in DRIVING for p in ([ROOT / name] if name.endswith(".py")
-                                             else (ROOT / name).rglob("*.py"))]  # fmt: skip
+    paths = [
+        p
+        for name in DRIVING
+        for p in ([ROOT / name] if name.endswith(".py") else (ROOT / name).rglob("*.py"))
+    ]
     found = {str(path.relative_to(ROOT)) for path in paths if reads_the_wall_clock(path)}
     assert "materialsdock/night/queue/queue.py" in found
     assert found <= LABELS, "use time.monotonic() for durations; add here what is a label"
@@ -186,8 +204,9 @@ def test_the_wall_clock_is_a_label_only():
 def test_a_jump_of_the_wall_clock_is_told_once_and_ends_nothing(tmp_path, jump_s):
     now = {"wall": 1.8e9, "steady": 100.0}
     night = NightSettings(maximum_hours=10.0, disk_free_gb=1.0)
-    watch = ClockWatch(tmp_path, night, wall=lambda: now["wall"], steady=lambda: now["steady"],
-                  free=lambda: 50.0)  # fmt: skip
+    watch = ClockWatch(
+        tmp_path, night, wall=lambda: now["wall"], steady=lambda: now["steady"], free=lambda: 50.0
+    )
     told = []
     with Ledger(tmp_path / "ledger.sqlite") as ledger:
         queue.submit(ledger, [(f"S{n}", 0, {}) for n in range(40)])

@@ -100,8 +100,12 @@ def test_ioc_frozen(night):
         night.signal("ioc", signal.SIGCONT)
     back = time.monotonic()
     safe = night.safe_after(back, 5)
-    record("F02 IOC SIGSTOP", detect_s=seen, safe_after_cont_s=safe,
-           again_after_cont_s=night.again_after(back, 20))  # fmt: skip
+    record(
+        "F02 IOC SIGSTOP",
+        detect_s=seen,
+        safe_after_cont_s=safe,
+        again_after_cont_s=night.again_after(back, 20),
+    )
 
 
 @pytest.mark.parametrize(

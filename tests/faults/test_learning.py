@@ -68,8 +68,13 @@ def test_whatever_is_told_the_next_point_is_a_number_soon(nature, model):
 def measured(folder, stop, *, noise=0.0, **more):
     """A campaign run to its end without a beamline; its decisions."""
     spectrum = read_measured(write_edge(folder / "edge.dat"), technique="xas")
-    job = prepare.job_for(spectrum, Sample("a", "xas", 3), PROFILE,
-                          stop={**option_words.stop_options(stop), **more}, seed=1)  # fmt: skip
+    job = prepare.job_for(
+        spectrum,
+        Sample("a", "xas", 3),
+        PROFILE,
+        stop={**option_words.stop_options(stop), **more},
+        seed=1,
+    )
     rng = np.random.default_rng(0)
     with Ledger(folder / "ledger.sqlite") as ledger:
         ledger.add_job(job)
@@ -81,8 +86,12 @@ def measured(folder, stop, *, noise=0.0, **more):
             number += 1
             mu = edge_mu(np.array([proposal.start]))[0] + noise * rng.standard_normal()
             i0 = 1e6 if noise == 0.0 else 4.0
-            data = {"mono_energy": proposal.start, "i0": i0, "it": i0 * np.exp(-mu),
-                    "count_time_s": proposal.count_time_s}  # fmt: skip
+            data = {
+                "mono_energy": proposal.start,
+                "i0": i0,
+                "it": i0 * np.exp(-mu),
+                "count_time_s": proposal.count_time_s,
+            }
             event = {"uid": f"e{number}", "descriptor": "d", "seq_num": number, "data": data}
             campaign.receive("event", {**event, "time": 0.0})
             proposal = campaign.judge(proposal).next

@@ -146,8 +146,12 @@ def test_guards_that_die_again_and_again(night):
     until(held, within(10), "a hold")
     seen = time.monotonic() - began
     safe = night.safe_after(began, 3.5)
-    record("F23 guard SIGKILL again and again", detect_s=seen, safe_s=safe,
-           again_s=night.again_after(time.monotonic(), AGAIN_S))  # fmt: skip
+    record(
+        "F23 guard SIGKILL again and again",
+        detect_s=seen,
+        safe_s=safe,
+        again_s=night.again_after(time.monotonic(), AGAIN_S),
+    )
 
 
 def test_guard_frozen(night):
@@ -180,9 +184,13 @@ def test_the_dead_man_alone(night):
 @pytest.mark.core
 def test_daemon(night):
     sample = broken(
-        night, "F24 daemon SIGKILL", lambda: night.signal("daemon"), safe_s=3.5, again_s=40,
+        night,
+        "F24 daemon SIGKILL",
+        lambda: night.signal("daemon"),
+        safe_s=3.5,
+        again_s=40,
         words="'interrupted': ['",
-    )  # fmt: skip
+    )
     assert night.sample(sample).state in ("measuring", "measured", "analysing")
 
 
@@ -225,8 +233,9 @@ def aborted(night, count):
     return np.array(took)
 
 
-@pytest.mark.parametrize("count", [pytest.param(5, marks=pytest.mark.core),
-                                   pytest.param(30, marks=pytest.mark.slow)])  # fmt: skip
+@pytest.mark.parametrize(
+    "count", [pytest.param(5, marks=pytest.mark.core), pytest.param(30, marks=pytest.mark.slow)]
+)
 def test_abort(night, count):
     took = aborted(night, count)
     p50, p99 = np.quantile(took, [0.5, 0.99]).tolist()

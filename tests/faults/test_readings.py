@@ -16,8 +16,12 @@ CHAMBERS = (
     f"options = {{ saturation_counts = {LIMIT} }} }}"
 )
 HYSTERESIS_S, FLICKER_S = 6.0, 15.0
-CHANGES = {**profile(), "ion_chambers   ": CHAMBERS, "reference_share": "0.3",
-           "hysteresis_s": f"{HYSTERESIS_S}"}  # fmt: skip
+CHANGES = {
+    **profile(),
+    "ion_chambers   ": CHAMBERS,
+    "reference_share": "0.3",
+    "hysteresis_s": f"{HYSTERESIS_S}",
+}
 BRIGHT_S, TOO_BRIGHT_S = 8.0, 200.0  # a sixteenth of the second is too long, too
 
 
@@ -50,8 +54,11 @@ def after_the_edge(night):
 
 
 def flags(night, sample):
-    return [n.body["words"] for n in night.notes(0, "condition")
-            if n.sample_id == sample and n.body["kind"] == "flag"]  # fmt: skip
+    return [
+        n.body["words"]
+        for n in night.notes(0, "condition")
+        if n.sample_id == sample and n.body["kind"] == "flag"
+    ]
 
 
 def next_is(night, number, **more):
@@ -137,7 +144,10 @@ def test_nothing_is_broken_and_wrong_points_are_flagged(night):
     night.finish()
     flagged = [s.sample_id for s in queue.samples(night.ledger) if flags(night, s.sample_id)]
     broken = breaks(night.ledger, night.history, at_most=FEW)
-    assert [words for words in broken if not words.startswith(tuple(
-        f"I11: {sample}" for sample in flagged))] == []  # fmt: skip
+    assert [
+        words
+        for words in broken
+        if not words.startswith(tuple(f"I11: {sample}" for sample in flagged))
+    ] == []
     for sample in flagged:
         assert night.sample(sample).state in ("done_with_warnings", "held", "cancelled")

@@ -42,17 +42,30 @@ JOB = {
     "seed": 7,
 }
 OBSERVATION = {
-    "uid": "r/1", "step": 0, "x": 1.0, "y": 2.0, "sigma": 0.1, "count_time_s": 1.0, "run_uid": "r"
-}  # fmt: skip
-PROPOSAL = {
-    "start": 1.0, "stop": 1.0, "count_time_s": 1.0, "points": 1, "score": 0.0, "sweep": 0
-}  # fmt: skip
+    "uid": "r/1",
+    "step": 0,
+    "x": 1.0,
+    "y": 2.0,
+    "sigma": 0.1,
+    "count_time_s": 1.0,
+    "run_uid": "r",
+}
+PROPOSAL = {"start": 1.0, "stop": 1.0, "count_time_s": 1.0, "points": 1, "score": 0.0, "sweep": 0}
 DECISION = {
-    "step": 0, "proposal": PROPOSAL, "observations": ["r/1"],
+    "step": 0,
+    "proposal": PROPOSAL,
+    "observations": ["r/1"],
     "verdict": {"stop": False, "reason": "r", "statistic": None, "threshold": 0.05},
-    "lambda_t": None, "s": 1.0, "z2": 1.0, "mean": 0.0, "sd": 1.0, "hyperparameters": {},
-    "seconds_measured": 1.0, "seconds_deciding": 0.1, "next": None,
-}  # fmt: skip
+    "lambda_t": None,
+    "s": 1.0,
+    "z2": 1.0,
+    "mean": 0.0,
+    "sd": 1.0,
+    "hyperparameters": {},
+    "seconds_measured": 1.0,
+    "seconds_deciding": 0.1,
+    "next": None,
+}
 OPENER = """
 import sys
 from pathlib import Path
@@ -129,10 +142,13 @@ def test_two_processes_may_carry_it_over_at_once(old):
     openers = [
         subprocess.Popen(
             [sys.executable, "-c", OPENER, str(old)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         for _ in range(3)
-    ]  # fmt: skip
+    ]
     for each in openers:
         assert each.stdout.readline() == "ready\n"
     for each in openers:

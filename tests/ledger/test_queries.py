@@ -42,8 +42,11 @@ def test_of_a_job_its_documents_counts_and_rows(measured):
 
 
 def test_samples_by_state_id_and_job_in_the_order_of_measuring(measured):
-    for name, rank, priority, state in (("a", 1.0, 0, "queued"), ("b", 2.0, 5, "queued"),
-                                        ("c", 3.0, 0, "held")):  # fmt: skip
+    for name, rank, priority, state in (
+        ("a", 1.0, 0, "queued"),
+        ("b", 2.0, 5, "queued"),
+        ("c", 3.0, 0, "held"),
+    ):
         row = SampleRow(name, rank, priority, state, 0, 0, None, "", {"name": name})
         sample_rows.add_sample(measured, row)
     assert [s.sample_id for s in sample_rows.samples_in(measured, "queued")] == ["b", "a"]
@@ -57,14 +60,19 @@ def test_samples_by_state_id_and_job_in_the_order_of_measuring(measured):
     assert sample_rows.last_rank(measured) == 3.0
     assert sample_rows.number_by_state(measured) == {"queued": 2, "held": 1}
     assert {(s.sample_id, s.counted_s) for s in sample_rows.counted_samples(measured)} == {
-        ("a", 0.0), ("b", 0.0), ("c", 0.0)}  # fmt: skip
+        ("a", 0.0),
+        ("b", 0.0),
+        ("c", 0.0),
+    }
 
 
 def test_the_log_by_kind_severity_and_sample(ledger):
     assert (night_log.last_seq(ledger), night_log.last_hold(ledger)) == (0, "")
-    said = [("sample", "info", "a", {"event": "claim"}),
-            ("condition", "warn", "a", {"kind": "hold", "words": "no beam"}),
-            ("condition", "info", "b", {"kind": "flag", "words": "weak"})]  # fmt: skip
+    said = [
+        ("sample", "info", "a", {"event": "claim"}),
+        ("condition", "warn", "a", {"kind": "hold", "words": "no beam"}),
+        ("condition", "info", "b", {"kind": "flag", "words": "weak"}),
+    ]
     for at, (kind, severity, sample_id, body) in enumerate(said, 10):
         night_log.add_line(ledger, float(at), kind, severity, sample_id, body)
     assert [line.seq for line in night_log.lines_after(ledger, 1, 1)] == [2]

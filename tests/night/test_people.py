@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-import threading
 import time
 
 import pytest
@@ -15,27 +12,14 @@ from typer.testing import CliRunner
 from materialsdock.cli import app
 from materialsdock.cli import night as cli_night
 from materialsdock.errors import InputError, LedgerFault, Refused, Unreachable
-from materialsdock.ledger.folder import DataDirectory
-from materialsdock.ledger.ledger import Ledger
 from materialsdock.ledger.night_log import Noted
 from materialsdock.night import people
 from materialsdock.night.control import audit, intents
 from materialsdock.night.queue import queue
-from materialsdock.night.system.heartbeats import Heart
 
 BEN = audit.Actor("ben", "home")
 APP = typer.Typer()
 cli_night.mount(APP)
-
-
-@pytest.fixture
-def night(tmp_path):
-    """A ledger with three waiting samples."""
-    data = DataDirectory(tmp_path)
-    with Ledger(data.ledger) as ledger:
-        rows = [(f"S{n}", 0, {"name": f"rust {n}", "recipe": "xanes"}) for n in (1, 2, 3)]
-        queue.submit(ledger, rows)
-        yield data, ledger
 
 
 @pytest.fixture
@@ -50,29 +34,6 @@ def run(tmp_path, night):
         return done.output
 
     return call
-
-
-@pytest.fixture
-def desk(night):
-    """A daemon in place of the real one: answers every intent as a test says."""
-    data, ledger = night
-    answers = {"state": "done", "words": "so it is", "then": lambda intent: None}
-    ended = threading.Event()
-
-    def serve():
-        while not ended.wait(0.01):
-            for intent in intents.pending(ledger):
-                if answers["state"] is not None:
-                    intents.answer(ledger, intent, answers["state"], answers["words"])
-                    answers["then"](intent)
-
-    thread = threading.Thread(target=serve)
-    with Heart(data.path / "run" / "daemon.beat") as heart:
-        heart.phase("busy")
-        thread.start()
-        yield answers
-        ended.set()
-        thread.join()
 
 
 def order(ledger):
@@ -117,13 +78,16 @@ def test_several_samples_change_together_or_not_at_all(run, night):
     ("events", "words", "says"),
     [
         (["claim"], ["hold"], "is measuring .`materialsdock stop` or `abort` ends it"),
-        (["claim", "measured", "analyse", "finish"], ["rm"],
-         "is done .rm is not possible; `queue retry` is"),
+        (
+            ["claim", "measured", "analyse", "finish"],
+            ["rm"],
+            "is done .rm is not possible; `queue retry` is",
+        ),
         (["cancel"], ["retry"], "is cancelled .retry is not possible"),
         (["hold"], ["hold"], "is held .hold is not possible; `queue rm` or `queue retry` is"),
         ([], ["retry"], "is queued .retry is not possible; `queue hold` or `queue rm` is"),
     ],
-)  # fmt: skip
+)
 def test_a_refusal_names_commands_that_are_possible(run, night, events, words, says):
     for event in events:
         queue.advance(night[1], "S1", event)
@@ -134,17 +98,23 @@ def test_a_refusal_names_commands_that_are_possible(run, night, events, words, s
 @pytest.mark.parametrize(
     ("kind", "body", "says"),
     [
-        ("submitted", {"samples": ["S1", "S2"], "state": "queued"},
-         "submitted: samples S1 S2, queued"),
+        (
+            "submitted",
+            {"samples": ["S1", "S2"], "state": "queued"},
+            "submitted: samples S1 S2, queued",
+        ),
         ("daemon", {"started": True, "interrupted": []}, "daemon: begins"),
         ("daemon", {"started": True, "interrupted": ["S1"]}, "daemon: begins, interrupted: S1"),
         ("daemon", {"started": False}, "daemon: ends"),
         ("holding", {"reason": "asked by anna"}, "holding: asked by anna"),
         ("released", {}, "released"),
-        ("condition", {"said": "condition", "kind": "void", "words": "point at 5: closed"},
-         "condition: void: point at 5: closed"),
+        (
+            "condition",
+            {"said": "condition", "kind": "void", "words": "point at 5: closed"},
+            "condition: void: point at 5: closed",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_line_of_the_log_reads_as_a_sentence(kind, body, says):
     line = Noted(1, 0.0, kind, "info", None, body)
     assert people.log_line(line).endswith(f"   {says}")
@@ -246,14 +216,18 @@ def test_an_abort_that_was_confirmed_for_another_sample_is_refused(desk, night):
     ("words", "details"),
     [
         (("veto", "7112.5"), {"x": 7112.5}),
-        (("veto", "-5.5", "-4.5", "--reason", "glitch"),
-         {"low": -5.5, "high": -4.5, "reason": "glitch"}),
+        (
+            ("veto", "-5.5", "-4.5", "--reason", "glitch"),
+            {"low": -5.5, "high": -4.5, "reason": "glitch"},
+        ),
         (("force", "7120"), {"x": 7120.0}),
-        (("change", "threshold=0.02", "maximum_points=80"),
-         {"changes": {"threshold": 0.02, "maximum_points": 80}}),
+        (
+            ("change", "threshold=0.02", "maximum_points=80"),
+            {"changes": {"threshold": 0.02, "maximum_points": 80}},
+        ),
         (("approve-point",), {}),
     ],
-)  # fmt: skip
+)
 def test_steering_becomes_an_intent(run, desk, night, words, details):
     run(*words)
     action = audit.actions(night[1])[-1]
@@ -297,7 +271,9 @@ def test_the_log_is_shown_and_followed(run, night):
     lines = run("log", "-n", "1").splitlines()
     assert lines == [line for line in lines if "!! disk_low: free_gb 1" in line]
     assert [json.loads(line)["kind"] for line in run("log", "--json").splitlines()] == [
-        "submitted", "disk_low"]  # fmt: skip
+        "submitted",
+        "disk_low",
+    ]
     following = people.log_lines(night[0].path, 1, follow=True)
     assert next(following).kind == "disk_low"
     queue.note(night[1], "disk_enough", {})
@@ -340,64 +316,3 @@ def test_exit_codes_reach_the_shell(night, tmp_path, monkeypatch, capsys):
 
 def test_the_status_of_a_daemon_that_runs_ends_with_0(run, desk):
     assert "no worker" in run("status")
-
-
-@pytest.fixture
-def made_safe(tmp_path, monkeypatch, night):
-    """`safe_state` of an instrument that is none; each time that it was reached."""
-    from materialsdock.cli import serve_command
-
-    reached = []
-    (tmp_path / "run").mkdir(exist_ok=True)
-    (tmp_path / "run" / "port").write_text("1")
-    monkeypatch.setenv("EPICS_CA_SERVER_PORT", "1")
-    monkeypatch.setattr(serve_command, "build_instrument", lambda profile: "instrument")
-    monkeypatch.setattr(serve_command, "release", lambda instrument: None)
-    reach = lambda instrument: reached.append(len(intents.pending(night[1], "done"))) or []  # noqa: E731
-    monkeypatch.setattr(serve_command.guarding, "safe_state", reach)
-    return lambda: (serve_command.safe_state("sim", None, tmp_path), reached)
-
-
-def test_a_safe_state_is_not_left_again_by_a_night_that_runs(made_safe, night, desk):
-    queue.claim(night[1])
-    desk["then"] = lambda intent: (
-        queue.advance(night[1], "S1", "measured") if intent.verb == "pause" else None
-    )
-    said, reached = made_safe()
-    assert said["safe"]
-    assert "release" in said["night"]
-    assert reached == [0, 2]  # at once, and again when the night has heard
-    asked = [(a.verb, a.details) for a in audit.actions(night[1])]
-    assert asked == [("hold_queue", {"reason": "safe-state"}), ("pause", {"reason": "safe-state"}),
-                     ("safe_state", {})]  # fmt: skip
-
-
-def test_a_safe_state_needs_no_night(made_safe, night):
-    said, reached = made_safe()
-    assert (said["safe"], said["night"], said["untold"], reached) == (True, "", [], [0])
-    assert not intents.pending(night[1])  # the next night is not held by it
-
-
-def test_a_ledger_that_cannot_be_written_does_not_hide_a_closed_shutter(made_safe, monkeypatch):
-    from materialsdock.cli import serve_command
-
-    def full(*_):
-        raise LedgerFault("disk full")
-
-    monkeypatch.setattr(serve_command.audit, "record", full)
-    said, _ = made_safe()
-    assert said["safe"]
-    words = serve_command.made_safe(said)
-    assert words.startswith("shutter closed and verified")
-    assert "the audit does not have it: disk full" in words
-
-
-def test_a_halt_does_not_wait_for_what_analyses_to_be_imported():
-    heavy = ("scipy", "numba", "bluesky", "torch", "rietx")
-    program = (
-        "import sys, materialsdock.cli.app, materialsdock.cli.serve_command\n"
-        "import materialsdock.night.people\n"
-        f"print([name for name in {heavy} if name in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert (done.stdout.strip(), done.returncode) == ("[]", 0), done.stderr

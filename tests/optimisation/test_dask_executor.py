@@ -86,9 +86,16 @@ def test_equal_calls_give_what_the_local_pool_gives(pool):
 def test_a_search_on_the_cluster_is_the_search_here(pool):
     def facts(**options):
         found = search(
-            pattern, (FLUORITE,), Diffractometer(), engine=Pretender(), trials=6, seeds=(1, 2),
-            workers=2, hold_out=False, **options,
-        )  # fmt: skip
+            pattern,
+            (FLUORITE,),
+            Diffractometer(),
+            engine=Pretender(),
+            trials=6,
+            seeds=(1, 2),
+            workers=2,
+            hold_out=False,
+            **options,
+        )
         return [(t.seed, t.number, t.state, t.rwp, t.recipe) for t in found.trials]
 
     pattern = simulated(((FLUORITE, 1.0),))

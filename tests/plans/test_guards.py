@@ -2,99 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import threading
 import time
-from types import SimpleNamespace
 
-import numpy as np
 import pytest
 from bluesky.utils import RunEngineInterrupted
-from support.beamline_jobs import XAS, XRD
-from support.made_site import edge_mu
+from support.guarded_exposures import QUICK, assert_sound, dump, kinds, later, put, until
 
-from devices import counters, stage
-from materialsdock.campaign.campaign import Campaign
-from materialsdock.errors import DeviceFault, Refused
-from materialsdock.ledger.ledger import Ledger
-from materialsdock.model import Job, Sample
-from materialsdock.profile import config, siteroot
-from materialsdock.profile.instrument import build_instrument, release
-from plans.adaptive import learn
-from plans.attempts import Attempts
+from materialsdock.errors import Refused
 from plans.guards import ExposureConditions, ExposureGate
-from plans.measure import measure_point, measure_segment
-
-POINTS = 12
-STOP = {**XAS["stop"], "maximum_points": POINTS}
-QUICK = {"hold_proof_s": 0.3, "hysteresis_s": 1.0, "beam": ("ring", 50.0, 90.0)}
-
-
-@pytest.fixture(scope="module")
-def instrument(beamline):
-    found = build_instrument(config.load("sim", siteroot.activate()))
-    yield found
-    release(found)
-
-
-@pytest.fixture
-def rig(instrument, RE, tmp_path, faults):
-    """`rig.start()` makes campaign and plan; `rig.told` is what was reported: (time, kind, words).
-
-    `rig.at(n, action)` : do it after so many decisions.
-    """
-    ledger, told, actions = Ledger(tmp_path / "ledger.sqlite"), [], {}
-
-    def start(technique="xas", count_time_s=20.0, **conditions):
-        position, settings = {"xrd": (0, XRD), "xas": (1, XAS)}[technique]
-        if technique == "xas":
-            learner = {**XAS["learner"], "count_time_s": count_time_s}
-            settings = {**XAS, "learner": learner, "stop": STOP}
-        ledger.add_job(Job("job", Sample("a sample", technique, position), settings))
-        campaign = Campaign(ledger.job("job"), ledger)
-        campaign.listeners.append(lambda d: actions.pop(d.step, lambda: None)())
-        RE.subscribe(campaign.receive)
-        report = lambda kind, words: told.append((time.monotonic(), kind, words))  # noqa: E731
-        terms = {**QUICK, "place": position, "report": report, **conditions}
-        gate = ExposureGate(instrument, ExposureConditions(**terms))
-        measure = {"xrd": measure_segment, "xas": measure_point}[technique]
-        return campaign, learn(campaign, instrument, Attempts(gate).of(measure), ready=gate.ready)
-
-    yield SimpleNamespace(
-        start=start,
-        told=told,
-        at=actions.__setitem__,
-        RE=RE,
-        instrument=instrument,
-        ledger=ledger,
-        faults=faults,
-    )
-    ledger.close()
-
-
-def put(name, value):
-    import epics
-
-    epics.caput(f"SIM:{name}", value, wait=True, timeout=5)
-
-
-def later(seconds, action):
-    threading.Timer(seconds, action).start()
-
-
-def kinds(rig):
-    return [kind for _, kind, _ in rig.told if kind != "late"]
-
-
-def assert_sound(rig, campaign, points=POINTS):
-    """Each point once, as the twin has it, and the shutter closed."""
-    told = rig.ledger.observations("job")
-    assert len(told) == len({o.uid for o in told}) == len(campaign.decisions) == points
-    for o in told:
-        assert abs(o.y - edge_mu(o.x)) < 6 * o.sigma + 1e-3
-    assert rig.instrument.shutter.position == "closed"
 
 
 def test_where_everything_holds_nothing_is_held_and_little_time_is_lost(rig):
@@ -107,11 +24,6 @@ def test_where_everything_holds_nothing_is_held_and_little_time_is_lost(rig):
     for _ in range(100):
         assert gate.failing() == ()
     assert (time.perf_counter() - began) / 100 < 0.01
-
-
-def dump():
-    put("ring:current", 3.0)
-    later(0.7, lambda: put("ring:current", 100.0))
 
 
 def no_permit():
@@ -201,33 +113,6 @@ def test_what_others_move_while_a_point_is_counted_voids_it(rig, at_speed, move)
         assert all(steps.count(d.step) == d.proposal.points for d in campaign.decisions)
 
 
-@pytest.mark.parametrize("technique", ["xas", "xrd"])
-def test_counts_of_the_exposure_before_are_no_counts(rig, technique, monkeypatch):
-    """A counter that answers at once, and has not counted."""
-    device, signal = {
-        "xas": (rig.instrument.ion_chambers, "count"),
-        "xrd": (rig.instrument.segment_scanner, "acquire"),
-    }[technique]
-    begin = getattr(device, signal)
-    really, skip = begin.put, []
-
-    def put_nothing(value, *args, **kwargs):
-        if value and skip:
-            skip.pop()
-            return really(0, *args, **kwargs)
-        return really(value, *args, **kwargs)
-
-    monkeypatch.setattr(begin, "put", put_nothing)
-    campaign, plan = rig.start(technique)
-    rig.at(2, lambda: skip.append(True))
-    rig.RE(plan)
-    assert not skip
-    (said,) = [w for _, kind, w in rig.told if kind == "retry"]
-    assert "before" in said
-    if technique == "xas":
-        assert_sound(rig, campaign)
-
-
 def test_a_flickering_beam_makes_one_hold(rig):
     campaign, plan = rig.start(hold_proof_s=0.8)
     rig.at(4, lambda: rig.faults("beam_flicker", 1.0))
@@ -283,99 +168,10 @@ def test_an_older_epoch_does_not_move(rig):
         owner.claim(epoch)
 
 
-def test_impossible_readings_are_read_again_twice_and_no_more(rig):
-    _, plan = rig.start()
-    rig.at(3, lambda: rig.faults("detector_nan", 1))
-    off = lambda: rig.faults("detector_nan", 0)  # noqa: E731
-    watcher = threading.Thread(target=lambda: (_until(lambda: "retry" in kinds(rig)), off()))
-    watcher.start()
-    rig.at(6, lambda: rig.faults("detector_nan", 2))
-    with pytest.raises(DeviceFault, match="tried 3 times"):
-        rig.RE(plan)
-    watcher.join()
-    assert len(rig.ledger.observations("job")) == 7
-    assert rig.instrument.shutter.position == "closed"
-
-
-@pytest.mark.parametrize("technique", ["xas", "xrd"])
-def test_without_light_everything_waits_until_it_is_back(rig, technique):
-    campaign, plan = rig.start(technique)
-    rig.at(3, lambda: rig.faults("beam_dump", 1))  # the ring is full all the time
-    back = lambda: (_until(lambda: "critical" in kinds(rig)), rig.faults("beam_dump", 0))  # noqa: E731
-    watcher = threading.Thread(target=back)
-    watcher.start()
-    rig.RE(plan)
-    watcher.join()
-    assert campaign.finished
-    assert kinds(rig).count("critical") == 1
-    assert kinds(rig).count("hold") >= 2
-    assert any("no light on" in words for _, kind, words in rig.told if kind == "void")
-    key = {"xas": "i0", "xrd": "monitor"}[technique]
-    events = rig.ledger.rows("SELECT body FROM documents WHERE name LIKE 'event%'")
-    monitored = [json.loads(body)["data"].get(key) for (body,) in events]
-    assert any(monitored)
-    assert 0.0 not in np.hstack([value for value in monitored if value is not None])
-
-
-def test_a_sample_that_lets_no_light_through_is_no_reading(rig, monkeypatch):
-    _, plan = rig.start()
-    chambers = rig.instrument.ion_chambers
-    read = chambers.read
-    opaque = lambda: {**(found := read()), "it": {**found["it"], "value": 0.0}}  # noqa: E731
-    rig.at(3, lambda: monkeypatch.setattr(chambers, "read", opaque))
-    with pytest.raises(DeviceFault, match="impossible readings"):
-        rig.RE(plan)
-    assert len(rig.ledger.observations("job")) == 4
-
-
-def _until(condition, limit_s=20.0):
-    deadline = time.monotonic() + limit_s
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.01)
-
-
-@pytest.mark.parametrize(
-    ("fault", "words", "limit_s"),
-    [
-        ("motor_stall", "short of", 5.0),
-        ("motor_slip", "instead of", 2.0),
-        ("put_hang", "not done with its move", 4.0),
-        ("detector_hang", "Timeout", 4.0),
-    ],
-)
-def test_what_fails_once_is_tried_again(rig, fault, words, limit_s, monkeypatch):
-    margin_s = {"put_hang": 1.5, "detector_hang": 0.0}.get(fault, 5.0)  # the real ones are 5 s
-    for module in (counters, stage):
-        monkeypatch.setattr(module, "MARGIN_S", margin_s)
-    switched = []
-
-    def report(kind, said):
-        rig.told.append((time.monotonic(), kind, said))
-        if kind == "retry":
-            rig.faults(fault, 0)  # before the next try begins
-
-    campaign, plan = rig.start(count_time_s=1.0, report=report)
-    rig.at(3, lambda: (rig.faults(fault, 1), switched.append(time.monotonic())))
-    rig.RE(plan)
-    at, found = next((t, w) for t, kind, w in rig.told if kind == "retry")
-    assert words in found
-    assert at - switched[0] < limit_s
-    assert_sound(rig, campaign)
-
-
-def test_what_fails_twice_is_a_fault(rig):
-    _, plan = rig.start()
-    rig.at(3, lambda: rig.faults("motor_slip", 1))
-    with pytest.raises(DeviceFault, match="instead of"):
-        rig.RE(plan)
-    assert len(rig.ledger.observations("job")) == 4
-    assert rig.instrument.shutter.position == "closed"
-
-
 def test_a_hold_can_be_paused_and_goes_on(rig):
     campaign, plan = rig.start(hold_proof_s=1.0)
     rig.at(4, dump)
-    later(0.0, lambda: (_until(lambda: "hold" in kinds(rig)), rig.RE.request_pause()))
+    later(0.0, lambda: (until(lambda: "hold" in kinds(rig)), rig.RE.request_pause()))
     with pytest.raises(RunEngineInterrupted):
         rig.RE(plan)
     assert rig.RE.state == "paused"

@@ -130,9 +130,11 @@ def test_without_conditions_the_profile_names_what_waits_for_the_beam(facility, 
 def test_the_names_of_older_profiles_still_hold(tmp_path):
     siteroot.activate()
     old = mine(
-        tmp_path, 'learn = "plans.scan:fixed"', 'measure = "plans.stubs:measure_point"',
+        tmp_path,
+        'learn = "plans.scan:fixed"',
+        'measure = "plans.stubs:measure_point"',
         '[plans]\ngate = "plans.attempts:Attempts"',
-    )  # fmt: skip
+    )
     plans.check(old)
     assert old.plans.learn == "plans.scan:fixed"
     assert old.plans.gate == "plans.attempts:Attempts"
@@ -156,10 +158,12 @@ def test_a_learn_that_is_no_name_is_refused_at_the_top_too(tmp_path, learn):
 def test_every_wrong_name_is_in_one_error(tmp_path):
     siteroot.activate()
     wrong = mine(
-        tmp_path, "", 'visit = "plans.nowhere:visit"',
+        tmp_path,
+        "",
+        'visit = "plans.nowhere:visit"',
         '[plans]\ngate = "plans.guards:Gat"\nattempts = "plans.attempts:WATCH_S"\n'
         '[plans.baselines]\ngrid = "plans.scan:grid"',
-    )  # fmt: skip
+    )
     with pytest.raises(InputError) as refused:
         plans.check(wrong)
     said = str(refused.value)

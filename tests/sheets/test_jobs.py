@@ -229,12 +229,18 @@ def test_what_a_diffraction_entry_lacks_is_said(files, more, said):
         ({"technique": "xas", "energy_start_ev": 7100, "energy_stop_ev": 7140}, "shows none"),
         ({"technique": "xas", "energy_start_ev": 7000, "energy_stop_ev": 7300}, "Fe K, Gd L3"),
         (
-            {"technique": "xas", "element": "Fe", "edge": "K", "energy_start_ev": 8000.0,
-             "energy_stop_ev": 9000.0}, "does not show the Fe K edge",
+            {
+                "technique": "xas",
+                "element": "Fe",
+                "edge": "K",
+                "energy_start_ev": 8000.0,
+                "energy_stop_ev": 9000.0,
+            },
+            "does not show the Fe K edge",
         ),
         ({"recipe": "xanes", "phases": ["a.cif"]}, "recipe: phases is of xrd"),
     ],
-)  # fmt: skip
+)
 def test_what_a_real_instrument_cannot_do_is_said(more, said):
     wanted = entry(**{"recipe": None if "technique" in more else "quick-phase-check", **more})
     assert any(said in line for line in refused(wanted, profile=REAL))

@@ -141,11 +141,19 @@ def test_text_that_begins_with_an_equals_sign_is_text_in_a_workbook(tmp_path):
 def test_the_largest_sheets_that_are_allowed_are_read(tmp_path):
     entries = tuple(
         SheetEntry(
-            sample_id=f"S{n:05d}", position=n, recipe="xanes", element="Fe", edge="K", owner="me",
-            name=f"sample {n}", comment="as received", threshold=0.05, maximum_minutes=n + 0.5,
+            sample_id=f"S{n:05d}",
+            position=n,
+            recipe="xanes",
+            element="Fe",
+            edge="K",
+            owner="me",
+            name=f"sample {n}",
+            comment="as received",
+            threshold=0.05,
+            maximum_minutes=n + 0.5,
         )
         for n in range(10_000)
-    )  # fmt: skip
+    )
     for name, some in (("s.csv", entries), ("s.xlsx", entries[:3000])):  # openpyxl is slow
         write_sheet(tmp_path / name, some)
         assert read_sheet(tmp_path / name) == some

@@ -244,9 +244,11 @@ def test_the_worst_files_stay_within_200_mb_and_10_s(tmp_path):
         assert path.stat().st_size <= bounds.LARGEST_BYTES, path.name
         done = subprocess.run(
             [sys.executable, "-c", MEASURE, str(path)],
-            capture_output=True, text=True, timeout=60,
+            capture_output=True,
+            text=True,
+            timeout=60,
             cwd=Path(sheet_files.__file__).parents[2],
-        )  # fmt: skip
+        )
         words, numbers = done.stdout.strip().splitlines()
         mine, others, seconds = map(float, numbers.split())
         assert words

@@ -139,9 +139,15 @@ def test_the_queue_is_changed(md, night):
 def test_a_running_night_is_asked(md, night, desk):
     queue.claim(night[1])
     asked = [
-        md.resume(), md.hold("beam study"), md.release(), md.veto(7112.0), md.veto(7112.0, 7113.0),
-        md.force(7115.0), md.change(maximum_points=80), md.approve(),
-    ]  # fmt: skip
+        md.resume(),
+        md.hold("beam study"),
+        md.release(),
+        md.veto(7112.0),
+        md.veto(7112.0, 7113.0),
+        md.force(7115.0),
+        md.change(maximum_points=80),
+        md.approve(),
+    ]
     assert all("so it is" in repr(said) for said in asked)
     assert "so it is" in asked[0]._repr_html_()
     with pytest.raises(Refused, match="S2 is no longer in the beam"):

@@ -15,24 +15,36 @@ XAS = Job(
     "xas",
     Sample("s", "xas"),
     {
-        "axis": {"name": "energy", "unit": "eV", "resolution": 2.0, "start": 7080.0, "step": 0.5,
-                 "points": 161},
+        "axis": {
+            "name": "energy",
+            "unit": "eV",
+            "resolution": 2.0,
+            "start": 7080.0,
+            "step": 0.5,
+            "points": 161,
+        },
         "learner": {"count_time_s": 1.0, "velocity": 50.0},
         "stop": {"maximum_points": 60},
     },
     3,
-)  # fmt: skip
+)
 XRD = Job(
     "xrd",
     Sample("s", "xrd"),
     {
-        "axis": {"name": "two_theta", "unit": "deg", "resolution": 0.1, "start": 20.0,
-                 "step": 0.02, "points": 400},
+        "axis": {
+            "name": "two_theta",
+            "unit": "deg",
+            "resolution": 0.1,
+            "start": 20.0,
+            "step": 0.02,
+            "points": 400,
+        },
         "learner": {"full_time_s": 10.0, "fwhm_deg": 0.1, "segment_points": 32},
         "stop": {"per_observation": True},
     },
     3,
-)  # fmt: skip
+)
 JOBS = {"xas": XAS, "xrd": XRD}
 
 

@@ -76,5 +76,20 @@ class Pretender:
         rwp = 5 + 0.1 * abs(recipe["background_terms"] - 12) + (recipe["order"] != "widths_first")
         odd = ("O.biso = 0",) if recipe["displacements"] == "per_site" else ()
         empty = np.zeros(pattern.two_theta.size)
-        return Fit(rwp - 2 * len(odd), 4.0, rwp / 4, empty.size, 20, (), (), empty, empty, {},
-                   recipe, self.name, 0.1, (), odd)  # fmt: skip
+        return Fit(
+            rwp - 2 * len(odd),
+            4.0,
+            rwp / 4,
+            empty.size,
+            20,
+            (),
+            (),
+            empty,
+            empty,
+            {},
+            recipe,
+            self.name,
+            0.1,
+            (),
+            odd,
+        )

@@ -27,8 +27,9 @@ def textured(
     for h in gemmi.make_miller_array(crystal.cell, crystal.spacegroup, 1.05):
         if group.is_systematically_absent(list(h)):
             continue
-        images = {tuple(s * i for i in op.apply_to_hkl(list(h))) for op in group.sym_ops
-                  for s in (1, -1)}  # fmt: skip
+        images = {
+            tuple(s * i for i in op.apply_to_hkl(list(h))) for op in group.sym_ops for s in (1, -1)
+        }
         normals = np.array([*images, axis]) @ to_reciprocal.T
         normals /= np.linalg.norm(normals, axis=1)[:, None]
         cos2 = (normals[:-1] @ normals[-1]) ** 2

@@ -24,8 +24,13 @@ from materialsdock.testing.checks import near, refused
 
 AXIS = Axis("x", "mm", np.linspace(0.0, 10.0, 41), 0.5)
 MODULES = (
-    engine_laws, learner_laws, outcome_laws, recipe_laws, stopping_laws, technique_laws,
-)  # fmt: skip
+    engine_laws,
+    learner_laws,
+    outcome_laws,
+    recipe_laws,
+    stopping_laws,
+    technique_laws,
+)
 
 
 def count(x, seconds, rng):

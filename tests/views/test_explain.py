@@ -21,9 +21,20 @@ STOPS = Verdict(True, "λ 0.040 ≤ 0.050 after 64 points", 0.04, 0.05)
 
 def decision(step, proposal, verdict=WAITS, mean=1.02, sd=0.03, z2=1.44):
     return Decision(
-        step, proposal, (f"run/{step}",), verdict, verdict.statistic, 5.0, z2, mean, sd,
-        {}, 60.0 + step, 0.002, None if verdict.stop else proposal,
-    )  # fmt: skip
+        step,
+        proposal,
+        (f"run/{step}",),
+        verdict,
+        verdict.statistic,
+        5.0,
+        z2,
+        mean,
+        sd,
+        {},
+        60.0 + step,
+        0.002,
+        None if verdict.stop else proposal,
+    )
 
 
 def point(x, sweep, score=0.0):

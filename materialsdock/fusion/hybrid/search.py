@@ -73,33 +73,32 @@ def hybrid_search(
     check_structures([*candidates, *others])
     _check_compositions(candidates)
     course = _HybridCourse(tuple(candidates), shift_limit, _studies(seeds, candidates))
-    common = (refiner, calculator, pattern, tuple(others), diffractometer)
+    objectives = _Objectives(refiner, calculator, pattern, tuple(others), diffractometer)
     warm_up = getattr(refiner, "warm_up", None)
     with executor or trial_executor(
         workers=workers, time_limit_s=time_limit_s, warm_up=warm_up
     ) as pool:
         _check_energies(pool, calculator, candidates)
-        drawn = ((*common, *asked) for asked in course.questions(trials))
-        for _, outcome in pool.run(_evaluated, drawn, ahead=1):
+        for _, outcome in pool.run(objectives.of, course.questions(trials), ahead=1):
             point = course.tell(outcome)
             if on_trial is not None:
                 on_trial(point)
-        front = _refined_to_the_end(course, pool, common, FINAL_PATIENCE * time_limit_s)
+        front = _refined_to_the_end(course, pool, objectives, FINAL_PATIENCE * time_limit_s)
     said = calculator.name, dict(calculator.arguments), sentences(front, course.points)
     return HybridResult(tuple(course.points), front, *said)
 
 
 def _refined_to_the_end(
-    course: _HybridCourse, pool: TrialExecutor, common: tuple[Any, ...], time_limit_s: float
+    course: _HybridCourse, pool: TrialExecutor, objectives: _Objectives, time_limit_s: float
 ) -> tuple[Point, ...]:
     """The Pareto set of the trials, again with full effort; ModelFault when no trial counts."""
     quick = spread(pareto(course.points), MOST_FINALISTS)
     if not quick:
         raise ModelFault(f"no trial counts: {course.points[0].reason}", where="hybrid search")
-    again = ((*common, *course.question(p.settings), "final") for p in quick)
+    again = ((*course.question(p.settings), "final") for p in quick)
     finals = [
-        _point(quick[i].number, quick[i].seed, quick[i].settings, course, outcome)
-        for i, outcome in pool.run(_evaluated, again, time_limit_s=time_limit_s)
+        course.point(quick[i].number, quick[i].seed, quick[i].settings, outcome)
+        for i, outcome in pool.run(objectives.of, again, time_limit_s=time_limit_s)
     ]
     return pareto(finals) or quick
 
@@ -151,6 +150,25 @@ def _studies(seeds: Sequence[int], candidates: Sequence[Structure]) -> dict[int,
     return studies
 
 
+@dataclass(frozen=True, eq=False)
+class _Objectives:
+    """Both numbers of a structure, and what they are taken with."""
+
+    engine: RefinementEngine
+    calculator: Calculator
+    pattern: Pattern
+    others: tuple[Structure, ...]
+    diffractometer: Diffractometer
+
+    def of(self, structure: Structure, refine: bool, effort: str = "search") -> tuple[Fit, float]:
+        """In a worker: the fit, and the energy per atom [eV] of the refined crystal."""
+        phases = (structure, *self.others)
+        recipe = default_recipe(self.pattern, phases, self.diffractometer)
+        recipe |= {"coordinates": refine, "effort": effort}
+        fit = self.engine.refine(self.pattern, phases, self.diffractometer, recipe)
+        return fit, self.calculator.energy_per_atom(_refined(structure, fit))
+
+
 @dataclass
 class _HybridCourse:
     """The state of a search: what was asked and not yet told, and what was told."""
@@ -192,7 +210,7 @@ class _HybridCourse:
     def tell(self, outcome: Any) -> Point:
         """Take in the answer to the oldest question."""
         seed, asked, settings = self._asked.pop(0)
-        point = _point(asked.number, seed, settings, self, outcome)
+        point = self.point(asked.number, seed, settings, outcome)
         if isinstance(outcome, BaseException):
             self.studies[seed].tell(asked, state=optuna.trial.TrialState.FAIL)
         else:
@@ -201,38 +219,18 @@ class _HybridCourse:
         self.points.append(point)
         return point
 
-
-def _evaluated(
-    engine: RefinementEngine,
-    calculator: Calculator,
-    pattern: Pattern,
-    others: tuple[Structure, ...],
-    diffractometer: Diffractometer,
-    structure: Structure,
-    refine: bool,
-    effort: str = "search",
-) -> tuple[Fit, float]:
-    """In a worker: the fit, and the energy per atom [eV] of the refined crystal."""
-    phases = (structure, *others)
-    recipe = default_recipe(pattern, phases, diffractometer)
-    recipe |= {"coordinates": refine, "effort": effort}
-    fit = engine.refine(pattern, phases, diffractometer, recipe)
-    return fit, calculator.energy_per_atom(_refined(structure, fit))
-
-
-def _point(
-    number: int, seed: int, settings: Mapping[str, Any], course: _HybridCourse, outcome: Any
-) -> Point:
-    structure, _ = course.question(settings)
-    given = (number, seed, structure.name, dict(settings))
-    if isinstance(outcome, MaterialsDockError):
-        return Point(*given, reason=str(outcome))
-    if isinstance(outcome, BaseException):
-        return Point(*given, reason=f"{type(outcome).__name__}: {outcome}")
-    fit, energy = outcome
-    reason = "; ".join(fit.violations) if math.isfinite(fit.rwp) else "Rwp is not finite"
-    cif = _refined(structure, fit).make_cif_block().as_string()
-    return Point(*given, fit.rwp, energy, reason, fit, cif)
+    def point(self, number: int, seed: int, settings: Mapping[str, Any], outcome: Any) -> Point:
+        """What a trial gave: both objectives, or the reason why it does not count."""
+        structure, _ = self.question(settings)
+        given = (number, seed, structure.name, dict(settings))
+        if isinstance(outcome, MaterialsDockError):
+            return Point(*given, reason=str(outcome))
+        if isinstance(outcome, BaseException):
+            return Point(*given, reason=f"{type(outcome).__name__}: {outcome}")
+        fit, energy = outcome
+        reason = "; ".join(fit.violations) if math.isfinite(fit.rwp) else "Rwp is not finite"
+        cif = _refined(structure, fit).make_cif_block().as_string()
+        return Point(*given, fit.rwp, energy, reason, fit, cif)
 
 
 def _refined(structure: Structure, fit: Fit) -> gemmi.SmallStructure:

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from materialsdock.learning.curve.sweeps import Costs, nearest, size
+from materialsdock.learning.curve.sweeps import Costs, Outset, nearest, size
 from materialsdock.learning.gp.acquisition import travel_order
-from materialsdock.learning.gp.posterior import Engine
 from materialsdock.model import FloatArray
 
 MARGIN = 0.65  # a first sweep's kernel makes the learner look slower than it turns out
@@ -42,19 +41,13 @@ class Choice:
         )
 
 
-def choose(
-    engine: Engine,
-    expert: NDArray[np.int64],
-    measured: FloatArray,
-    noise_variance: float,
-    weights: FloatArray,
-    costs: Costs,
-) -> Choice:
+def choose(outset: Outset, expert: NDArray[np.int64], weights: FloatArray, costs: Costs) -> Choice:
     """The expert's remaining positions (k,) [grid indices] in one pass, against sweeps.
 
     A posterior variance does not depend on what will be read, so both can be played ahead under
-    the present kernel.  `engine` is used up: the expert's points are taken in as pseudo-data.
+    the present kernel.  The posterior is used up: the expert's points are taken in as pseudo-data.
     """
+    engine, measured, noise_variance = outset.engine, outset.measured, outset.noise_variance
     grid, here, taken = engine.grid, float(measured[-1]), nearest(engine.grid, measured)
     left = np.setdiff1d(expert, np.flatnonzero(taken))
     left = left[travel_order(grid[left], here)] if left.size else left

@@ -26,7 +26,7 @@ from materialsdock.learning.curve.model_of_sweep import (
     learned,
 )
 from materialsdock.learning.curve.spectrum import Spectrum
-from materialsdock.learning.curve.sweeps import Costs
+from materialsdock.learning.curve.sweeps import Costs, Interest, Outset
 from materialsdock.learning.gp.kalman import warm_up
 from materialsdock.learning.gp.posterior import Engine, engine
 from materialsdock.learning.people import FORCED, Detours, Plan
@@ -71,13 +71,14 @@ class SpectrumLearner:
         seed: int = 0,
     ) -> None:
         warm_up()
-        self.axis, self.model, self.acquisition, self.seed = axis, model, acquisition, seed
+        self.axis, self.model, self.seed = axis, model, seed
         self.costs = Costs(count_time_s, velocity, settle_s)
-        self.narrow, self.widest = narrow or (float(axis.grid[0]), float(axis.grid[-1])), widest
-        self.weights = np.gradient(axis.grid) if weights is None else np.asarray(weights)
+        narrow = narrow or (float(axis.grid[0]), float(axis.grid[-1]))
+        weights = np.gradient(axis.grid) if weights is None else np.asarray(weights)
+        self.interest = Interest(weights, narrow, axis.resolution, widest, acquisition)
         self.expert = np.empty(0) if expert is None else np.asarray(expert)
         self.wanted, self.prior = tuple(wanted), prior
-        start = first_positions(axis, prior, self.weights) if initial is None else initial
+        start = first_positions(axis, prior, weights) if initial is None else initial
         self.first = np.unique(axis.index(start))
         self._detours = Detours(axis)
         self._told: list[tuple[int, str, Observation]] = []
@@ -179,13 +180,13 @@ class SpectrumLearner:
             before = self._knowledge(self._starts(n - 1)[-1])
             return before._replace(held=before.held + 1)
 
-    def _pending(self, n: int, last: int) -> tuple[Engine, FloatArray, float]:
-        """Posterior, positions (n,) and noise when the n-th point, at `last`, is being counted."""
+    def _pending(self, n: int, last: int) -> Outset:
+        """What is known when the n-th point, at `last`, is being counted."""
         posterior = self._given(n, n - 1)
         x, _, noise = columns(self.observations[: n - 1])
         noise_variance = float(np.median(noise)) if noise.size else 1.0
         posterior.update(last, float(posterior.mean[last]), noise_variance)
-        return posterior, np.append(x, self.axis.grid[last]), noise_variance
+        return Outset(posterior, np.append(x, self.axis.grid[last]), noise_variance)
 
     def _plan_sweep(self, n: int, last: int) -> Plan:
         """(grid index, score) of the sweep after `n` observations, in travel order."""
@@ -194,19 +195,17 @@ class SpectrumLearner:
         choice = self._choice(n, last)
         if choice is not None and choice.expert:
             return choice.plan
-        posterior, x, noise = self._pending(n, last)
-        how = self.narrow, self.axis.resolution, self._count(n, last), self.acquisition
-        doubted = sweeps.doubt(posterior, *columns(self.observations[: n - 1]), how[1])
-        more = doubted, self.widest, self._detours.barred(n)
-        return sweeps.plan(posterior, x, noise, self.weights, *how, *more)
+        outset, count = self._pending(n, last), self._count(n, last)
+        told = columns(self.observations[: n - 1])
+        doubted = sweeps.doubt(outset.engine, *told, self.axis.resolution)
+        return sweeps.plan(outset, self.interest, count, doubted, self._detours.barred(n))
 
     def _choose(self, n: int, last: int) -> Choice | None:
         """After the first sweep, where there is an expert's grid: which of the two goes on."""
         if n != self._count(0) or n <= LEAST or not self.expert.size:
             return None
-        posterior, x, noise = self._pending(n, last)
         expert = self._detours.allowed(n, np.unique(self.axis.index(self.expert)))
-        return choose(posterior, expert, x, noise, self.weights, self.costs)
+        return choose(self._pending(n, last), expert, self.interest.weights, self.costs)
 
     def ask(self) -> Proposal | None:
         """The next position of the present sweep."""
@@ -305,7 +304,7 @@ class SpectrumLearner:
             "max_sd": float(np.sqrt(variance.max())),
             "median_sd": float(np.sqrt(np.median(variance))),
             "noise_sd": float(np.sqrt(np.median(noise))) if x.size else np.inf,
-            **gaps(seen, self.axis, self.narrow, self.widest),
+            **gaps(seen, self.axis, self.interest.narrow, self.interest.widest),
             **self._probed(),
             **self._detours.excluded(),
         }

@@ -41,6 +41,36 @@ class Costs:
         return float(way / self.velocity + (self.count_time_s + self.settle_s) * x.size)
 
 
+@dataclass(frozen=True, eq=False)
+class Interest:
+    """What is looked for on an axis of m positions, and where.
+
+    weights : (m,) what the variance at each position is worth
+    narrow : (lo, hi) where features as narrow as `resolution` [unit of the axis] may hide
+    widest : (m,) how wide a stretch elsewhere may stay unmeasured; None: any
+    acquisition : which rule chooses positions, see `picks`
+    """
+
+    weights: FloatArray
+    narrow: tuple[float, float]
+    resolution: float
+    widest: FloatArray | None = None
+    acquisition: Acquisition = "imse"
+
+
+@dataclass(frozen=True, eq=False)
+class Outset:
+    """What is known when a sweep is planned.
+
+    engine : the posterior; measured : (n,) positions so far, the present one last
+    noise_variance : expected of the counts to come
+    """
+
+    engine: Engine
+    measured: FloatArray
+    noise_variance: float
+
+
 def size(n: int, extent: float, costs: Costs) -> int:
     """How many points the sweep after `n` points has.
 
@@ -152,29 +182,24 @@ def second_looks(
 
 
 def plan(
-    engine: Engine,
-    measured: FloatArray,
-    noise_variance: float,
-    weights: FloatArray,
-    narrow: tuple[float, float],
-    resolution: float,
+    outset: Outset,
+    interest: Interest,
     count: int,
-    how: Acquisition = "imse",
     doubted: float | None = None,
-    widest: FloatArray | None = None,
     barred: NDArray[np.bool_] | None = None,
 ) -> tuple[tuple[int, float], ...]:
     """(grid index, score) of the next `count` points in travel order.
 
-    measured : (n,) positions so far, the present one last.  One in four is a probe (score 0), every
-    second one when the curve is known wherever the model can tell; second looks score below 0.
+    One in four is a probe (score 0), every second one when the curve is known wherever the model
+    can tell; second looks score below 0.
     doubted : place where points lie off the curve: one in four looks there again
-    widest : (m,) how wide a stretch outside `narrow` may stay, where probes look next
     barred : (m,) positions that must not be counted; as many others as `count` must be free, or
         none, when those counted are counted again
     """
     if count == 0:
         return ()
+    engine, measured, noise_variance = outset.engine, outset.measured, outset.noise_variance
+    weights, resolution = interest.weights, interest.resolution
     grid, last, counted = engine.grid, float(measured[-1]), measured.size
     if barred is None or not barred.any():
         taken, barred = nearest(grid, measured), np.zeros(grid.size, dtype=bool)
@@ -191,13 +216,14 @@ def plan(
     taken[again], count = True, count - len(again)
     known = engine.variance[~barred].max() <= KNOWN_SD**2 * noise_variance
     looks = count // 2 if known else probe_count(counted, count)
-    hidden = probes(grid, measured, taken, narrow, resolution, looks)
+    hidden = probes(grid, measured, taken, interest.narrow, resolution, looks)
     taken[[i for i, _ in hidden]] = True
-    if widest is not None:
-        hidden += far_probes(grid, measured, taken, widest, looks - len(hidden))
+    if interest.widest is not None:
+        hidden += far_probes(grid, measured, taken, interest.widest, looks - len(hidden))
         taken[[i for i, _ in hidden]] = True
     chosen += hidden
-    chosen += picks(engine, noise_variance, weights, count - len(hidden), taken, how)
+    left = count - len(hidden)
+    chosen += picks(engine, noise_variance, weights, left, taken, interest.acquisition)
     order = acquisition.travel_order(grid[[i for i, _ in chosen]], last)
     return tuple(chosen[i] for i in order)
 

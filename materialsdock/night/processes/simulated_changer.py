@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from materialsdock.model import Job, Observation
+from materialsdock.profile.simulation import save_scene
 from materialsdock.technique import named
 
 FOLDER = "changer"
@@ -22,8 +20,4 @@ def put(
     path = folder / FOLDER / f"{job.sample.position}.npz"
     path.parent.mkdir(parents=True, exist_ok=True)
     counted = named(job.sample.technique).scene().counted(job, observations)
-    new = path.with_name(f".{path.name}.{os.getpid()}")
-    with new.open("wb") as file:
-        np.savez(file, technique=job.sample.technique, **arrays, **counted)
-    os.replace(new, path)
-    return path
+    return save_scene(path, technique=job.sample.technique, **arrays, **counted)

@@ -11,7 +11,7 @@ import logging
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,53 +57,55 @@ def on_loopback(profile: Profile) -> Profile:
     return profile.model_copy(update={"epics": epics, "simulation": simulation})
 
 
-def rehearsed(
-    entry: SheetEntry,
-    seed: int,
-    profile: Profile,
-    folder: Path,
-    place: int,
-    instrument: Instrument,
-    work: Path,
-    analyse: bool,
-) -> dict[str, Any]:
-    """Measure an entry once; what it took: instrument and wall clock seconds, and how it ended."""
-    job = jobs.job_of(entry, profile, folder, seed)
-    sample = replace(job.sample, position=place)
-    job = replace(job, job_id=f"rehearsal-{place}-{seed}-{time.monotonic_ns()}", sample=sample)
-    scene = jobs.scene_of(entry, job, profile)
-    simulated_changer.put(work, job, scene or stand_in(job, profile), ())
-    with Ledger(work / f"{job.job_id}.sqlite") as ledger:
-        ledger.add_job(job)
-        campaign = Campaign(job, ledger)
-        wall_s, visits_s = _measured(campaign, profile, instrument, ledger)
-        last, steps = campaign.decisions[-1], len(campaign.decisions)
-        counted_s = last.seconds_measured + visits_s
-        assert profile.simulation is not None
-        overhead_s = max(0.0, wall_s - counted_s / profile.simulation.speed) / steps
-        found = {
-            "instrument_s": counted_s,
-            "steps": steps,
-            "overhead_s": overhead_s,
-            "reason": last.verdict.reason,
-            "stand_in": scene is None,
-        }
-        return {**found, **(_analysed(campaign) if analyse else {})}
+@dataclass(frozen=True, eq=False)
+class SimulatedBeamline:
+    """A running simulated beamline, to measure entries on.
 
+    folder : of the profile; work : for ledgers, and for the samples in the changer
+    """
 
-def _measured(
-    campaign: Campaign, profile: Profile, instrument: Instrument, ledger: Ledger
-) -> tuple[float, float]:
-    """Wall clock of the measurement, and instrument seconds of visits that no decision knows."""
-    sentry = sentry_of(profile, campaign, instrument, ledger, _ignored, _ignored)
-    engine = run_engine(profile, instrument)
-    for receive in (campaign.receive, *([sentry.receive] if sentry else [])):
-        engine.subscribe(receive)
-    gate = gate_for(campaign, instrument, profile, **({"held": sentry.held} if sentry else {}))
-    began = time.monotonic()
-    engine(plan_for(campaign, instrument, profile, gate, sentry))
-    visits = sentry.revisits.seconds if sentry and sentry.revisits else 0.0
-    return time.monotonic() - began, visits
+    profile: Profile
+    folder: Path
+    instrument: Instrument
+    work: Path
+
+    def rehearsed(self, entry: SheetEntry, seed: int, analyse: bool) -> dict[str, Any]:
+        """Measure an entry once; instrument and wall clock seconds, and how it ended."""
+        profile, place = self.profile, seed % PLACES
+        job = jobs.job_of(entry, profile, self.folder, seed)
+        sample = replace(job.sample, position=place)
+        job = replace(job, job_id=f"rehearsal-{place}-{seed}-{time.monotonic_ns()}", sample=sample)
+        scene = jobs.scene_of(entry, job, profile)
+        simulated_changer.put(self.work, job, scene or stand_in(job, profile), ())
+        with Ledger(self.work / f"{job.job_id}.sqlite") as ledger:
+            ledger.add_job(job)
+            campaign = Campaign(job, ledger)
+            wall_s, visits_s = self._measured(campaign, ledger)
+            last, steps = campaign.decisions[-1], len(campaign.decisions)
+            counted_s = last.seconds_measured + visits_s
+            assert profile.simulation is not None
+            overhead_s = max(0.0, wall_s - counted_s / profile.simulation.speed) / steps
+            found = {
+                "instrument_s": counted_s,
+                "steps": steps,
+                "overhead_s": overhead_s,
+                "reason": last.verdict.reason,
+                "stand_in": scene is None,
+            }
+            return {**found, **(_analysed(campaign) if analyse else {})}
+
+    def _measured(self, campaign: Campaign, ledger: Ledger) -> tuple[float, float]:
+        """Wall clock of the measurement, and instrument seconds of visits no decision knows."""
+        profile, instrument = self.profile, self.instrument
+        sentry = sentry_of(profile, campaign, instrument, ledger, _ignored, _ignored)
+        engine = run_engine(profile, instrument)
+        for receive in (campaign.receive, *([sentry.receive] if sentry else [])):
+            engine.subscribe(receive)
+        gate = gate_for(campaign, instrument, profile, **({"held": sentry.held} if sentry else {}))
+        began = time.monotonic()
+        engine(plan_for(campaign, instrument, profile, gate, sentry))
+        visits = sentry.revisits.seconds if sentry and sentry.revisits else 0.0
+        return time.monotonic() - began, visits
 
 
 def _ignored(*_: object) -> None:
@@ -135,20 +137,12 @@ def rehearse(profile: Profile, root: Path, order: Mapping[str, Any], work: Path)
     ):
         instrument = build_instrument(profile)
         plans.check(profile)
+        folder = root / "profiles" / profile.name
+        beamline = SimulatedBeamline(profile, folder, instrument, work)
         for each in order["entries"]:
             entry = SheetEntry.model_validate(each)
             for number, seed in enumerate(order["seeds"]):
-                folder = root / "profiles" / profile.name
-                found = rehearsed(
-                    entry,
-                    seed,
-                    profile,
-                    folder,
-                    seed % PLACES,
-                    instrument,
-                    work,
-                    number == 0 and order["analyse"],
-                )
+                found = beamline.rehearsed(entry, seed, number == 0 and order["analyse"])
                 line = {"sample_id": entry.sample_id, "seed": seed, **found}
                 print(json.dumps(line), flush=True)
         release(instrument)

@@ -60,8 +60,23 @@ class Formula:
         empty = np.zeros(3)
         bad = ("Au1.biso = 0 Å² is at or below zero",) if structure.name == "odd" else ()
         values = (Parameter(f"{structure.name}.Au1.z", z, 1e-3 if free else None),)
-        return Fit(rwp, 9.0, rwp / 9, 3, 10, (phase,), values, empty, empty, {}, recipe,
-                   self.name, 0.1, (), bad)  # fmt: skip
+        return Fit(
+            rwp,
+            9.0,
+            rwp / 9,
+            3,
+            10,
+            (phase,),
+            values,
+            empty,
+            empty,
+            {},
+            recipe,
+            self.name,
+            0.1,
+            (),
+            bad,
+        )
 
 
 class Here:
@@ -209,8 +224,11 @@ def test_no_point_of_the_set_is_beaten_and_every_other_is(seed):
     front = pareto(points)
 
     def beats(a, b):
-        return a.rwp <= b.rwp and a.energy_ev <= b.energy_ev and (a.rwp, a.energy_ev) != (
-            b.rwp, b.energy_ev)  # fmt: skip
+        return (
+            a.rwp <= b.rwp
+            and a.energy_ev <= b.energy_ev
+            and (a.rwp, a.energy_ev) != (b.rwp, b.energy_ev)
+        )
 
     assert not any(beats(a, b) for a in points for b in front)
     same = {(p.rwp, p.energy_ev) for p in front}
@@ -278,14 +296,30 @@ def test_two_real_candidates_for_copper(tmp_path, monkeypatch, capsys):
     """Refined by rietx, energies by EMT: fcc fits and has the lowest energy, bcc neither."""
     pytest.importorskip("ase")
     pattern = planted(PlantedScene(((FCC, 1.0),)), two_theta=np.arange(35.0, 100.0, 0.05))
-    np.savetxt(tmp_path / "copper.xye", np.column_stack(
-        [pattern.two_theta, pattern.intensity, pattern.sigma]))  # fmt: skip
+    np.savetxt(
+        tmp_path / "copper.xye",
+        np.column_stack([pattern.two_theta, pattern.intensity, pattern.sigma]),
+    )
     for structure in (FCC, BCC):
         (tmp_path / f"{structure.name}.cif").write_text(structure.cif)
     out = tmp_path / "out"
-    words = ["hybrid", str(tmp_path / "copper.xye"), "--cif", str(tmp_path / "fcc.cif"), "--cif",
-             str(tmp_path / "bcc.cif"), "--calculator", EMT.name, "--trials", "2", "--workers",
-             "1", "--out", str(out), "--json"]  # fmt: skip
+    words = [
+        "hybrid",
+        str(tmp_path / "copper.xye"),
+        "--cif",
+        str(tmp_path / "fcc.cif"),
+        "--cif",
+        str(tmp_path / "bcc.cif"),
+        "--calculator",
+        EMT.name,
+        "--trials",
+        "2",
+        "--workers",
+        "1",
+        "--out",
+        str(out),
+        "--json",
+    ]
     monkeypatch.setattr("sys.argv", ["materialsdock", *words])
     app.main()
     said = json.loads(capsys.readouterr().out)

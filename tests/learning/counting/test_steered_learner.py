@@ -291,8 +291,9 @@ def test_a_candidate_that_is_absent_steers_nothing():
     alone = simulated([(CORUNDUM, 0.7), (ZINCITE, 0.3)])
     found = engine.differentiate(alone, MIXTURE, Diffractometer(), {})
     absent = replace(found, values={**found.values, "fluorite.scale": 0.0})
-    phases = [replace(p, weight_fraction=0.0) if p.name == "fluorite" else p
-              for p in found.fit.phases]  # fmt: skip
+    phases = [
+        replace(p, weight_fraction=0.0) if p.name == "fluorite" else p for p in found.fit.phases
+    ]
     absent = replace(absent, fit=replace(found.fit, phases=tuple(phases)))
     gradient = sensitivity._fraction_gradient(absent, "corundum.weight_fraction")
     assert np.isfinite(gradient).all()

@@ -180,7 +180,7 @@ def test_looking_ahead_changes_nothing_but_when_the_thinking_is_done(monkeypatch
     original = sweeps.plan
 
     def watched(*args, **kwargs):
-        planned.append(args[1].size)
+        planned.append(args[0].measured.size)
         return original(*args, **kwargs)
 
     monkeypatch.setattr(sweeps, "plan", watched)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from materialsdock.learning.curve import arrays, expert_grid, sweeps
-from materialsdock.learning.curve.sweeps import Costs
+from materialsdock.learning.curve.sweeps import Costs, Interest, Outset
 from materialsdock.learning.gp import acquisition
 from materialsdock.learning.gp.kernels import Kernel
 from materialsdock.learning.gp.posterior import engine
@@ -93,7 +93,7 @@ def choice(costs, positions):
     x = np.array([0.0, 33.0, 66.0, 100.0])
     at = np.searchsorted(GRID, positions)
     weights = np.gradient(GRID)
-    return expert_grid.choose(measured_engine(x), at, x, NOISE, weights, costs)
+    return expert_grid.choose(Outset(measured_engine(x), x, NOISE), at, weights, costs)
 
 
 def test_the_expert_goes_first_where_motion_is_slow_and_the_grid_is_good():
@@ -154,9 +154,8 @@ def test_probes_close_stretches_too_wide_for_oscillations():
 
 def test_a_plan_marks_second_looks_by_their_score():
     x = np.array([0.0, 33.0, 66.0, 100.0])
-    plan = sweeps.plan(
-        measured_engine(x), x, NOISE, np.gradient(GRID), (40.0, 60.0), 4.0, 12, doubted=33.0
-    )
+    interest = Interest(np.gradient(GRID), (40.0, 60.0), 4.0)
+    plan = sweeps.plan(Outset(measured_engine(x), x, NOISE), interest, 12, doubted=33.0)
     again = GRID[[i for i, score in plan if score < 0]]
     assert again.size == 3
     assert np.abs(again - 33.0).max() <= 8.0

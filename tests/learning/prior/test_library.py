@@ -31,8 +31,12 @@ from materialsdock.techniques.xas.standards import read_standard
 
 GRID = np.linspace(7076.0, 7181.0, 211)
 NOISE = 0.01
-KINDS = [(7112.0, 0.55, 0.05, 1.98), (7116.0, 0.3, 0.09, 2.1), (7118.0, 0.7, 0.03, 1.9),
-         (7114.0, 0.45, 0.12, 2.25)]  # fmt: skip
+KINDS = [
+    (7112.0, 0.55, 0.05, 1.98),
+    (7116.0, 0.3, 0.09, 2.1),
+    (7118.0, 0.7, 0.03, 1.9),
+    (7114.0, 0.45, 0.12, 2.25),
+]
 
 
 def spectrum(energy_ev, e0_ev, white_line, pre_edge_peak, distance):

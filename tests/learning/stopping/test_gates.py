@@ -90,8 +90,11 @@ def test_a_lambda_that_does_not_fall_ends_it_and_says_so():
     assert verdict.stop
     assert verdict.reason.startswith("given up: λ has not fallen for 150 steps; missing: λ 1.")
     assert not RobustRule(patience=0).judge(stuck).stop
-    assert not RobustRule().judge(replace(stuck, s=stuck.s[:100], z2=stuck.z2[:100],
-                                          group=stuck.group[:100])).stop  # fmt: skip
+    assert (
+        not RobustRule()
+        .judge(replace(stuck, s=stuck.s[:100], z2=stuck.z2[:100], group=stuck.group[:100]))
+        .stop
+    )
     with_target = rule_from_settings({"targets": {"e0_sd": 0.1}}).judge(stuck)
     assert with_target.stop
     assert "missing" in with_target.reason
@@ -154,11 +157,16 @@ def test_the_alarm_sounds_by_chance_as_often_as_it_says():
     looks = 4000
     sounded = sum(
         gates.alarm(
-            evidence(np.ones(50), rng.chisquare(1, 50), residual_chi2=rng.chisquare(40),
-                     residual_dof=40.0)
-        ) is not None
+            evidence(
+                np.ones(50),
+                rng.chisquare(1, 50),
+                residual_chi2=rng.chisquare(40),
+                residual_dof=40.0,
+            )
+        )
+        is not None
         for _ in range(looks)
-    )  # fmt: skip
+    )
     expected = gates.FALSE_ALARMS * looks
     assert abs(sounded - expected) < 4 * np.sqrt(expected)
 

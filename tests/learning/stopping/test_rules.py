@@ -177,9 +177,14 @@ def test_passes_over_a_pattern_are_judged_from_the_first_on():
     group = np.repeat([0, 1, 2], 500)
     s = np.repeat([50.0, 5.0, 0.001], 500)
     rule = RobustRule(
-        threshold=0.15, reference="first", warmup=1, window=1, gates=False, minimum_points=0,
+        threshold=0.15,
+        reference="first",
+        warmup=1,
+        window=1,
+        gates=False,
+        minimum_points=0,
         per_observation=True,
-    )  # fmt: skip
+    )
     assert not rule.judge(evidence(s[:1000], None, group[:1000])).stop
     assert rule.judge(evidence(s, None, group)).stop
 
@@ -238,9 +243,15 @@ def test_the_default_is_the_robust_rule():
 
 def test_settings_compose_a_rule():
     rule = rule_from_settings(
-        {"mode": "robust", "threshold": 0.1, "minimum_points": 30, "maximum_points": 200,
-         "maximum_seconds": 900, "targets": {"e0_sd_ev": 0.05}}
-    )  # fmt: skip
+        {
+            "mode": "robust",
+            "threshold": 0.1,
+            "minimum_points": 30,
+            "maximum_points": 200,
+            "maximum_seconds": 900,
+            "targets": {"e0_sd_ev": 0.05},
+        }
+    )
     wanted = AllOf((RobustRule(threshold=0.1, minimum_points=30), TargetRule("e0_sd_ev", 0.05)))
     assert rule == AnyOf((wanted, BudgetRule(200, 900)))
 
@@ -261,9 +272,16 @@ def test_the_paper_rule_takes_a_minimum_too():
 def test_all_faults_of_the_settings_are_named_at_once():
     with pytest.raises(InputError) as caught:
         rule_from_settings(
-            {"mode": "robust", "threshold": -1, "colour": "red", "reference": "mean",
-             "minimum_points": "many", "maximum_points": 0, "targets": {"e0_sd_ev": "small"}}
-        )  # fmt: skip
+            {
+                "mode": "robust",
+                "threshold": -1,
+                "colour": "red",
+                "reference": "mean",
+                "minimum_points": "many",
+                "maximum_points": 0,
+                "targets": {"e0_sd_ev": "small"},
+            }
+        )
     message = str(caught.value)
     for word in ("threshold", "-1", "colour", "'mean'", "'many'", "maximum_points", "e0_sd_ev"):
         assert word in message

@@ -128,8 +128,12 @@ def test_halts_go_before_what_was_asked_earlier(ledger):
     for verb in verbs:
         intents.ask(ledger, verb, ANNA)
     assert [i.verb for i in intents.pending(ledger)] == [
-        "abort", "pause", "change", "veto", "resume"
-    ]  # fmt: skip
+        "abort",
+        "pause",
+        "change",
+        "veto",
+        "resume",
+    ]
 
 
 @pytest.mark.parametrize("end", ["done", "refused"])

@@ -53,8 +53,10 @@ def made(epoch=0, fed=False, **shutter):
     numbers = itertools.count() if fed else itertools.repeat(7)
     beat = SimpleNamespace(get=lambda use_monitor: next(numbers))
     devices = {
-        "owner": Owner(epoch), "deadman": SimpleNamespace(beat=beat), "shutter": Shutter(**shutter),
-    }  # fmt: skip
+        "owner": Owner(epoch),
+        "deadman": SimpleNamespace(beat=beat),
+        "shutter": Shutter(**shutter),
+    }
     return Instrument("twin", devices)
 
 

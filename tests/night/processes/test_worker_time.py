@@ -47,8 +47,21 @@ def segment(start):
 
 def decision(following, deciding_s=0.0):
     verdict = Verdict(stop=False, reason="", statistic=None, threshold=0.1)
-    return Decision(0, segment(20.0), ("a/1",), verdict, None, 1.0, 1.0, 0.0, 1.0, {}, 1.0,
-                    deciding_s, following)  # fmt: skip
+    return Decision(
+        0,
+        segment(20.0),
+        ("a/1",),
+        verdict,
+        None,
+        1.0,
+        1.0,
+        0.0,
+        1.0,
+        {},
+        1.0,
+        deciding_s,
+        following,
+    )
 
 
 def test_a_step_may_take_its_counting_its_travel_and_as_long_to_decide_as_the_last(worker):

@@ -33,15 +33,19 @@ many = st.lists(sample_ids, max_size=5)
         ("sample", 0, ("a", "b"), FaultAction("fault")),
         ("sample", 0, ("b", "c"), FaultAction("fault", hold_all=COMMON)),
     ],
-)  # fmt: skip
+)
 def test_each_fault_has_its_answer(kind, failures, before, action):
     assert after_fault(kind, "a", failures, before, retry_delays_s=DELAYS) == action
 
 
 @given(
-    st.sampled_from(("infrastructure", "sample", "operator")), sample_ids, st.integers(0, 9), many,
-    st.lists(st.floats(0, 1e4), max_size=4), st.integers(1, 4),
-)  # fmt: skip
+    st.sampled_from(("infrastructure", "sample", "operator")),
+    sample_ids,
+    st.integers(0, 9),
+    many,
+    st.lists(st.floats(0, 1e4), max_size=4),
+    st.integers(1, 4),
+)
 def test_every_answer_is_legal_and_finite(kind, sample_id, failures, before, delays, in_a_row):
     action = after_fault(
         kind, sample_id, failures, before, retry_delays_s=delays, in_a_row=in_a_row

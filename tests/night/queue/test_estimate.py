@@ -180,8 +180,16 @@ def test_what_was_given_up_tells_nothing_of_how_long_it_takes(tmp_path, monkeypa
 
 def test_what_goes_on_is_counted_until_now(tmp_path, monkeypatch):
     with Ledger(tmp_path / "ledger.sqlite") as ledger:
-        log_of(ledger, [(1000.0, "claim"), (1010.0, "measured"), (1010.0, "analyse"),
-                        (1020.0, "analysis_interrupted")], monkeypatch)  # fmt: skip
+        log_of(
+            ledger,
+            [
+                (1000.0, "claim"),
+                (1010.0, "measured"),
+                (1010.0, "analyse"),
+                (1020.0, "analysis_interrupted"),
+            ],
+            monkeypatch,
+        )
         (took,) = history.spent(ledger, 1030.0)
         assert (took.measuring_s, took.analysed) == (10.0, False)
         left = estimate.left_of(queue.samples(ledger), [took])

@@ -146,10 +146,12 @@ def test_four_processes_never_claim_one_sample_twice(ledger):
     claimers = [
         subprocess.Popen(
             [sys.executable, "-c", CLAIMER, str(ledger.path)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         for _ in range(4)
-    ]  # fmt: skip
+    ]
     for each in claimers:
         assert each.stdout.readline() == "ready\n"
     for each in claimers:

@@ -85,8 +85,10 @@ def test_what_is_measured_is_not_measured_again_by_itself(state):
     for event in states.legal(state):
         if states.following(state, event) == "queued":
             assert (state, event) in {
-                ("submitted", "approve"), ("held", "retry"), ("measuring", "interrupted")
-            }  # fmt: skip
+                ("submitted", "approve"),
+                ("held", "retry"),
+                ("measuring", "interrupted"),
+            }
 
 
 def test_terminal_states_end_or_are_analysed_again():

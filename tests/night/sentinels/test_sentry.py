@@ -49,9 +49,12 @@ class Twin:
         )
         self.clock = 0.0
         self.sentry = Sentry(
-            self.campaign, MOTION, OFTEN, lambda *said: self.told.append(said),
+            self.campaign,
+            MOTION,
+            OFTEN,
+            lambda *said: self.told.append(said),
             clock=lambda: self.clock,
-        )  # fmt: skip
+        )
         self.emit("start", {"uid": "run"})
         for stream in ("primary", "reference"):
             self.emit("descriptor", {"uid": stream, "name": stream, "run_start": "run"})
@@ -68,8 +71,12 @@ class Twin:
                 yield {"mono_energy": x, "i0": i0, "it": it, "count_time_s": seconds}
             else:
                 (counts,) = diffracted(self.world.sample(0), np.array([x]), seconds)
-                yield {"two_theta": x, "counts": float(counts), "monitor": 1e5 * seconds,
-                       "count_time_s": seconds}  # fmt: skip
+                yield {
+                    "two_theta": x,
+                    "counts": float(counts),
+                    "monitor": 1e5 * seconds,
+                    "count_time_s": seconds,
+                }
 
     def count(self, proposal, stream="primary"):
         rows = list(self.rows(proposal))

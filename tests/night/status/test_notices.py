@@ -94,9 +94,13 @@ class Told:
         self.wall, self.steady, self.sent, self.broken = NOON, 1000.0, [], False
         set_fact(ledger, "alive", time.strftime("%Y-%m-%d", time.localtime(NOON)))
         self.notices = notices.Notices(
-            ledger, data, NightSettings(**options), send or self.take,
-            clock=lambda: self.wall, steady=lambda: self.steady,
-        )  # fmt: skip
+            ledger,
+            data,
+            NightSettings(**options),
+            send or self.take,
+            clock=lambda: self.wall,
+            steady=lambda: self.steady,
+        )
 
     def take(self, title, text, severity):
         if self.broken:
@@ -121,8 +125,9 @@ def measured(ledger, name, end="finish", reason=""):
 
 def test_an_alarm_reaches_a_real_server(night, notify_file, mailbox):
     told = Told(*night, send=notices.apprise_from(notify_file))
-    queue.note(night[1], "safe_state", {"why": "worker frozen"}, severity="critical",
-               sample_id="S7")  # fmt: skip
+    queue.note(
+        night[1], "safe_state", {"why": "worker frozen"}, severity="critical", sample_id="S7"
+    )
     assert told.turn()[0] == notices.TURN_S
     (post,) = mailbox.got
     assert post["type"] == "failure"
@@ -264,8 +269,15 @@ def test_the_digest_comes_once_when_the_queue_has_been_empty_a_while(night):
     assert title == "materialsdock: 1 done, 1 done with warnings, 1 held, 1 failed; 2 alarms"
     assert severity == "info"
     head = audit.verify(ledger).head
-    for word in ("rust 1 (S1)", "review: wide peaks", "the mono stalled", "no fit", head,
-                 str(data.reports), "measuring"):  # fmt: skip
+    for word in (
+        "rust 1 (S1)",
+        "review: wide peaks",
+        "the mono stalled",
+        "no fit",
+        head,
+        str(data.reports),
+        "measuring",
+    ):
         assert word in text
     assert told.turn(1000.0)[1] == []
 

@@ -54,8 +54,12 @@ def measuring(ledger, name="S1"):
 
 
 def decided(ledger, job_id, step=4, lambda_t=0.02):
-    body = {"step": step, "lambda_t": lambda_t, "seconds_measured": 12.0,
-            "verdict": {"threshold": 0.01}}  # fmt: skip
+    body = {
+        "step": step,
+        "lambda_t": lambda_t,
+        "seconds_measured": 12.0,
+        "verdict": {"threshold": 0.01},
+    }
     with ledger.transaction():
         ledger.insert("decisions", {"job_id": job_id, "step": step, "body": json.dumps(body)})
 
@@ -197,8 +201,9 @@ def test_the_current_sample_and_the_queue_by_name(night):
     point = Observation("r/1", 4, 7112.0, 1.0, 0.1, 1.0, "r")
     event = ("event", {"uid": "e", "time": time.time() - 2.0})
     ledger.add_documents(job_id, [event], [point])
-    queue.submit(ledger, [("S2", 0, {"name": "zinc", "technique": "xrd", "owner": "li"}),
-                          ("S3", 5, {})])  # fmt: skip
+    queue.submit(
+        ledger, [("S2", 0, {"name": "zinc", "technique": "xrd", "owner": "li"}), ("S3", 5, {})]
+    )
     alive(data, "busy")
     found = snapshot.snapshot(data, ledger)
     now = found.current

@@ -162,8 +162,10 @@ def test_held_samples_are_said_to_need_a_person(night):
 
 
 def test_states_are_told_in_the_order_of_work_and_in_words(night):
-    for name, events in (("S1", ("claim", "measured", "analyse", "finish_with_warnings")),
-                         ("S2", ("claim",))):  # fmt: skip
+    for name, events in (
+        ("S1", ("claim", "measured", "analyse", "finish_with_warnings")),
+        ("S2", ("claim",)),
+    ):
         for event in events:
             queue.advance(night[1], name, event)
     now = snapshot.snapshot(*night)
@@ -200,9 +202,21 @@ def test_an_estimate_says_what_it_supposes(night):
 
 def test_the_sample_in_the_beam_says_why_it_goes_on():
     now = snapshot.Current(
-        "S1", "rust", "xanes", "anna", 1, "job", 43, 44, 0.0919, 0.05, 62.0, 10.0, 0.1,
+        "S1",
+        "rust",
+        "xanes",
+        "anna",
+        1,
+        "job",
+        43,
+        44,
+        0.0919,
+        0.05,
+        62.0,
+        10.0,
+        0.1,
         "λ 0.092 > 0.050; largest gap 2.8 > 1.5",
-    )  # fmt: skip
+    )
     assert "step 44, 44 points, λ 0.0919 (stops at 0.05), 62 s of" in status_view.sample_line(now)
 
 

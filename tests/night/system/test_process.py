@@ -168,8 +168,10 @@ def test_a_child_dies_within_a_second_of_its_parent(tmp_path, modules):
     (tmp_path / "night_child.py").write_text(CHILD)
     parent = subprocess.Popen(
         [sys.executable, "-c", PARENT, str(tmp_path / "log")],
-        stdout=subprocess.PIPE, text=True, env={**os.environ, **modules},
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **modules},
+    )
     pid = int(parent.stdout.readline())
     assert alive(pid)
     os.kill(parent.pid, signal.SIGKILL)
@@ -181,9 +183,12 @@ def test_a_child_whose_parent_was_gone_before_it_began_ends(tmp_path, modules):
     read_end, write_end = os.pipe()
     done = subprocess.run(
         [sys.executable, "-m", "night_child", "--parent", "1", "--answers", str(write_end)],
-        pass_fds=(write_end,), env={**os.environ, **modules}, stdin=subprocess.DEVNULL,
-        timeout=60, check=False,
-    )  # fmt: skip
+        pass_fds=(write_end,),
+        env={**os.environ, **modules},
+        stdin=subprocess.DEVNULL,
+        timeout=60,
+        check=False,
+    )
     os.close(write_end)
     assert done.returncode == 3
     assert os.read(read_end, 10) == b""

@@ -126,8 +126,10 @@ def test_a_loop_that_hangs_is_silent_though_its_threads_live(tmp_path, manager, 
         assert not list(heard(manager, 0.2)), "ready before anything was done"
         heart.beat()
         assert next(heard(manager, 1.0))[0] == {
-            "READY": "1", "WATCHDOG": "1", "STATUS": "two lines",
-        }  # fmt: skip
+            "READY": "1",
+            "WATCHDOG": "1",
+            "STATUS": "two lines",
+        }
         assert not list(heard(manager, 1.5))
 
 
@@ -154,9 +156,12 @@ def test_systemd_takes_the_units(tmp_path, monkeypatch):
     files = dict(units_in(tmp_path / "units", tmp_path / "a night" / '50 % "x"'))
     verified = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", "--recursive-errors=yes", *files.values()],
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
         env={**os.environ, "SYSTEMD_UNIT_PATH": f"{tmp_path / 'units'}:"},
-    )  # fmt: skip
+    )
     said = [line for line in verified.stderr.splitlines() if "materialsdock" in line]
     assert (verified.returncode, said) == (0, [])
 

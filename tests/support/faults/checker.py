@@ -39,8 +39,11 @@ def durable(night: Night) -> list[str]:
     for name in ("observations", "decisions"):
         before, after = getattr(night.history, name), getattr(now, name)
         found += [f"{name} {key} was durable and is gone" for key in before if key not in after]
-        found += [f"{name} {key} was rewritten" for key in before
-                  if after.get(key, before[key]) != before[key]]  # fmt: skip
+        found += [
+            f"{name} {key} was rewritten"
+            for key in before
+            if after.get(key, before[key]) != before[key]
+        ]
     states = dict(night.ledger.rows("SELECT seq, state FROM intents"))
     return found + [
         f"intent {seq} was answered {said!r} and is {states.get(seq)!r}"
@@ -54,8 +57,9 @@ def unique(night: Night) -> list[str]:
     found = []
     twice = "SELECT {0}, COUNT(*) FROM {1} GROUP BY {0} HAVING COUNT(*) > 1"
     for what, table in (("uid", "observations"), ("job_id, step", "decisions")):
-        found += [f"twice in {table}: {row}" for row in
-                  night.ledger.rows(twice.format(what, table))]  # fmt: skip
+        found += [
+            f"twice in {table}: {row}" for row in night.ledger.rows(twice.format(what, table))
+        ]
     for job in night.jobs:
         found += _owned_once(job, night.ledger)
     return found
@@ -120,8 +124,11 @@ def audited(night: Night) -> list[str]:
     rows = night.ledger.rows("SELECT verb FROM intents WHERE state IN ('done', 'refused')")
     asked = Counter(verb for (verb,) in rows)
     kept = Counter(a.verb for a in audit.actions(night.ledger, 1_000_000))
-    return found + [f"{n} {verb} answered, {kept[verb]} in the audit"
-                    for verb, n in asked.items() if kept[verb] < n]  # fmt: skip
+    return found + [
+        f"{n} {verb} answered, {kept[verb]} in the audit"
+        for verb, n in asked.items()
+        if kept[verb] < n
+    ]
 
 
 def budget(night: Night) -> list[str]:
@@ -173,10 +180,19 @@ def replayed(night: Night) -> list[str]:
 
 
 INVARIANTS = {
-    "I1": durable, "I2": unique, "I3": judged_puts.shutter, "I4": judged_puts.one_driver,
-    "I5": legal, "I6": judged_puts.aborted, "I7": judged_puts.limits, "I8": rebuilt,
-    "I9": audited, "I10": budget, "I11": true_values, "I12": replayed,
-}  # fmt: skip
+    "I1": durable,
+    "I2": unique,
+    "I3": judged_puts.shutter,
+    "I4": judged_puts.one_driver,
+    "I5": legal,
+    "I6": judged_puts.aborted,
+    "I7": judged_puts.limits,
+    "I8": rebuilt,
+    "I9": audited,
+    "I10": budget,
+    "I11": true_values,
+    "I12": replayed,
+}
 
 
 def breaks(

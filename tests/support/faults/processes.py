@@ -73,9 +73,14 @@ class Processes:
         self.history.note("ioc")
         with (self.folder / "ioc.log").open("ab") as kept:
             self.ioc = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=kept,
-                env=self.whole_environment(), start_new_session=True, cwd=self.site,
-            )  # fmt: skip
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=kept,
+                env=self.whole_environment(),
+                start_new_session=True,
+                cwd=self.site,
+            )
         assert self.ioc.stdout is not None
         assert self.ioc.stdout.readline().startswith(b"READY")
 
@@ -91,10 +96,14 @@ class Processes:
         command += ["--data", str(self.data), "--site", str(self.site)]
         with (self.folder / "up.log").open("ab") as kept:
             self.up = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=kept, stderr=kept,
-                env={**self.whole_environment(), **self.clients}, cwd=self.site,
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=kept,
+                stderr=kept,
+                env={**self.whole_environment(), **self.clients},
+                cwd=self.site,
                 start_new_session=True,
-            )  # fmt: skip
+            )
 
     def pid(self, role: str) -> int | None:
         """The process of a role that lives now."""

@@ -118,9 +118,11 @@ class Proxy:
         parts.put((0.0, b""))
 
     def _deliver(
-        self, parts: queue.SimpleQueue[tuple[float, bytes]], source: socket.socket,
+        self,
+        parts: queue.SimpleQueue[tuple[float, bytes]],
+        source: socket.socket,
         sink: socket.socket,
-    ) -> None:  # fmt: skip
+    ) -> None:
         with contextlib.suppress(OSError):
             while (found := parts.get())[1]:
                 due, part = found

@@ -30,9 +30,18 @@ from materialsdock.night.queue import queue
 from materialsdock.sheets import sheet_files
 
 __all__ = [
-    "POINTS", "Rig", "TooLate", "calm", "edge_mu", "profile", "record", "rig", "until",
-    "within", "write_edge",
-]  # fmt: skip
+    "POINTS",
+    "Rig",
+    "TooLate",
+    "calm",
+    "edge_mu",
+    "profile",
+    "record",
+    "rig",
+    "until",
+    "within",
+    "write_edge",
+]
 POINTS = 200
 WAITING = 3  # samples that wait at the least while something is broken
 
@@ -62,9 +71,13 @@ class Rig(Processes):
     def command(self, *words: str, limit_s: float = 60.0) -> subprocess.CompletedProcess[str]:
         """Run one command of the command line."""
         return subprocess.run(
-            [sys.executable, "-m", "materialsdock", *words], env=self.whole_environment(),
-            capture_output=True, text=True, timeout=limit_s, check=False,
-        )  # fmt: skip
+            [sys.executable, "-m", "materialsdock", *words],
+            env=self.whole_environment(),
+            capture_output=True,
+            text=True,
+            timeout=limit_s,
+            check=False,
+        )
 
     def ask(self, verb: str, **details: Any) -> intents.Intent | None:
         """Ask the daemon for something and wait for its answer."""

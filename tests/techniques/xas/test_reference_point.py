@@ -50,12 +50,14 @@ def test_false_alarms_of_an_energy_scale_that_stays():
 
 def test_places_lie_on_the_edge_its_top_and_its_foot():
     energy = np.array(sorted({*INITIAL, *np.arange(7108.0, 7120.0, 0.5)}), float)
-    known = Readings(energy, 1e6 * np.exp(-edge_mu(energy)), np.full(energy.size, 1e6),
-                     np.ones(energy.size))  # fmt: skip
+    known = Readings(
+        energy, 1e6 * np.exp(-edge_mu(energy)), np.full(energy.size, 1e6), np.ones(energy.size)
+    )
     found = places(known, 1.2)
     assert abs(found.edge.energy_ev - 7112.0) <= 2.0
     assert abs(found.top_ev - 7115.5) <= 1.0
     assert found.foot_ev < 7100.0
-    flat = Readings(energy, np.linspace(1e5, 5e5, energy.size), np.full(energy.size, 1e6),
-                    np.ones(energy.size))  # fmt: skip
+    flat = Readings(
+        energy, np.linspace(1e5, 5e5, energy.size), np.full(energy.size, 1e6), np.ones(energy.size)
+    )
     assert places(flat, 1.2) is None

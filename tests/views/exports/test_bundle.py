@@ -183,9 +183,14 @@ def test_all_of_it_is_rebuilt_from_a_copy_of_the_ledger_alone(done, tmp_path):
     for _ in range(2):  # the second time its folder has been deleted
         shutil.rmtree(copied / "exports", ignore_errors=True)
         built = subprocess.run(
-            [sys.executable, "-c", ELSEWHERE, *words], cwd=tmp_path, capture_output=True, text=True,
-            env={**os.environ, **strange, "PYTHONPATH": str(ROOT)}, timeout=120, check=False,
-        )  # fmt: skip
+            [sys.executable, "-c", ELSEWHERE, *words],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            env={**os.environ, **strange, "PYTHONPATH": str(ROOT)},
+            timeout=120,
+            check=False,
+        )
         assert built.returncode == 0, built.stderr
         again = {path.suffix: path for path in (copied / "exports").iterdir()}
         assert again.keys() == files.keys()
@@ -273,18 +278,40 @@ class XDIFile(ctypes.Structure):
     """What libxdifile, the library that defines XDI, makes of a file (its xdifile.h)."""
 
     _fields_ = (
-        *((name, ctypes.c_long) for name in (
-            "nmetadata", "narrays", "npts", "narray_labels", "nouter", "error_lineno")),
+        *(
+            (name, ctypes.c_long)
+            for name in ("nmetadata", "narrays", "npts", "narray_labels", "nouter", "error_lineno")
+        ),
         ("dspacing", ctypes.c_double),
-        *((name, ctypes.c_char_p) for name in (
-            "xdi_libversion", "xdi_version", "extra_version", "filename", "element", "edge",
-            "comments", "error_line", "error_message")),
+        *(
+            (name, ctypes.c_char_p)
+            for name in (
+                "xdi_libversion",
+                "xdi_version",
+                "extra_version",
+                "filename",
+                "element",
+                "edge",
+                "comments",
+                "error_line",
+                "error_message",
+            )
+        ),
         ("array_labels", ctypes.c_void_p),
         ("outer_label", ctypes.c_char_p),
-        *((name, ctypes.c_void_p) for name in (
-            "array_units", "meta_families", "meta_keywords", "meta_values", "array",
-            "outer_array", "outer_breakpts")),
-    )  # fmt: skip
+        *(
+            (name, ctypes.c_void_p)
+            for name in (
+                "array_units",
+                "meta_families",
+                "meta_keywords",
+                "meta_values",
+                "array",
+                "outer_array",
+                "outer_breakpts",
+            )
+        ),
+    )
 
 
 def test_the_library_that_defines_xdi_has_nothing_to_say(night, tmp_path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,8 @@ from materialsdock.techniques.xas.exafs.shell_problem import ShellProblem
 from materialsdock.techniques.xas.exafs.shell_search import ShellAnswer, search_shell
 from materialsdock.techniques.xas.mixture.choice import explain
 from materialsdock.techniques.xas.mixture.combination import XasCurve, combine, normalisations
-from materialsdock.techniques.xas.model import Combination, EdgeFit, Oscillations
-from materialsdock.techniques.xas.report.page import write_page
+from materialsdock.techniques.xas.model import EdgeFit
+from materialsdock.techniques.xas.report.page import SpectrumAnalysis, write_page
 from materialsdock.techniques.xas.report.sentences import combination_json, mixture_sentences
 from materialsdock.techniques.xas.spectrum.checks import checked_edge
 from materialsdock.techniques.xas.spectrum.edge import half_height, nearest_edge
@@ -50,19 +50,6 @@ class SpectrumRequest:
     seeds: int = 3
     out: Path | None = None
     keep_all: bool = False
-
-
-@dataclass(frozen=True, eq=False)
-class SpectrumAnalysis:
-    """What was found; None for what was not asked or what the spectrum is too short for."""
-
-    curve: XasCurve
-    edge_name: str
-    edge: EdgeFit
-    oscillations: Oscillations | None
-    combination: Combination | None
-    shell: ShellAnswer | None
-    notes: tuple[str, ...] = field(default=())
 
 
 def read_curve(path: Path) -> tuple[XasCurve, tuple[str, ...]]:
@@ -119,15 +106,7 @@ def run(request: SpectrumRequest) -> dict[str, Any]:
         raise InputError(
             f"cannot be made: {error.strerror}", where=str(request.out), remedy="name a folder"
         ) from error
-    page = write_page(
-        request.out / f"{analysis.curve.name}.xas.html",
-        analysis.curve,
-        analysis.edge,
-        sentences(said),
-        analysis.oscillations,
-        analysis.combination,
-        analysis.shell,
-    )
+    page = write_page(request.out / f"{analysis.curve.name}.xas.html", analysis, sentences(said))
     return {**said, "report": str(page)}
 
 

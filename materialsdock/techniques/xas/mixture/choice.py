@@ -19,6 +19,7 @@ from materialsdock.model import FloatArray, Parameter
 from materialsdock.techniques.xas.mixture.combination import (
     FIT_EV,
     SHIFT_LIMIT_EV,
+    Constraints,
     Prepared,
     XasCurve,
     common_edge,
@@ -75,15 +76,14 @@ def explain(
     chosen, rivals = ranked[0], rivals_of(ranked)
 
     kept = [candidates[i] for i in chosen.members]
-    found = over_normalisations(sample, kept, e0, fit_ev, True, shift_limit_ev)
+    constraints = Constraints(fit_ev, shift_limit_ev=shift_limit_ev)
+    found = over_normalisations(sample, kept, e0, constraints)
     shares = {}
     for i in sorted(set(range(len(names))) - set(chosen.members)):
         if alike(prepared.basis(0.0)[:, [*chosen.members, i]]):
             shares[names[i]] = Parameter(names[i], 0.0)  # no esd: not to be told apart
             continue
-        added = over_normalisations(
-            sample, [*kept, candidates[i]], e0, fit_ev, True, shift_limit_ev, ROUGHLY
-        )
+        added = over_normalisations(sample, [*kept, candidates[i]], e0, constraints, ROUGHLY)
         shares[names[i]] = added.fractions[names[i]]
     said = tuple(_said(names, chosen, rival) for rival in rivals)
     return replace(found, left_out=shares, rivals=said)

@@ -42,6 +42,20 @@ class XasCurve:
     sigma: FloatArray | None = None
 
 
+@dataclass(frozen=True)
+class Constraints:
+    """How fractions are fitted.
+
+    fit_ev : range of the fit about the sample's edge [eV]
+    sum_to_one : fractions add up to 1; otherwise each is from 0 to 1
+    shift_limit_ev : how far the sample's energies may be shifted against the standards'; 0: not
+    """
+
+    fit_ev: tuple[float, float] = FIT_EV
+    sum_to_one: bool = True
+    shift_limit_ev: float = SHIFT_LIMIT_EV
+
+
 @dataclass(frozen=True, eq=False)
 class Prepared:
     """A sample (m,) and its standards, normalised by the same ranges; weight : 1/sd or 1."""
@@ -97,27 +111,26 @@ def combine(
             remedy="give two or more, of different names",
         )
     e0 = common_edge(sample, standards, edge, e0_ev)
-    return over_normalisations(sample, standards, e0, fit_ev, sum_to_one, shift_limit_ev)
+    constraints = Constraints(fit_ev, sum_to_one, shift_limit_ev)
+    return over_normalisations(sample, standards, e0, constraints)
 
 
 def over_normalisations(
     sample: XasCurve,
     standards: Sequence[XasCurve],
     e0: float,
-    fit_ev: tuple[float, float] = FIT_EV,
-    sum_to_one: bool = True,
-    shift_limit_ev: float = SHIFT_LIMIT_EV,
+    constraints: Constraints,
     every: int = 1,
 ) -> Combination:
     """As `combine`, about a known edge e0 [eV], and of one standard if need be.
 
     every : take one of so many choices of normalisation, where a rough spread will do
     """
-    fits = []
+    fits, names = [], [s.name for s in standards]
     for ranges in normalisations(e0, [sample, *standards])[::every]:
-        prepared = prepare(sample, standards, e0, ranges, fit_ev)
-        fits.append(_fit(prepared, [s.name for s in standards], sum_to_one, shift_limit_ev))
-    return _summary(fits, [s.name for s in standards], shift_limit_ev, sum_to_one)
+        prepared = prepare(sample, standards, e0, ranges, constraints.fit_ev)
+        fits.append(_fit(prepared, names, constraints))
+    return _summary(fits, names, constraints)
 
 
 def normalisations(e0_ev: float, curves: Sequence[XasCurve]) -> list[Ranges]:
@@ -208,13 +221,14 @@ def prepare(
     return Prepared(energy, data, weight, tuple(curves))
 
 
-def _fit(prepared: Prepared, names: Sequence[str], sum_to_one: bool, shift_limit_ev: float) -> _Fit:
+def _fit(prepared: Prepared, names: Sequence[str], constraints: Constraints) -> _Fit:
     energy, data, weight = prepared.energy_ev, prepared.data, prepared.weight
+    sum_to_one = constraints.sum_to_one
 
     def cost(shift: float) -> float:
         return solve(prepared.basis(shift) * weight[:, None], data * weight, sum_to_one)[1]
 
-    shift = best_shift(cost, shift_limit_ev, energy.size)
+    shift = best_shift(cost, constraints.shift_limit_ev, energy.size)
     matrix = prepared.basis(shift)
     found, _ = solve(matrix * weight[:, None], data * weight, sum_to_one)
     refuse_alike(matrix, names)
@@ -223,12 +237,11 @@ def _fit(prepared: Prepared, names: Sequence[str], sum_to_one: bool, shift_limit
     return _Fit(found, sd, shift, energy, data, matrix @ found)
 
 
-def _summary(
-    fits: Sequence[_Fit], names: Sequence[str], shift_limit_ev: float, sum_to_one: bool
-) -> Combination:
+def _summary(fits: Sequence[_Fit], names: Sequence[str], constraints: Constraints) -> Combination:
+    shift_limit_ev = constraints.shift_limit_ev
     values = np.array([fit.fractions for fit in fits])
     middle = np.median(values, axis=0)
-    middle = middle / middle.sum() if sum_to_one else middle
+    middle = middle / middle.sum() if constraints.sum_to_one else middle
     spread = np.std(values, axis=0, ddof=1) if len(fits) > 1 else np.full(len(names), np.inf)
     noise = np.median([fit.esd for fit in fits], axis=0)
     total = np.hypot(noise, spread)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -84,10 +86,12 @@ def _draw_waves(
     data: Oscillations, model: FloatArray | None, within: FourierRange, figure: Figure
 ) -> None:
     left, right = figure.subplots(1, 2)
-    _bands(left, right, data, within)
-    _waves(left, right, data.k, data.chi, within, INK, "data")
+    panels = _WavePanels(left, right, data.k, within)
+    if data.samples is not None:
+        panels.bands(data.samples)
+    panels.line(data.chi, INK, "data")
     if model is not None:
-        _waves(left, right, data.k, model, within, ORANGE, "path")
+        panels.line(model, ORANGE, "path")
         right.axvspan(*within.r, color=WASH, lw=0, zorder=0)
     if model is not None or data.samples is not None:
         legend(left)
@@ -99,34 +103,32 @@ def _draw_waves(
     right.set_ylabel(f"|χ(R)| (Å⁻{POWERS[within.k_weight + 1]})")
 
 
-def _waves(
-    left: Axes,
-    right: Axes,
-    k: FloatArray,
-    chi: FloatArray,
-    within: FourierRange,
-    color: str,
-    label: str,
-) -> None:
-    inside = k <= within.k[1] + 2
-    left.plot(k[inside], (chi * k**within.k_weight)[inside], color=color, label=label)
-    right.plot(r_grid(LONGEST_R), magnitude(k, chi, within), color=color)
+@dataclass(frozen=True, eq=False)
+class _WavePanels:
+    """The two panels of oscillations at k (m,) [1/Å]: in k, and in R."""
 
+    left: Axes
+    right: Axes
+    k: FloatArray
+    within: FourierRange
 
-def _bands(left: Axes, right: Axes, data: Oscillations, within: FourierRange) -> None:
-    """± 2 sd of posterior samples about their mean."""
-    if data.samples is None:
-        return
-    inside = data.k <= within.k[1] + 2
-    weighted = (data.samples * data.k**within.k_weight)[:, inside]
-    for axes, x, drawn in (
-        (left, data.k[inside], weighted),
-        (right, r_grid(LONGEST_R), magnitude(data.k, data.samples, within)),
-    ):
-        middle, sd = drawn.mean(axis=0), drawn.std(axis=0, ddof=1)
-        axes.fill_between(
-            x, middle - 2 * sd, middle + 2 * sd, color=BLUE, alpha=0.3, linewidth=0, label="± 2 sd"
-        )
+    def _shown(self, chi: FloatArray) -> Iterator[tuple[Axes, FloatArray, FloatArray]]:
+        """Of χ (..., m): each panel, its abscissa (n,), and what is drawn there (..., n)."""
+        inside = self.k <= self.within.k[1] + 2
+        yield self.left, self.k[inside], (chi * self.k**self.within.k_weight)[..., inside]
+        yield self.right, r_grid(LONGEST_R), magnitude(self.k, chi, self.within)
+
+    def line(self, chi: FloatArray, color: str, label: str) -> None:
+        """Draw χ (m,)."""
+        for axes, x, y in self._shown(chi):
+            axes.plot(x, y, color=color, label=label)
+
+    def bands(self, samples: FloatArray) -> None:
+        """± 2 sd of posterior samples (s, m) about their mean."""
+        for axes, x, drawn in self._shown(samples):
+            middle, sd = drawn.mean(axis=0), drawn.std(axis=0, ddof=1)
+            low, high = middle - 2 * sd, middle + 2 * sd
+            axes.fill_between(x, low, high, color=BLUE, alpha=0.3, linewidth=0, label="± 2 sd")
 
 
 def search(found: ShellAnswer) -> Drawing:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from markupsafe import Markup
@@ -18,42 +19,42 @@ from materialsdock.techniques.xas.report import analysis_figures
 from materialsdock.techniques.xas.report.figures import edge_position
 
 
-def write_page(
-    path: Path,
-    curve: XasCurve,
-    edge: EdgeFit,
-    sentences: Sequence[str],
-    oscillations: Oscillations | None,
-    combination: Combination | None,
-    shell: ShellAnswer | None,
-) -> Path:
+@dataclass(frozen=True, eq=False)
+class SpectrumAnalysis:
+    """What was found; None for what was not asked or what the spectrum is too short for."""
+
+    curve: XasCurve
+    edge_name: str
+    edge: EdgeFit
+    oscillations: Oscillations | None
+    combination: Combination | None
+    shell: ShellAnswer | None
+    notes: tuple[str, ...] = ()
+
+
+def write_page(path: Path, analysis: SpectrumAnalysis, sentences: Sequence[str]) -> Path:
     """Write the page to `path`, whole or not at all; InputError when it cannot be written."""
-    figures = drawings(curve, edge, oscillations, combination, shell)
+    shell = analysis.shell
     page = plain_page.render_plain(
         Path(__file__).with_name("page.html"),
-        name=curve.name,
+        name=analysis.curve.name,
         sentences=list(sentences),
-        drawings=[(d.title, d.caption, Markup(d.svg)) for d in figures],
+        drawings=[(d.title, d.caption, Markup(d.svg)) for d in drawings(analysis)],
         version=materialsdock.__version__,
         settings=dict(shell.best.settings) if shell is not None and shell.best else {},
     )
     return plain_page.write_page(page, path)
 
 
-def drawings(
-    curve: XasCurve,
-    edge: EdgeFit,
-    oscillations: Oscillations | None,
-    combination: Combination | None,
-    shell: ShellAnswer | None,
-) -> list[Drawing]:
+def drawings(analysis: SpectrumAnalysis) -> list[Drawing]:
     """The figures there is something to show in."""
+    curve, shell = analysis.curve, analysis.shell
     measured = Spectrum(curve.energy_ev, curve.mu, 0.0 * curve.mu)
-    found = [edge_position(measured, edge)]
-    if combination is not None:
-        found.append(analysis_figures.mixture(combination))
+    found = [edge_position(measured, analysis.edge)]
+    if analysis.combination is not None:
+        found.append(analysis_figures.mixture(analysis.combination))
     if shell is not None and shell.best is not None:
         found += [analysis_figures.shell_fit(shell), analysis_figures.search(shell)]
-    elif oscillations is not None:
-        found.append(analysis_figures.oscillation(oscillations))
+    elif analysis.oscillations is not None:
+        found.append(analysis_figures.oscillation(analysis.oscillations))
     return found

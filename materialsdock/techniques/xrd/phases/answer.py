@@ -17,7 +17,11 @@ from materialsdock.techniques.xrd.model import Assessment, Diffractometer
 from materialsdock.techniques.xrd.phases import hypotheses
 from materialsdock.techniques.xrd.phases.cif_files import StoreEntry
 from materialsdock.techniques.xrd.phases.hypotheses import Hypothesis
-from materialsdock.techniques.xrd.phases.identify import Identification, identify, structures_of
+from materialsdock.techniques.xrd.phases.identify import (
+    Identification,
+    identify,
+    matched_structures,
+)
 from materialsdock.techniques.xrd.phases.match import Match
 from materialsdock.techniques.xrd.phases.store import StructureStore
 from materialsdock.techniques.xrd.rietveld.engine import RefinementEngine
@@ -115,7 +119,7 @@ def phases_of(
     best = found.hypothesis
     if best is None or found.judgement.verdict == NONE:
         return (), said
-    return structures_of(best.phases), said
+    return matched_structures(best.phases), said
 
 
 def doubted(assessment: Assessment | None, said: Mapping[str, Any]) -> Assessment:

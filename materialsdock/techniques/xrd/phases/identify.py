@@ -186,7 +186,7 @@ class _IdentificationCourse:
         """Those of the sets of phases that can be refined, best first."""
         began = time.perf_counter()
         calls = (
-            (self.pattern, structures_of(phases), self.diffractometer, recipe_of(phases))
+            (self.pattern, matched_structures(phases), self.diffractometer, recipe_of(phases))
             for phases in sets
         )
         results: list[Hypothesis] = []
@@ -253,7 +253,7 @@ def recipe_of(phases: Sequence[Match]) -> dict[str, Any]:
     return {**RECIPE, "phase_widths": "own" if unlike else "shared"}
 
 
-def structures_of(phases: Sequence[Match]) -> tuple[Structure, ...]:
+def matched_structures(phases: Sequence[Match]) -> tuple[Structure, ...]:
     """Candidate phases for the engine, their cells as the match found them; names are unique."""
     names = [m.entry.name for m in phases]
     unique = [

@@ -27,7 +27,12 @@ from materialsdock.techniques.xrd.rietveld.rietx_engine import RietxEngine
 from materialsdock.techniques.xrd.search.clusters import Cluster, clusters, compared
 from materialsdock.techniques.xrd.search.final_fits import Refiner, scored, solutions, varied
 from materialsdock.techniques.xrd.search.second_look import reconsidered
-from materialsdock.techniques.xrd.search.studies import STARTUP_TRIALS, Study, fingerprint
+from materialsdock.techniques.xrd.search.studies import (
+    STARTUP_TRIALS,
+    Study,
+    TrialStore,
+    fingerprint,
+)
 from materialsdock.techniques.xrd.search.texture import Texture
 from materialsdock.techniques.xrd.search.verdict import judge
 
@@ -112,7 +117,8 @@ def search(
     belongs = fingerprint(pattern, structures, diffractometer, space)
     own = _pool(refiner, workers, time_limit_s, scheduler_address)
     with opened(storage) as kept, own if executor is None else nullcontext(executor) as pool:
-        studies = _studies(seeds, trials, space, belongs, kept, first, resume)
+        store = TrialStore(kept, belongs, resume)
+        studies = _studies(seeds, trials, space, store, first)
         course = _SearchCourse(space, independent_residuals(space), studies, patience)
         drawn = ((pattern, structures, diffractometer, r) for r in course.recipes(trials))
         for _, outcome in pool.run(refiner.refine, drawn, ahead=1):
@@ -121,7 +127,7 @@ def search(
                 on_trial(trial)
         again = Refiner(pool, refiner, structures, diffractometer, FINAL_PATIENCE * time_limit_s)
         chosen = course.best(max(FINALISTS, min(workers, MOST_FINALISTS)))
-        found, looks = _finished(again, pattern, chosen, course, space, (texture, hold_out))
+        found, looks = course.finished(again, pattern, chosen, texture=texture, hold_out=hold_out)
     verdict, tried = judge(pattern, found, diffractometer), tuple(course.trials)
     return SearchResult(found[0].fit, tried, found, verdict, pattern, course.ended, looks)
 
@@ -141,41 +147,14 @@ def _studies(
     seeds: Sequence[int],
     trials: int,
     space: SearchSpace,
-    belongs: str,
-    kept: Any,
+    store: TrialStore,
     first: Sequence[Mapping[str, Any]],
-    resume: bool,
 ) -> dict[int, Study]:
     """One study per seed, which tries the default recipe, then past successes, then an expert's."""
     startup = min(STARTUP_TRIALS, max(1, trials // 3))
     default, *expert = space.first_parameters()
     tried = (default, *first, *expert)
-    return {
-        seed: Study(seed, space, belongs, kept, first=tried, startup=startup, resume=resume)
-        for seed in seeds
-    }
-
-
-def _finished(
-    again: Refiner,
-    pattern: Pattern,
-    chosen: Sequence[tuple[Trial, Cluster]],
-    course: _SearchCourse,
-    space: SearchSpace,
-    wanted: tuple[bool, bool],
-) -> tuple[tuple[Solution, ...], tuple[Texture, ...]]:
-    """The solutions at full effort, and the axes of texture that were tried.
-
-    wanted : look for texture; score on left-out blocks and vary the choices made
-    """
-    texture, hold_out = wanted
-    found = solutions(again, pattern, chosen, course.described)
-    final = reconsidered(again, pattern, chosen, found, course.described, texture=texture)
-    again, found, looks = final
-    if hold_out:
-        found = scored(again, pattern, found, space.fwhm_deg)
-        found = varied(again, pattern, found, course.trials)
-    return found, looks
+    return {seed: Study(seed, space, store, first=tried, startup=startup) for seed in seeds}
 
 
 def objective(fit: Fit, independent_residuals: float) -> float:
@@ -290,6 +269,24 @@ class _SearchCourse:
                 chosen.append((trial, group))
                 recipes.append(trial.recipe)
         return chosen
+
+    def finished(
+        self,
+        again: Refiner,
+        pattern: Pattern,
+        chosen: Sequence[tuple[Trial, Cluster]],
+        *,
+        texture: bool,
+        hold_out: bool,
+    ) -> tuple[tuple[Solution, ...], tuple[Texture, ...]]:
+        """The chosen trials at full effort, best first, and the axes of texture that were tried."""
+        found = solutions(again, pattern, chosen, self.described)
+        final = reconsidered(again, pattern, chosen, found, self.described, texture=texture)
+        again, found, looks = final
+        if hold_out:
+            found = scored(again, pattern, found, self.space.fwhm_deg)
+            found = varied(again, pattern, found, self.trials)
+        return found, looks
 
 
 def independent_residuals(space: SearchSpace) -> float:

@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -48,12 +48,32 @@ def fingerprint(
     return digest.hexdigest()[:16]
 
 
-class Study:
-    """The trials of one seed: asked, told, counted, and kept if there is a storage.
+@dataclass(frozen=True, eq=False)
+class TrialStore:
+    """Where the trials of a search are kept.
 
-    storage : an open storage (refinement.storage.opened)
+    storage : an open storage (optimisation.storage.opened)
     belongs : what the trials are of (`fingerprint`); other data have studies of their own there
     resume : go on with what is stored; otherwise it is thrown away
+    """
+
+    storage: optuna.storages.BaseStorage
+    belongs: str
+    resume: bool = True
+
+    def study(self, seed: int) -> optuna.Study:
+        """The study of a seed, new or with the trials it has."""
+        name = f"{self.belongs} seed {seed}"
+        if not self.resume and name in optuna.get_all_study_names(self.storage):
+            optuna.delete_study(study_name=name, storage=self.storage)
+        found = optuna.create_study(storage=self.storage, study_name=name, load_if_exists=True)
+        fail_abandoned(found, ABANDONED_S)
+        return found
+
+
+class Study:
+    """The trials of one seed: asked, told, counted, and kept in `store`.
+
     first : sampler parameters to try first, in this order (the default recipe, past successes)
     """
 
@@ -61,20 +81,14 @@ class Study:
         self,
         seed: int,
         space: SearchSpace,
-        belongs: str,
-        storage: optuna.storages.BaseStorage,
+        store: TrialStore,
         *,
         first: Sequence[Mapping[str, Any]] = (),
         startup: int = STARTUP_TRIALS,
-        resume: bool = True,
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.seed, self.space, self.startup = seed, space, startup
-        name = f"{belongs} seed {seed}"
-        if not resume and name in optuna.get_all_study_names(storage):
-            optuna.delete_study(study_name=name, storage=storage)
-        self._study = optuna.create_study(storage=storage, study_name=name, load_if_exists=True)
-        fail_abandoned(self._study, ABANDONED_S)
+        self._study = store.study(seed)
         if not self._study.trials:
             for parameters in first:
                 self._study.enqueue_trial(dict(parameters), skip_if_exists=True)

@@ -35,9 +35,13 @@ def files(tmp_path):
 
 def test_a_shell_with_its_page(files):
     request = analyse_spectrum.SpectrumRequest(
-        files / "shell.dat", path=files / "feff0001.dat", edge="Fe-K", trials=6, seeds=2,
+        files / "shell.dat",
+        path=files / "feff0001.dat",
+        edge="Fe-K",
+        trials=6,
+        seeds=2,
         out=files / "out",
-    )  # fmt: skip
+    )
     said = analyse_spectrum.run(request)
     r = said["first_shell"]["parameters"]["distance"]
     assert abs(r["median"] - 2.13) < 3 * r["sd"]
@@ -91,8 +95,17 @@ def spoil(folder, kind):
     "kind", ["empty", "nan", "no edge", "few points", "short", "binary", "copper"]
 )
 def test_bad_files_end_in_one_sentence(files, kind, monkeypatch, capsys):
-    words = ["xas", str(spoil(files, kind)), "--edge", "Fe-K", "--path",
-             str(files / "feff0001.dat"), "--trials", "2", "--json"]  # fmt: skip
+    words = [
+        "xas",
+        str(spoil(files, kind)),
+        "--edge",
+        "Fe-K",
+        "--path",
+        str(files / "feff0001.dat"),
+        "--trials",
+        "2",
+        "--json",
+    ]
     monkeypatch.setattr(sys, "argv", ["materialsdock", *words])
     with pytest.raises(SystemExit) as ended:
         app.main()

@@ -115,8 +115,9 @@ def test_bad_spectra_are_one_error(kind):
         magnetic_moments(*spoilt(kind), IRON)
 
 
-@pytest.mark.parametrize("bad", [{"holes": 0.0}, {"holes": 3, "polarisation": 0.0},
-                                 {"holes": 3, "angle_deg": 90.0}])  # fmt: skip
+@pytest.mark.parametrize(
+    "bad", [{"holes": 0.0}, {"holes": 3, "polarisation": 0.0}, {"holes": 3, "angle_deg": 90.0}]
+)
 def test_impossible_atoms_are_refused(bad):
     with pytest.raises(InputError):
         Atom(**bad)

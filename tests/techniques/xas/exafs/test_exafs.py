@@ -81,8 +81,9 @@ def test_the_same_windows_and_paths_as_larch(tmp_path):
     file.write_text("\n".join(feff_text()))
     path = larch_xafs.feffpath(str(file), s02=0.8, e0=2.0, sigma2=0.006, deltar=0.01)
     larch_xafs.path2chi(path)
-    mine = made_path().chi(path.k, amplitude=0.8 * 6, distance=REFF + 0.01, sigma2=0.006,
-                           e0_shift_ev=2.0)  # fmt: skip
+    mine = made_path().chi(
+        path.k, amplitude=0.8 * 6, distance=REFF + 0.01, sigma2=0.006, e0_shift_ev=2.0
+    )
     inside = (path.k > 1) & (path.k < 18)  # at the ends of the table splines differ
     assert mine[inside] == pytest.approx(path.chi[inside], abs=1e-7)
 
@@ -126,9 +127,11 @@ def test_a_pure_path_is_found_exactly():
     data = oscillations()
     pure = made_path().chi(data.k, **TRUTH, third=3e-4)
     found = fit_shell(
-        type(data)(data.k, pure, E0, 1.3, 1.0, data.background), made_path(), RANGE,
+        type(data)(data.k, pure, E0, 1.3, 1.0, data.background),
+        made_path(),
+        RANGE,
         third_cumulant=True,
-    )  # fmt: skip
+    )
     for name, value in {**TRUTH, "third": 3e-4}.items():
         assert found.parameters[name].value == pytest.approx(value, rel=1e-3, abs=1e-5)
 

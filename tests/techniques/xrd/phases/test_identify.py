@@ -41,17 +41,27 @@ def swapped(structure, name, *, cell=1.0, **elements):
 
 
 RELATIVES = [
-    *(swapped(CORUNDUM, f"corundum_{m}", cell=c, Al=m)
-      for m, c in (("Cr", 1.043), ("Fe", 1.058), ("Ga", 1.047), ("V", 1.041), ("Ti", 1.083))),
-    *(swapped(ZINCITE, f"zincite_{m}", cell=c, Zn=m, O=x)
-      for m, x, c in (("Be", "O", 0.83), ("Al", "N", 0.958), ("Ga", "N", 0.981))),
-    *(swapped(FLUORITE, f"fluorite_{m}", cell=c, Ca=m, F=x)
-      for m, x, c in (("Sr", "F", 1.0615), ("Ce", "O", 0.9905), ("Ba", "F", 1.135))),
-    *(swapped(LAB6, f"LaB6_{m}", cell=c, La=m)
-      for m, c in (("Ca", 0.9973), ("Sr", 1.0096), ("Ce", 0.9962), ("Ba", 1.028))),
-    *(swapped(YTTRIA, f"yttria_{m}", cell=c, Y=m)
-      for m, c in (("Er", 0.9947), ("Gd", 1.0199), ("Lu", 0.98), ("In", 0.954))),
-]  # fmt: skip
+    *(
+        swapped(CORUNDUM, f"corundum_{m}", cell=c, Al=m)
+        for m, c in (("Cr", 1.043), ("Fe", 1.058), ("Ga", 1.047), ("V", 1.041), ("Ti", 1.083))
+    ),
+    *(
+        swapped(ZINCITE, f"zincite_{m}", cell=c, Zn=m, O=x)
+        for m, x, c in (("Be", "O", 0.83), ("Al", "N", 0.958), ("Ga", "N", 0.981))
+    ),
+    *(
+        swapped(FLUORITE, f"fluorite_{m}", cell=c, Ca=m, F=x)
+        for m, x, c in (("Sr", "F", 1.0615), ("Ce", "O", 0.9905), ("Ba", "F", 1.135))
+    ),
+    *(
+        swapped(LAB6, f"LaB6_{m}", cell=c, La=m)
+        for m, c in (("Ca", 0.9973), ("Sr", 1.0096), ("Ce", 0.9962), ("Ba", 1.028))
+    ),
+    *(
+        swapped(YTTRIA, f"yttria_{m}", cell=c, Y=m)
+        for m, c in (("Er", 0.9947), ("Gd", 1.0199), ("Lu", 0.98), ("In", 0.954))
+    ),
+]
 
 
 def read_texts(texts, folder):
@@ -143,8 +153,10 @@ def test_rivals_that_x_rays_cannot_tell_apart_are_named(entries, tmp_path):
 
 
 def test_every_rival_that_is_level_is_refined_and_none_becomes_a_second_phase(entries, tmp_path):
-    texts = [swapped(ZINCITE, f"zincite_{m}", cell=c, Zn=m)
-             for m, c in (("Cu", 1.0), ("Ga", 1.0005), ("Ni", 1.001), ("Ge", 0.9995))]  # fmt: skip
+    texts = [
+        swapped(ZINCITE, f"zincite_{m}", cell=c, Zn=m)
+        for m, c in (("Cu", 1.0), ("Ga", 1.0005), ("Ni", 1.001), ("Ge", 0.9995))
+    ]
     twins = [*without(entries, "zincite_Ga"), *read_texts(texts, tmp_path)]
     found = identify(simulated([(ZINCITE, 1.0)]), INSTRUMENT, twins, top=1)
     assert found.judgement.verdict == "ambiguous", found.judgement

@@ -221,13 +221,17 @@ def test_a_pattern_that_cannot_be_refined_is_one_clear_error(pattern, words):
         ((FLUORITE, FLUORITE), "share the name fluorite"),
         ((Structure("empty", "data_x\n_cell_length_a 4\n"),), "CIF of empty: has no atoms"),
         ((Structure("prose", "not a CIF at all"),), "CIF of prose: cannot be read"),
-        ((Structure("odd", FLUORITE.cif.replace("F m -3 m", "Q 17").replace("225", "999")),),
-         "CIF of odd: unknown space group 'Q 17'"),
-        ((Structure("alien", FLUORITE.cif.replace("Ca1 Ca", "Qq1 Qq")),),
-         "CIF of alien: unknown element at Qq1"),
+        (
+            (Structure("odd", FLUORITE.cif.replace("F m -3 m", "Q 17").replace("225", "999")),),
+            "CIF of odd: unknown space group 'Q 17'",
+        ),
+        (
+            (Structure("alien", FLUORITE.cif.replace("Ca1 Ca", "Qq1 Qq")),),
+            "CIF of alien: unknown element at Qq1",
+        ),
     ],
     ids=["none", "twice", "no atoms", "prose", "group", "element"],
-)  # fmt: skip
+)
 def test_a_structure_that_is_none_is_named(structures, words):
     with pytest.raises(InputError) as error:
         refined(simulated(((FLUORITE, 1.0),)), structures)
@@ -246,9 +250,20 @@ def test_every_order_frees_everything_once_switched_on(order):
     recipe = default_recipe(pattern, (FLUORITE,)) | {"order": order}
     freed = {group for stage in stages(recipe) for group in stage}
     assert freed == {
-        "scale", "background", "position", "cell", "u", "v", "w", "x", "y", "axial", "kalpha2",
-        "displacements", "coordinates",
-    }  # fmt: skip
+        "scale",
+        "background",
+        "position",
+        "cell",
+        "u",
+        "v",
+        "w",
+        "x",
+        "y",
+        "axial",
+        "kalpha2",
+        "displacements",
+        "coordinates",
+    }
 
 
 def test_atoms_of_a_mixed_site_move_together():

@@ -68,8 +68,10 @@ def test_what_is_no_standard_is_refused(word):
 
 
 @given(
-    st.floats(1, 60), st.floats(1, 39), st.floats(2, 60),
-)  # fmt: skip
+    st.floats(1, 60),
+    st.floats(1, 39),
+    st.floats(2, 60),
+)
 def test_the_original_is_given_back(first, second, weighed):
     original = {"one": first, "two": second}
     fit = found(rietveld(original, weighed), 1e-8 * np.eye(3))
@@ -209,9 +211,13 @@ def test_words_of_particle_sizes():
 
 @pytest.mark.parametrize(
     ("words", "said"),
-    [(["fluorite=4"], "no size of corundum"), (["fluorite=4", "corundum=-1"], "'corundum'"),
-     (["fluorite=4", "corundum=big"], "'corundum'"), (["f=4"], "'f'; no size of fluorite")],
-)  # fmt: skip
+    [
+        (["fluorite=4"], "no size of corundum"),
+        (["fluorite=4", "corundum=-1"], "'corundum'"),
+        (["fluorite=4", "corundum=big"], "'corundum'"),
+        (["f=4"], "'f'; no size of fluorite"),
+    ],
+)
 def test_particle_sizes_that_say_nothing(words, said):
     with pytest.raises(InputError) as error:
         particle_sizes(words, (FLUORITE, CORUNDUM))

@@ -102,9 +102,10 @@ def test_a_failed_fold_tells_nothing():
 
 
 @pytest.mark.parametrize(
-    ("structure", "axis"), [(ZINCITE, (0, 0, 1)), (FLUORITE, (1, 1, 1))],
+    ("structure", "axis"),
+    [(ZINCITE, (0, 0, 1)), (FLUORITE, (1, 1, 1))],
     ids=["plates", "cubic"],
-)  # fmt: skip
+)
 def test_planted_texture_is_found_with_its_axis(structure, axis):
     fit, found, _ = looked_at(textured(structure, axis, 0.7, seed=2), structure)
     best = found.accepted

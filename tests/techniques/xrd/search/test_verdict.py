@@ -38,8 +38,21 @@ def fitted(pattern, y_calc=None, *, phases=(), parameters=(), **changes):
     y_calc = 100 + sum(line(at, 3000) for at in PLACES) if y_calc is None else y_calc
     chi = (pattern.intensity - y_calc) / pattern.sigma
     rwp = float(100 * np.sqrt(np.sum(chi**2) / np.sum((pattern.intensity / pattern.sigma) ** 2)))
-    made = Fit(rwp, 1.0, rwp, GRID.size, 10, phases, parameters, y_calc,
-               np.full(GRID.size, 100.0), {}, {"fwhm_deg": 0.1}, "pretender", 0.0)  # fmt: skip
+    made = Fit(
+        rwp,
+        1.0,
+        rwp,
+        GRID.size,
+        10,
+        phases,
+        parameters,
+        y_calc,
+        np.full(GRID.size, 100.0),
+        {},
+        {"fwhm_deg": 0.1},
+        "pretender",
+        0.0,
+    )
     return replace(made, **changes)
 
 
@@ -208,8 +221,16 @@ def test_simulated_traps(truth, claimed, word):
 def trial(number, objective, a, *, esd=1e-4, seed=0, position="zero", violations=()):
     recipe = {"position": position, "background_terms": number}
     values = {"x.a": (a, esd), "x.b": (a, esd), "x.O.z": (0.25, None)}
-    return Trial(number, seed, objective, recipe, "complete", objective=objective,
-                 violations=violations, values=values)  # fmt: skip
+    return Trial(
+        number,
+        seed,
+        objective,
+        recipe,
+        "complete",
+        objective=objective,
+        violations=violations,
+        values=values,
+    )
 
 
 def test_trials_fall_into_clusters_by_their_answers():
@@ -236,9 +257,14 @@ def test_no_trial_no_cluster_and_one_trial_one_cluster():
 
 def test_atoms_on_top_of_each_other_break_a_constraint():
     def found(**moved):
-        cell = {k: Parameter(k, v) for k, v in zip(
-            ("a", "b", "c", "alpha", "beta", "gamma"), (4.7592, 4.7592, 12.992, 90, 90, 120),
-            strict=True)}  # fmt: skip
+        cell = {
+            k: Parameter(k, v)
+            for k, v in zip(
+                ("a", "b", "c", "alpha", "beta", "gamma"),
+                (4.7592, 4.7592, 12.992, 90, 90, 120),
+                strict=True,
+            )
+        }
         moved_to = tuple(Parameter(f"corundum.{k}", v) for k, v in moved.items())
         return contacts.too_short([CORUNDUM], [PhaseFit("corundum", "", cell, 100)], moved_to)
 

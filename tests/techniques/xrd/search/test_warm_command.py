@@ -36,8 +36,9 @@ class Particular:
             + 0.5 * (recipe["background"] != "chebyshev")
         )
         empty = np.zeros(pattern.two_theta.size)
-        return Fit(rwp, 9.0, rwp / 9, empty.size, 20, (), (), empty, empty, {}, recipe, self.name,
-                   0.1)  # fmt: skip
+        return Fit(
+            rwp, 9.0, rwp / 9, empty.size, 20, (), (), empty, empty, {}, recipe, self.name, 0.1
+        )
 
 
 @pytest.fixture
@@ -52,9 +53,23 @@ def refine(tmp_path, monkeypatch, capsys):
         (tmp_path / f"{structure.name}.cif").write_text(structure.cif)
 
     def run(name, out, *words):
-        given = [str(tmp_path / f"{name}.xye"), "--cif", str(tmp_path / f"{name}.cif"), "--out",
-                 str(tmp_path / out), "--trials", str(TRIALS), "--seeds", "1", "--workers", "1",
-                 "--texture", "request", "--json", *words]  # fmt: skip
+        given = [
+            str(tmp_path / f"{name}.xye"),
+            "--cif",
+            str(tmp_path / f"{name}.cif"),
+            "--out",
+            str(tmp_path / out),
+            "--trials",
+            str(TRIALS),
+            "--seeds",
+            "1",
+            "--workers",
+            "1",
+            "--texture",
+            "request",
+            "--json",
+            *words,
+        ]
         monkeypatch.setattr("sys.argv", ["materialsdock", "refine", *given])
         app.main()
         said = json.loads(capsys.readouterr().out)
