@@ -10,7 +10,7 @@ import numpy as np
 
 from materialsdock import technique
 from materialsdock.errors import InputError
-from materialsdock.model import Scan
+from materialsdock.model import FloatArray, Scan
 from materialsdock.profile.columns import Contradiction, Number, PlannedEntry, range_faults
 from materialsdock.profile.sections import Measuring, Section
 
@@ -73,7 +73,7 @@ def scan_of(plan: PlannedEntry) -> Scan:
     return Scan(plan.technique, _places(plan, start, stop))
 
 
-def _places(plan: PlannedEntry, start: float, stop: float) -> Any:
+def _places(plan: PlannedEntry, start: float, stop: float) -> FloatArray:
     # slow to import, and whoever reads a sheet imports this file
     from materialsdock.techniques.ordinary.job import places
     from materialsdock.techniques.ordinary.section import section_of

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,11 +13,12 @@ from materialsdock.errors import DeviceFault, InputError
 from materialsdock.formats import read_measured
 from materialsdock.model import Measured, Observation, Outcome, Sample
 from materialsdock.profile.sections import Motion
-from materialsdock.sheets.entry import SheetEntry, contradictions
+from materialsdock.sheets.entry import Columns, contradictions
 from materialsdock.technique import Part, ReadingKeys, Technique
 from materialsdock.techniques.ordinary import export, job, reading, report, scene, sheet
 from materialsdock.techniques.ordinary.rates import Rates
 from materialsdock.techniques.ordinary.section import Curve
+from materialsdock.testing import technique_parts
 
 KEYS = ReadingKeys("sample_height", "counts", "monitor")
 SECTION = Curve(
@@ -61,6 +62,13 @@ def made(**options):
     """The job of the demonstration."""
     measured, sample = demo()
     return job.job(job.scan_of(measured), sample, PROFILE, **{"stop": {}, **options})
+
+
+def test_every_ordinary_part_has_the_names_of_the_seam():
+    parts = {each.name: each.default for each in fields(Technique) if type(each.default) is Part}
+    assert len(parts) == 10
+    ordinary = replace(technique.named("xrd"), **parts)
+    assert not [*technique_parts.faults(ordinary)]
 
 
 # -- files ---------------------------------------------------------------------------------------
@@ -134,7 +142,7 @@ def test_a_recipe_names_both_ends_in_order():
 
 
 def test_a_fault_of_columns_that_two_techniques_share_is_said_once():
-    row = SheetEntry(sample_id="S1", position=1, technique="xrd").model_dump()
+    row = Columns(technique="xrd").model_dump()
     wrong = SimpleNamespace(**row, scan_from=2.0, scan_to=1.0)
     assert contradictions(wrong, ()) == [("scan_to", "is not above scan_from = 2")]
 
