@@ -43,9 +43,9 @@ class ReadingKeys:
 class Technique:
     """One technique; `Part`s marked "module" are modules that hold the names listed.
 
-    A technique brings what only it can know: observe, demo, analysis.  Every other part has an
-    ordinary one, for a technique that counts along one axis; it takes the place of what is left
-    out, and one's own may begin from it (`from materialsdock.techniques.ordinary.report import`).
+    A technique brings what only it can know: observe, demo, analysis.  Where it leaves out another
+    part, that of materialsdock.techniques.ordinary takes its place, which is for count rates along
+    one axis; a part of its own may take over names from there.  cli and refine it may go without.
 
     name : as samples, sheets, recipes and profiles say it, e.g. xas
     title : as people read it; unit, symbol : of the scanned axis, in data ("deg") and in text ("°")

@@ -54,9 +54,8 @@ def sample(source: FinishedJob) -> Items:
 
 def curve(rates: Rates) -> Group:
     """Rates, counted or learned, over the axis."""
-    return data(
-        "rate", rates.axis, _fields(rates.axis, rates.unit, rates.x, rates.rate, rates.sigma)
-    )
+    fields = _fields(rates.axis, rates.unit, rates.x, rates.rate, rates.sigma)
+    return data("rate", rates.axis, fields)
 
 
 def units(rates: Rates) -> tuple[str, str]:
