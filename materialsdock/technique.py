@@ -17,6 +17,7 @@ from typing import Any
 from materialsdock.errors import InputError
 
 GROUP = "materialsdock.techniques"
+ORDINARY = "materialsdock.techniques.ordinary"  # the parts of one that brings none of its own
 
 
 @dataclass(frozen=True)
@@ -42,10 +43,21 @@ class ReadingKeys:
 class Technique:
     """One technique; `Part`s marked "module" are modules that hold the names listed.
 
+    A technique brings what only it can know: observe, demo, analysis.  Where it leaves out another
+    part, that of materialsdock.techniques.ordinary takes its place, which is for count rates along
+    one axis; a part of its own may take over names from there.  cli and refine it may go without.
+
     name : as samples, sheets, recipes and profiles say it, e.g. xas
     title : as people read it; unit, symbol : of the scanned axis, in data ("deg") and in text ("°")
     keys : what events call position and counts
     counter : role of the device that counts at a single place
+
+    observe : function (data of an event) -> protocols.Counted
+    demo : function () -> (Measured, Sample)
+    analysis : module; Measurement (class of an Outcome's measured and curve), Found (frozen
+        dataclass, an Outcome's found), check(job), analyse(campaign, summary, watch, past) ->
+        Outcome, remembered(outcome) -> JSON for later jobs ({}: nothing), recalled(kept) -> past;
+        where whole files are refined also refine_full(job, measured, watch, past) -> Outcome
 
     section : pydantic class of the profile's section [name] (a profile.sections.Measuring)
     sheet : module; Columns and RecipeKeys (pydantic classes of optional fields: columns of a
@@ -58,29 +70,24 @@ class Technique:
         measured, sample, profile, profile's folder) -> callables that refuse, changes(options,
         profile's folder) -> changes of the section, of_analysis(options) -> changes of [analysis],
         structures(options), ANEW (options that may change when a job goes on)
-    formats : module; read(lines) -> Columns | None, is_mine(columns) -> bool,
-        checked(columns, lines) -> Measured
+    formats : module; read(lines) -> FileColumns | None, is_mine(columns) -> bool,
+        checked(columns, lines) -> Measured; columns.technique says whose they are to be
     job : module; scan_of(measured) -> Scan, job(scan, sample, profile, *, stop, seed,
         count_time_s) -> Job
     learner : function (job) -> Learner
-    observe : function (data of an event) -> protocols.Counted
     scene : module; scene(measured, job, profile) -> arrays, counted(job, observations) -> arrays,
         stand_in(job) -> Measured, replayed(measured, job) -> Measured
-    demo : function () -> (Measured, Sample)
-    analysis : module; Measurement (class of an Outcome's measured and curve), Found (frozen
-        dataclass, an Outcome's found), check(job), analyse(campaign, summary, watch, past) ->
-        Outcome, remembered(outcome) -> JSON for later jobs ({}: nothing), recalled(kept) -> past;
-        where whole files are refined also refine_full(job, measured, watch, past) -> Outcome
     report : module; drawings(outcome, shared) -> all figures in reading order, the shared ones of
         every report among them, summary(outcome) -> JSON, lines(outcome) -> lines of text,
         warnings(outcome) -> sentences, context(outcome) -> values of the template TEMPLATE (a
         path; it extends "job/page.html" and fills its blocks)
     export : module; FORMATS (name -> ledger.finished.Format); of the NeXus file missing(source) ->
         why there is none, entry(source) and sample(source) -> items, curve(measurement) -> group,
-        answer(outcome) -> (what is drawn, items) | None, UNITS (of the axis, of the values)
+        units(measurement) -> (of the axis, of the values),
+        answer(outcome) -> (what is drawn, items) | None
     sentinels : module; visits(job, motion, share) -> places that are counted again, or None,
         dead(recorded, expected), after_sweep(recorded, axis, tolerance), stuck(decisions), each
-        -> Alarm | None; without it those of materialsdock.soundness.ordinary
+        -> Alarm | None
     cli : function (app) that mounts the technique's own commands; None: it has none
     refine : module, quick to import, of what can be refined without measuring; Options (a
         dataclass that `options` takes, too), described(options, sample, profile) -> sample,
@@ -95,19 +102,19 @@ class Technique:
     symbol: str
     keys: ReadingKeys
     counter: str
-    section: Part
-    sheet: Part
-    options: Part
-    formats: Part
-    job: Part
-    learner: Part
     observe: Part
-    scene: Part
     demo: Part
     analysis: Part
-    report: Part
-    export: Part
-    sentinels: Part | None = None
+    section: Part = Part(f"{ORDINARY}.section:Curve")
+    sheet: Part = Part(f"{ORDINARY}.sheet")
+    options: Part = Part(f"{ORDINARY}.options")
+    formats: Part = Part(f"{ORDINARY}.formats")
+    job: Part = Part(f"{ORDINARY}.job")
+    learner: Part = Part(f"{ORDINARY}.job:learner")
+    scene: Part = Part(f"{ORDINARY}.scene")
+    report: Part = Part(f"{ORDINARY}.report")
+    export: Part = Part(f"{ORDINARY}.export")
+    sentinels: Part = Part("materialsdock.soundness.ordinary")
     cli: Part | None = None
     refine: Part | None = None
     order: int = 100

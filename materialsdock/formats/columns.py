@@ -19,6 +19,7 @@ class FileColumns:
     """Two columns x, y (n,) of a file, and the line each point came from (n,).
 
     kind : the format; notes : what the reader had to decide
+    technique : of which it is, where the file or somebody says so
     """
 
     x: FloatArray
@@ -29,6 +30,7 @@ class FileColumns:
     count_time_s: float | None = None
     wavelengths_angstrom: tuple[float, ...] | None = None
     notes: tuple[str, ...] = ()
+    technique: str = ""
 
 
 def read_columns(lines: Lines) -> FileColumns:

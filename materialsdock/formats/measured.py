@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -44,7 +45,7 @@ def read_measured(path: Path, technique: str | None = None) -> Measured:
         if len(found) != 1:
             raise _undecided(f"x runs from {columns.x.min():g} to {columns.x.max():g}", lines)
     ((name, columns),) = found.items()
-    checked: Measured = formats[name].checked(columns, lines)
+    checked: Measured = formats[name].checked(replace(columns, technique=name), lines)
     return checked
 
 
@@ -61,7 +62,7 @@ def _announced(formats: Mapping[str, FormatsPart], lines: Lines) -> dict[str, Fi
         except InputError as fault:
             faults[name] = fault
             continue
-        if columns is not None:
+        if columns is not None and columns.technique in ("", name):
             found[name] = columns
     if len(claims := found or faults) > 1:
         raise _undecided(f"is a file of {' and '.join(sorted(claims))}", lines)

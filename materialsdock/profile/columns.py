@@ -26,6 +26,14 @@ class PlannedEntry(Protocol):
     """
 
     @property
+    def technique(self) -> str:
+        """The name of the technique."""
+
+    @property
+    def profile(self) -> Any:
+        """The profile (a profile.config.Profile) as the recipe changes it."""
+
+    @property
     def entry(self) -> Any:
         """The row of the sheet."""
 

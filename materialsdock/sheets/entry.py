@@ -154,8 +154,9 @@ class SheetEntry(Columns):
 def contradictions(row: Columns, faulty: Collection[str]) -> list[tuple[str, str]]:
     """Columns that do not go together, and why; what needs a `faulty` column is not judged."""
     found = [*_technique_faults(row)]
-    for each in technique.known().values():
-        found += each.sheet().contradictions(row)
+    # techniques may share a sheet, the ordinary one, whose faults are said once
+    for sheet in dict.fromkeys(each.sheet() for each in technique.known().values()):
+        found += sheet.contradictions(row)
     return [(names[0], reason) for names, reason in found if not set(names) & set(faulty)]
 
 

@@ -42,6 +42,7 @@ CALLS: Mapping[str, Mapping[str, tuple[int, tuple[str, ...]]]] = {
         "entry": (1, ()),
         "sample": (1, ()),
         "curve": (1, ()),
+        "units": (1, ()),
         "answer": (1, ()),
     },
     "refine": {"described": (3, ()), "settings": (3, ()), "write": (2, ())},
@@ -53,7 +54,7 @@ VALUES: Mapping[str, tuple[str, ...]] = {
     "analysis": ("Found", "Measurement"),
     "refine": ("Options",),
     "report": ("TEMPLATE",),
-    "export": ("FORMATS", "UNITS"),
+    "export": ("FORMATS",),
 }
 FUNCTIONS: Mapping[str, int] = {"learner": 1, "observe": 1, "demo": 0, "cli": 1}
 

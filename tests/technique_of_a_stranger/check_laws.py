@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from one_reflection.scene import line
+from one_reflection.demo import line
 from one_reflection.technique import TECHNIQUE
 
 from materialsdock.ledger.ledger import Ledger
@@ -27,7 +27,7 @@ def read(two_theta, seconds, rng):
     }
 
 
-FILE = "\n".join(["# one reflection", *(f"{43 + 0.01 * i:.2f} {50 + i}" for i in range(60))])
+FILE = "\n".join(["# technique: reflection", *(f"{43 + 0.01 * i:.2f} {50 + i}" for i in range(60))])
 
 
 @pytest.fixture(scope="module")

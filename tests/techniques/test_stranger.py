@@ -11,6 +11,7 @@ import pytest
 from support.stranger import POSITION_DEG, installed
 
 from materialsdock.ledger.ledger import Ledger
+from materialsdock.rendering.numbers import with_esd
 
 LIMIT_S = 90.0
 KILLED_AFTER = 8  # points
@@ -78,8 +79,10 @@ def test_its_option_is_one_of_the_command(measured, out):
 def test_its_report_has_its_block_and_its_figure(measured):
     with open(measured["report"], encoding="utf-8") as file:
         page = file.read()
-    assert "Position 2θ" in page
+    value = with_esd(measured["position_deg"], measured["position_sd_deg"])
+    assert f"<dt>Position (°)</dt><dd>{value}</dd>" in page
     assert "The reflection" in page
+    assert "Dashed: the maximum." in page
     assert "When it was enough" in page
     assert "position of one reflection" in page
 
@@ -87,8 +90,8 @@ def test_its_report_has_its_block_and_its_figure(measured):
 def test_its_files_are_exported(stranger, out, measured, tmp_path):
     said = stranger.run("export", measured["job_id"], "--out", out, "--to", tmp_path)
     kinds = {name.removeprefix(str(tmp_path / measured["job_id"])) for name in said["files"]}
-    assert kinds == {".nxs", ".reflection.txt", ".html", ".json"}
-    (columns,) = tmp_path.glob("*.reflection.txt")
+    assert kinds == {".nxs", ".columns.txt", ".html", ".json"}
+    (columns,) = tmp_path.glob("*.columns.txt")
     rows = [line for line in columns.read_text().splitlines() if not line.startswith("#")]
     assert len(rows) == measured["points_measured"]
 
@@ -115,7 +118,7 @@ def test_killed_and_resumed_it_is_as_if_never_killed(stranger, out, measured, tm
 def sheet(stranger, tmp_path):
     path = tmp_path / "sheet.csv"
     path.write_text(
-        "sample_id,position,technique,reflection_from_deg,reflection_to_deg,replay\n"
+        "sample_id,position,technique,scan_from,scan_to,replay\n"
         f"S1,3,reflection,42.8,43.8,{stranger.file}\n"
     )
     return path
@@ -134,7 +137,7 @@ def test_a_row_that_makes_no_sense_is_refused(stranger, sheet, tmp_path):
     words = stranger.command("submit", sheet, "--out", tmp_path / "data")
     done = subprocess.run(words, env=stranger.environment, capture_output=True, text=True)
     assert done.returncode == 2
-    assert "reflection_to_deg" in done.stderr
+    assert "scan_to" in done.stderr
 
 
 def test_a_row_of_a_sheet_is_measured_by_night(stranger, sheet, tmp_path):
@@ -153,4 +156,4 @@ def test_a_row_of_a_sheet_is_measured_by_night(stranger, sheet, tmp_path):
     (job,) = stranger.run("jobs", "--out", data)
     assert (job["technique"], job["state"]) == ("reflection", "done")
     (page,) = (data / "reports").glob("*.html")
-    assert "Position 2θ" in page.read_text()
+    assert "<dt>Position (°)</dt>" in page.read_text()

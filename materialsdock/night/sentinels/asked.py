@@ -8,7 +8,6 @@ from typing import Protocol, cast
 from materialsdock import technique
 from materialsdock.model import Axis, Decision, FloatArray, Job, Proposal
 from materialsdock.profile.sections import Motion
-from materialsdock.soundness import ordinary
 from materialsdock.soundness.judges import Alarm
 from materialsdock.soundness.readings import Readings
 
@@ -63,6 +62,5 @@ class Sentinels(Protocol):
 
 
 def sentinels_of(name: str) -> Sentinels:
-    """Those that a technique brings, else the ordinary ones."""
-    part = technique.named(name).sentinels
-    return cast(Sentinels, ordinary if part is None else part())
+    """Those of a technique, its own or the ordinary ones."""
+    return cast(Sentinels, technique.named(name).sentinels())

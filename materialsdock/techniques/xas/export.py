@@ -14,7 +14,6 @@ from materialsdock.techniques.shared.nexus import Items
 from materialsdock.techniques.xas.xdi import xdi
 
 BEAMS = "/entry/instrument"
-UNITS = ("eV", "")
 FORMATS: Mapping[str, Format] = {"xdi": Format(".xdi", xdi)}
 
 
@@ -78,6 +77,11 @@ def curve(spectrum: Spectrum) -> Group:
         "mu_errors": with_unit(spectrum.sigma, ""),
     }
     return data("mu", "energy", fields)
+
+
+def units(spectrum: Spectrum) -> tuple[str, str]:
+    """Of the axis, and of the values."""
+    return "eV", ""
 
 
 def answer(outcome: Outcome) -> tuple[str, Items] | None:

@@ -18,7 +18,6 @@ from materialsdock.techniques.shared.nexus import Items
 from materialsdock.techniques.xrd.model import Diffractometer
 
 DETECTOR = "/entry/instrument/detector"
-UNITS = ("degree", "counts/s")
 
 
 def missing(source: FinishedJob) -> str:
@@ -83,6 +82,11 @@ def curve(pattern: Pattern) -> Group:
         "count_time": with_unit(pattern.count_time_s, "s"),
     }
     return data("intensity", "two_theta", fields)
+
+
+def units(pattern: Pattern) -> tuple[str, str]:
+    """Of the axis, and of the values."""
+    return "degree", "counts/s"
 
 
 def answer(outcome: Outcome) -> tuple[str, Items] | None:

@@ -100,7 +100,7 @@ def _process(index: int, source: FinishedJob, items: Items, default: str) -> Gro
 def _records(source: FinishedJob) -> Items:
     """The decisions, the exposures they rest on, the summary, and where all of it comes from."""
     outcome = source.outcome
-    unit, of_value = _part(outcome).UNITS
+    unit, of_value = _part(outcome).units(outcome.measured)
     summary = json.dumps(summary_json(outcome), default=plain)
     settings = json.dumps(dict(outcome.job.settings), default=plain, sort_keys=True)
     found: Items = {

@@ -153,7 +153,8 @@ def test_a_sample_that_is_destroyed_ends(tmp_path, technique):
 
 def test_a_technique_without_sentinels_of_its_own_is_watched_by_its_counts(tmp_path, monkeypatch):
     named = techniques.named
-    monkeypatch.setattr(techniques, "named", lambda name: replace(named(name), sentinels=None))
+    ordinary = techniques.Technique.sentinels
+    monkeypatch.setattr(techniques, "named", lambda name: replace(named(name), sentinels=ordinary))
     clean = Twin(tmp_path, "xrd", 7)
     clean.run()
     assert (clean.told, clean.visits, clean.sentry.revisits) == ([], 0, None)

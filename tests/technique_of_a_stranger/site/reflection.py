@@ -30,7 +30,7 @@ def load(arrays: Mapping[str, Any]) -> ReflectionScene:
     none = np.zeros(0, dtype=np.int64)
     visited, visits = arrays.get("visited", none), arrays.get("visits", none)
     before = dict(zip(visited.tolist(), visits.tolist(), strict=True))
-    return ReflectionScene(arrays["two_theta"], arrays["rate_hz"], before)
+    return ReflectionScene(arrays["x"], arrays["rate_hz"], before)
 
 
 class Scattering:
