@@ -1,4 +1,4 @@
-"""What a person asks of a running measurement: values that are recorded before they count."""
+"""The requests of a person to a running measurement: values recorded before they count."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Steering:
         return from_plain({"kind": VERBS[verb], **known})
 
     def sentence(self, unit: str = "") -> str:
-        """Who asked for what, and why, in a few words."""
+        """Say in a few words who asked for what, and why."""
         what = {"halt": "stop", "approve": "approved"}.get(self.kind, self.kind)
         why = f": {self.reason}" if self.reason else ""
         return " ".join(word for word in (what, self._object(unit), "by", self.who) if word) + why
@@ -159,7 +159,7 @@ def rule(job: Job, given: Sequence[Steering]) -> StoppingRule:
 
 
 def halted(given: Sequence[Steering]) -> str | None:
-    """Who stopped the job, and why; None when nobody did."""
+    """Say who stopped the job, and why; None when nobody did."""
     for steering in given:
         if steering.kind == "halt":
             return f"stopped by {steering.who}" + (f": {steering.reason}" * bool(steering.reason))
@@ -167,13 +167,13 @@ def halted(given: Sequence[Steering]) -> str | None:
 
 
 def approved(given: Sequence[Steering]) -> bool:
-    """Whether the last word on a proposal is an approval: a veto or force makes another one."""
+    """Return True if the last word on a proposal is an approval: a veto or force makes another."""
     words = [s.kind for s in given if s.kind in ("veto", "force", "approve")]
     return words[-1:] == ["approve"]
 
 
 def excluded(given: Sequence[Steering], unit: str) -> str:
-    """What was vetoed, in words; empty where nothing was."""
+    """List in words what was vetoed; empty where nothing was."""
     vetoes = dict.fromkeys(span(*bounds(s)) for s in given if s.kind == "veto")
     return f"excluded: {', '.join(vetoes)} {unit}" if vetoes else ""
 
