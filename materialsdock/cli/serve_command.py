@@ -1,4 +1,4 @@
-"""What the commands of the night's processes do."""
+"""The work of the commands of the night's processes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _site(profile_name: str, site: Path | None) -> tuple[config.Profile, Path]:
 
 
 def _beamline_of(profile: config.Profile, out: Path) -> None:
-    """Where the simulated beamline of this data folder answers, unless the caller says."""
+    """Point this process at the simulated beamline of this data folder, unless the caller does."""
     if profile.simulated_by is None or "EPICS_CA_SERVER_PORT" in os.environ:
         return
     if not (out / "run" / "port").is_file():

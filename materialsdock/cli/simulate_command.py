@@ -1,4 +1,4 @@
-"""What `materialsdock simulate`, `sheet template` and `sheet check` do."""
+"""The work of `materialsdock simulate`, `sheet template` and `sheet check`."""
 
 from __future__ import annotations
 
