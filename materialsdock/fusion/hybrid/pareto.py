@@ -102,7 +102,7 @@ def spread(front: Sequence[Point], most: int) -> tuple[Point, ...]:
 
 
 def sentences(front: Sequence[Point], points: Sequence[Point] = ()) -> tuple[str, ...]:
-    """What a Pareto set says, in words; points : all trials, of which some candidates may miss."""
+    """Put a Pareto set into words; points : all trials, of which some candidates may miss."""
     best, stable = front[0], front[-1]
     if len(front) == 1:
         first = f"{best.structure} fits best and has the lowest energy"

@@ -220,7 +220,7 @@ class _HybridCourse:
         return point
 
     def point(self, number: int, seed: int, settings: Mapping[str, Any], outcome: Any) -> Point:
-        """What a trial gave: both objectives, or the reason why it does not count."""
+        """Make the point of a trial: both objectives, or the reason why it does not count."""
         structure, _ = self.question(settings)
         given = (number, seed, structure.name, dict(settings))
         if isinstance(outcome, MaterialsDockError):
