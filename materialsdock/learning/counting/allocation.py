@@ -1,4 +1,4 @@
-"""Where a powder pattern deserves counting time: background, significance, windows, segments.
+"""Allot counting time over a powder pattern: background, significance, windows, segments.
 
 All functions are pure and work on the evenly stepped 2θ grid (m,), with `counts` and `seconds`
 merged over all visits of a step.
@@ -64,7 +64,7 @@ def _sum(values: FloatArray, weights: FloatArray) -> FloatArray:
 def significance(
     counts: FloatArray, seconds: FloatArray, rate: FloatArray, peak: FloatArray
 ) -> FloatArray:
-    """How many σ a peak centred at each step stands out: (m,).
+    """Compute by how many σ a peak centred at each step stands out: (m,).
 
     The score test for amplitude zero on a known background: Σ g (C − bT) / √(Σ g² b T), right for
     unequal counting times.

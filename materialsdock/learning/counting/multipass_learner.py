@@ -140,12 +140,12 @@ class MultiPassLearner:
 
     @property
     def steps(self) -> int:
-        """How many segments have been counted."""
+        """The number of segments counted so far."""
         return len(self._step_ends)
 
     @property
     def passes(self) -> int:
-        """How many passes have been begun."""
+        """The number of passes begun so far."""
         return sum(p.first_step < self.steps for p in self._passes)
 
     def _rates(self) -> tuple[FloatArray, FloatArray]:

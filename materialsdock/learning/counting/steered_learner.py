@@ -27,7 +27,7 @@ QUANTUM = 0.5  # of the mean time of a pass: so finely its seconds are divided
 
 
 class CountingSensitivity(Protocol):
-    """What a quick refinement says of the pattern (n,) and k wanted numbers of one kind.
+    """The findings of a quick refinement: on the pattern (n,) and k wanted numbers of one kind.
 
     y : (n,) calculated rate [1/s]; jacobian : (n, p) ∂y/∂θ; gradient : (p, k) ∂wanted/∂θ
     estimate : (k,) present values [unit]; quantity : what they are, "weight_fraction"
@@ -65,7 +65,7 @@ class Sensed:
 
 
 def on_grid(found: CountingSensitivity, seen: allocation.Mask) -> CountingSensitivity:
-    """What was said of the positions `seen` of a grid (m,), on all of it: nothing of the others.
+    """Extend what was found at the positions `seen` to a whole grid (m,): no derivatives elsewhere.
 
     Raises ModelFault when it is of another number of positions.
     """
@@ -125,7 +125,7 @@ class SteeredLearner(MultiPassLearner):
         self.trouble = ""
 
     def _sense(self) -> CountingSensitivity | None:
-        """What the refinement of all passes finished so far says; None where it cannot be done."""
+        """Refine all passes finished so far for their sensitivity; None where that fails."""
         seen = self._posterior.seconds > 0
         if not (seen | self.barred).all() or not seen.any():
             return None  # told out of order: the rest of the first pass is still to come
@@ -153,7 +153,7 @@ class SteeredLearner(MultiPassLearner):
 
     @property
     def even_passes(self) -> int:
-        """How many passes could not be steered."""
+        """The number of passes that could not be steered."""
         return sum(found is None for found in self._sensed.values())
 
     def _esd(self) -> float:

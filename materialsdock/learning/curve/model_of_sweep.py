@@ -1,4 +1,4 @@
-"""What a sweep is planned with: a kernel and a prior mean, from a library where it agrees."""
+"""The kernel and the prior mean that a sweep is planned with, from a library where it agrees."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Model = Literal["warped", "stationary"]
 
 
 class Knowledge(NamedTuple):
-    """What a sweep is planned with.
+    """The kernel and the prior mean that a sweep is planned with.
 
     held : for how many sweeps it could not be learned anew; library : what the counts say of the
     library prior, where there is one

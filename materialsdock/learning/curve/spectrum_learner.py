@@ -133,7 +133,7 @@ class SpectrumLearner:
     # -- sweeps -------------------------------------------------------------------------------
 
     def _starts(self, n: int) -> list[int]:
-        """How many observations there were when each sweep up to now began."""
+        """Return how many observations there were when each sweep up to now began."""
         starts, count = [0], self._count(0)
         while count and starts[-1] + count <= n:
             starts.append(starts[-1] + count)
@@ -141,7 +141,7 @@ class SpectrumLearner:
         return starts
 
     def _present_sweep(self) -> tuple[int, int, Plan]:
-        """How many observations there are, how many when the present sweep began, and its plan."""
+        """Return the number of observations, that when the present sweep began, and its plan."""
         n = len(self._told)
         start = self._starts(n)[-1]
         return n, start, self._plan(start)
@@ -167,7 +167,7 @@ class SpectrumLearner:
         return self._detours.room(n, x, size)
 
     def _learn(self, n: int) -> Knowledge:
-        """What the first `n` observations but for the last one teach.
+        """Learn kernel and mean from the first `n` observations but for the last one.
 
         When no kernel can be learned the last good one stays.
         """
@@ -181,7 +181,7 @@ class SpectrumLearner:
             return before._replace(held=before.held + 1)
 
     def _pending(self, n: int, last: int) -> Outset:
-        """What is known when the n-th point, at `last`, is being counted."""
+        """Return what is known while the n-th point, at `last`, is being counted."""
         posterior = self._given(n, n - 1)
         x, _, noise = columns(self.observations[: n - 1])
         noise_variance = float(np.median(noise)) if noise.size else 1.0
@@ -258,7 +258,7 @@ class SpectrumLearner:
 
     @property
     def knowledge(self) -> Knowledge:
-        """What the present sweep is planned with."""
+        """The kernel and the prior mean that the present sweep is planned with."""
         return self._knowledge(self._learned_at)
 
     @property
@@ -333,5 +333,5 @@ class SpectrumLearner:
         return as_evidence(estimates(posterior, self.wanted, seed=[self.seed, n]))
 
     def spectrum(self) -> Spectrum:
-        """What was measured, by energy; repeat visits merged by their precision."""
+        """Return the measured spectrum, by energy; repeat visits merged by their precision."""
         return merged(self.axis, self.observations)

@@ -26,7 +26,7 @@ class Warp:
 
 
 class Covariance(Protocol):
-    """What a Gaussian process needs of its kernel, and what is shown of it."""
+    """The parts of a kernel that a Gaussian process needs, and those that are shown."""
 
     @property
     def lengthscale(self) -> float:

@@ -25,7 +25,7 @@ class StopGate(Protocol):
     """One condition of a stop: pure."""
 
     def closed(self, evidence: Evidence) -> str | None:
-        """Why it is closed, or None when it is open."""
+        """Say why it is closed; None when it is open."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ class ResidualGate:
 
 
 def alarm(evidence: Evidence) -> str | None:
-    """What is wrong with the noise model, if the data say that something is.
+    """Say what is wrong with the noise model, if the data say that something is; else None.
 
     Two sums are χ² distributed when the noise is as stated: z² over all innovations, and the
     squared standardised residuals about the final curve, over as many degrees of freedom as it

@@ -1,4 +1,4 @@
-"""When to stop: the ratio λ of expected generalisation error, gates, and budgets.
+"""Rules for when to stop: the ratio λ of expected generalisation error, gates, and budgets.
 
 Rules are pure: equal evidence, equal verdict.  A reason is a sentence with the numbers in it.
 """
@@ -111,7 +111,7 @@ class RobustRule:
         return Verdict(True, f"{stuck}; missing: {missing}", value, self.threshold)
 
     def stuck(self, evidence: Evidence) -> str | None:
-        """Why more points will not help, or None."""
+        """Say why more points will not help; None if they may."""
         history = lambda_history(evidence, self.reference, self.warmup, 1.0, self.per_observation)
         return self._stuck(evidence, history)
 
@@ -160,7 +160,7 @@ class SafeRule:
         return Verdict(not closed, "; ".join(closed) or "every gate is open")
 
     def stuck(self, evidence: Evidence) -> str | None:
-        """Why more points will not help, or None."""
+        """Say why more points will not help; None if they may."""
         return RobustRule(patience=self.patience).stuck(evidence)
 
 
