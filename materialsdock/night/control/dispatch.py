@@ -1,4 +1,4 @@
-"""Where people's intents meet the running measurement: each is answered exactly once."""
+"""The dispatcher of people's intents to the running measurement: each is answered exactly once."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Desk:
         self._asked: dict[int, tuple[Intent, float]] = {}
 
     def aborting(self, sample_id: str) -> bool:
-        """Whether a person has aborted this attempt at it."""
+        """Return True if a person has aborted this attempt at it."""
         return bool(fact(self.ledger, ABORTING) == sample_id)
 
     def resumed(self) -> None:
@@ -56,7 +56,7 @@ class Desk:
                 set_fact(self.ledger, halt, None)
 
     def _halted(self, intent: Intent, name: str) -> str:
-        """What becomes of a halt that no worker will hear any more."""
+        """Settle a halt that no worker will hear any more, and say what becomes of it."""
         if intent.verb == "abort":
             set_fact(self.ledger, ABORTING, name)
             return "aborted: the daemon ended meanwhile"
@@ -64,7 +64,7 @@ class Desk:
         return "the queue is held instead: the daemon ended meanwhile"
 
     def interrupted(self, sample_id: str | None, why: str) -> None:
-        """What measured a sample is no more: one that was paused must not go on by itself."""
+        """Hold the queue if the interrupted sample was paused: it must not go on by itself."""
         if sample_id is not None and fact(self.ledger, PAUSED) == sample_id:
             queue.hold_all(self.ledger, f"{sample_id} was paused when {why}")
 

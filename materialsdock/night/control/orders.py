@@ -1,4 +1,4 @@
-"""What the daemon sends to a worker: samples wait for their turn, what people ask does not."""
+"""The orders of the daemon to a worker: samples wait their turn, requests of people do not."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Orders:
 
     @property
     def aborted(self) -> bool:
-        """Whether the sample that was sent last is to be measured no further."""
+        """True if the sample that was sent last is to be measured no further."""
         return self._abort.is_set()
 
     def listen(self) -> None:

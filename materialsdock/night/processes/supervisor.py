@@ -96,7 +96,7 @@ class Service:
 def services(
     profile: config.Profile, site: Path, data: DataDirectory, *, beamline: bool = True
 ) -> list[Service]:
-    """What belongs to one night, in the order in which it is started.
+    """List the services of one night, in the order in which they are started.
 
     beamline : start the simulated one, too; without it, one is there already
     """

@@ -1,4 +1,4 @@
-"""How a new worker takes the instrument: from nobody who drives it now, and in its safe state."""
+"""The takeover of the instrument by a new worker: if nobody drives it now, in its safe state."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def take_over(instrument: Instrument, ledger: Ledger) -> int:
 
 
 def _fed(instrument: Instrument) -> bool:
-    """Whether somebody's guard feeds the dead-man, which it does for a live worker only."""
+    """Return True if somebody's guard feeds the dead-man, which it does for a live worker only."""
     deadman = instrument.devices.get("deadman")
     if deadman is None:
         return False

@@ -100,7 +100,7 @@ def sample(ledger: Ledger, sample_id: str) -> Queued:
 
 
 def counts(ledger: Ledger) -> dict[str, int]:
-    """How many samples are in each state."""
+    """Count the samples in each state."""
     return sample_rows.number_by_state(ledger)
 
 

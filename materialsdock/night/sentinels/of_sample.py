@@ -44,7 +44,7 @@ def sentry_of(
 
 
 def waits_for(campaign: Campaign, sentry: Sentry | None) -> str:
-    """Whom or what the next exposure waits for, in words; "" for nobody."""
+    """Say whom or what the next exposure waits for; "" for nobody."""
     if campaign.needs_approval and not campaign.approved:
         return "waits for approval"
     return sentry.held() if sentry is not None else ""

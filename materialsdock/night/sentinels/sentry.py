@@ -106,7 +106,7 @@ class Sentry:
         self._seen(new, visits=False)
 
     def _seen(self, new: Readings, *, visits: bool) -> None:
-        """What beam and detector do, wherever they are."""
+        """Take in readings and act on what beam and detector do, wherever they are."""
         self._expected = np.r_[self._expected, expected_counts(self._recorded, new)]
         self._recorded += new
         self._visits = np.r_[self._visits, np.full(new.x.size, visits)]
@@ -185,7 +185,7 @@ class Sentry:
             self._report("flag", alarm.text)
 
     def held(self) -> str:
-        """Why nothing may be exposed, in words; "" when it may, and while a proof is due."""
+        """Say why nothing may be exposed; "" when it may, and while a proof is due."""
         if self._alarm is None:
             return ""
         waits = self._clock() < self._due or self._proof() is None
@@ -234,7 +234,7 @@ class Sentry:
     # looking again
 
     def next_visit(self) -> Proposal | None:
-        """What to count in stream `reference` before the next exposure; None for nothing."""
+        """Return what to count in stream `reference` before the next exposure; None for nothing."""
         if self._alarm is not None:
             return self._proof() if self._clock() >= self._due else None
         if self.revisits is None or not self.campaign.decisions:

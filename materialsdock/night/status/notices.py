@@ -39,7 +39,7 @@ Send = Callable[[str, str, Severity], int]
 
 @dataclass(frozen=True)
 class Message:
-    """What is sent: one title, its text, and the worst severity in it."""
+    """A message to people: one title, its text, and the worst severity in it."""
 
     title: str
     text: str
@@ -98,14 +98,14 @@ def apprise_from(path: Path) -> Send:
 
 
 def told(line: Noted) -> bool:
-    """Whether a line of the log is worth a message: alarms, and how samples ended."""
+    """Return True if a line of the log is worth a message: alarms, and how samples ended."""
     if line.severity != "info" or line.kind == long_holds.OVER:
         return True
     return line.kind == "sample" and line.body["to"] in ("done", "done_with_warnings", "cancelled")
 
 
 def quiet(hour: int, hours: tuple[int, int] | None) -> bool:
-    """Whether `hour` (0 to 23) lies in the quiet hours [from, to), which may span midnight."""
+    """Return True if `hour` (0 to 23) is in the quiet hours [from, to), which may span midnight."""
     if hours is None:
         return False
     first, last = hours

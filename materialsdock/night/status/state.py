@@ -33,7 +33,7 @@ class Pulse:
 
     @property
     def stale(self) -> bool:
-        """Whether it lives, or should, and has been silent too long."""
+        """True if it lives, or should, and has been silent too long."""
         return self.phase != "ended" and self.age_s is not None and self.age_s > STALE_S
 
 
@@ -47,7 +47,7 @@ def pulse(data: DataDirectory, role: str) -> Pulse:
 
 
 def online(data: DataDirectory) -> bool:
-    """Whether a daemon runs for this data folder."""
+    """Return True if a daemon runs for this data folder."""
     return pulse(data, "daemon").alive
 
 
@@ -58,7 +58,7 @@ def word_of(
     hold: str | None,
     counts: Mapping[str, int],
 ) -> tuple[Word, str]:
-    """What the night does and why, in words; "" where the word says all.
+    """Name what the night does, and why, in words; "" where the word says all.
 
     measuring : id of the sample in the beam; hold : why nothing further begins
     """

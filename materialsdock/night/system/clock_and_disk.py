@@ -1,4 +1,4 @@
-"""What a daemon keeps an eye on by itself: clocks, disk, and the night's own budget."""
+"""The daemon's watch over clocks, disk, and the night's own budget."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class ClockWatch:
         self._low = False
 
     def look(self) -> list[Notice]:
-        """What is new, at most once a second."""
+        """Return what is new, at most once a second."""
         now = self._steady()
         if now - self._looked < LOOK_S:
             return []

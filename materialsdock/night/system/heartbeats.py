@@ -23,7 +23,7 @@ Phase = Literal["idle", "busy", "paused", "holding", "ended"]
 
 @dataclass(frozen=True)
 class Beat:
-    """What a process last said of itself.
+    """The last heartbeat of a process.
 
     loop, progress : monotonic clock [s] when its loop turned and when it last got on
     expected_s : within which it expects to get on next
@@ -46,12 +46,12 @@ class Beat:
 
     @property
     def alive(self) -> bool:
-        """Whether its process exists and is no zombie."""
+        """True if its process exists and is no zombie."""
         return alive(self.pid)
 
 
 def alive(pid: int) -> bool:
-    """Whether a process exists and has not ended (a zombie has)."""
+    """Return True if a process exists and has not ended (a zombie has)."""
     if pid <= 0:
         return False
     try:
@@ -68,7 +68,7 @@ def alive(pid: int) -> bool:
 
 
 def boot() -> str:
-    """What distinguishes this boot of the machine: monotonic clocks of another mean nothing."""
+    """Identify this boot of the machine: monotonic clocks of another mean nothing."""
     return BOOT_ID.read_text().strip() if BOOT_ID.is_file() else "unknown"
 
 
@@ -112,7 +112,7 @@ class Heart:
         self._write()
 
     def phase(self, phase: Phase) -> None:
-        """What the process does now."""
+        """Set the phase that the process is in now."""
         self._phase = phase
         self.progress(self._expected_s)
 
@@ -145,7 +145,7 @@ def read(path: Path) -> Beat | None:
 
 
 def overdue(path: Path, pid: int, limit_s: float) -> bool:
-    """Whether process `pid`, whose beats are in `path`, is busy and has not got on for so long."""
+    """Return True if process `pid` is busy and its heartbeats show no progress for `limit_s`."""
     beat = read(path)
     if beat is None or beat.pid != pid or beat.phase != "busy":
         return False

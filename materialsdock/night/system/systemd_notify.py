@@ -1,4 +1,4 @@
-"""What a service manager is told of the daemon and the guard: systemd's notify protocol.
+"""The reports of the daemon and the guard to a service manager: systemd's notify protocol.
 
 See sd_notify(3).  Without NOTIFY_SOCKET in the environment nobody is told anything.
 """
