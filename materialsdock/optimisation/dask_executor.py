@@ -178,12 +178,12 @@ class KillablePool(WorkerPlugin):
 
 
 def _call(pool: str, function: Callable[..., Any], item: tuple[Any, ...], limit_s: float) -> Any:
-    """What the Dask worker does: find its pool and call there."""
+    """Find the pool of this Dask worker and call there."""
     return cast(KillablePool, get_worker().plugins[pool]).call(function, item, limit_s)
 
 
 def versions() -> dict[str, str]:
-    """What must be the same everywhere for results to be the same."""
+    """Return the versions that must be the same everywhere for results to be the same."""
     python = ".".join(platform.python_version_tuple()[:2])
     found = {"python": python, "materialsdock": materialsdock.__version__}
     return found | {name: metadata.version(name) for name in MUST_AGREE}
