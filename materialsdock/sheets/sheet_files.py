@@ -197,7 +197,7 @@ def _value(column: str, value: Any) -> Any:
 
 
 def risky(text: str) -> bool:
-    """Whether a spreadsheet would take it for a formula, were it not for apostrophes before it."""
+    """Return True if a spreadsheet would take it for a formula, but for apostrophes before it."""
     return text.lstrip(APOSTROPHE).startswith(RISKY)
 
 
