@@ -82,6 +82,6 @@ def _weakest(alive: Readings) -> float:
 
 
 def spoilt(recorded: Readings) -> int:
-    """How many of the latest points show no counts, or the same counts as the last one."""
+    """Count the latest points that show no counts, or the same counts as the last one."""
     other = np.flatnonzero(recorded.counts[::-1] != recorded.counts[-1])
     return int(other[0]) if other.size else recorded.x.size
