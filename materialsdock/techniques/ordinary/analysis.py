@@ -33,7 +33,7 @@ def curve_learner(campaign: LearningCampaign) -> SpectrumLearner:
 
 
 def outcome(campaign: LearningCampaign, summary: Mapping[str, Any], found: Any) -> Outcome:
-    """What was found, beside the rates that were counted and the curve that was learned.
+    """Put what was found beside the rates that were counted and the curve that was learned.
 
     Repeat visits of a place are merged by their precision.
     """

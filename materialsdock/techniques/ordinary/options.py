@@ -23,12 +23,12 @@ def checks(
 
 
 def changes(options: Any, folder: Path) -> Mapping[str, Any]:
-    """What changes of the section of the technique: nothing."""
+    """Return what changes of the section of the technique: nothing."""
     return {}
 
 
 def of_analysis(options: Any) -> Mapping[str, Any]:
-    """What changes of the section [analysis]: nothing."""
+    """Return what changes of the section [analysis]: nothing."""
     return {}
 
 

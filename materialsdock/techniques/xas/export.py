@@ -18,7 +18,7 @@ FORMATS: Mapping[str, Format] = {"xdi": Format(".xdi", xdi)}
 
 
 def missing(source: FinishedJob) -> str:
-    """Why there is no NeXus entry: NXxas asks for both chambers."""
+    """Say why there is no NeXus entry, "" when there is: NXxas asks for both chambers."""
     return "the ledger has no readings of I0 and It" if source.raw("i0") is None else ""
 
 

@@ -35,7 +35,7 @@ class Reference:
 
 @dataclass(frozen=True)
 class Places:
-    """Where an absorption sample is visited again: on the rising edge, at its top and its foot."""
+    """The places where an absorption sample is visited again: rising edge, its top, its foot."""
 
     edge: Reference
     top_ev: float
@@ -50,7 +50,7 @@ class Places:
 def reference_point(
     energy_ev: FloatArray, mu: FloatArray, sd: FloatArray, width_ev: float
 ) -> Reference:
-    """Where a shift in energy shows most: the steepest rise, over `width_ev` about each point.
+    """Find where a shift in energy shows most: the steepest rise, over `width_ev` about each point.
 
     energy_ev, mu, sd : (n,) a curve that is known by now (the learner's posterior on its axis).
     Raises InputError when nothing rises.

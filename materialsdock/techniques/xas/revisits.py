@@ -98,7 +98,7 @@ class Revisits:
         return self.places
 
     def seen(self, new: Readings, recorded: Readings) -> Alarm | None:
-        """What a visit tells; `recorded` is all that the learner was told before it."""
+        """Judge what a visit shows; `recorded` is all that the learner was given before it."""
         known = self._known(recorded)
         self.seconds += self.cost_s(float(new.x[0]), recorded)
         self.visited += new

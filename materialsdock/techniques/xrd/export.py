@@ -21,7 +21,7 @@ DETECTOR = "/entry/instrument/detector"
 
 
 def missing(source: FinishedJob) -> str:
-    """Why there is no NeXus entry; nothing, as counts are kept with every pattern."""
+    """Say why there is no NeXus entry: always "", as counts are kept with every pattern."""
     return ""
 
 
@@ -165,7 +165,7 @@ def cif(source: FinishedJob) -> bytes:
 
 
 def _refined(source: FinishedJob) -> str:
-    """Why there is no CIF."""
+    """Say why there is no CIF; "" when there is one."""
     return "" if source.outcome.found.fit else "nothing was refined"
 
 

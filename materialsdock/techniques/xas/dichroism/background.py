@@ -115,7 +115,7 @@ def find_background(energy_ev: FloatArray, total: FloatArray) -> Background:
 def sensible_scalings(
     energy_ev: FloatArray, plus: FloatArray, minus: FloatArray, chosen: Background
 ) -> tuple[Scaling, ...]:
-    """How the helicities may be scaled.
+    """List the ways in which the helicities may be scaled.
 
     Steps that differ by more than a fifth once the pre-edges are equal come from an additive
     drift; dividing by them would turn it into dichroism of the white lines.

@@ -62,7 +62,7 @@ class GsasEngine:
         self.child = child
 
     def missing(self) -> str:
-        """Why GSAS-II cannot be used here, "" when it can."""
+        """Say why GSAS-II cannot be used here, "" when it can."""
         if self.python is None:
             if any(importlib.util.find_spec(name) for name in MODULES):
                 return ""
@@ -189,7 +189,7 @@ def _ask(
 
 
 def _answer(folder: Path, points: int) -> tuple[dict[str, Any], dict[str, FloatArray]]:
-    """What the child said, checked; InputError and ModelFault are its own words."""
+    """Read what the child said, checked; InputError and ModelFault are its own words."""
     try:
         said = json.loads((folder / "answer.json").read_text())
         if error := said.get("error"):

@@ -1,4 +1,4 @@
-"""How to refine, as plain JSON: the search space of Ozaki et al. (2020) npj Comput. Mater. 6, 75.
+"""A way to refine, as plain JSON: the search space of Ozaki et al. (2020) npj Comput. Mater. 6, 75.
 
 A recipe is a flat mapping in engine-neutral words, so that it can be stored, sent to a process
 and repeated.  `SearchSpace.default` is what an expert would try first.
@@ -72,7 +72,7 @@ class TrialLike(Protocol):
 
 @dataclass(frozen=True)
 class SearchSpace:
-    """What may be varied for one pattern.
+    """The choices that may be varied for one pattern.
 
     limits_deg : just outside the first and last 2θ; fwhm_deg : of strong peaks, the start of widths
     positions : how peak positions may be corrected (zero and displacement are nearly collinear
@@ -194,8 +194,10 @@ class SearchSpace:
         )
 
     def first_parameters(self) -> tuple[dict[str, Any], ...]:
-        """What an expert would try first: the default, widths of each phase of a mixture, a rough
-        surface, flexible backgrounds."""
+        """Return what an expert would try first.
+
+        The default, widths of each phase of a mixture, a rough surface, flexible backgrounds.
+        """
         rough: dict[str, Any] = {"roughness": True} if self.flat else {}
         own: dict[str, Any] = {"phase_widths": "own"} if self.mixture else {}
         changes: tuple[dict[str, Any], ...] = (

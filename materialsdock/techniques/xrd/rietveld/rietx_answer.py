@@ -1,4 +1,4 @@
-"""What rietx answers, in our words; nothing here needs the engine itself."""
+"""The answer of rietx, in our words; nothing here needs the engine itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a refinement with rietx starts: its phases, instrument and background."""
+"""The start of a refinement with rietx: its phases, instrument and background."""
 
 from __future__ import annotations
 

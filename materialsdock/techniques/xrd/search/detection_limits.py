@@ -35,7 +35,7 @@ def limit(share: float, esd: float) -> float:
 
 
 def traces(fit: Fit) -> tuple[Trace, ...]:
-    """What of each phase of a mixture was detected, in the order of `fit.phases`.
+    """Say what of each phase of a mixture was detected, in the order of `fit.phases`.
 
     The esd is that of the refined scale, which at a scale of zero is the esd of an absent phase
     (its other parameters change nothing there).  A phase alone is always detected.

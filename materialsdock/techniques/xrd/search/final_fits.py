@@ -180,7 +180,7 @@ def _mixture_changes(recipe: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _with_grains(
     refine: Refiner, pattern: Pattern, best: Solution, quick: Mapping[str, Any]
 ) -> tuple[Solution, dict[str, float]]:
-    """How far micro-absorption may move the weights [wt%] where no grain size is stated.
+    """Bound how far micro-absorption may move the weights [wt%] where no grain size is stated.
 
     Name -> half the range of W'_i = (W_i/τ_i)/Σ(W_j/τ_j), to first order, when each phase by itself
     has grains between none and GRAIN_UM (τ: Brindley 1945, Phil. Mag. 36, 347); and the solution

@@ -237,7 +237,7 @@ class _SearchCourse:
         return trial
 
     def described(self, fit: Fit, number: int, seed: int, recipe: Mapping[str, Any]) -> Trial:
-        """What is kept of a fit."""
+        """Make of a fit the trial that is kept."""
         return Trial(
             number,
             seed,
@@ -290,5 +290,5 @@ class _SearchCourse:
 
 
 def independent_residuals(space: SearchSpace) -> float:
-    """How many residuals of a profile are independent: peak widths in the range."""
+    """Count the independent residuals of a profile: peak widths in the range."""
     return max((space.limits_deg[1] - space.limits_deg[0]) / space.fwhm_deg, math.e)

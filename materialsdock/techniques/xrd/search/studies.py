@@ -35,7 +35,7 @@ def fingerprint(
     diffractometer: Diffractometer,
     space: SearchSpace,
 ) -> str:
-    """What stored trials are of: a hash of the data, structures, instrument and space."""
+    """Identify what stored trials are of: a hash of the data, structures, instrument and space."""
     said = [
         [(s.name, s.cif, s.preferred_orientation) for s in structures],
         asdict(diffractometer),
@@ -50,7 +50,7 @@ def fingerprint(
 
 @dataclass(frozen=True, eq=False)
 class TrialStore:
-    """Where the trials of a search are kept.
+    """The place where the trials of a search are kept.
 
     storage : an open storage (optimisation.storage.opened)
     belongs : what the trials are of (`fingerprint`); other data have studies of their own there

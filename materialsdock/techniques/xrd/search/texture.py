@@ -30,7 +30,7 @@ MOST_S = 60.0
 
 @dataclass(frozen=True)
 class Texture:
-    """What was found about one axis of one phase.
+    """The findings about one axis of one phase.
 
     march : the parameter r, below 1 for plates in reflection, and its esd
     rwp : before and after [%], refined alike; cost : ln Rwp and the price of its parameters
@@ -69,7 +69,7 @@ class TextureFound:
 def evidence(
     refine: Refiner, pattern: Pattern, fit: Fit, fwhm_deg: float, workers: int = 1
 ) -> TextureFound:
-    """What speaks for a preferred orientation, and the recipe and structures that follow.
+    """Weigh the evidence for a preferred orientation; the recipe and structures that follow.
 
     fit : without texture, whose recipe is refined again with each candidate, also with a smooth
     surface where it has a rough one (both move intensities from low angles to high ones); the best
@@ -131,7 +131,7 @@ def _oriented(quick: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def independent(pattern: Pattern, fwhm_deg: float) -> float:
-    """How many residuals of a profile are independent: peak widths in the range."""
+    """Count the independent residuals of a profile: peak widths in the range."""
     return max(float(np.ptp(pattern.two_theta)) / fwhm_deg, math.e)
 
 
