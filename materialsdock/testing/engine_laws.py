@@ -1,4 +1,4 @@
-"""What every Rietveld engine must keep: the laws behind protocols.RefinementEngine.
+"""Laws that every Rietveld engine must keep, those behind protocols.RefinementEngine.
 
 Needs neither pytest nor hypothesis.  The patterns are planted by `planted_powder`, independent of
 any engine; an engine is put to the laws on a `EngineBench`, which refines what several laws look at

@@ -1,4 +1,4 @@
-"""What every learner must keep, whatever it learns: the laws behind protocols.Learner.
+"""Laws that every learner must keep, whatever it learns, those behind protocols.Learner.
 
 Needs neither pytest nor hypothesis.  A learner is put to the laws as a `Case`:
 
@@ -108,7 +108,7 @@ def it_is_a_learner(case: Case) -> None:
 
 
 def asking_changes_nothing(case: Case) -> None:
-    """Who is asked three times answers three times the same, and is as if never asked."""
+    """Ask three times: the answers are the same, and the learner is as if never asked."""
     learner, _, told = case.run()
     quiet = told_again(case, told)
     assert [learner.ask() for _ in range(3)] == [learner.ask()] * 3

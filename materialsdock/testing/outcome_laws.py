@@ -1,4 +1,4 @@
-"""What every technique must keep of a whole measurement: analysis, ledger, report, files.
+"""Laws that every technique keeps of a whole measurement: analysis, ledger, report, files.
 
 The measurement is made without a beamline, by what the subject's `read` shows:
 
@@ -123,7 +123,7 @@ def a_campaign_comes_back_from_the_ledger(done: Finished) -> None:
 
 
 def what_it_remembers_is_json(done: Finished) -> None:
-    """What later jobs may learn from this one can be written and read."""
+    """Write and read what later jobs may learn from this one."""
     part = done.part("analysis")
     kept = json.loads(json.dumps(part.remembered(done.outcome), allow_nan=False))
     part.recalled([kept] if kept else [])

@@ -1,4 +1,4 @@
-"""What every Rietveld engine must make of a recipe: what is asked is freed, and nothing else.
+"""Laws on what a Rietveld engine makes of a recipe: what is asked is freed, and nothing else.
 
 Run like the laws of `engine_laws`, on the same `EngineBench`.
 """
