@@ -30,7 +30,7 @@ def summary(source: FinishedJob) -> bytes:
 
 
 def _readings(source: FinishedJob) -> str:
-    """Why there is no NeXus file."""
+    """Say why there is no NeXus file; "" when there is one."""
     why: str = technique.named(source.outcome.job.sample.technique).export().missing(source)
     return why
 
