@@ -147,7 +147,7 @@ class Database:
                 raise
 
     def rows(self, query: str, *values: Any) -> list[Any]:
-        """What a query finds."""
+        """Return the rows that a query finds."""
         with self._lock, self.faults("read"):
             return self._db.execute(query, values).fetchall()
 
