@@ -1,4 +1,4 @@
-"""What must hold before and during every exposure, and how it is won back.
+"""The conditions before and during every exposure, and how they are won back.
 
 All that is asked here has come by monitor, so asking costs no time and cannot block the loop.
 """
@@ -70,7 +70,7 @@ class ExposureGate:
     # what holds
 
     def failing(self) -> tuple[str, ...]:
-        """Why nothing may be exposed now, in words; empty when it may.
+        """List why nothing may be exposed now, in words; empty when it may.
 
         Raises Refused when a later owner has taken the instrument.
         """
@@ -100,7 +100,11 @@ class ExposureGate:
         return (*(words for words, wrong in reasons.items() if wrong), *filter(None, [c.held()]))
 
     def owned(self) -> bool:
-        """Whether the IOC knows our epoch; it has forgotten it when it was started anew."""
+        """Return True if the IOC knows our epoch, or if there is no owner to ask.
+
+        The IOC has forgotten it when it was started anew.  Raises Refused when a later epoch owns
+        the instrument.
+        """
         ours, owner = self.conditions.epoch, self.instrument.devices.get("owner")
         if ours is None or owner is None:
             return True
@@ -130,12 +134,12 @@ class ExposureGate:
 
     @property
     def losses(self) -> int:
-        """How often the IOC has been lost."""
+        """The number of times that the IOC has been lost."""
         return self.heart.losses if self.heart is not None else 0
 
     @property
     def answers(self) -> bool:
-        """Whether the IOC's heart beats."""
+        """True if the IOC's heartbeat is fresh, or there is none to watch."""
         return self.heart is None or self.heart.age_s <= self.conditions.heartbeat_stale_s
 
     def mark(self) -> None:
@@ -144,7 +148,7 @@ class ExposureGate:
             self.instrument.devices[self.conditions.beam[0]].mark()
 
     def spoilt(self, losses: int) -> str:
-        """Why what has been counted since `mark`, when there were `losses`, is void; "" if not."""
+        """Say why what was counted since `mark`, with `losses` then, is void; "" if it is not."""
         if reasons := self.failing():
             return "; ".join(reasons)
         if self.losses != losses:

@@ -16,13 +16,13 @@ STREAM = "reference"
 
 
 class VisitingSentry(Protocol):
-    """Who says when to look again, and where."""
+    """A sentry that says when to look again, and where."""
 
     def ended(self) -> None:
         """Raises DeviceFault when the sample must not be measured any further."""
 
     def next_visit(self) -> Proposal | None:
-        """What to count now; None for nothing."""
+        """Return what to count now; None for nothing."""
 
 
 class Visits:
