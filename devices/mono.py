@@ -37,7 +37,7 @@ class Monochromator(PseudoPositioner):
 
     @property
     def fault(self) -> str:
-        """Why the last move failed, "" when it did not."""
+        """The reason why the last move failed, "" when it did not."""
         return str(self.bragg.fault)
 
     @property
