@@ -92,7 +92,7 @@ class Beamline(PVGroup):
         await instance.write((instance.value + 1) % 2**31, verify_value=False)
 
     def fault(self, name: str) -> bool:
-        """Whether this fault is switched on."""
+        """Return True if this fault is switched on."""
         return bool(getattr(self.faults, name).value)
 
     def wall_s(self, seconds: float) -> float:
@@ -126,7 +126,7 @@ class Beamline(PVGroup):
 
     @property
     def position(self) -> int:
-        """Which sample is in the beam."""
+        """The number of the sample in the beam."""
         return round(self.sample.readback)
 
     def detector(self, angles: np.ndarray, seconds: float) -> np.ndarray:
@@ -147,7 +147,7 @@ class Beamline(PVGroup):
         return seconds * self.monitor_rate_hz * self.intensity
 
     def channels(self, seconds: float) -> dict[int, float]:
-        """What scaler channels 2, 3 and 4 show after `seconds`."""
+        """Return what scaler channels 2, 3 and 4 show after `seconds`."""
         sample = self._sample()  # even of an empty holder: it says what the channels are
         nothing = self.monitor(seconds), 0.0, 0.0
         counts = nothing if sample is None else sample.channels(self, seconds)

@@ -61,7 +61,7 @@ class DeadManRecords(PVGroup):
 
 
 class Owner(PVGroup):
-    """Whose instrument it is: an epoch that only rises; a lower or equal one changes nothing."""
+    """The owner of the instrument: an epoch that only rises; no other put changes anything."""
 
     epoch = pvproperty(value=0, name="epoch")
 
