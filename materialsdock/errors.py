@@ -60,7 +60,7 @@ class Unreachable(MaterialsDockError):
 
 
 class DeviceFault(MaterialsDockError):
-    """Hardware did not do what it was told (stall, slip, stale, NaN, saturation)."""
+    """Hardware did not do what it was ordered to do (stall, slip, stale, NaN, saturation)."""
 
     code, exit_code = "device_fault", 5
 

@@ -1,4 +1,4 @@
-"""The frozen values that every room speaks.
+"""The frozen values that all packages exchange.
 
 2θ in degrees, energies in eV, times in seconds, lengths in Å; arrays are float64, their shape in
 parentheses.  A value knows how to check itself and nothing else.
@@ -155,7 +155,7 @@ class Observation:
     """One measured value, as the learner receives it: one position, once counted.
 
     y : absorption µ (dimensionless) or count rate [1/s]; sigma : its standard deviation at birth
-    uid : "<run uid>/<stream seq_num>", so that telling it twice is telling it once
+    uid : "<run uid>/<stream seq_num>", so that giving it twice is giving it once
     step : the step of the campaign that measured it, counted from 0
     """
 

@@ -73,7 +73,7 @@ class Learner(Protocol):
         """The next proposal, or None when nothing is left worth counting."""
 
     def tell(self, observations: Iterable[Observation]) -> None:
-        """Take in what was recorded; an uid already told is ignored."""
+        """Take in what was recorded; a uid already received is ignored."""
 
     def look_ahead(self) -> None:
         """Work out what comes after the present proposal, as far as its result does not matter.
@@ -164,7 +164,7 @@ class LearningCampaign(Protocol):
         """Subscriber of the RunEngine: commits each document, reads observations from events."""
 
     def judge(self, proposal: Proposal) -> Decision:
-        """Tell the learner what was recorded for `proposal`, judge, commit the decision."""
+        """Give the learner what was recorded for `proposal`, judge, commit the decision."""
 
     @property
     def verdict(self) -> Verdict:

@@ -28,7 +28,7 @@ class VisitingSentry(Protocol):
 class Visits:
     """A `ready` for `plans.adaptive.learn` that counts what its sentry asks for.
 
-    measure : of one point, as plans.measure.measure_point; what it saves is told to no learner.
+    measure : of one point, as plans.measure.measure_point; what it saves goes to no learner.
     A visit is attempted like any exposure: it is voided, repeated and paused like one.
     """
 

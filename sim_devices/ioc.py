@@ -66,7 +66,7 @@ class Beamline(PVGroup):
         self.speed._data["value"] = speed
 
     def note(self, kind: str, value: Any) -> None:
-        """Tell the log what the IOC did by itself or refused to do."""
+        """Log what the IOC did by itself or refused to do."""
         self.put_log.add(kind=kind, value=value)
 
     def heard(self, name: str, value: Any) -> None:
@@ -180,7 +180,7 @@ async def _bound_without_delay(address: str, port: int) -> socket.socket:
 
 
 async def serve(beamline: Beamline, ready: Callable[[int], None]) -> None:
-    """Serve until cancelled; `ready` is told the port once the server listens."""
+    """Serve until cancelled; `ready` is called with the port once the server listens."""
     ca_server._create_bound_tcp_socket = _bound_without_delay
     context = ca_server.Context(beamline.pvdb, ["127.0.0.1"])
     context.CircuitClass = circuit_that_logs(beamline.put_log, beamline.heard)

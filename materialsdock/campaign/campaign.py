@@ -64,7 +64,7 @@ class Campaign:
 
     @classmethod
     def resume(cls, job_id: str, ledger: CampaignLedger) -> Campaign:
-        """Rebuild a campaign from the ledger: every observation is told, every decision kept.
+        """Rebuild a campaign from the ledger: its observations again, its decisions kept.
 
         Raises LedgerFault when the replay comes to another proposal than the one recorded.
         """

@@ -74,7 +74,7 @@ def safe_state(profile_name: str, site: Path | None, out: Path) -> dict[str, Any
     """Reach the safe state, and keep a night that runs from leaving it again.
 
     safe, failed : what could not be done at the instrument; untold : what of the rest;
-    night : what it was told, "" where none runs
+    night : what it was asked, "" where none runs
     """
     root = siteroot.activate(site)
     profile = config.load(profile_name, root)
@@ -97,7 +97,7 @@ def safe_state(profile_name: str, site: Path | None, out: Path) -> dict[str, Any
 
 
 def _halted(data: DataDirectory) -> tuple[str, list[str]]:
-    """Tell a night that runs to hold and to pause, and what it could not be told."""
+    """Tell a night that runs to hold and to pause, and say what it could not be asked."""
     if not state.online(data):
         return "", []
     halts: tuple[intents.Verb, ...] = ("hold_queue", "pause")

@@ -54,7 +54,7 @@ def snapshot(out: Path) -> Status:
 
 
 def offline(out: Path, recorded: str = "") -> Unreachable:
-    """The error that tells how to start a daemon."""
+    """The error that says how to start a daemon."""
     return Unreachable(f"no daemon runs{recorded}", where=str(out), remedy=START.format(out=out))
 
 

@@ -106,7 +106,7 @@ def _journal(path: Path) -> JournalStorage:
 
 
 def _mend(path: Path) -> None:
-    """Cut off a last line that was not written to its end (power loss): it was never told."""
+    """Cut off a last line that was not written to its end (power loss): it holds no result."""
     with path.open("r+b") as file:
         text = file.read()
         whole = text.rfind(b"\n") + 1

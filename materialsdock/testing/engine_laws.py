@@ -1,10 +1,10 @@
 """Laws that every Rietveld engine must keep, those behind protocols.RefinementEngine.
 
 Needs neither pytest nor hypothesis.  The patterns are planted by `planted_powder`, independent of
-any engine; an engine is put to the laws on a `EngineBench`, which refines what several laws look at
-once:
+any engine; an engine is put to the laws on an `EngineBench`, which refines what several laws look
+at once:
 
-    bench = Bench(MyEngine())
+    bench = EngineBench(MyEngine())
     for law in LAWS:
         law(bench)
 """

@@ -171,7 +171,7 @@ class _Objectives:
 
 @dataclass
 class _HybridCourse:
-    """The state of a search: what was asked and not yet told, and what was told."""
+    """The state of a search: trials that still run, and trials that have results."""
 
     candidates: tuple[Structure, ...]
     shift_limit: float

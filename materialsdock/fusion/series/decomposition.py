@@ -40,7 +40,7 @@ class Decomposition:
     loadings : (k, p) in the unit of y; scores, scores_sd : (n, k), sd for given loadings
     mean : (p,), zero for NMF; shares : (n, k) of each curve's area [0-1], NMF only
     singular_values : of the weighted curves; noise_edge : what noise alone reaches
-    held_out : (m,) mean squared error of blocks left out, for 0, 1, ... components
+    held_out : (m,) mean squared error of held-out blocks, for 0, 1, ... components
     chi2 : (n,) mean squared residual over noise of each curve
     rule : how the number of components was chosen; notes : what to beware of
     """

@@ -70,7 +70,7 @@ class MultiPassLearner:
         self.known = self._mask(windows)
         self.barred = np.zeros(axis.grid.size, dtype=bool)  # vetoed: never planned any more
         self._forced: list[int] = []  # grid indices whose segments come next
-        self._told: list[Observation] = []  # by step, then position: told in any order
+        self._told: list[Observation] = []  # by step, then position: observed in any order
         self._uids: set[str] = set()
         self._forget()
 

@@ -1,7 +1,7 @@
 """Refinement steers counting: each pass goes where the wanted number's esd falls fastest.
 
 Pass 0 counts the whole range evenly.  After every pass a quick refinement of the merged pattern
-says what each second would tell about the wanted number (fisher); most of the next pass goes
+says what each second would say of the wanted number (fisher); most of the next pass goes
 there.  A share of every pass stays even, so that a phase nobody expected can still be seen.
 """
 
@@ -128,7 +128,7 @@ class SteeredLearner(MultiPassLearner):
         """Refine all passes finished so far for their sensitivity; None where that fails."""
         seen = self._posterior.seconds > 0
         if not (seen | self.barred).all() or not seen.any():
-            return None  # told out of order: the rest of the first pass is still to come
+            return None  # received out of order: the rest of the first pass is still to come
         if self.steps not in self._sensed:
             try:
                 found = self.sensitivity(self.pattern())

@@ -9,7 +9,7 @@ import numpy as np
 from materialsdock.learning.curve.spectrum import Spectrum
 from materialsdock.model import Axis, FloatArray, Observation
 
-LARGEST = 1e100  # of any number told: its square is one too
+LARGEST = 1e100  # of any number received: its square is one too
 
 
 def usable(o: Observation) -> bool:

@@ -104,7 +104,7 @@ class SpectrumLearner:
             late = bool(self._told) and (o.step, o.uid) < self._told[-1][:2]
             insort(self._told, (o.step, o.uid, o))
             self._uids.add(o.uid)
-            if late:  # told out of order: what was derived from the order is void
+            if late:  # received out of order: what was derived from the order is void
                 for cache in (self._knowledge, self._planned, self._choice, self._estimates):
                     cache.cache_clear()
                 self._posterior = None

@@ -27,7 +27,7 @@ class Engine(Protocol):
 
     prior_mean : a constant, or the grid average of a function
     mean, variance : (m,) at all times those given all observations so far
-    innovations : what each observation told, in acquisition order, under the fixed kernel
+    innovations : of each observation, in acquisition order, under the fixed kernel
     Laws: tests/learning/gp/test_posterior.py and test_state_space.py.
     """
 

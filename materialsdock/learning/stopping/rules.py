@@ -137,7 +137,7 @@ class RobustRule:
 
 @dataclass(frozen=True)
 class SafeRule:
-    """Nothing speaks against a stop: RobustRule's gates without λ and without its sd.
+    """Stop when no gate forbids it: RobustRule's gates without λ and without its sd.
 
     For whoever stops on a target alone (mode "target"); gap=False takes the risk that a feature
     as narrow as the resolution lies between two points.

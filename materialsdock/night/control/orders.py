@@ -55,7 +55,7 @@ class Orders:
         return self._work.get()
 
     def done(self) -> None:
-        """The sample has ended; before the daemon is told, which sends the next one then."""
+        """The sample has ended; before the daemon knows, which sends the next one then."""
         self.campaign = self.sentry = self._sample = None
 
     def _dispatch(self) -> None:

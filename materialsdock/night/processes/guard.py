@@ -1,4 +1,4 @@
-"""The guard: watches the worker's beats, and brings the instrument into its safe state.
+"""The guard: watches the worker's heartbeat, and brings the instrument into its safe state.
 
 It runs no plans.  It feeds the instrument's own dead-man only while a live worker gets on, so the
 shutter closes even when the guard itself is gone.

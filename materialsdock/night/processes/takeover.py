@@ -17,7 +17,7 @@ CLAIMED = "claimed"  # the last epoch that this data folder's workers had
 def take_over(instrument: Instrument, ledger: Ledger) -> int:
     """Claim the instrument and bring it into its safe state; the epoch of the new owner.
 
-    Before the heart of this process beats: its guard would feed the dead-man for it.  Raises
+    Before the first heartbeat of this process: its guard would feed the dead-man for it.  Raises
     Refused while another night drives the instrument, DeviceFault when the shutter cannot be
     verified closed.
     """

@@ -77,7 +77,7 @@ class Worker:
             going_on = self._measured(order["sample"])
             gc.collect()  # else cycles of a thousand exposures pile up between two rounds
         self._ended = True
-        self._turning.result(END_S)  # the file of the beats must not be closed under it
+        self._turning.result(END_S)  # the file of the heartbeats must not be closed under it
 
     def _measured(self, sample_id: str) -> bool:
         """Measure one sample and say how it ended; False when this process should not go on."""

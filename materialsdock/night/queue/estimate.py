@@ -24,7 +24,7 @@ from materialsdock.night.queue.history import Spent, key_of
 
 NIGHTS = 1000
 MOST = 400  # samples drawn one by one; further ones take as long as these on average
-PRIOR_SD, PRIOR_COUNT = 0.4, 3.0  # of the logarithm of a time, before a recipe has told its own
+PRIOR_SD, PRIOR_COUNT = 0.4, 3.0  # of the logarithm of a time, before a recipe has its own
 ENOUGH = 3  # finished samples of a recipe, from which its forecast is no longer asked
 FORECAST, SPEED = "rehearsed", "speed"  # facts
 
@@ -45,7 +45,7 @@ class Foretold:
 class Times:
     """The times of samples of one recipe: (n,) seconds, and in words where they are known from.
 
-    borrowed : they are of other recipes, and tell no more of this one than a single sample would
+    borrowed : they are of other recipes, and say no more of this one than a single sample would
     """
 
     seconds: FloatArray
@@ -230,7 +230,7 @@ def forecast_of(ledger: Ledger) -> dict[str, list[Foretold]]:
 
 
 def keep_forecast(ledger: Ledger, forecast: Mapping[str, Sequence[Foretold]]) -> None:
-    """Keep what rehearsals foretold, in place of what earlier ones did of the same recipes."""
+    """Keep what rehearsals predicted, in place of what earlier ones did of the same recipes."""
     with ledger.transaction():
         both = {**forecast_of(ledger), **forecast}
         pairs = {recipe: [astuple(each) for each in rows] for recipe, rows in both.items()}

@@ -12,7 +12,7 @@ from materialsdock.ledger.sample_rows import counted_samples
 
 KINDS = ("sample", "daemon", "clock_jump")
 ALARMS: tuple[Severity, ...] = ("warn", "critical")
-# what ends a part; whatever else leaves it (a fault, an abort) tells nothing of how long it takes
+# what ends a part; whatever else leaves it (a fault, an abort) says nothing of how long it takes
 COMPLETED = (
     ("measuring", "measured"),
     ("analysing", "done"),

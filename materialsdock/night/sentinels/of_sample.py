@@ -38,7 +38,7 @@ def sentry_of(
     )
     flagged = flags_of_job(ledger, campaign.job.job_id)
     for words in sentry.recall(ledger):
-        if words not in flagged:  # a daemon that is killed takes what it was just told with it
+        if words not in flagged:  # a daemon that is killed loses the message it has just received
             report("flag", words)
     return sentry
 

@@ -14,7 +14,7 @@ from materialsdock.soundness.readings import Readings, expected_counts
 
 COUNTS = 100.0
 TIME_S = (0.1, 10.0)
-WEAK = 3  # points that tell of a weak beam
+WEAK = 3  # points that show a weak beam
 
 
 def brightest(recorded: Readings) -> Proposal:

@@ -27,7 +27,7 @@ from materialsdock.soundness import judges
 from materialsdock.soundness.judges import Alarm
 from materialsdock.soundness.readings import NONE_YET, Readings, expected_counts, spoilt
 
-REFERENCE = "reference"  # the stream of visits and proofs, which no learner is told
+REFERENCE = "reference"  # the stream of visits and proofs, which no learner receives
 TOLD = ("descriptor", "event", "event_page")
 WHO = "sentinel"
 FIRST_PROOF_S, LAST_PROOF_S = 5.0, 600.0  # pauses between proofs while holding
@@ -263,7 +263,7 @@ class Sentry:
         self._seen(new, visits=True)
         if self.revisits is not None:
             alarm = self.revisits.seen(new, self._primary)
-            if self._alarm is not None:  # of beam or detector: it tells nothing of the sample
+            if self._alarm is not None:  # of beam or detector: it says nothing of the sample
                 return
             if alarm is not None and alarm.kind == "damage":
                 self._damaged(alarm)

@@ -16,7 +16,7 @@ from materialsdock.night.queue import queue
 from materialsdock.night.queue.history import Spent, alarms, spent
 
 LISTED = 30  # samples and alarms named one by one
-ALONE = ("reason", "words", "state", "why")  # they tell by themselves
+ALONE = ("reason", "words", "state", "why")  # they are clear by themselves
 ENDED = ("done", "done_with_warnings", "held", "failed")
 
 

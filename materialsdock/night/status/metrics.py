@@ -1,4 +1,4 @@
-"""Numbers for Prometheus, computed from ledger and beats when they are scraped; loopback only."""
+"""Numbers for Prometheus, computed from ledger and heartbeats at each scrape; loopback only."""
 
 from __future__ import annotations
 

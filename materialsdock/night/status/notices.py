@@ -1,4 +1,4 @@
-"""Tells people who are not there, over Apprise: alarms at once, a digest when the night is over.
+"""Notifies people who are not there, over Apprise: alarms at once, a digest when the night is over.
 
 A turn sends all that is new in the night's log as one message and only then moves its cursor, so
 that what could not be sent is in the next one; nothing here ever holds up the daemon.
@@ -113,7 +113,7 @@ def quiet(hour: int, hours: tuple[int, int] | None) -> bool:
 
 
 def key(line: Noted) -> tuple[Any, ...]:
-    """Lines of one key are told once in a while only."""
+    """Return the key of a line; people hear of lines of one key once in a while only."""
     return line.kind, line.sample_id, line.body.get("to")
 
 

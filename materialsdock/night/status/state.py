@@ -1,4 +1,4 @@
-"""The one word for what a night does, from the beats of its processes and what people asked."""
+"""The one word for what a night does, from its processes' heartbeats and what people asked."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HALTING: Mapping[str, Word] = {"abort": "aborting", "stop": "stopping"}
 
 @dataclass(frozen=True)
 class Pulse:
-    """The last beat of a process; ages in seconds, None where it never ran since the boot."""
+    """The last heartbeat of a process; ages in seconds, None where it never ran since the boot."""
 
     role: str
     alive: bool
@@ -38,7 +38,7 @@ class Pulse:
 
 
 def pulse(data: DataDirectory, role: str) -> Pulse:
-    """The last beat of one process of this night."""
+    """The last heartbeat of one process of this night."""
     beat = heartbeats.read(data.path / "run" / f"{role}.beat")
     if beat is None:
         return Pulse(role, False)

@@ -22,7 +22,7 @@ NIGHT = "night"
 
 
 class ClockWatch:
-    """Tells what changed since it was asked last; `wall`, `steady` and `free` are for tests."""
+    """Reports what changed since it was asked last; `wall`, `steady` and `free` are for tests."""
 
     def __init__(
         self,

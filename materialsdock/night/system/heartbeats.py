@@ -1,7 +1,7 @@
 """Heartbeats: small files that a process writes and its watchers read, without a lock.
 
 Ages are on the monotonic clock, which all processes of one boot share.  A torn or old file reads
-as no beat at all.
+as no heartbeat at all.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def _boot() -> bytes:
 
 
 class Heart:
-    """Writes the beats of this process into `path`; each write replaces the one before."""
+    """Writes the heartbeats of this process into `path`; each write replaces the one before."""
 
     def __init__(self, path: Path, epoch: int = 0) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -130,7 +130,7 @@ class Heart:
 
 
 def read(path: Path) -> Beat | None:
-    """The last beat in `path`; None for none, a torn one, or one of another boot."""
+    """The last heartbeat in `path`; None for none, a torn one, or one of another boot."""
     try:
         raw = path.read_bytes()
     except FileNotFoundError:

@@ -106,7 +106,7 @@ def answer(outcome: Outcome) -> tuple[str, Items] | None:
 
 
 def _monochromator(source: FinishedJob) -> Group:
-    """Its energies, and its crystals where the job tells of them."""
+    """Its energies, and its crystals where the job has them."""
     energy: Items = {"energy": with_unit(source.column("x"), "eV")}
     d_spacing = source.outcome.job.settings.get("d_spacing_angstrom")
     if d_spacing is None:

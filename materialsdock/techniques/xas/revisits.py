@@ -45,7 +45,7 @@ def damage(recorded: Readings) -> Alarm | None:
 
 
 class Revisits:
-    """The visits of one sample: which is due, and what they tell.
+    """The visits of one sample: which is due, and what they show.
 
     A place was counted by the learner before; its first value is that of then.  What looks like a
     shift of the edge is believed after a second look, which also tells it from damage; what looks

@@ -193,7 +193,7 @@ def _counted(source: FinishedJob) -> tuple[FloatArray, FloatArray, FloatArray]:
 
 
 def _source(source: FinishedJob) -> Group:
-    """The X-ray source, as far as the job tells: a doublet of lines is a tube's."""
+    """The X-ray source, as far as the job says: a doublet of lines is a tube's."""
     tube = len(_wavelengths(source)) > 1
     kind = "Fixed Tube X-ray" if tube else "Synchrotron X-ray Source"
     return nexus_parts.xray_source(source, kind)

@@ -76,7 +76,7 @@ class HeldOut:
     rwp : over all blocks, each calculated by the refinement that had not seen it [%]
     rwp_inside : of the same refinements on what they had seen, averaged as a sum of squares [%]
     chi2, chi2_inside : mean squared residual in units of its sigma, likewise
-    blocks : left out `folds` ways; failed : folds whose refinement failed, not counted
+    blocks : held out `folds` ways; failed : folds whose refinement failed, not counted
     """
 
     rwp: float
@@ -89,7 +89,7 @@ class HeldOut:
 
     @property
     def ratio(self) -> float:
-        """Rwp left out over Rwp inside: 1 where nothing was fitted that does not hold elsewhere."""
+        """Held-out Rwp over Rwp inside: 1 where nothing was fitted that does not hold elsewhere."""
         return self.rwp / self.rwp_inside if self.rwp_inside > 0 else math.inf
 
 

@@ -32,7 +32,7 @@ from materialsdock.techniques.xas.model import Combination
 
 MOST_TOGETHER = 4
 MOST_CANDIDATES = 12
-ROUGHLY = 8  # one choice of normalisation in so many, for shares of what is left out
+ROUGHLY = 8  # one choice of normalisation in so many, for shares of candidates not chosen
 STRONG = 6.0  # difference in BIC
 RIVALS_NAMED = 3
 

@@ -49,7 +49,7 @@ class GsasEngine:
 
     python : interpreter that can import GSAS-II; None: the present one
     time_limit_s : wall clock of one refinement, then the child and its children are killed
-    child : the script that speaks the file protocol
+    child : the script at the other end of the file protocol
     """
 
     name: str = "gsas2"

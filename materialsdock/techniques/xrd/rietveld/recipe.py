@@ -61,7 +61,7 @@ STAGE_ORDERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
 
 
 class TrialLike(Protocol):
-    """The two verbs of an Optuna trial that a search space speaks."""
+    """The two methods of an Optuna trial that a search space calls."""
 
     def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any: ...
 
@@ -125,7 +125,7 @@ class SearchSpace:
 
         One Biso per phase, because single ones of light atoms run to zero in laboratory data
         for at most 0.1 % of Rwp.  In a mixture atoms stay where the CIF puts them at first: what
-        overlapping peaks tell of coordinates is less than what single crystals told.
+        overlapping peaks say of coordinates is less than what single crystals said.
         """
         return {
             "warmup_deg": list(self.limits_deg),

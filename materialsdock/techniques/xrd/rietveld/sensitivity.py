@@ -126,7 +126,7 @@ def steering(
     wanted: Sequence[str] | None = None,
     recipe: Mapping[str, Any] | None = None,
 ) -> SteeredBy:
-    """The callable that tells `learning.steered` how to reach what the user wants.
+    """The callable that gives the steered learner derivatives by what the user wants.
 
     wanted : "zincite.weight_fraction", "fluorite.a" (b, c, alpha, beta, gamma),
         "corundum.O1.occupancy", "corundum.O1.biso"; several must be of one kind.

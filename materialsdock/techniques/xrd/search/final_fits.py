@@ -1,4 +1,4 @@
-"""From the trials of a search to its solutions: final fits, differences, left-out blocks."""
+"""From the trials of a search to its solutions: final fits, differences, held-out blocks."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def solutions(
 def scored(
     refine: Refiner, pattern: Pattern, found: Sequence[Solution], fwhm_deg: float
 ) -> tuple[Solution, ...]:
-    """The solutions with their scores on left-out blocks, refined at the effort of the search.
+    """The solutions with their scores on held-out blocks, refined at the effort of the search.
 
     Only the best and those that would change what is said of the sample are worth the time.
     """

@@ -1,8 +1,8 @@
-"""Preferred orientation by evidence: tried where reflections ask for it, kept only if it foretells.
+"""Preferred orientation by evidence: tried where reflections ask for it, kept only if it predicts.
 
 A March-Dollase parameter (March 1932, Z. Kristallogr. 81, 285; Dollase 1986, J. Appl. Cryst. 19,
 267) along some axis lowers Rwp of almost every pattern.  Here an axis is accepted only when its
-refined parameter differs from 1, pays for itself, and foretells blocks of 2θ it has not seen.
+refined parameter differs from 1, pays for itself, and predicts held-out blocks of 2θ.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Texture:
 
     march : the parameter r, below 1 for plates in reflection, and its esd
     rwp : before and after [%], refined alike; cost : ln Rwp and the price of its parameters
-    gain : of left-out blocks, in units of its spread
+    gain : of held-out blocks, in units of its spread
     (None: not tried); sentence : why it was accepted or not
     """
 
@@ -73,7 +73,7 @@ def evidence(
 
     fit : without texture, whose recipe is refined again with each candidate, also with a smooth
     surface where it has a rough one (both move intensities from low angles to high ones); the best
-    of them has to foretell left-out blocks.  What would take longer than MOST_S is not tried.
+    of them has to predict held-out blocks.  What would take longer than MOST_S is not tried.
     """
     structures = tuple(refine.structures)
     nothing = TextureFound((), structures, fit.recipe)
@@ -138,9 +138,9 @@ def independent(pattern: Pattern, fwhm_deg: float) -> float:
 def gain_of_blocks(
     pattern: Pattern, fwhm_deg: float, without: Sequence[Fit | None], having: Sequence[Fit | None]
 ) -> float | None:
-    """By how many of its spreads the second series of fits foretells left-out blocks better.
+    """By how many of its spreads the second series of fits predicts held-out blocks better.
 
-    The i-th fits have not seen fold i.  Each block tells by how much the logarithm of its misfit
+    The i-th fits have not seen fold i.  Each block says by how much the logarithm of its misfit
     falls, weighted by the root of its misfit, so that a block that a strong reflection fills does
     not decide alone.  None where a fit is missing.
     """
