@@ -33,7 +33,7 @@ class Had(NamedTuple):
 
 @dataclass
 class Run:
-    """What a peer had at each size, and the time [ms] of each decision."""
+    """The result of a peer at each size, and the time [ms] of each decision."""
 
     had: dict[int, Had] = field(default_factory=dict)
     decision_ms: list[float] = field(default_factory=list)

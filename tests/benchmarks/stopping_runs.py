@@ -46,7 +46,7 @@ class Run:
 
     @property
     def in_budget(self) -> bool:
-        """Whether the rule itself stopped it."""
+        """True if the rule itself stopped it."""
         return "budget" not in self.reason and "given up" not in self.reason
 
     def oracle(self, *, gap: bool) -> int:
@@ -82,7 +82,7 @@ def after(bad: NDArray[np.bool_]) -> int:
 
 
 def true_value(quantity: Quantity, run: Run) -> float:
-    """What a quantity is for the true curve."""
+    """Return the value of a quantity for the true curve."""
     if isinstance(quantity, Sampled):
         return quantity.of(run.learner.axis.grid, run.truth)
     assert isinstance(quantity, Linear)
@@ -90,7 +90,7 @@ def true_value(quantity: Quantity, run: Run) -> float:
 
 
 def quantities(family: Family) -> tuple[Quantity, ...]:
-    """What is certified of a family: four numbers of the edge and the area around it."""
+    """List what is certified of a family: four numbers of the edge and the area around it."""
     lo, hi = family.narrow_ev
     around = area(family.grid, lo, hi)
     return (

@@ -106,7 +106,7 @@ def counted(energy, mu):
 
 
 def visited(revisits, recorded, mu_of):
-    """What the next visit tells, when the absorption there is that of `mu_of`."""
+    """Make the next visit, where the absorption is that of `mu_of`, and judge it."""
     at = revisits.due(recorded, 1e6).start
     return at, revisits.seen(counted(at, mu_of(at)), recorded)
 

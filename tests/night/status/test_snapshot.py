@@ -1,4 +1,4 @@
-"""What a night says it is doing: every word of its state, stale beats, and the numbers scraped."""
+"""The state that a night reports: every word, stale heartbeats, and the numbers scraped."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ class Proxy:
         self._whole.clear()
 
     def heal(self) -> None:
-        """What was held back passes, and all that follows."""
+        """Let through what was held back, and all that follows."""
         self._whole.set()
 
     def reset(self) -> None:

@@ -1,4 +1,4 @@
-"""What is made of the fits: solutions, left-out blocks, and a verdict."""
+"""The results made of the fits: solutions, held-out blocks, and a verdict."""
 
 from __future__ import annotations
 
