@@ -42,7 +42,7 @@ class Monochromator(PseudoPositioner):
 
     @property
     def astray(self) -> str:
-        """That others have moved it since our last move ended; see VerifiedMotor."""
+        """The words that others have moved it since our last move ended; see VerifiedMotor."""
         return str(self.bragg.astray)
 
     @pseudo_position_argument

@@ -39,7 +39,7 @@ class VerifiedMotor(EpicsMotor):
 
     @property
     def astray(self) -> str:
-        """That others have moved it since our last move ended, in words.
+        """The words that others have moved it since our last move ended.
 
         "" while it rests where it was sent, and during a move of our own; by monitor, so it takes
         no time.

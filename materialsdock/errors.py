@@ -70,7 +70,7 @@ class Saturated(DeviceFault):
 
 
 class NoLight(DeviceFault):
-    """Nothing on the monitor or the first chamber, with the shutter open."""
+    """The monitor or the first chamber counts nothing, with the shutter open."""
 
 
 class ModelFault(MaterialsDockError):

@@ -162,7 +162,7 @@ class ExposureGate:
     # waiting until it holds again
 
     def ready(self) -> Plan[None]:
-        """Before an exposure: go on at once when all conditions hold, else hold."""
+        """Go on at once when all conditions of an exposure hold, else hold."""
         if reasons := self.failing():
             yield from self.hold("; ".join(reasons))
 
@@ -215,7 +215,7 @@ class ExposureGate:
             yield from bps.mv(self.instrument.owner.epoch, self.conditions.epoch)
 
     def tolerating(self, plan: Plan[Any]) -> Plan[None]:
-        """Whatever was under way when the instrument went away may still fail, and late."""
+        """Run a plan; what was under way when the instrument went away may still fail, and late."""
         try:
             yield from plan
         except (FailedStatus, *self.lost_errors) as error:

@@ -49,7 +49,7 @@ class Visits:
         yield from self.visits()
 
     def visits(self) -> Plan:
-        """Those that are due, as after a hold; raises DeviceFault like `ready`."""
+        """Make the visits that are due, as after a hold; raises DeviceFault like `ready`."""
         gate = self.attempts.gate
         while (visit := self.sentry.next_visit()) is not None:
             yield from self._measure(visit, gate.instrument)

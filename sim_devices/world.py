@@ -117,7 +117,7 @@ class Place:
         return left
 
     def resampled(self, seconds: float) -> None:
-        """So long nothing measured was left to replay."""
+        """Count the seconds in which nothing measured was left to replay."""
         self.world.resampled_s += seconds
 
 

@@ -41,7 +41,7 @@ class Steering:
 
     @classmethod
     def asked(cls, verb: str, order: Mapping[str, Any]) -> Steering:
-        """From a verb and its JSON: who, reason, x or interval (or low and high), changes.
+        """Make one of a verb and its JSON: who, reason, x or interval (or low and high), changes.
 
         Raises InputError for what is no verb of steering or has values of the wrong kind.
         """
@@ -80,7 +80,7 @@ def from_plain(value: Mapping[str, Any]) -> Steering:
 
 
 def plain(steering: Steering) -> dict[str, Any]:
-    """As plain JSON."""
+    """Turn a steering into plain JSON."""
     return asdict(steering)
 
 
@@ -196,7 +196,7 @@ class Step:
 
     @classmethod
     def of(cls, rows: Sequence[Mapping[str, Any]]) -> Step:
-        """From the rows of one step in the order they were recorded."""
+        """Make one of the rows of one step in the order they were recorded."""
         last = max((i for i, row in enumerate(rows) if row["kind"] == BEGAN), default=-1)
         before, later = (
             tuple(from_plain(row) for row in part if row["kind"] != BEGAN)

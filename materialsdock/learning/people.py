@@ -49,7 +49,7 @@ class Detours:
         return found
 
     def allowed(self, n: int, indices: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Those of grid `indices` that a plan made after `n` observations may hold."""
+        """Return those of grid `indices` that a plan made after `n` observations may hold."""
         return indices[~self.barred(n)[indices]] if self._vetoes else indices
 
     def first(self, planned: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -128,7 +128,7 @@ class DaskExecutor:
             raise self._lost("the Dask scheduler went away") from error
 
     def _wait(self, client: Client, future: Future[Any]) -> None:
-        """Until the future is done; Unreachable when nobody is left who could do it."""
+        """Wait until the future is done; Unreachable when nobody is left who could do it."""
         alone_s = 0.0
         while not future.done():
             try:
@@ -146,7 +146,7 @@ class DaskExecutor:
 
 
 class KillablePool(WorkerPlugin):
-    """In each Dask worker, one killable process per thread, as long as the executor is open."""
+    """A killable process for each thread of each Dask worker, as long as the executor is open."""
 
     def __init__(self, memory_limit_bytes: int, warm_up: Callable[[], None] | None) -> None:
         self.memory_limit_bytes = memory_limit_bytes

@@ -52,7 +52,7 @@ class PlannedEntry(Protocol):
 
 @dataclass(frozen=True)
 class OneOfWords:
-    """In an Annotated type: one of the known words in any case, as they are written here."""
+    """A marker in an Annotated type: one of the known words in any case, as written here."""
 
     known: tuple[str, ...]
 

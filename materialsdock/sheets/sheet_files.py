@@ -72,7 +72,7 @@ def examine(path: Path) -> tuple[tuple[SheetEntry, ...], tuple[Fault, ...]]:
 
 
 def _line(fault: Fault) -> int:
-    """Its row; what concerns the sheet as a whole comes first."""
+    """Return the row of a fault; 0, before all rows, for what concerns the sheet as a whole."""
     number = fault.place.rpartition(" ")[2]
     return int(number) if number.isdecimal() else 0
 

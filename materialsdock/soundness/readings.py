@@ -28,7 +28,7 @@ class Readings:
 
     @classmethod
     def of(cls, keys: ReadingKeys, rows: Sequence[Mapping[str, Any]]) -> Readings:
-        """From the data of recorded events, which a technique calls by these keys."""
+        """Collect the data of recorded events, which a technique calls by these keys."""
         names = (keys.position, keys.signal, keys.monitor, "count_time_s")
         return cls(*(np.array([float(row[name]) for row in rows]) for name in names))
 

@@ -115,7 +115,7 @@ def it_can_be_sent_and_kept(rule: StoppingRule, run: Evidence) -> None:
 def a_larger_threshold_stops_no_later(
     rule: Any, run: Evidence, threshold: float = 0.05, factor: float = 2.0
 ) -> None:
-    """Of a rule with a field `threshold`: who stops at one stops at a larger one.
+    """Raise the field `threshold` of a rule: where the stricter rule stops, the looser one does.
 
     rule : a frozen dataclass
     """

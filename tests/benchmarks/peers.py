@@ -94,7 +94,7 @@ class Model(Protocol):
     """A Gaussian process of a peer."""
 
     def fit(self, x: FloatArray, y: FloatArray, *, hyperparameters: bool) -> None:
-        """Take in all counts (n,); also fit the hyperparameters anew when told so."""
+        """Take in all counts (n,); also fit the hyperparameters anew when asked to."""
         ...
 
     def next(self) -> int:

@@ -53,7 +53,7 @@ class Run:
         """The smallest n after which the truth stays what the certificate says it is.
 
         That is: from n on the true rmse is within the certified bound.  gap : and no stretch is
-        unmeasured where a feature of the resolution's width could hide, which no error tells of
+        unmeasured where a feature of the resolution's width could hide, which no error shows
         """
         bad = self.rmse > self.certificate.rmse_bound
         if gap:
@@ -112,7 +112,7 @@ def measure(
     stated: float = 1.0,
     watched: Mapping[Any, StoppingRule] = MappingProxyType({}),
 ) -> Run:
-    """Measure one spectrum until the rule stops; `stated`: noise sd as told over the true one.
+    """Measure one spectrum until the rule stops; `stated`: noise sd as given over the true one.
 
     watched : rules that stop nothing, but Run.stops says when they would have
     """

@@ -225,7 +225,7 @@ class SteeredLearner(MultiPassLearner):
     # -- what is known ------------------------------------------------------------------------
 
     def _quantities(self, complete: bool) -> dict[str, float]:
-        """Those of MultiPassLearner, and `<quantity>_esd` [unit]; inf before it is known."""
+        """Add `<quantity>_esd` [unit] to those of MultiPassLearner; inf before it is known."""
         if complete:
             self._sense()
         return {**super()._quantities(complete), f"{self.quantity}_esd": self._esd()}

@@ -35,7 +35,7 @@ class Knowledge(NamedTuple):
 
 
 def beginning(axis: Axis, prior: LibraryPrior | None) -> Knowledge:
-    """Before the first count."""
+    """Return what is assumed before the first count."""
     if prior is None:
         return Knowledge(Kernel(float(np.ptp(axis.grid)) / 10.0, 1.0), 0.0)
     kernel = unplaced(prior)
@@ -59,7 +59,7 @@ def learned(
     model: Model,
     prior: LibraryPrior | None,
 ) -> Knowledge:
-    """From `data`: positions, values, noise variances, each (n,), n ≥ 4.
+    """Learn from `data`: positions, values, noise variances, each (n,), n ≥ 4.
 
     Raises ModelFault when no kernel can be learned, as when all positions are equal.
     """

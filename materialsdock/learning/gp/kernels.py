@@ -30,7 +30,7 @@ class Covariance(Protocol):
 
     @property
     def lengthscale(self) -> float:
-        """In units of the warped axis."""
+        """The length over which values stay alike, in units of the warped axis."""
 
     @property
     def variance(self) -> float:

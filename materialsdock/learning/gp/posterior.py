@@ -40,7 +40,7 @@ class Engine(Protocol):
 
     @property
     def kernel(self) -> Covariance:
-        """As it was given."""
+        """The kernel as it was given."""
 
     def __len__(self) -> int: ...
 

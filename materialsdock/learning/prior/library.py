@@ -179,7 +179,7 @@ class LibraryKernel:
 
     @property
     def lengthscale(self) -> float:
-        """In units of the warped axis, which counts lengthscales."""
+        """The lengthscale, which is the unit of the warped axis."""
         return 1.0
 
     @property

@@ -107,7 +107,7 @@ def lambda_history(
 
 
 def low_for(history: FloatArray, threshold: float) -> int:
-    """For how many groups up to now λ (g,) has been at or below `threshold`."""
+    """Count the groups up to now in which λ (g,) has been at or below `threshold`."""
     high = np.flatnonzero(history > threshold)
     return int(history.size - (high[-1] + 1 if high.size else 0))
 

@@ -30,7 +30,7 @@ class StopGate(Protocol):
 
 @dataclass(frozen=True)
 class MinimumGate:
-    """At least so many points."""
+    """A gate that is open from so many points on."""
 
     points: int
 

@@ -38,7 +38,7 @@ class Quantity(Protocol):
 
     @property
     def name(self) -> str:
-        """As in a target: NAME_sd."""
+        """The name that a target has before its `_sd`."""
 
     @property
     def unit(self) -> str:

@@ -116,7 +116,7 @@ class Desk:
                 set_fact(self.ledger, KEPT[found[0].verb], None)
 
     def sample_ended(self, why: str) -> None:
-        """Nothing is measured any more: halts have come true, the rest is too late."""
+        """Settle what was asked of a sample that has ended: halts are done, the rest is refused."""
         for intent, _ in self._asked.values():
             came_true = intent.verb in intents.HALTS
             self._settle(intent, "done" if came_true else "refused", why)

@@ -146,7 +146,7 @@ class Orders:
             raise Interrupted(f"aborted before it began, {self.why_aborted}")
 
     def wait_for_resume(self, gate: Any | None) -> None:
-        """Until somebody asks for it and all conditions have held for their proof time.
+        """Wait until somebody asks to go on and all conditions have held for their proof time.
 
         Raises Interrupted after an abort.
         """

@@ -104,7 +104,7 @@ class Worker:
         return going_on
 
     def _left_safe(self) -> bool:
-        """Whatever ended a sample early may have kept its plan from closing the shutter."""
+        """Bring the instrument into its safe state after a plan cut short; True if that worked."""
         failed = safe_state(self.instrument)
         for words in failed:
             self._report("critical", words)
@@ -185,7 +185,7 @@ class Worker:
         self.heart.progress(self._step_s + seconds)
 
     def _guard_is_fresh(self) -> bool:
-        """Without a guard nobody would close the shutter for us."""
+        """Return True if the guard is alive or not needed; else nobody would close the shutter."""
         if not self.profile.night.needs_guard:
             return True
         beat = heartbeats.read(self.data.path / "run" / "guard.beat")

@@ -94,7 +94,7 @@ def chosen(entries: Sequence[SheetEntry]) -> dict[str, list[SheetEntry]]:
 
 
 def faults(entries: Sequence[SheetEntry], profile: Profile, folder: Path) -> list[Fault]:
-    """As submitting finds them, but a stand-in may take the place of a file to replay."""
+    """List faults as submitting does, but a stand-in may take the place of a file to replay."""
     real = profile.model_copy(update={"simulation": None})
     found = jobs.faults([e for e in entries if e.replay is None], real, folder)
     return found + jobs.faults([e for e in entries if e.replay is not None], profile, folder)

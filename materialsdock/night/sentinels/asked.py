@@ -62,5 +62,5 @@ class Sentinels(Protocol):
 
 
 def sentinels_of(name: str) -> Sentinels:
-    """Those of a technique, its own or the ordinary ones."""
+    """Return the sentinels of a technique, its own or the ordinary ones."""
     return cast(Sentinels, technique.named(name).sentinels())

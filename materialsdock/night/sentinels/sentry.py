@@ -210,7 +210,7 @@ class Sentry:
         return f"goes on although {alarm.text}"
 
     def _go_on(self, alarm: Alarm) -> None:
-        """As a person says: what is now is right."""
+        """Go on as a person says, who takes what is now as right."""
         if self.revisits is not None and alarm.kind == self.revisits.kind:
             self.revisits.accept()
         self._let_go(alarm)
@@ -222,7 +222,7 @@ class Sentry:
         self._since = self._recorded.x.size
 
     def _forget(self, points: int) -> None:
-        """No later test is to rest on the last `points`."""
+        """Forget the last `points`: no later test is to rest on them."""
         left = self._recorded.x.size - points
         visits = int(self._visits[left:].sum())
         self._primary = self._primary[: self._primary.x.size - (points - visits)]

@@ -220,7 +220,7 @@ class Notices:
         return any_sample_changed_after(self.ledger, int(last["seq"]))
 
     def _tell_digest(self) -> None:
-        """Once the queue has been empty for a while, or each day at the digest's hour."""
+        """Send the digest once the queue has been empty for a while, or each day at its hour."""
         last = fact(self.ledger, "digested") or {"seq": 0}
         if not self._digest_due(last):
             return
@@ -230,7 +230,7 @@ class Notices:
         set_fact(self.ledger, "digested", {"seq": newest, "day": self._today})
 
     def _tell_alive(self) -> None:
-        """Once a day: people who hear nothing at all know that this is not good news."""
+        """Send a sign of life once a day: whoever gets none knows that something is wrong."""
         hour = self.night.digest_hour if self.night.digest_hour is not None else ALIVE_HOUR
         if fact(self.ledger, "alive") == self._today or self._hour < hour:
             return

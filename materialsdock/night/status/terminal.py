@@ -191,7 +191,7 @@ def view(now: Status, stale: str = "", *, most: int = LISTED) -> Group:
 
 
 def alarms_head(now: Status) -> str:
-    """That the alarms below are of the past: what holds now is said in the state."""
+    """Head the alarms: they are of the past, what holds now is said in the state."""
     more = f", the last {LATEST} of {len(now.alarms)}" if len(now.alarms) > LATEST else ""
     return f"alarms since the night began{more} (`materialsdock log` has all)"
 

@@ -95,5 +95,5 @@ class ClockWatch:
         return None
 
     def _age_s(self, born: str, steady: float, wall: float) -> float:
-        """Of a night; its wall clock is asked only when it began in another boot."""
+        """Return the age of a night [s]; by wall clock only when it began in another boot."""
         return self._steady() - steady if born == boot() else self._wall() - wall

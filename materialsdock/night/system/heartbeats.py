@@ -107,7 +107,7 @@ class Heart:
         self._write()
 
     def progress(self, expected_s: float) -> None:
-        """Something got done; the next within `expected_s`."""
+        """Note that something got done; the next is expected within `expected_s`."""
         self._progress, self._expected_s = time.monotonic(), expected_s
         self._write()
 

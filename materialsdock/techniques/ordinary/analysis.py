@@ -16,7 +16,7 @@ def check(job: Job) -> None:
 
 
 def remembered(outcome: Outcome) -> Mapping[str, Any]:
-    """Nothing is learned from one job for the next."""
+    """Keep nothing for later jobs."""
     return {}
 
 

@@ -12,13 +12,13 @@ ANEW = ()  # options that may change when a job goes on: none
 
 @dataclass(frozen=True)
 class Options:
-    """Nothing can be asked for besides what all techniques can be asked for."""
+    """No options besides those that all techniques share."""
 
 
 def checks(
     options: Any, measured: Any, sample: Any, profile: Any, folder: Path
 ) -> list[Callable[[], object]]:
-    """Nothing to check besides what the types of the options say."""
+    """Return no checks besides what the types of the options say."""
     return []
 
 
@@ -33,5 +33,5 @@ def of_analysis(options: Any) -> Mapping[str, Any]:
 
 
 def structures(options: Any) -> tuple[()]:
-    """No structure is asked for."""
+    """Return no structures: none can be asked for."""
     return ()

@@ -46,7 +46,7 @@ def lines(outcome: Outcome) -> list[str]:
 
 
 def warnings(outcome: Outcome) -> list[str]:
-    """Nothing to warn of."""
+    """Return no warnings."""
     return []
 
 

@@ -80,7 +80,7 @@ def curve(spectrum: Spectrum) -> Group:
 
 
 def units(spectrum: Spectrum) -> tuple[str, str]:
-    """Of the axis, and of the values."""
+    """Return the units of the axis, and of the values (none)."""
     return "eV", ""
 
 
@@ -106,7 +106,7 @@ def answer(outcome: Outcome) -> tuple[str, Items] | None:
 
 
 def _monochromator(source: FinishedJob) -> Group:
-    """Its energies, and its crystals where the job has them."""
+    """Make the monochromator: its energies, and its crystals where the job has them."""
     energy: Items = {"energy": with_unit(source.column("x"), "eV")}
     d_spacing = source.outcome.job.settings.get("d_spacing_angstrom")
     if d_spacing is None:

@@ -77,7 +77,7 @@ def of_analysis(options: Options) -> Mapping[str, Any]:
 
 
 def structures(options: Options) -> tuple[Structure, ...]:
-    """No structures: an absorption measurement asks for none."""
+    """Return no structures: an absorption measurement asks for none."""
     return ()
 
 

@@ -43,7 +43,7 @@ class Places:
 
     @property
     def energies(self) -> tuple[float, float, float]:
-        """In the order of visits."""
+        """The energies of the places [eV], in the order of visits."""
         return self.edge.energy_ev, self.top_ev, self.foot_ev
 
 
@@ -114,7 +114,7 @@ def places(recorded: Readings, resolution_ev: float) -> Places | None:
 
 
 def slope(recorded: Readings, known: Places, resolution_ev: float) -> float:
-    """Of µ at the reference point [1/eV], from points as near as there are enough of."""
+    """Fit the slope of µ at the reference point [1/eV], from the nearest points that suffice."""
     mu, _ = absorption(recorded)
     for width in WIDTHS:
         away = recorded.x - known.edge.energy_ev

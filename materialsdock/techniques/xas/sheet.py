@@ -79,7 +79,7 @@ def applied(section: Xas, said: Mapping[str, Any]) -> Xas:
 
 
 def structures(row: Any, profile: Profile) -> tuple[Structure, ...]:
-    """No structures: an absorption measurement asks for none."""
+    """Return no structures: an absorption measurement asks for none."""
     return ()
 
 

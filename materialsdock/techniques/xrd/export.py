@@ -85,7 +85,7 @@ def curve(pattern: Pattern) -> Group:
 
 
 def units(pattern: Pattern) -> tuple[str, str]:
-    """Of the axis, and of the values."""
+    """Return the units of the axis, and of the values."""
     return "degree", "counts/s"
 
 

@@ -49,7 +49,7 @@ class Proxy:
             threading.Thread(target=work, daemon=True).start()
 
     def cut(self) -> None:
-        """Nothing passes, and nobody is told."""
+        """Let nothing pass, and let nobody notice."""
         self._whole.clear()
 
     def heal(self) -> None:

@@ -154,7 +154,7 @@ def neighbours(
 
 
 def believable(found: Sequence[Dichroism]) -> list[Dichroism]:
-    """Those that leave about nothing off the edges, judged against the best of them."""
+    """Select those that leave about nothing off the edges, judged against the best of them."""
     limit = max(2 * min(d.off_edge for d in found), OFF_EDGE)
     return [d for d in found if d.off_edge <= limit]
 

@@ -122,7 +122,7 @@ def over_normalisations(
     constraints: Constraints,
     every: int = 1,
 ) -> Combination:
-    """As `combine`, about a known edge e0 [eV], and of one standard if need be.
+    """Do as `combine`, about a known edge e0 [eV], and of one standard if need be.
 
     every : take one of so many choices of normalisation, where a rough spread will do
     """

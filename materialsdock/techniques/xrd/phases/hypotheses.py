@@ -41,7 +41,7 @@ class Hypothesis:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of the phases, in the order in which they were found."""
+        """The names of the phases, in the order in which they were found."""
         return tuple(m.entry.name for m in self.phases)
 
 

@@ -183,7 +183,7 @@ class _IdentificationCourse:
         return self.observed.smoothed(y)
 
     def refined(self, sets: Sequence[tuple[Match, ...]]) -> list[Hypothesis]:
-        """Those of the sets of phases that can be refined, best first."""
+        """Refine sets of phases; those that could be refined, best first."""
         began = time.perf_counter()
         calls = (
             (self.pattern, matched_structures(phases), self.diffractometer, recipe_of(phases))
@@ -218,7 +218,7 @@ class _IdentificationCourse:
 
 
 def _as_refined(hypothesis: Hypothesis) -> list[Match]:
-    """Its matches with refined cells and weights; shifts of the sample concern all alike."""
+    """Return its matches with refined cells and weights; shifts of the sample concern all alike."""
     fit = hypothesis.fit
     return [
         replace(m, strain=hypotheses.strain(m, fit, i), scale=share.weight_fraction, zero_deg=0.0)

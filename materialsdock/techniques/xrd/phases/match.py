@@ -118,7 +118,7 @@ def _heights(found: Match, observed: Observed) -> tuple[FloatArray, FloatArray]:
 
 
 def _families(matches: Sequence[Match]) -> list[Match]:
-    """Of the entries that are the same structure only the one that agrees best."""
+    """Keep of the entries that are the same structure only the one that agrees best."""
     best: dict[str, Match] = {}
     for found in matches:
         best.setdefault(found.entry.family, found)

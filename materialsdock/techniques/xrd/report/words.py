@@ -81,7 +81,7 @@ def _verdict(outcome: Outcome) -> list[str]:
 
 
 def candidates(outcome: Outcome) -> list[str]:
-    """For each phase that was sought in a store: the best candidates and their scores."""
+    """List the best candidates and their scores, for each phase that was sought in a store."""
     said = outcome.summary.get("identification") or {}
     return [
         f"candidates for phase {number}: "

@@ -1,4 +1,4 @@
-"""Is a phase there at all, and how much of it could hide: detection limits of mixtures."""
+"""Detection limits of mixtures: if a phase is there at all, and how much of it could hide."""
 
 from __future__ import annotations
 

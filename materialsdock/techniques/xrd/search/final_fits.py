@@ -158,7 +158,7 @@ def varied(
 
 
 def _equal(trial: Trial, objective: float) -> bool:
-    """Is a trial physical and so good that another search might have chosen it?"""
+    """Return True if a trial is physical and so good that another search might have chosen it."""
     return (
         trial.objective is not None
         and not trial.violations

@@ -110,7 +110,7 @@ def evidence(
 
 
 def _plainest_first(looks: list[Look], gof: float) -> list[Look]:
-    """Of accepted looks as good as the best, the smooth surface and the simplest axis.
+    """Put first, of accepted looks as good as the best, a smooth surface and the simplest axis.
 
     Plates along one axis and needles across it differ little; where the fit misses more than
     noise, so small a difference says nothing.
@@ -138,7 +138,7 @@ def independent(pattern: Pattern, fwhm_deg: float) -> float:
 def gain_of_blocks(
     pattern: Pattern, fwhm_deg: float, without: Sequence[Fit | None], having: Sequence[Fit | None]
 ) -> float | None:
-    """By how many of its spreads the second series of fits predicts held-out blocks better.
+    """Measure in spreads how much better the second series of fits predicts held-out blocks.
 
     The i-th fits have not seen fold i.  Each block says by how much the logarithm of its misfit
     falls, weighted by the root of its misfit, so that a block that a strong reflection fills does
@@ -189,7 +189,7 @@ def _gain(
 
 
 def _first_look(base: Fit, fit: Fit, name: str, axis: Axis, price: float) -> Texture:
-    """Is r different from 1, and does it pay `price` in ln Rwp per parameter (BIC)?"""
+    """Judge if r differs from 1, and if it pays `price` in ln Rwp per parameter (BIC)."""
     r = next(p for p in fit.parameters if p.name == f"{name}.preferred_orientation")
     esd = math.nan if r.esd is None else r.esd
     cost, before = (math.log(f.rwp) + price * f.n_free for f in (fit, base))

@@ -127,7 +127,7 @@ def first_parameters(
 def instructive(
     searches: Iterable[PastSearch], space: SearchSpace, diffractometer: Diffractometer
 ) -> tuple[PastSearch, ...]:
-    """Those of the same instrument that made enough trials, one of them acceptable at least."""
+    """Select searches on the same instrument that made enough trials, one at least acceptable."""
     return tuple(
         past
         for past in searches
