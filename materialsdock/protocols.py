@@ -1,4 +1,4 @@
-"""Ports: what one room may ask of another, one verb each."""
+"""Ports: what one package may ask of another, one verb each."""
 
 from __future__ import annotations
 

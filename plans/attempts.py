@@ -110,7 +110,7 @@ class Attempts:
         return point
 
     def _ready(self) -> Plan[None]:
-        """All conditions hold, and nobody wants the shutter closed."""
+        """Wait until all conditions hold, and nobody wants the shutter closed."""
         yield from self.gate.ready()
         if self.gate.opened and not self.instrument.shutter.shows_open:
             yield from self.gate.hold("the shutter was closed by others")
@@ -123,7 +123,7 @@ class Attempts:
             yield from self._ready()
 
     def _prepared(self, attempt: Attempt) -> Plan[None]:
-        """All conditions hold, the sample is in the beam, and the shutter is open."""
+        """Wait until all conditions hold, with the sample in the beam and the shutter open."""
         shutter, changer = self.instrument.shutter, self.instrument.sample_changer
         yield from self._ready()
         place = self.conditions.place

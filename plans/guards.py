@@ -143,7 +143,7 @@ class ExposureGate:
         return self.heart is None or self.heart.age_s <= self.conditions.heartbeat_stale_s
 
     def mark(self) -> None:
-        """An exposure begins: look for the lowest beam from here on."""
+        """Begin an exposure: look for the lowest beam from here on."""
         if self.conditions.beam is not None:
             self.instrument.devices[self.conditions.beam[0]].mark()
 
@@ -167,7 +167,7 @@ class ExposureGate:
             yield from self.hold("; ".join(reasons))
 
     def hold(self, why: str) -> Plan[None]:
-        """Shutter closed until all conditions have held for the proof time without a break.
+        """Keep the shutter closed until all conditions have held, unbroken, for the proof time.
 
         A hold that follows the last one within the hysteresis lasts at least that long, so a
         flickering beam makes one hold.  Raises Unreachable when the IOC stays away too long.

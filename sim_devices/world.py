@@ -35,7 +35,7 @@ class Scene(Protocol):
     """A measured sample, as a module of sim_devices.scenes loads it."""
 
     def at(self, place: Place) -> Replay:
-        """The same in the changer."""
+        """Put the same into the changer."""
 
 
 def load_scene(path: Path) -> Scene:

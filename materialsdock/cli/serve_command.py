@@ -114,7 +114,7 @@ def _halted(data: DataDirectory) -> tuple[str, list[str]]:
 
 
 def made_safe(said: Mapping[str, Any]) -> str:
-    """The same in words."""
+    """Put the result of `safe_state` into words."""
     done = "shutter closed and verified; motors and detectors stopped"
     words = ["; ".join(said["failed"]) or done, *said["untold"]]
     if said["night"]:

@@ -115,7 +115,7 @@ def _iso(seconds: float) -> str:
 
 
 def _sha256(rows: Iterable[str]) -> str:
-    """Over rows, each followed by a line feed."""
+    """Hash rows, each followed by a line feed, by SHA-256."""
     digest = hashlib.sha256()
     for row in rows:
         digest.update(f"{row}\n".encode())

@@ -184,7 +184,7 @@ def submit(sheet: Path, profile_name: str, site: Path | None, out: Path) -> dict
 
 
 def submitted(said: dict[str, Any]) -> str:
-    """The same in words."""
+    """Put the result of `submit` into words."""
     waiting = said["queue"].get("queued", 0)
     words = f"{many(len(said['submitted']), 'sample')} {said['state']}; {waiting} in the queue"
     if said["state"] == "submitted":

@@ -1,4 +1,4 @@
-"""Run a function on a Dask cluster, as refinement/executor.py does here; the only importer of dask.
+"""Run a function on a Dask cluster, as processes.py does here; the only importer of dask.
 
 A Dask worker runs calls in threads, which nobody can kill, so each Dask worker keeps a local pool
 (executor.Executor) and its calls run there: time and memory limits, crashes and their messages

@@ -154,7 +154,7 @@ class Motion(Section):
 
 
 class Stop(Section):
-    """The rules for stopping; the vocabulary of learning.stopping.rule_from_settings."""
+    """The rules for stopping; the vocabulary of learning.stopping.rules.rule_from_settings."""
 
     mode: Literal["paper", "robust", "target"] = "robust"
     threshold: float = Field(default=0.05, gt=0, lt=1)
@@ -189,9 +189,9 @@ class Analysis(Section):
     """The refinement search that starts by itself after a measurement.
 
     executor : processes here, or the Dask cluster at `scheduler_address` ("tcp://host:8786")
-    storage : URL where trials are kept (refinement/storage.py); none: in memory
+    storage : URL where trials are kept (optimisation/storage.py); none: in memory
     engine : Rietveld program, "rietx" or "gsas2" where it is installed
-    texture : preferred orientation on request only, or also by evidence (refinement/texture.py)
+    texture : preferred orientation on request only, or also by evidence (search/texture.py)
     warm_start : try first what earlier searches on the instrument found
     store : folder of structures, searched where a sample comes without any
     elements : that they may be made of; none: those of the sample's composition, or all

@@ -257,7 +257,7 @@ def what_is_asked_of_a_job_is_in_it(subject: Subject) -> None:
 
 
 def its_learner_keeps_the_laws_of_learners(subject: Subject) -> None:
-    """All of them, on what the instrument of the subject records."""
+    """Check all laws of learners, on what the instrument of the subject records."""
     job = subject.job(seed=1)
     make = subject.technique.learner()
     axis = Axis.of(job.settings["axis"])

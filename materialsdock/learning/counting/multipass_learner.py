@@ -5,7 +5,7 @@ time; each later pass counts again where a peak of the instrument's width may st
 
 What is best for one purpose is worst for another, so the objective is an explicit choice:
 peaks (positions and areas), profile (the whole curve), and, when structures are known, fractions
-and parameter (their weights, or one number of theirs: learning.steered).
+and parameter (their weights, or one number of theirs: steered_learner).
 """
 
 from __future__ import annotations
@@ -231,7 +231,7 @@ class MultiPassLearner:
         return self._passes[number].ahead(segment, share * self.full_time_s, self.steps)
 
     def look_ahead(self) -> None:
-        """Nothing: within a pass all is planned, and the next one needs the last counts."""
+        """Do nothing: within a pass all is planned, and the next one needs the last counts."""
 
     # -- what is known ------------------------------------------------------------------------
 

@@ -84,7 +84,7 @@ def on_grid(found: CountingSensitivity, seen: allocation.Mask) -> CountingSensit
 class SteeredLearner(MultiPassLearner):
     """Learns what is wanted of the refined structures; satisfies protocols.Learner.
 
-    sensitivity : pattern -> Sensitivity, equal for equal patterns (refinement.sensitivity); where
+    sensitivity : pattern -> Sensitivity, equal for equal patterns (xrd.rietveld.sensitivity); where
         it raises InputError or ModelFault (too few counts to refine), or its derivatives do not
         give an esd (a phase that is not there), the next pass is even and `trouble` says why
     quantity : the name of what is wanted; its largest esd is the quantity `<quantity>_esd`
@@ -148,7 +148,7 @@ class SteeredLearner(MultiPassLearner):
         return self._sensed[self.steps]
 
     def _senseless(self, why: str) -> None:
-        """The next pass is even, and the report will say why."""
+        """Make the next pass even, and keep why for the report."""
         self._sensed[self.steps], self.trouble = None, why
 
     @property

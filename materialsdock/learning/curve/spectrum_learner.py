@@ -201,7 +201,7 @@ class SpectrumLearner:
         return sweeps.plan(outset, self.interest, count, doubted, self._detours.barred(n))
 
     def _choose(self, n: int, last: int) -> Choice | None:
-        """Choose, after the first sweep, between the learner's and an expert's grid, if there is one."""
+        """Choose between learner and expert's grid after the first sweep; None without a grid."""
         if n != self._count(0) or n <= LEAST or not self.expert.size:
             return None
         expert = self._detours.allowed(n, np.unique(self.axis.index(self.expert)))
@@ -263,7 +263,7 @@ class SpectrumLearner:
 
     @property
     def choice(self) -> Choice | None:
-        """The choice between the learner's sweeps and the expert's grid; None before there is one."""
+        """The choice between learner's sweeps and expert's grid; None before there is one."""
         start = self._count(0)
         return self._choice(start, self._index(start)) if len(self._told) >= start > 0 else None
 

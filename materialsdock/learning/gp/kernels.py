@@ -38,7 +38,7 @@ class Covariance(Protocol):
 
     @property
     def warp(self) -> Warp | None:
-        """None for a stationary kernel."""
+        """The warp of the axis; None for a stationary kernel."""
 
     def diagonal(self, x: FloatArray) -> FloatArray:
         """Prior variance (n,) at `x` (n,)."""

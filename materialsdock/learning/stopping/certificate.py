@@ -152,8 +152,8 @@ def curve_quantities(
     """Entries of Evidence.quantities that concern the whole curve, for every step: O(m + n).
 
     at, y, sigma : (n,) grid index, value and sd of each observation
-    rmse, rmse_bound : as in Certificate; max_residual, max_residual_at : residuals.strongest_run;
-    residual_chi2, residual_dof : residuals.chi_square.  Without observations only the first two
+    rmse, rmse_bound : as in Certificate; max_residual, max_residual_at : misfit.strongest_run;
+    residual_chi2, residual_dof : misfit.chi_square.  Without observations only the first two
     """
     rmse = expected_rmse(posterior)
     found = {"rmse": rmse}

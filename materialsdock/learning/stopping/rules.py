@@ -165,7 +165,7 @@ class SafeRule:
 
 
 def _safe(rule: RobustRule | SafeRule) -> list[StopGate]:
-    """The data are as the model says."""
+    """List the gates that are open while the data are as the model says."""
     surprises = (SurpriseGate(rule.wild), ProbeGate(rule.wild), ResidualGate(rule.outlier))
     return [CalmGate(*rule.calm), *surprises]
 
@@ -195,7 +195,7 @@ class TargetRule:
 
 @dataclass(frozen=True)
 class BudgetRule:
-    """No more than so many points, seconds of instrument time or of counting (the dose)."""
+    """A rule of at most so many points, seconds of instrument time or of counting (the dose)."""
 
     maximum_points: int | None = None
     maximum_seconds: float | None = None

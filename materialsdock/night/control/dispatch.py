@@ -20,7 +20,7 @@ IDLE = f"{NOTHING}; `materialsdock hold` keeps the next sample from beginning"
 
 
 class Desk:
-    """Passes intents to the worker, and settles them when it has answered, or cannot any more.
+    """The dispatcher: passes intents to the worker, and settles them by its answer or end.
 
     What a halt has come to is a fact of the ledger until the sample has ended: a process that dies
     must not let go on what a person has stopped.
@@ -35,7 +35,7 @@ class Desk:
         return bool(fact(self.ledger, ABORTING) == sample_id)
 
     def resumed(self) -> None:
-        """The sample is no longer paused."""
+        """Note that the sample is no longer paused."""
         set_fact(self.ledger, PAUSED, None)
 
     def recover(self) -> None:
@@ -100,7 +100,7 @@ class Desk:
         worker.send({**intent.body, "do": intent.verb, "seq": intent.seq, "who": intent.who})
 
     def _kill_the_deaf(self, worker: Child) -> None:
-        """The guard closes the shutter of a worker that is no more."""
+        """End a worker that does not take up an abort in time; the guard closes its shutter."""
         late = time.monotonic() - UNHEARD_S
         for intent, asked in list(self._asked.values()):
             if intent.verb == "abort" and asked < late:
@@ -109,7 +109,7 @@ class Desk:
                 self._settle(intent, "done", "the worker was stuck and was ended")
 
     def answered(self, message: Message) -> None:
-        """The worker has answered one."""
+        """Settle the intent that the worker has answered."""
         if (found := self._asked.pop(message["seq"], None)) is not None:
             self._settle(found[0], message["said"], message["words"])
             if message["said"] == "refused" and found[0].verb in KEPT:

@@ -139,7 +139,7 @@ class Guard:
             self._fed = time.monotonic()
 
     def _unheard_abort(self, beat: Beat | None) -> str | None:
-        """An abort that nobody has taken: the daemon is gone or stuck, and the worker too."""
+        """Find an abort that nobody has taken: the daemon is gone or stuck, and the worker too."""
         if beat is None or beat.phase in ("idle", "ended"):
             return None
         try:

@@ -63,7 +63,7 @@ class Worker:
         self._turning = asyncio.run_coroutine_threadsafe(self._turn(), self.engine.loop)
 
     async def _turn(self) -> None:
-        """The loop that runs the messages says that it turns."""
+        """Send the heartbeat of the loop that runs the messages."""
         while not self._ended:
             self.heart.beat()
             await asyncio.sleep(TURN_S)
@@ -133,7 +133,7 @@ class Worker:
         return campaign
 
     def _takes(self, seconds: float) -> None:
-        """The step that begins now may take so long, and so may each further attempt at it."""
+        """Expect the step that begins now, and each further attempt at it, to take so long."""
         self._step_s = seconds
         self.heart.progress(seconds)
 
@@ -181,7 +181,7 @@ class Worker:
                 self.engine.unsubscribe(token)
 
     def _visits(self, seconds: float) -> None:
-        """A visit goes on top of the step that it comes before."""
+        """Expect a visit to take `seconds` on top of the step that it comes before."""
         self.heart.progress(self._step_s + seconds)
 
     def _guard_is_fresh(self) -> bool:
@@ -192,7 +192,7 @@ class Worker:
         return beat is not None and beat.loop_age_s() < self.profile.night.loop_limit_s
 
     def _report(self, kind: str, words: str) -> None:
-        """A hold, its end, a void point or a retry: for people, and no cause to be ended."""
+        """Report a hold, its end, a void point or a retry: for people, and no cause to be ended."""
         if kind == "hold":
             self.heart.phase("holding")
         elif kind == "resumed":
@@ -204,7 +204,7 @@ class Worker:
         self.line.say("condition", kind=kind, words=words)
 
     def _got_on(self, name: str, document: Mapping[str, Any]) -> None:
-        """A document is progress too, within the step that was expected."""
+        """Take a document as progress, too, within the step that was expected."""
         if name in ("event", "event_page"):
             self.heart.beat()
 

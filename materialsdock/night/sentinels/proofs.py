@@ -44,5 +44,5 @@ def still_weak(alarm: Alarm, recorded: Readings, new: Readings, tolerance: float
 
 
 def over(alarm: Alarm, words: str) -> Alarm:
-    """A hold that is over is flagged beside what was flagged before it."""
+    """Make the flag of a hold that is over, beside what was flagged before it."""
     return replace(alarm, kind=f"{alarm.kind} hold", text=f"{alarm.text}; {words}")

@@ -86,7 +86,7 @@ class Sentry:
     # what was recorded
 
     def receive(self, name: str, document: Mapping[str, Any]) -> None:
-        """Subscriber of the RunEngine, after the campaign's: what it hears is in the ledger."""
+        """Subscriber of the RunEngine, after the campaign's: what it gets is in the ledger."""
         if name == "descriptor":
             self._streams[document["uid"]] = document["name"]
         stream = self._streams.get(document.get("descriptor", ""))
@@ -128,18 +128,17 @@ class Sentry:
         return judges.beam_proof(before, rate, seconds, self.conditions.i0_tolerance)
 
     def after_hold(self) -> None:
-        """Measuring goes on after a hold: the reference point is counted first.  It, or the next
-        point where there is none yet, shows whether the beam is the same.
+        """Have the reference point counted first when measuring goes on after a hold.
 
-        After a hold of our own a proof does that.
+        It, or the next point where there is none yet, shows whether the beam is the same.  After a
+        hold of our own a proof does that.
         """
         if self._alarm is None and self._recorded.x.size > self._since:
             self._before_hold_hz = float(np.median(self._recorded.monitor_hz[-3:]))
             self._to_prove = self._can_prove
 
     def decided(self, decision: Decision) -> None:
-        """Listener of the campaign: whether the learner learns, and at the end of a sweep
-        whether the sample is still the one it was."""
+        """Judge the learner after a decision, and the sample at the end of a sweep."""
         following = decision.next
         if following is not None:
             self._stuck(self._sentinels.stuck(self.campaign.decisions))
@@ -161,7 +160,7 @@ class Sentry:
         self._act(replace(alarm, action="flag") if last else alarm)
 
     def _explained(self, alarm: Alarm, kind: str) -> Alarm:
-        """Damage that a moved reference may explain ends nothing."""
+        """Turn damage that a moved reference may explain into a flag, which ends nothing."""
         if not any(flagged.startswith(kind) for flagged in self._flagged):
             return alarm
         text = f"{alarm.text}, as the moved {kind} may explain"

@@ -79,7 +79,7 @@ def word_of(
 
 
 def _without_worker(ledger: Ledger) -> tuple[Word, str]:
-    """Some seconds after the daemon's start it is none yet; later on it ended, or cannot begin."""
+    """Say why there is no worker: not yet after the daemon's start, ended, or unable to begin."""
     last = last_line_of_kinds(ledger, ["daemon", "unready", "job"])
     if last is not None and last.kind == "unready":
         return "fault", f"the worker cannot begin: {last.body['words']}"

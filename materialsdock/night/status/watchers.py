@@ -1,4 +1,4 @@
-"""The daemon's company for people and machines that watch: long holds, notices, metrics.
+"""Services beside the daemon for people and machines: long holds, notices, metrics.
 
 None of them may keep a night from running: what cannot be started is an alarm in the night's log.
 """

@@ -102,7 +102,7 @@ class Heart:
         os.close(self._file)
 
     def beat(self) -> None:
-        """The loop turns."""
+        """Note that the loop turns."""
         self._loop = time.monotonic()
         self._write()
 

@@ -131,7 +131,7 @@ def _command_line(pid: int) -> str:
 
 
 def death(who: str, status: int) -> dict[str, Any]:
-    """The fault that a child's end is."""
+    """Describe the end of a child as a fault of the infrastructure."""
     how = f"signal {-status}" if status < 0 else f"status {status}"
     return {"class": "infrastructure", "message": f"the {who} ended with {how}", "where": ""}
 

@@ -36,7 +36,7 @@ class ManagedHeart(Heart):
         self._told = 0.0
 
     def beat(self) -> None:
-        """The loop turns."""
+        """Note that the loop turns, and let the service manager know."""
         super().beat()
         if not self._address:
             return

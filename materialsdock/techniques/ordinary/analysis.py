@@ -1,4 +1,4 @@
-"""The ordinary half of an analysis: what was measured and learned; what it means is one's own."""
+"""The ordinary half of an analysis: what was measured and learned, beside a technique's answer."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def remembered(outcome: Outcome) -> Mapping[str, Any]:
 
 
 def recalled(kept: Sequence[Mapping[str, Any]]) -> tuple[()]:
-    """Nothing, as nothing is remembered."""
+    """Return nothing, as nothing is kept."""
     return ()
 
 

@@ -78,12 +78,12 @@ def analyse(
 
 
 def remembered(outcome: Outcome) -> dict[str, Any]:
-    """Nothing: an edge is found the same way however many were found before."""
+    """Keep nothing: an edge is found the same way however many were found before."""
     return {}
 
 
 def recalled(kept: Sequence[Mapping[str, Any]]) -> tuple[()]:
-    """Nothing, as nothing is remembered."""
+    """Return nothing, as nothing is kept."""
     return ()
 
 

@@ -65,7 +65,7 @@ def entry(source: FinishedJob) -> Items:
 
 
 def sample(source: FinishedJob) -> Items:
-    """Nothing: NXxas asks for nothing more of the sample."""
+    """Add nothing: NXxas asks for nothing more of the sample."""
     return {}
 
 

@@ -75,7 +75,7 @@ class Revisits:
         self._suspected = False  # damage
 
     def cost_s(self, energy: float, recorded: Readings) -> float:
-        """There, counting, and back again."""
+        """Return the seconds for a visit of `at`: there, counting, and back again."""
         away = abs(energy - float(recorded.x[-1]))
         return 2 * away / self.motion.velocity + self.motion.settle_s + self.count_time_s
 

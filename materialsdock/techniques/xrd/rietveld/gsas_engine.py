@@ -45,7 +45,7 @@ LAST_WORDS = 400
 
 
 class GsasEngine:
-    """Satisfies protocols.RefinementEngine.
+    """Satisfies engine.RefinementEngine.
 
     python : interpreter that can import GSAS-II; None: the present one
     time_limit_s : wall clock of one refinement, then the child and its children are killed

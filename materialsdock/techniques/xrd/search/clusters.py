@@ -163,7 +163,7 @@ def apart(one: Values, other: Values) -> dict[str, float]:
 
 
 def material(one: Values, other: Values) -> bool:
-    """Do two answers differ in what would be said about the sample (limits in MATERIAL)?"""
+    """Return True if two answers differ in what would be said about the sample (see MATERIAL)."""
     return any(
         kind(name) in MATERIAL
         and abs(one[name][0] - other[name][0]) > least(name, one[name][0], MATERIAL)
