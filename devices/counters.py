@@ -90,7 +90,7 @@ def _fail(status: DeviceStatus, error: BaseException) -> None:
 
 
 class IonChambers(CheckedScaler):
-    """Before and behind the sample: counts `i0` and `it`, and `count_time_s`."""
+    """The chambers before and behind the sample: counts `i0` and `it`, and `count_time_s`."""
 
     i0 = Component(EpicsSignalRO, ".S2", kind="hinted", auto_monitor=False)
     it = Component(EpicsSignalRO, ".S3", kind="hinted", auto_monitor=False)

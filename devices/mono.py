@@ -37,12 +37,12 @@ class Monochromator(PseudoPositioner):
 
     @property
     def fault(self) -> str:
-        """Why the last move failed, "" when it did not."""
+        """The reason why the last move failed, "" when it did not."""
         return str(self.bragg.fault)
 
     @property
     def astray(self) -> str:
-        """That others have moved it since our last move ended; see VerifiedMotor."""
+        """The words that others have moved it since our last move ended; see VerifiedMotor."""
         return str(self.bragg.astray)
 
     @pseudo_position_argument

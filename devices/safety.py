@@ -1,4 +1,4 @@
-"""What stands between a dead program and an open shutter: heartbeats, dead-man, epoch, permit."""
+"""The safeguards between a dead program and an open shutter: heartbeat, dead-man, epoch, permit."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class DeadMan(Device):
 
 
 class OwnerEpoch(Device):
-    """Who may move: an epoch that the IOC lets rise only."""
+    """The owner who may move: an epoch that the IOC lets rise only."""
 
     epoch = Component(EpicsSignal, "", kind="normal", auto_monitor=True)
 
@@ -97,6 +97,6 @@ class OwnerEpoch(Device):
 
 
 class Permit(Device):
-    """Whether the shutter may be opened: 1 or 0, given by others."""
+    """The permit to open the shutter: 1 or 0, given by others."""
 
     granted = Component(EpicsSignalRO, "", kind="normal", auto_monitor=True)

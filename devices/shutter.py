@@ -29,12 +29,12 @@ class Shutter(Device):
 
     @property
     def position(self) -> Literal["open", "closed"]:
-        """What the readback says now."""
+        """The position by the readback, asked for now."""
         return "open" if self.status.get(use_monitor=False) else "closed"
 
     @property
     def shows_open(self) -> bool:
-        """What the readback said last; by monitor, so it takes no time."""
+        """True if the readback said open last; by monitor, so it takes no time."""
         return bool(self.status.get())
 
     def set(self, value: str) -> SubscriptionStatus:

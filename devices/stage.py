@@ -39,7 +39,7 @@ class VerifiedMotor(EpicsMotor):
 
     @property
     def astray(self) -> str:
-        """That others have moved it since our last move ended, in words.
+        """The words that others have moved it since our last move ended.
 
         "" while it rests where it was sent, and during a move of our own; by monitor, so it takes
         no time.
@@ -113,9 +113,10 @@ class VerifiedMotor(EpicsMotor):
         super()._done_moving(success=success, **kwargs)
 
     def _arrived(self, target: float, ended: threading.Event) -> bool | None:
-        """Whether the record rests at `target`; None when it moves: its "done" is yet to come.
+        """Return True once the record rests at `target`, False if it rests elsewhere.
 
-        The "done" of a motion that was stopped just before may arrive after the next one began.
+        None when it moves: its "done" is yet to come.  The "done" of a motion that was stopped just
+        before may arrive after the next one began.
         """
         began, since = time.monotonic(), None
         while True:

@@ -60,7 +60,7 @@ class Unreachable(MaterialsDockError):
 
 
 class DeviceFault(MaterialsDockError):
-    """Hardware did not do what it was told (stall, slip, stale, NaN, saturation)."""
+    """Hardware did not do what it was ordered to do (stall, slip, stale, NaN, saturation)."""
 
     code, exit_code = "device_fault", 5
 
@@ -70,7 +70,7 @@ class Saturated(DeviceFault):
 
 
 class NoLight(DeviceFault):
-    """Nothing on the monitor or the first chamber, with the shutter open."""
+    """The monitor or the first chamber counts nothing, with the shutter open."""
 
 
 class ModelFault(MaterialsDockError):

@@ -1,4 +1,4 @@
-"""The frozen values that every room speaks.
+"""The frozen values that all packages exchange.
 
 2θ in degrees, energies in eV, times in seconds, lengths in Å; arrays are float64, their shape in
 parentheses.  A value knows how to check itself and nothing else.
@@ -33,7 +33,7 @@ class Structure:
 
 @dataclass(frozen=True)
 class Sample:
-    """What lies at one position of the sample changer."""
+    """A sample at one position of the sample changer."""
 
     name: str
     technique: str
@@ -114,7 +114,7 @@ class Measured:
 
 @dataclass(frozen=True, eq=False)
 class Scan:
-    """What a full scan would measure; a job never leaves its range.
+    """A full scan, as it would be measured; a job never leaves its range.
 
     x : (n,) positions [unit of the axis]
     count_time_s : per position, None: as the profile says
@@ -129,7 +129,7 @@ class Scan:
 
 @dataclass(frozen=True)
 class Proposal:
-    """Where to count next, and for how long: one position, or one evenly stepped segment.
+    """The place to count next, and for how long: one position, or one evenly stepped segment.
 
     start, stop : first and last position [unit of the axis]; count_time_s : per position
     score : the acquisition value that won, 0 for a probe of a gap, below 0 for a second look,
@@ -152,10 +152,10 @@ class Proposal:
 
 @dataclass(frozen=True)
 class Observation:
-    """What the learner is told: one position, once counted.
+    """One measured value, as the learner receives it: one position, once counted.
 
     y : absorption µ (dimensionless) or count rate [1/s]; sigma : its standard deviation at birth
-    uid : "<run uid>/<stream seq_num>", so that telling it twice is telling it once
+    uid : "<run uid>/<stream seq_num>", so that giving it twice is giving it once
     step : the step of the campaign that measured it, counted from 0
     """
 

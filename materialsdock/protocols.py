@@ -1,4 +1,4 @@
-"""Ports: what one room may ask of another, one verb each."""
+"""Ports: what one package may ask of another, one verb each."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Stage = Callable[[str], None]  # hears of a stage of the analysis, in words
 
 
 class Counted(NamedTuple):
-    """What one event says: position [unit of the axis], value, its sd, and the count time [s]."""
+    """The content of one event: position [unit of the axis], value, its sd, the count time [s]."""
 
     x: float
     y: float
@@ -36,7 +36,7 @@ def _ignore(_: Any) -> None:
 
 @dataclass(frozen=True)
 class RunWatch:
-    """Who wants to hear of progress: stages in words, decisions, trials."""
+    """The listeners to progress: stages in words, decisions, trials."""
 
     stage: Callable[[str], None] = _ignore
     decision: Callable[[Decision], None] = _ignore
@@ -73,7 +73,7 @@ class Learner(Protocol):
         """The next proposal, or None when nothing is left worth counting."""
 
     def tell(self, observations: Iterable[Observation]) -> None:
-        """Take in what was recorded; an uid already told is ignored."""
+        """Take in what was recorded; a uid already received is ignored."""
 
     def look_ahead(self) -> None:
         """Work out what comes after the present proposal, as far as its result does not matter.
@@ -138,13 +138,13 @@ class CampaignLedger(Protocol):
 
 
 class LearningCampaign(Protocol):
-    """What the plan that carries a job out, and the analysis after it, need of the job."""
+    """A job, as the plan that carries it out and the analysis after it need it."""
 
     job: Job
 
     @property
     def learner(self) -> Learner:
-        """What chose the positions, and knows what was measured there."""
+        """The learner that chose the positions, and knows what was measured there."""
 
     @property
     def decisions(self) -> Sequence[Decision]:
@@ -164,7 +164,7 @@ class LearningCampaign(Protocol):
         """Subscriber of the RunEngine: commits each document, reads observations from events."""
 
     def judge(self, proposal: Proposal) -> Decision:
-        """Tell the learner what was recorded for `proposal`, judge, commit the decision."""
+        """Give the learner what was recorded for `proposal`, judge, commit the decision."""
 
     @property
     def verdict(self) -> Verdict:

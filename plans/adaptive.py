@@ -52,7 +52,7 @@ def learn(
 
 
 def run_md(campaign: LearningCampaign) -> dict[str, Any]:
-    """What the start document says of the job."""
+    """Return what the start document says of the job."""
     sample, d_spacing = campaign.job.sample, campaign.job.settings.get("d_spacing_angstrom")
     known = {} if d_spacing is None else {"d_spacing_angstrom": d_spacing}
     return {

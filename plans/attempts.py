@@ -40,7 +40,7 @@ class VoidPoint(Exception):
 
 @dataclass
 class Attempt:
-    """What one attempt at a point has under way."""
+    """The state of one attempt at a point."""
 
     losses: int
     bundling: bool = False
@@ -110,7 +110,7 @@ class Attempts:
         return point
 
     def _ready(self) -> Plan[None]:
-        """All conditions hold, and nobody wants the shutter closed."""
+        """Wait until all conditions hold, and nobody wants the shutter closed."""
         yield from self.gate.ready()
         if self.gate.opened and not self.instrument.shutter.shows_open:
             yield from self.gate.hold("the shutter was closed by others")
@@ -123,7 +123,7 @@ class Attempts:
             yield from self._ready()
 
     def _prepared(self, attempt: Attempt) -> Plan[None]:
-        """All conditions hold, the sample is in the beam, and the shutter is open."""
+        """Wait until all conditions hold, with the sample in the beam and the shutter open."""
         shutter, changer = self.instrument.shutter, self.instrument.sample_changer
         yield from self._ready()
         place = self.conditions.place
@@ -185,7 +185,7 @@ class Attempts:
         return True
 
     def _spoilt(self, attempt: Attempt) -> str:
-        """Why what is counted is void; "" while it is not."""
+        """Say why what is counted is void; "" while it is not."""
         if why := self.gate.spoilt(attempt.losses):
             return why
         place, changer = self.conditions.place, self.instrument.sample_changer
@@ -229,7 +229,7 @@ class Attempts:
     def _judged(
         self, error: BaseException, attempt: Attempt, tries: Counter[str], proposal: Proposal
     ) -> Plan[str]:
-        """Why to hold before the next try, "" to try again at once.
+        """Say why to hold before the next try; "" to try again at once.
 
         Raises DeviceFault when there have been tries enough.
         """
@@ -265,14 +265,14 @@ class Attempts:
         return replace(proposal, count_time_s=seconds)
 
     def _told_dark(self, error: NoLight) -> str:
-        """Why to hold; when a hold did not help, people are told, once until there is light."""
+        """Say why to hold; when a hold did not help, people are told, once until there is light."""
         self._dark += 1
         if self._dark == 2:
             self.conditions.report("critical", f"{error.what}, although the beam should be there")
         return error.what
 
     def _lost(self, attempt: Attempt) -> Plan[bool]:
-        """Whether the IOC was away; only a heartbeat that is new proves that it is there."""
+        """Return True if the IOC was away; only a heartbeat that is new proves that it is there."""
         heart = self.gate.heart
         began = time.monotonic()
         while heart is not None:
@@ -293,7 +293,7 @@ def _single(message: Msg) -> Plan[Any]:
 
 
 def _root(error: BaseException) -> BaseException:
-    """What a failed status failed with."""
+    """Return the error that a failed status failed with."""
     while error.__cause__ is not None:
         error = error.__cause__
     return error

@@ -1,4 +1,4 @@
-"""What must hold before and during every exposure, and how it is won back.
+"""The conditions before and during every exposure, and how they are won back.
 
 All that is asked here has come by monitor, so asking costs no time and cannot block the loop.
 """
@@ -70,7 +70,7 @@ class ExposureGate:
     # what holds
 
     def failing(self) -> tuple[str, ...]:
-        """Why nothing may be exposed now, in words; empty when it may.
+        """List why nothing may be exposed now, in words; empty when it may.
 
         Raises Refused when a later owner has taken the instrument.
         """
@@ -100,7 +100,11 @@ class ExposureGate:
         return (*(words for words, wrong in reasons.items() if wrong), *filter(None, [c.held()]))
 
     def owned(self) -> bool:
-        """Whether the IOC knows our epoch; it has forgotten it when it was started anew."""
+        """Return True if the IOC knows our epoch, or if there is no owner to ask.
+
+        The IOC has forgotten it when it was started anew.  Raises Refused when a later epoch owns
+        the instrument.
+        """
         ours, owner = self.conditions.epoch, self.instrument.devices.get("owner")
         if ours is None or owner is None:
             return True
@@ -130,21 +134,21 @@ class ExposureGate:
 
     @property
     def losses(self) -> int:
-        """How often the IOC has been lost."""
+        """The number of times that the IOC has been lost."""
         return self.heart.losses if self.heart is not None else 0
 
     @property
     def answers(self) -> bool:
-        """Whether the IOC's heart beats."""
+        """True if the IOC's heartbeat is fresh, or there is none to watch."""
         return self.heart is None or self.heart.age_s <= self.conditions.heartbeat_stale_s
 
     def mark(self) -> None:
-        """An exposure begins: look for the lowest beam from here on."""
+        """Begin an exposure: look for the lowest beam from here on."""
         if self.conditions.beam is not None:
             self.instrument.devices[self.conditions.beam[0]].mark()
 
     def spoilt(self, losses: int) -> str:
-        """Why what has been counted since `mark`, when there were `losses`, is void; "" if not."""
+        """Say why what was counted since `mark`, with `losses` then, is void; "" if it is not."""
         if reasons := self.failing():
             return "; ".join(reasons)
         if self.losses != losses:
@@ -158,12 +162,12 @@ class ExposureGate:
     # waiting until it holds again
 
     def ready(self) -> Plan[None]:
-        """Before an exposure: go on at once when all conditions hold, else hold."""
+        """Go on at once when all conditions of an exposure hold, else hold."""
         if reasons := self.failing():
             yield from self.hold("; ".join(reasons))
 
     def hold(self, why: str) -> Plan[None]:
-        """Shutter closed until all conditions have held for the proof time without a break.
+        """Keep the shutter closed until all conditions have held, unbroken, for the proof time.
 
         A hold that follows the last one within the hysteresis lasts at least that long, so a
         flickering beam makes one hold.  Raises Unreachable when the IOC stays away too long.
@@ -211,7 +215,7 @@ class ExposureGate:
             yield from bps.mv(self.instrument.owner.epoch, self.conditions.epoch)
 
     def tolerating(self, plan: Plan[Any]) -> Plan[None]:
-        """Whatever was under way when the instrument went away may still fail, and late."""
+        """Run a plan; what was under way when the instrument went away may still fail, and late."""
         try:
             yield from plan
         except (FailedStatus, *self.lost_errors) as error:

@@ -16,19 +16,19 @@ STREAM = "reference"
 
 
 class VisitingSentry(Protocol):
-    """Who says when to look again, and where."""
+    """A sentry that says when to look again, and where."""
 
     def ended(self) -> None:
         """Raises DeviceFault when the sample must not be measured any further."""
 
     def next_visit(self) -> Proposal | None:
-        """What to count now; None for nothing."""
+        """Return what to count now; None for nothing."""
 
 
 class Visits:
     """A `ready` for `plans.adaptive.learn` that counts what its sentry asks for.
 
-    measure : of one point, as plans.measure.measure_point; what it saves is told to no learner.
+    measure : of one point, as plans.measure.measure_point; what it saves goes to no learner.
     A visit is attempted like any exposure: it is voided, repeated and paused like one.
     """
 
@@ -49,7 +49,7 @@ class Visits:
         yield from self.visits()
 
     def visits(self) -> Plan:
-        """Those that are due, as after a hold; raises DeviceFault like `ready`."""
+        """Make the visits that are due, as after a hold; raises DeviceFault like `ready`."""
         gate = self.attempts.gate
         while (visit := self.sentry.next_visit()) is not None:
             yield from self._measure(visit, gate.instrument)

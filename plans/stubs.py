@@ -72,7 +72,7 @@ def safe_state(instrument: Instrument) -> Plan[None]:
 def hold_for_beam(
     instrument: Instrument, role: str, minimum_ma: float, resume_ma: float
 ) -> Plan[None]:
-    """Before an exposure: if the ring current is below `minimum_ma`, wait for `resume_ma`.
+    """Wait for `resume_ma` before an exposure if the ring current is below `minimum_ma`.
 
     A suspender does this while a plan runs, but can miss a dump that began when nothing ran.  The
     shutter is closed while waiting.
@@ -138,11 +138,11 @@ class DecisionReading:
         }
 
     def read_configuration(self) -> dict[str, dict[str, Any]]:
-        """Nothing is configured."""
+        """Return nothing: there is no configuration."""
         return {}
 
     def describe_configuration(self) -> dict[str, dict[str, Any]]:
-        """Nothing is configured."""
+        """Describe nothing: there is no configuration."""
         return {}
 
 

@@ -66,7 +66,7 @@ class Beamline(PVGroup):
         self.speed._data["value"] = speed
 
     def note(self, kind: str, value: Any) -> None:
-        """Tell the log what the IOC did by itself or refused to do."""
+        """Log what the IOC did by itself or refused to do."""
         self.put_log.add(kind=kind, value=value)
 
     def heard(self, name: str, value: Any) -> None:
@@ -92,7 +92,7 @@ class Beamline(PVGroup):
         await instance.write((instance.value + 1) % 2**31, verify_value=False)
 
     def fault(self, name: str) -> bool:
-        """Whether this fault is switched on."""
+        """Return True if this fault is switched on."""
         return bool(getattr(self.faults, name).value)
 
     def wall_s(self, seconds: float) -> float:
@@ -126,7 +126,7 @@ class Beamline(PVGroup):
 
     @property
     def position(self) -> int:
-        """Which sample is in the beam."""
+        """The number of the sample in the beam."""
         return round(self.sample.readback)
 
     def detector(self, angles: np.ndarray, seconds: float) -> np.ndarray:
@@ -147,7 +147,7 @@ class Beamline(PVGroup):
         return seconds * self.monitor_rate_hz * self.intensity
 
     def channels(self, seconds: float) -> dict[int, float]:
-        """What scaler channels 2, 3 and 4 show after `seconds`."""
+        """Return what scaler channels 2, 3 and 4 show after `seconds`."""
         sample = self._sample()  # even of an empty holder: it says what the channels are
         nothing = self.monitor(seconds), 0.0, 0.0
         counts = nothing if sample is None else sample.channels(self, seconds)
@@ -180,7 +180,7 @@ async def _bound_without_delay(address: str, port: int) -> socket.socket:
 
 
 async def serve(beamline: Beamline, ready: Callable[[int], None]) -> None:
-    """Serve until cancelled; `ready` is told the port once the server listens."""
+    """Serve until cancelled; `ready` is called with the port once the server listens."""
     ca_server._create_bound_tcp_socket = _bound_without_delay
     context = ca_server.Context(beamline.pvdb, ["127.0.0.1"])
     context.CircuitClass = circuit_that_logs(beamline.put_log, beamline.heard)

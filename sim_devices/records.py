@@ -30,7 +30,7 @@ class MotorRecord(PVGroup):
 
     @property
     def readback(self) -> float:
-        """Where the motor is."""
+        """The position of the motor."""
         return float(self.axis.field_inst.user_readback_value.value)
 
     def heard(self, field: str, value: Any) -> None:

@@ -61,7 +61,7 @@ class DeadManRecords(PVGroup):
 
 
 class Owner(PVGroup):
-    """Whose instrument it is: an epoch that only rises; a lower or equal one changes nothing."""
+    """The owner of the instrument: an epoch that only rises; no other put changes anything."""
 
     epoch = pvproperty(value=0, name="epoch")
 
@@ -93,7 +93,7 @@ class PutLog:
 def circuit_that_logs(
     log: PutLog, heard: Callable[[str, Any], None] = lambda name, value: None
 ) -> type[ca_server.VirtualCircuit]:
-    """A circuit class that tells `log`, and `heard`, of each put before it is carried out."""
+    """A circuit class that calls `log`, and `heard`, for each put before it is carried out."""
 
     class Circuit(ca_server.VirtualCircuit):
         async def _process_command(self, command: Any) -> Any:

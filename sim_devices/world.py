@@ -1,4 +1,4 @@
-"""What the simulated beamline knows of nature: measured scans, replayed with counting statistics.
+"""The nature of the simulated beamline: measured scans, replayed with counting statistics.
 
 Every draw is keyed by seed, place and what was counted there before, so that an interrupted and
 resumed measurement sees the same counts as an uninterrupted one.  What a scan is, and how it is
@@ -35,7 +35,7 @@ class Scene(Protocol):
     """A measured sample, as a module of sim_devices.scenes loads it."""
 
     def at(self, place: Place) -> Replay:
-        """The same in the changer."""
+        """Put the same into the changer."""
 
 
 def load_scene(path: Path) -> Scene:
@@ -117,7 +117,7 @@ class Place:
         return left
 
     def resampled(self, seconds: float) -> None:
-        """So long nothing measured was left to replay."""
+        """Count the seconds in which nothing measured was left to replay."""
         self.world.resampled_s += seconds
 
 
@@ -139,7 +139,7 @@ class World:
         self._samples: dict[int, Replay] = {}
 
     def sample(self, position: int | None) -> Replay | None:
-        """What is at `position`, with all that was counted of it; None for an empty place."""
+        """Return what is at `position`, with all that was counted of it; None for an empty one."""
         if position is None or (scene := self._scene(position)) is None:
             return None
         if position not in self._samples:

@@ -118,7 +118,7 @@ def test_no_test_file_imports_another():
 
 
 def linted(tree: Path) -> subprocess.CompletedProcess[str]:
-    """What lint-imports says of the rooms of this tree, whatever is installed."""
+    """Run lint-imports on the rooms of this tree, whatever is installed."""
     program = "from importlinter.cli import lint_imports_command as c; c()"
     return subprocess.run(
         [sys.executable, "-P", "-c", program],

@@ -25,7 +25,7 @@ NOT_YET = Verdict(stop=False, reason="nothing measured yet")
 
 
 def same_place(one: Proposal | None, other: Proposal | None) -> bool:
-    """Whether two proposals count the same; their scores may differ in the last digits."""
+    """Return True if two proposals count the same; their scores may differ in the last digits."""
     if one is None or other is None:
         return one is other
     a, b = (np.array([p.start, p.stop, p.points, p.count_time_s, p.sweep]) for p in (one, other))
@@ -33,7 +33,7 @@ def same_place(one: Proposal | None, other: Proposal | None) -> bool:
 
 
 def target_alone(job: Job) -> bool:
-    """Whether the statistic of its verdicts is a target's value, and no λ."""
+    """Return True if the job's verdicts rest on a target's value alone, and on no λ."""
     return bool(job.settings["stop"].get("mode") == "target")
 
 
@@ -64,7 +64,7 @@ class Campaign:
 
     @classmethod
     def resume(cls, job_id: str, ledger: CampaignLedger) -> Campaign:
-        """Rebuild a campaign from the ledger: every observation is told, every decision kept.
+        """Rebuild a campaign from the ledger: its observations again, its decisions kept.
 
         Raises LedgerFault when the replay comes to another proposal than the one recorded.
         """
@@ -85,7 +85,7 @@ class Campaign:
         return campaign
 
     def _begin_as(self, step: Step) -> None:
-        """What was asked before the present step began has its effect, the rest must wait."""
+        """Apply what was asked before the present step began; the rest must wait."""
         self._apply(step.before)
         self._pending.extend(step.later)
         if step.proposal is not None:
@@ -133,12 +133,12 @@ class Campaign:
 
     @property
     def needs_approval(self) -> bool:
-        """Whether a person must approve each proposal before it is measured."""
+        """True if a person must approve each proposal before it is measured."""
         return bool(self.job.settings.get("approval") == "points")
 
     @property
     def approved(self) -> bool:
-        """Whether the present proposal, as `ask` last gave it, was approved."""
+        """True if the present proposal, as `ask` last gave it, was approved."""
         with self._lock:
             return steering.approved([*self.steered[self._told :], *self._pending])
 
@@ -179,7 +179,7 @@ class Campaign:
 
     @property
     def finished(self) -> bool:
-        """Whether the last decision was to stop."""
+        """True if the last decision was to stop."""
         return self.verdict.stop and not self._waiting
 
     @property
@@ -188,7 +188,7 @@ class Campaign:
         return self.learner.evidence()
 
     def ask(self) -> Proposal | None:
-        """What to measure next: the last decision's `next`, or the learner's first proposal.
+        """Return what to measure next: the last decision's `next`, or the learner's first proposal.
 
         Where steering has made another one of it since, that is recorded before it is given.
         """

@@ -12,7 +12,7 @@ class Interrupted(MaterialsDockError):
 
 
 def interrupted(job_id: str) -> Interrupted:
-    """The error that tells an operator how to go on."""
+    """The error that says to an operator how to go on."""
     return Interrupted(
         "stopped by the operator",
         where=job_id,

@@ -1,4 +1,4 @@
-"""From recorded events to observations: the only way in which a learner hears of the world."""
+"""From recorded events to observations: the only way in which a learner gets data."""
 
 from __future__ import annotations
 

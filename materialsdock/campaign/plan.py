@@ -45,7 +45,7 @@ def beam_suspender(profile: Profile, instrument: Instrument) -> Any:
 def gate_for(
     campaign: Campaign, instrument: Instrument, profile: Profile, **night: Any
 ) -> Any | None:
-    """What every exposure of this job has to pass, where the profile has conditions.
+    """Return the gate that every exposure of this job has to pass; None without [conditions].
 
     night : what a daemon adds to them, see plans.guards.ExposureConditions
     """

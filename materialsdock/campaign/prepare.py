@@ -42,7 +42,7 @@ def scene(measured: Measured, job: Job, profile: Profile) -> dict[str, Any]:
 
 
 def mark_counted(scene_file: Path, job: Job, observations: Sequence[Observation]) -> None:
-    """Tell a fresh simulation what has been counted already, so that no count is drawn twice.
+    """Give a fresh simulation what has been counted already, so that no count is drawn twice.
 
     Only a resumed replay needs this: a real sample remembers by itself.
     """

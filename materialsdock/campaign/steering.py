@@ -1,4 +1,4 @@
-"""What a person asks of a running measurement: values that are recorded before they count."""
+"""The requests of a person to a running measurement: values recorded before they count."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Steering:
 
     @classmethod
     def asked(cls, verb: str, order: Mapping[str, Any]) -> Steering:
-        """From a verb and its JSON: who, reason, x or interval (or low and high), changes.
+        """Make one of a verb and its JSON: who, reason, x or interval (or low and high), changes.
 
         Raises InputError for what is no verb of steering or has values of the wrong kind.
         """
@@ -53,7 +53,7 @@ class Steering:
         return from_plain({"kind": VERBS[verb], **known})
 
     def sentence(self, unit: str = "") -> str:
-        """Who asked for what, and why, in a few words."""
+        """Say in a few words who asked for what, and why."""
         what = {"halt": "stop", "approve": "approved"}.get(self.kind, self.kind)
         why = f": {self.reason}" if self.reason else ""
         return " ".join(word for word in (what, self._object(unit), "by", self.who) if word) + why
@@ -80,7 +80,7 @@ def from_plain(value: Mapping[str, Any]) -> Steering:
 
 
 def plain(steering: Steering) -> dict[str, Any]:
-    """As plain JSON."""
+    """Turn a steering into plain JSON."""
     return asdict(steering)
 
 
@@ -159,7 +159,7 @@ def rule(job: Job, given: Sequence[Steering]) -> StoppingRule:
 
 
 def halted(given: Sequence[Steering]) -> str | None:
-    """Who stopped the job, and why; None when nobody did."""
+    """Say who stopped the job, and why; None when nobody did."""
     for steering in given:
         if steering.kind == "halt":
             return f"stopped by {steering.who}" + (f": {steering.reason}" * bool(steering.reason))
@@ -167,13 +167,13 @@ def halted(given: Sequence[Steering]) -> str | None:
 
 
 def approved(given: Sequence[Steering]) -> bool:
-    """Whether the last word on a proposal is an approval: a veto or force makes another one."""
+    """Return True if the last word on a proposal is an approval: a veto or force makes another."""
     words = [s.kind for s in given if s.kind in ("veto", "force", "approve")]
     return words[-1:] == ["approve"]
 
 
 def excluded(given: Sequence[Steering], unit: str) -> str:
-    """What was vetoed, in words; empty where nothing was."""
+    """List in words what was vetoed; empty where nothing was."""
     vetoes = dict.fromkeys(span(*bounds(s)) for s in given if s.kind == "veto")
     return f"excluded: {', '.join(vetoes)} {unit}" if vetoes else ""
 
@@ -196,7 +196,7 @@ class Step:
 
     @classmethod
     def of(cls, rows: Sequence[Mapping[str, Any]]) -> Step:
-        """From the rows of one step in the order they were recorded."""
+        """Make one of the rows of one step in the order they were recorded."""
         last = max((i for i, row in enumerate(rows) if row["kind"] == BEGAN), default=-1)
         before, later = (
             tuple(from_plain(row) for row in part if row["kind"] != BEGAN)

@@ -1,4 +1,4 @@
-"""What each command does, between the words of the command line and the runner."""
+"""The work of each command, between the words of the command line and the runner."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ENDING = (signal.SIGINT, signal.SIGTERM)
 
 @dataclass(frozen=True)
 class Shown:
-    """What a command hands to the user: the outcome, and the page that shows it."""
+    """The result of a command, for the user: the outcome, and the page that shows it."""
 
     outcome: Outcome
     report: Path

@@ -47,7 +47,7 @@ def status(
     out: Out = Data,
     as_json: Json = False,
 ) -> None:
-    """What the night does now; exit code 4 when no daemon runs."""
+    """Show what the night does now; exit code 4 when no daemon runs."""
     from materialsdock.night import people
     from materialsdock.night.status import terminal
 
@@ -242,7 +242,7 @@ def _lease(out: Path, verb: str, as_json: bool, force: bool = False) -> None:
 
 @lease.command("show")
 def lease_show(out: Out = Data, as_json: Json = False) -> None:
-    """Who has control now."""
+    """Show who has control now."""
     _lease(out, "show", as_json)
 
 
@@ -281,7 +281,7 @@ def audit_verify(
     out: Out = Data,
     as_json: Json = False,
 ) -> None:
-    """Whether no action was changed, removed or slipped in; exit code 5 when one was."""
+    """Check that no action was changed, removed or slipped in; exit code 5 when one was."""
     from materialsdock.night import people
 
     said = people.verify(out, head)

@@ -16,7 +16,7 @@ Kinds = Mapping[str, type]  # dataclass of options by technique
 
 
 def of_measure() -> Kinds:
-    """What each technique can be asked for besides what all can."""
+    """Return each technique's class of options, besides those that all techniques share."""
     return {name: each.options().Options for name, each in technique.known().items()}
 
 
@@ -52,7 +52,7 @@ def made(kinds: Kinds, values: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def words(options: Any) -> dict[str, str]:
-    """What was asked for, by the option's name: what it is called on the command line.
+    """Map each option that was asked for to its name on the command line.
 
     An option that has its default value was not asked for.
     """

@@ -1,4 +1,4 @@
-"""What a person sees while a job runs: a live display on a terminal, plain lines elsewhere."""
+"""The display for a person while a job runs: live on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the user of the command line asked for, checked against the sample and the profile."""
+"""The request of a user of the command line, checked against the sample and the profile."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from materialsdock.profile.sections import changed
 
 @dataclass(frozen=True)
 class MeasureRequest:
-    """What the user asked for, apart from the sample; None means: as the profile says.
+    """The request of a user, apart from the sample; None means: as the profile says.
 
     own : the options of each technique, by its name
     """

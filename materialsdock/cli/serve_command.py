@@ -1,4 +1,4 @@
-"""What the commands of the night's processes do."""
+"""The work of the commands of the night's processes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _site(profile_name: str, site: Path | None) -> tuple[config.Profile, Path]:
 
 
 def _beamline_of(profile: config.Profile, out: Path) -> None:
-    """Where the simulated beamline of this data folder answers, unless the caller says."""
+    """Point this process at the simulated beamline of this data folder, unless the caller does."""
     if profile.simulated_by is None or "EPICS_CA_SERVER_PORT" in os.environ:
         return
     if not (out / "run" / "port").is_file():
@@ -74,7 +74,7 @@ def safe_state(profile_name: str, site: Path | None, out: Path) -> dict[str, Any
     """Reach the safe state, and keep a night that runs from leaving it again.
 
     safe, failed : what could not be done at the instrument; untold : what of the rest;
-    night : what it was told, "" where none runs
+    night : what it was asked, "" where none runs
     """
     root = siteroot.activate(site)
     profile = config.load(profile_name, root)
@@ -97,7 +97,7 @@ def safe_state(profile_name: str, site: Path | None, out: Path) -> dict[str, Any
 
 
 def _halted(data: DataDirectory) -> tuple[str, list[str]]:
-    """Tell a night that runs to hold and to pause, and what it could not be told."""
+    """Tell a night that runs to hold and to pause, and say what it could not be asked."""
     if not state.online(data):
         return "", []
     halts: tuple[intents.Verb, ...] = ("hold_queue", "pause")
@@ -114,7 +114,7 @@ def _halted(data: DataDirectory) -> tuple[str, list[str]]:
 
 
 def made_safe(said: Mapping[str, Any]) -> str:
-    """The same in words."""
+    """Put the result of `safe_state` into words."""
     done = "shutter closed and verified; motors and detectors stopped"
     words = ["; ".join(said["failed"]) or done, *said["untold"]]
     if said["night"]:

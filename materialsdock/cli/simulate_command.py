@@ -1,4 +1,4 @@
-"""What `materialsdock simulate`, `sheet template` and `sheet check` do."""
+"""The work of `materialsdock simulate`, `sheet template` and `sheet check`."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _recipe(found: Preflight, key: str) -> dict[str, Any]:
 
 
 def words(said: dict[str, Any]) -> str:
-    """The same for people."""
+    """Put the pre-flight into words for people."""
     lines = [f"{'sample':<20} {'recipe':<22} {'P50':>9} {'P90':>9}"]
     for row in said["order"]:
         spans = f"{span(row['p50_s']):>9} {span(row['p90_s']):>9}"

@@ -10,7 +10,7 @@ from materialsdock.ledger.outcomes import SEARCH
 
 
 def searches(ledger: Ledger, of_technique: str) -> tuple[Any, ...]:
-    """What the jobs of one technique remembered of their searches, as its analysis takes it."""
+    """Return what the jobs of one technique kept of their searches, as its analysis takes it."""
     jobs = ((job.sample.technique, job.job_id) for job in ledger.jobs())
     ids = [job_id for name, job_id in jobs if name == of_technique]
     outcomes = ((job_id, ledger.outcome(job_id)) for job_id in ids)

@@ -1,4 +1,4 @@
-"""What people asked for besides, or instead of, what a learner has planned.
+"""The requests of people besides, or instead of, what a learner has planned.
 
 Forced positions come before the rest of a sweep; vetoed ones drop out of it, and out of all plans
 made later.  What was planned and counted before stays as it was.
@@ -49,11 +49,11 @@ class Detours:
         return found
 
     def allowed(self, n: int, indices: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Those of grid `indices` that a plan made after `n` observations may hold."""
+        """Return those of grid `indices` that a plan made after `n` observations may hold."""
         return indices[~self.barred(n)[indices]] if self._vetoes else indices
 
     def first(self, planned: NDArray[np.int64]) -> NDArray[np.int64]:
-        """What is left of the first sweep; even ones of the others where nothing of it is."""
+        """Return what is left of the first sweep; even ones of the others where nothing is left."""
         left = self.allowed(0, planned)
         others = np.flatnonzero(~self.barred(0))
         if left.size or not others.size:
@@ -62,7 +62,7 @@ class Detours:
         return np.unique(others[even])
 
     def room(self, n: int, x: FloatArray, wanted: int) -> int:
-        """How many of `wanted` positions a sweep after the `n` at `x` can have."""
+        """Return how many of `wanted` positions a sweep after the `n` at `x` can have."""
         open_ = ~self.barred(n)
         free = open_.copy()
         free[self.axis.index(x)] = False

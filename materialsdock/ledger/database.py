@@ -132,7 +132,7 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """All of it or nothing; durable when the context ends."""
+        """Commit all of it or nothing; durable when the context ends."""
         with self._lock, self.faults("written"):
             if self._db.in_transaction:  # of this thread: the lock is ours; one commit for both
                 yield self._db
@@ -147,7 +147,7 @@ class Database:
                 raise
 
     def rows(self, query: str, *values: Any) -> list[Any]:
-        """What a query finds."""
+        """Return the rows that a query finds."""
         with self._lock, self.faults("read"):
             return self._db.execute(query, values).fetchall()
 

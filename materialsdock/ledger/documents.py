@@ -11,7 +11,7 @@ from materialsdock.protocols import Reading
 
 
 class DocumentSource(Protocol):
-    """What the catalog needs of a ledger."""
+    """The parts of a ledger that the catalog needs."""
 
     def documents(
         self, after_seq: int = 0, limit: int = 1000

@@ -1,4 +1,4 @@
-"""What the exports of one job are made of, read from the ledger once, with where it came from."""
+"""The source of the exports of one job, read from the ledger once, with where it came from."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ WRITERS = ("h5py", "gemmi")
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where a result comes from.
+    """The provenance of a result.
 
     begun : ISO 8601 in UTC, a label only; observations, decisions : how many the job has
     ledger_sha256 : over their rows as the ledger keeps them, observations in the order they were
@@ -115,7 +115,7 @@ def _iso(seconds: float) -> str:
 
 
 def _sha256(rows: Iterable[str]) -> str:
-    """Over rows, each followed by a line feed."""
+    """Hash rows, each followed by a line feed, by SHA-256."""
     digest = hashlib.sha256()
     for row in rows:
         digest.update(f"{row}\n".encode())

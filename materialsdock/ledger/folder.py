@@ -10,7 +10,7 @@ from materialsdock.errors import InputError
 
 @dataclass(frozen=True)
 class DataDirectory:
-    """Where everything measured is kept: the ledger, the catalog, scenes and reports.
+    """The folder of everything measured: the ledger, the catalog, scenes and reports.
 
     Its folders are made; InputError where they cannot be.
     """
@@ -40,7 +40,7 @@ class DataDirectory:
 
     @property
     def scenes(self) -> Path:
-        """What the simulated beamline replays."""
+        """The scenes that the simulated beamline replays."""
         return self.path / "scenes"
 
     @property

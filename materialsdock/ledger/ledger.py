@@ -65,7 +65,7 @@ _decision = TypeAdapter(Decision)
 
 
 def plain(value: Any) -> Any:
-    """What json cannot write by itself, as it should be written: numpy arrays and scalars."""
+    """Turn what json cannot write by itself, numpy arrays and scalars, into what it can."""
     if isinstance(value, np.ndarray):
         return value.tolist()
     if isinstance(value, np.generic):
@@ -182,7 +182,7 @@ class Ledger(Database):
         return tuple((step, json.loads(body)) for step, body in rows)
 
     def outcome(self, job_id: str) -> dict[str, Any] | None:
-        """What the analysis found, or None before it has."""
+        """Return what the analysis found; None before it has."""
         rows = self.rows("SELECT body FROM outcomes WHERE job_id = ?", job_id)
         return dict(json.loads(rows[0][0])) if rows else None
 

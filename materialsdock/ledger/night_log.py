@@ -70,7 +70,7 @@ def last_seq(ledger: Ledger) -> int:
 
 
 def first_time_after(ledger: Ledger, seq: int) -> float | None:
-    """When the first line after line `seq` was written [s since 1970]; None: there is none."""
+    """Return when the first line after line `seq` was written [s since 1970]; None: none is."""
     first = ledger.rows("SELECT MIN(at) FROM events WHERE seq > ?", seq)[0][0]
     return None if first is None else float(first)
 
@@ -82,7 +82,7 @@ def any_sample_changed_after(ledger: Ledger, seq: int) -> bool:
 
 
 def last_claimed_at(ledger: Ledger, sample_id: str) -> float:
-    """When a sample was last claimed for measuring [s since 1970]; 0 when it never was."""
+    """Return when a sample was last claimed for measuring [s since 1970]; 0 if it never was."""
     claimed = ledger.rows(
         "SELECT MAX(at) FROM events WHERE sample_id = ? AND kind = 'sample' "
         "AND body LIKE '%\"claim\"%'",
@@ -92,7 +92,7 @@ def last_claimed_at(ledger: Ledger, sample_id: str) -> float:
 
 
 def last_hold(ledger: Ledger) -> str:
-    """What the last hold of an exposure waited for, in words; "" before any."""
+    """Say what the last hold of an exposure waited for; "" before any."""
     rows = ledger.rows(
         "SELECT json_extract(body, '$.words') FROM events WHERE kind = 'condition' "
         "AND json_extract(body, '$.kind') = 'hold' ORDER BY seq DESC LIMIT 1"
@@ -101,7 +101,7 @@ def last_hold(ledger: Ledger) -> str:
 
 
 def conditions_of_sample(ledger: Ledger, sample_id: str) -> list[dict[str, Any]]:
-    """What was said of the conditions while a sample was measured, in that order."""
+    """Return what was said of the conditions while a sample was measured, in that order."""
     rows = ledger.rows(
         "SELECT body FROM events WHERE kind = 'condition' AND sample_id = ? ORDER BY seq", sample_id
     )

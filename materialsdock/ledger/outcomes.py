@@ -52,7 +52,7 @@ def keep_outcome(ledger: Ledger, outcome: Outcome) -> None:
 
 
 def packed(outcome: Outcome) -> dict[str, str]:
-    """What to add to the outcome's row in the ledger, as {"kept": text}.
+    """Pack what is added to the outcome's row in the ledger, as {"kept": text}.
 
     The decisions are left out: they have rows of their own.  Raises LedgerFault for values that
     JSON has no form for.
@@ -89,7 +89,7 @@ def unpacked(row: Mapping[str, Any], where: str) -> Outcome:
 
 
 def again(job_id: str) -> str:
-    """How to analyse a job once more."""
+    """Say how to analyse a job once more."""
     return (
         f"analyse it again: `materialsdock measure --resume {job_id}`, or `materialsdock refine` "
         "where a file was refined"
@@ -97,7 +97,7 @@ def again(job_id: str) -> str:
 
 
 def _onward(ledger: Ledger, job_id: str) -> str:
-    """How an unfinished job goes on; one of a night's queue must not be resumed beside it."""
+    """Say how an unfinished job goes on; one of a night's queue must not be resumed beside it."""
     samples = samples_of_job(ledger, job_id)
     if not samples:
         return f"go on with `materialsdock measure --resume {job_id}`"

@@ -1,4 +1,4 @@
-"""What the ledger knows of one job besides its typed rows: documents, counts, rows as text."""
+"""The rows of one job besides its typed ones: documents, counts, rows as text."""
 
 from __future__ import annotations
 
@@ -40,17 +40,17 @@ def last_decision(ledger: Ledger, job_id: str | None) -> dict[str, Any] | None:
 
 
 def number_of_observations(ledger: Ledger) -> int:
-    """How many observations the ledger has, of all jobs."""
+    """Count the observations of all jobs in the ledger."""
     return int(ledger.rows("SELECT COUNT(*) FROM observations")[0][0])
 
 
 def number_of_observations_of_job(ledger: Ledger, job_id: str | None) -> int:
-    """How many observations a job has; none without a job."""
+    """Count the observations of a job; none without a job."""
     return int(ledger.rows("SELECT COUNT(*) FROM observations WHERE job_id = ?", job_id)[0][0])
 
 
 def job_created(ledger: Ledger, job_id: str) -> float:
-    """When a job was added, wall clock [s since 1970]."""
+    """Return when a job was added, wall clock [s since 1970]."""
     return float(ledger.rows("SELECT created FROM jobs WHERE job_id = ?", job_id)[0][0])
 
 

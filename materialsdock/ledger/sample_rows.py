@@ -83,7 +83,7 @@ def samples_of_job(ledger: Ledger, job_id: str) -> list[SampleRow]:
 
 
 def number_by_state(ledger: Ledger) -> dict[str, int]:
-    """How many samples are in each state."""
+    """Count the samples in each state."""
     return dict(ledger.rows("SELECT state, COUNT(*) FROM samples GROUP BY state"))
 
 

@@ -1,4 +1,4 @@
-"""What the commands of a running night do; they talk to its ledger only, never to a process."""
+"""The work of the commands of a running night; they talk to its ledger only, never to a process."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ def opened(out: Path) -> Iterator[tuple[DataDirectory, Ledger]]:
 
 
 def snapshot(out: Path) -> Status:
-    """What the night does now."""
+    """Read what the night does now."""
     with opened(out) as (data, ledger):
         return status.snapshot(data, ledger)
 
 
 def offline(out: Path, recorded: str = "") -> Unreachable:
-    """The error that tells how to start a daemon."""
+    """The error that says how to start a daemon."""
     return Unreachable(f"no daemon runs{recorded}", where=str(out), remedy=START.format(out=out))
 
 
@@ -68,7 +68,7 @@ def in_the_beam(out: Path) -> queue.Queued | None:
 
 
 def called(sample: queue.Queued) -> str:
-    """What a person calls a sample, with its id."""
+    """Name a sample as a person does, with its id."""
     name = sample.body.get("name")
     return f"{name} ({sample.sample_id})" if name else sample.sample_id
 
@@ -117,7 +117,7 @@ def ask(
 def _what_came(
     verb: str, sample: queue.Queued, data: DataDirectory, ledger: Ledger, until: float
 ) -> str:
-    """What an answered request has come to by the end of its time, in words; "" for not yet."""
+    """Wait until `until` for the effect of an answered request, and name it; "" for none yet."""
 
     def now() -> str:
         return queue.sample(ledger, sample.sample_id).state
@@ -184,7 +184,7 @@ def submit(sheet: Path, profile_name: str, site: Path | None, out: Path) -> dict
 
 
 def submitted(said: dict[str, Any]) -> str:
-    """The same in words."""
+    """Put the result of `submit` into words."""
     waiting = said["queue"].get("queued", 0)
     words = f"{many(len(said['submitted']), 'sample')} {said['state']}; {waiting} in the queue"
     if said["state"] == "submitted":
@@ -234,7 +234,7 @@ def _advance(ledger: Ledger, verb: str, sample_id: str, reason: str) -> None:
 
 
 def _instead(verb: str, state_now: State) -> str:
-    """What can be done with a sample for which `queue verb` is not possible."""
+    """Say what can be done with a sample for which `queue verb` is not possible."""
     if state_now == "measuring":
         return "`materialsdock stop` or `abort` ends it"
     able = [name for name, event in EVENTS.items() if (state_now, event) in TRANSITIONS]

@@ -1,4 +1,4 @@
-"""Run a function on a Dask cluster, as refinement/executor.py does here; the only importer of dask.
+"""Run a function on a Dask cluster, as processes.py does here; the only importer of dask.
 
 A Dask worker runs calls in threads, which nobody can kill, so each Dask worker keeps a local pool
 (executor.Executor) and its calls run there: time and memory limits, crashes and their messages
@@ -128,7 +128,7 @@ class DaskExecutor:
             raise self._lost("the Dask scheduler went away") from error
 
     def _wait(self, client: Client, future: Future[Any]) -> None:
-        """Until the future is done; Unreachable when nobody is left who could do it."""
+        """Wait until the future is done; Unreachable when nobody is left who could do it."""
         alone_s = 0.0
         while not future.done():
             try:
@@ -146,7 +146,7 @@ class DaskExecutor:
 
 
 class KillablePool(WorkerPlugin):
-    """In each Dask worker, one killable process per thread, as long as the executor is open."""
+    """A killable process for each thread of each Dask worker, as long as the executor is open."""
 
     def __init__(self, memory_limit_bytes: int, warm_up: Callable[[], None] | None) -> None:
         self.memory_limit_bytes = memory_limit_bytes
@@ -178,12 +178,12 @@ class KillablePool(WorkerPlugin):
 
 
 def _call(pool: str, function: Callable[..., Any], item: tuple[Any, ...], limit_s: float) -> Any:
-    """What the Dask worker does: find its pool and call there."""
+    """Find the pool of this Dask worker and call there."""
     return cast(KillablePool, get_worker().plugins[pool]).call(function, item, limit_s)
 
 
 def versions() -> dict[str, str]:
-    """What must be the same everywhere for results to be the same."""
+    """Return the versions that must be the same everywhere for results to be the same."""
     python = ".".join(platform.python_version_tuple()[:2])
     found = {"python": python, "materialsdock": materialsdock.__version__}
     return found | {name: metadata.version(name) for name in MUST_AGREE}

@@ -1,4 +1,4 @@
-"""Whoever runs the trials of a search: processes on this machine, or a Dask cluster."""
+"""The runners of a search's trials: processes on this machine, or a Dask cluster."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ Task = TypeVar("Task")
 
 
 class TrialExecutor(Protocol):
-    """What a search needs of whoever runs its trials: processes here, or a cluster.
+    """The runner of a search's trials, as the search needs it: processes here, or a cluster.
 
     Laws (tests/optimisation): results come in the order of the arguments; a call that hangs,
     crashes or eats memory costs only itself and comes as a value; equal `workers` and equal

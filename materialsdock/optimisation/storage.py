@@ -1,4 +1,4 @@
-"""Where Optuna keeps its trials, by URL, and what becomes of those that nobody will finish.
+"""The storage of Optuna's trials, by URL, and the end of those that nobody will finish.
 
 journal:///folder/search.log    a file on this machine or a network disk; the default on disk
 sqlite:///folder/search.db      a database file (four slashes for an absolute path)
@@ -106,7 +106,7 @@ def _journal(path: Path) -> JournalStorage:
 
 
 def _mend(path: Path) -> None:
-    """Cut off a last line that was not written to its end (power loss): it was never told."""
+    """Cut off a last line that was not written to its end (power loss): it holds no result."""
     with path.open("r+b") as file:
         text = file.read()
         whole = text.rfind(b"\n") + 1

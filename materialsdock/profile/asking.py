@@ -1,4 +1,4 @@
-"""What every technique needs to make a job of a profile: its id, and when to stop."""
+"""The parts of a job that every technique needs from a profile: its id, and when to stop."""
 
 from __future__ import annotations
 

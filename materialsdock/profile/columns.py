@@ -1,4 +1,4 @@
-"""What techniques add to a sample sheet: types of their cells, and what they may ask of a row."""
+"""The additions of techniques to a sample sheet: types of cells, what they may ask of a row."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class PlannedEntry(Protocol):
         """The row of the sheet."""
 
     def said(self, key: str) -> Any:
-        """What the row says, or else its recipe; None where both are silent."""
+        """Return the value in the row, or else in its recipe; None where both are silent."""
 
     def replayed(self) -> Measured | None:
         """The file that is replayed; None where none is."""
@@ -52,7 +52,7 @@ class PlannedEntry(Protocol):
 
 @dataclass(frozen=True)
 class OneOfWords:
-    """In an Annotated type: one of the known words in any case, as they are written here."""
+    """A marker in an Annotated type: one of the known words in any case, as written here."""
 
     known: tuple[str, ...]
 
@@ -87,7 +87,7 @@ def numbers(columns: type[BaseModel]) -> frozenset[str]:
 
 
 def range_faults(row: Any, first: str, last: str) -> Iterator[Contradiction]:
-    """What is wrong with the range from column `first` to column `last`."""
+    """Yield what is wrong with the range from column `first` to column `last`."""
     start, stop = getattr(row, first), getattr(row, last)
     if (start is None) != (stop is None):
         absent = first if start is None else last

@@ -77,7 +77,7 @@ class Profile(Section):
 
     @property
     def simulated_by(self) -> SimulationSettings | None:
-        """What the instrument is; None for a real one, whether it can be rehearsed or not."""
+        """The simulation that is the instrument; None for a real one, rehearsable or not."""
         return self.simulation if self.simulated else None
 
     @property
@@ -92,7 +92,7 @@ class Profile(Section):
         return {name: section for name, section in given.items() if section is not None}
 
     def section(self, name: str) -> Measuring:
-        """How the technique `name` is measured here; InputError where it is not."""
+        """Return how the technique `name` is measured here; InputError where it is not."""
         if name not in self.techniques:
             raise InputError(
                 f"profile {self.name!r} has no [{name}] section",

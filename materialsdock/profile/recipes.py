@@ -31,7 +31,7 @@ def _known(name: str) -> str:
 
 
 class MeasureKeys(Section):
-    """What is measured; every technique adds its own keys, such as the range.
+    """The measurement of a recipe; every technique adds its own keys, such as the range.
 
     count_time_s : per position of a full scan
     """
@@ -101,7 +101,7 @@ def load_recipe(name: str, profile_folder: Path) -> Recipe:
 
 
 def stop_changes(recipe: Recipe) -> dict[str, Any]:
-    """What a recipe says about stopping; the profile says the rest."""
+    """Return what a recipe says about stopping; the profile says the rest."""
     return recipe.stop.model_dump(exclude_unset=True)
 
 

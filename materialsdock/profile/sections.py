@@ -33,7 +33,7 @@ class Device(Section):
 
 
 class SimulationSettings(Section):
-    """How to start the simulated beamline: of a simulated profile, and of rehearsals of any."""
+    """The start of the simulated beamline: of a simulated profile, and of rehearsals of any."""
 
     module: str = "sim_devices"
     prefix: str = "SIM:"
@@ -52,7 +52,7 @@ Dotted = Annotated[str, Field(pattern=DOTTED)]
 
 
 class Plans(Section):
-    """Which plans of the site carry a job out, each "package.module:object".
+    """The plans of the site that carry a job out, each "package.module:object".
 
     learn : the adaptive loop
     attempts : makes of a measuring plan one that saves only what is sound
@@ -76,14 +76,14 @@ class Plans(Section):
 
 
 class Catalog(Section):
-    """Where runs can be read back: a folder (embedded Tiled) or the URI of a Tiled server."""
+    """The place where runs can be read back: a folder (embedded Tiled) or a Tiled server's URI."""
 
     uri: str | None = None
     api_key_file: Path | None = None
 
 
 class ConditionSettings(Section):
-    """What must hold before every exposure, and how it is won back; see plans.guards.
+    """The conditions of every exposure, and how they are won back; see plans.guards.
 
     hold_proof_s : how long all must hold before measuring goes on
     hysteresis_s : the least that a hold lasts when it begins so soon after the last one ended
@@ -103,12 +103,12 @@ class ConditionSettings(Section):
     reference_share: float = Field(default=0.05, ge=0, le=0.5)
 
     def holding(self) -> dict[str, Any]:
-        """What plans.guards.ExposureConditions takes of it."""
+        """Return what plans.guards.ExposureConditions takes of it."""
         return self.model_dump(exclude={"i0_tolerance", "reference_share"})
 
 
 class NightSettings(Section):
-    """How the queue runs by itself.
+    """The running of the queue by itself.
 
     approval : whether each proposed point waits for a person; samples : whether each submitted one
     retry_delays_s : pauses before an interrupted sample is measured again; as many retries
@@ -154,7 +154,7 @@ class Motion(Section):
 
 
 class Stop(Section):
-    """When to stop; the vocabulary of learning.stopping.rule_from_settings."""
+    """The rules for stopping; the vocabulary of learning.stopping.rules.rule_from_settings."""
 
     mode: Literal["paper", "robust", "target"] = "robust"
     threshold: float = Field(default=0.05, gt=0, lt=1)
@@ -189,9 +189,9 @@ class Analysis(Section):
     """The refinement search that starts by itself after a measurement.
 
     executor : processes here, or the Dask cluster at `scheduler_address` ("tcp://host:8786")
-    storage : URL where trials are kept (refinement/storage.py); none: in memory
+    storage : URL where trials are kept (optimisation/storage.py); none: in memory
     engine : Rietveld program, "rietx" or "gsas2" where it is installed
-    texture : preferred orientation on request only, or also by evidence (refinement/texture.py)
+    texture : preferred orientation on request only, or also by evidence (search/texture.py)
     warm_start : try first what earlier searches on the instrument found
     store : folder of structures, searched where a sample comes without any
     elements : that they may be made of; none: those of the sample's composition, or all

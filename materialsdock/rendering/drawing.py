@@ -1,4 +1,4 @@
-"""What every figure of a report has in common."""
+"""The parts that every figure of a report has in common."""
 
 from __future__ import annotations
 

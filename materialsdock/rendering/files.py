@@ -21,7 +21,7 @@ class ExportFault(MaterialsDockError):
 
 
 def place(folder: Path, job_id: str, suffix: str) -> Path:
-    """Where a file of a job lies; InputError for an id that is no plain file name."""
+    """Return the path of a file of a job; InputError for an id that is no plain file name."""
     if not SAFE.fullmatch(job_id):
         raise InputError(
             f"the job id {job_id!r} is no file name",

@@ -1,4 +1,4 @@
-"""NeXus trees as bytes: the same tree gives the same bytes, for nothing in them tells the time."""
+"""NeXus trees as bytes: the same tree gives the same bytes, for nothing in them holds the time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the commands of `cli` can be asked: one annotated type per option."""
+"""The options of the commands of `cli`: one annotated type per option."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ CountTime = Annotated[
 
 
 def flag(name: str, annotation: Any) -> str:
-    """What a parameter is called on the command line: "--particle-size"."""
+    """Name a parameter as the command line does: "--particle-size"."""
     (option,) = annotation.__metadata__
     words = (option.default, *(option.param_decls or ()))
     named = [word for word in words if type(word) is str and word.startswith("--")]

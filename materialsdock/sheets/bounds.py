@@ -1,4 +1,4 @@
-"""What a sample sheet has to pass before it is parsed, and the bounded process that parses it."""
+"""Checks of a sample sheet before it is parsed, and the bounded process that parses it."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def _member_faults(member: zipfile.ZipInfo) -> Iterator[str]:
 
 
 def parsed(kind: str, raw: bytes, path: Path) -> Mapping[str, Any]:
-    """What the bounded process made of the file."""
+    """Parse the file in the bounded process; InputError where it is refused or takes too long."""
     command = [sys.executable, "-P", str(parser_child.__file__), kind]
     try:
         done = subprocess.run(command, input=raw, capture_output=True, timeout=TIME_LIMIT_S)
@@ -103,7 +103,7 @@ def parsed(kind: str, raw: bytes, path: Path) -> Mapping[str, Any]:
 
 
 def _end(done: subprocess.CompletedProcess[bytes]) -> str:
-    """How a process died: by which signal (SIGABRT: out of memory), or its last words."""
+    """Say how a process died: by which signal (SIGABRT: out of memory), or its last words."""
     if done.returncode < 0:
         return signal.Signals(-done.returncode).name
     return done.stderr.decode(errors="replace").strip().rpartition("\n")[2][:200]

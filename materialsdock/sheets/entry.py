@@ -36,7 +36,7 @@ DEVICES = frozenset(
 
 @dataclass(frozen=True)
 class Fault:
-    """What is wrong with one value: its place and column, the value, and why.
+    """A fault of one value: its place and column, the value, and what is wrong with it.
 
     known : the words it had to be one of, () where it is no matter of words
     """
@@ -147,7 +147,7 @@ class SheetEntry(Columns):
 
     @property
     def known_as(self) -> str:
-        """What a person calls it: its name, or else its id."""
+        """The name by which a person calls it, or else its id."""
         return self.name or self.sample_id
 
 

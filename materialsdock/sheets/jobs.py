@@ -46,7 +46,7 @@ def job_of(entry: SheetEntry, profile: Profile, profile_folder: Path, seed: int 
 
 
 def scene_of(entry: SheetEntry, job: Job, profile: Profile) -> dict[str, Any] | None:
-    """What the simulated beamline replays for an entry; None where nothing lies there.
+    """Return what the simulated beamline replays for an entry; None where nothing lies there.
 
     Raises InputError for a file that is no longer the one that the job began with.
     """
@@ -59,7 +59,7 @@ def scene_of(entry: SheetEntry, job: Job, profile: Profile) -> dict[str, Any] | 
 
 
 def faults(entries: Sequence[SheetEntry], profile: Profile, profile_folder: Path) -> list[Fault]:
-    """What is wrong with any of them, found by making every job once."""
+    """List what is wrong with any of them, found by making every job once."""
     sound: set[str] = set()
     return [f for e in entries for f in _faults(e, profile, profile_folder, sound)]
 

@@ -29,7 +29,7 @@ Answer = dict[str, Any]
 
 
 class Refusal(Exception):
-    """What is wrong with the file as a whole, in words."""
+    """A fault of the file as a whole, in words."""
 
 
 def parse(kind: str, content: bytes) -> Answer:

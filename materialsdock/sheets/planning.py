@@ -32,7 +32,7 @@ class Plan:
     technique: str
 
     def said(self, key: str) -> Any:
-        """What the entry says, or else its recipe; None where both are silent."""
+        """Return the value in the entry, or else in its recipe; None where both are silent."""
         own = getattr(self.entry, key, None)  # a key of recipes need not be a column
         if own is not None or self.recipe is None:
             return own
@@ -56,7 +56,7 @@ class Plan:
 
     @property
     def stop(self) -> dict[str, Any]:
-        """What changes of the profile's stopping; minutes are those of the instrument."""
+        """The changes to the profile's stopping; minutes are those of the instrument."""
         minutes = self.entry.maximum_minutes
         own = {
             "threshold": self.entry.threshold,
@@ -89,7 +89,7 @@ def planned(entry: SheetEntry, profile: Profile, profile_folder: Path) -> Plan:
 
 
 def scan_of(plan: Plan) -> Scan:
-    """What a full scan would measure: the replayed file as far as it is asked for, or its own.
+    """Return what a full scan would measure: the replayed file as far as asked for, or its own.
 
     Raises InputError for a range that is missing, impossible, or beyond the file.
     """

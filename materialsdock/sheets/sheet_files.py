@@ -72,7 +72,7 @@ def examine(path: Path) -> tuple[tuple[SheetEntry, ...], tuple[Fault, ...]]:
 
 
 def _line(fault: Fault) -> int:
-    """Its row; what concerns the sheet as a whole comes first."""
+    """Return the row of a fault; 0, before all rows, for what concerns the sheet as a whole."""
     number = fault.place.rpartition(" ")[2]
     return int(number) if number.isdecimal() else 0
 
@@ -197,7 +197,7 @@ def _value(column: str, value: Any) -> Any:
 
 
 def risky(text: str) -> bool:
-    """Whether a spreadsheet would take it for a formula, were it not for apostrophes before it."""
+    """Return True if a spreadsheet would take it for a formula, but for apostrophes before it."""
     return text.lstrip(APOSTROPHE).startswith(RISKY)
 
 

@@ -66,7 +66,7 @@ class Said:
 
 @dataclass(frozen=True)
 class StatusCard:
-    """What the night does at one moment; `now` for programs."""
+    """A card that shows what the night does at one moment; `now` for programs."""
 
     now: Status
 
@@ -127,7 +127,7 @@ class QueueCard:
 
 @dataclass(frozen=True)
 class Results:
-    """What one sample came to, and the page that shows it."""
+    """The results of one sample, and the page that shows them."""
 
     sample_id: str
     outcome: Outcome
@@ -163,7 +163,7 @@ class NightMagic:
         return NightMagic(data, self.profile, self.site)
 
     def status(self) -> StatusCard:
-        """What the night does now."""
+        """Show what the night does now."""
         return StatusCard(people.snapshot(self.data))
 
     @property
@@ -244,7 +244,7 @@ def load(shell: Any) -> None:
 def _told(
     shell: Any, kind: type[BaseException], error: BaseException, trace: Any, tb_offset: Any = None
 ) -> None:
-    """What was refused is a sentence, as on the command line, and no traceback."""
+    """Print a refusal as a sentence, as on the command line, and without a traceback."""
     print(f"{kind.__name__}: {error}", file=sys.stderr)
 
 

@@ -1,4 +1,4 @@
-"""What an operator gets in IPython: RE, instrument, plans, catalog, and a table of them."""
+"""The session of an operator in IPython: RE, instrument, plans, catalog, and a table of them."""
 
 from __future__ import annotations
 

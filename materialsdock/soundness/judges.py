@@ -27,7 +27,7 @@ LITTLE = 0.01
 
 @dataclass(frozen=True)
 class Alarm:
-    """What a sentinel has seen, and what to do.
+    """The finding of a sentinel, and what to do.
 
     action : "flag" the result, "hold" everything until a person or a proof lets it go on, or
     the sample is "held" and the next one measured

@@ -17,7 +17,7 @@ from materialsdock.soundness.readings import LATEST, Readings
 
 
 def visits(job: Job, motion: Any, share: float) -> None:
-    """Nothing: no place is counted for the sake of a sentinel alone."""
+    """Return None: no place is counted for the sake of a sentinel alone."""
 
 
 def dead(recorded: Readings, expected: FloatArray) -> Alarm | None:
@@ -37,7 +37,7 @@ def after_sweep(recorded: Readings, axis: Axis, tolerance: float) -> Alarm | Non
 
 
 def stuck(decisions: Sequence[Decision]) -> Alarm | None:
-    """Nothing: how a learner gets on is known to its technique only."""
+    """Return None: how a learner gets on is known to its technique only."""
 
 
 def rates_changed(recorded: Readings, tolerance: float) -> Alarm | None:

@@ -28,7 +28,7 @@ class Readings:
 
     @classmethod
     def of(cls, keys: ReadingKeys, rows: Sequence[Mapping[str, Any]]) -> Readings:
-        """From the data of recorded events, which a technique calls by these keys."""
+        """Collect the data of recorded events, which a technique calls by these keys."""
         names = (keys.position, keys.signal, keys.monitor, "count_time_s")
         return cls(*(np.array([float(row[name]) for row in rows]) for name in names))
 
@@ -82,6 +82,6 @@ def _weakest(alive: Readings) -> float:
 
 
 def spoilt(recorded: Readings) -> int:
-    """How many of the latest points show no counts, or the same counts as the last one."""
+    """Count the latest points that show no counts, or the same counts as the last one."""
     other = np.flatnonzero(recorded.counts[::-1] != recorded.counts[-1])
     return int(other[0]) if other.size else recorded.x.size

@@ -1,4 +1,4 @@
-"""What laws are written with: numbers that are near enough, and refusals that say why."""
+"""The tools of laws: numbers that are near enough, and refusals that say why."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""What every Rietveld engine must keep: the laws behind protocols.RefinementEngine.
+"""Laws that every Rietveld engine must keep, those behind rietveld.engine.RefinementEngine.
 
 Needs neither pytest nor hypothesis.  The patterns are planted by `planted_powder`, independent of
-any engine; an engine is put to the laws on a `EngineBench`, which refines what several laws look at
-once:
+any engine; an engine is put to the laws on an `EngineBench`, which refines what several laws look
+at once:
 
-    bench = Bench(MyEngine())
+    bench = EngineBench(MyEngine())
     for law in LAWS:
         law(bench)
 """
@@ -89,13 +89,13 @@ def everything(fit: Fit) -> bytes:
 
 
 def it_has_a_name_and_travels_to_workers(bench: EngineBench) -> None:
-    """The same engine on the other side of a process border."""
+    """Send the engine across a process border, and get the same one."""
     assert bench.engine.name
     assert pickle.loads(pickle.dumps(bench.engine)).name == bench.engine.name
 
 
 def the_planted_cell_lies_within_three_esd(bench: EngineBench) -> None:
-    """For two draws of the counts; displacement and coordinate come back, too."""
+    """Refine two draws of the counts; displacement and coordinate come back, too."""
     truth = crystal_of(CORUNDUM).cell
     for seed in (1, 2):
         pattern = planted(SINGLE, two_theta=GRID, seed=seed)
@@ -187,7 +187,7 @@ def curves_have_the_shape_of_the_pattern(bench: EngineBench) -> None:
 
 
 def ticks_stand_on_peaks(bench: EngineBench) -> None:
-    """A tick marks the highest point."""
+    """Look where the ticks are: one marks the highest point."""
     pattern, fit = bench.single
     top = pattern.two_theta[np.argmax(fit.y_calc)]
     assert np.abs(fit.ticks["corundum"] - top).min() < 0.05
@@ -221,13 +221,13 @@ def nothing_that_was_given_changes(bench: EngineBench) -> None:
 
 
 def the_same_question_has_the_same_answer(bench: EngineBench) -> None:
-    """To the last digit."""
+    """Refine twice, and compare to the last digit."""
     pattern, fit = bench.mixture
     assert everything(bench.refined(pattern, (LAB6, FLUORITE))) == everything(fit)
 
 
 def a_fit_can_be_stored_and_sent(bench: EngineBench) -> None:
-    """With the whole recipe, the time it took and the engine's version."""
+    """Store and send a fit with the whole recipe, the time it took and the engine's version."""
     pattern, fit = bench.mixture
     assert everything(pickle.loads(pickle.dumps(fit))) == everything(fit)
     assert json.loads(json.dumps(dict(fit.recipe))) == fit.recipe
@@ -273,7 +273,7 @@ BAD_STRUCTURES: tuple[tuple[tuple[Structure, ...], str], ...] = (
 
 
 def bad_patterns_are_one_clear_error(bench: EngineBench) -> None:
-    """Counts that are none, sigma 0, steps backwards, nothing to see."""
+    """Refuse counts that are none, sigma 0, steps backwards, nothing to see."""
     pattern, _ = bench.single
     for name, at, number, words in BAD_PATTERNS:
         array = getattr(pattern, name).copy()
@@ -284,14 +284,14 @@ def bad_patterns_are_one_clear_error(bench: EngineBench) -> None:
 
 
 def bad_structures_are_one_clear_error(bench: EngineBench) -> None:
-    """None, the same twice, no atoms, no CIF, no element."""
+    """Refuse no structure, the same twice, no atoms, no CIF, no element."""
     for structures, words in BAD_STRUCTURES:
         with refused(InputError, words):
             bench.refined(bench.single[0], structures)
 
 
 def unknown_words_in_a_recipe_are_refused(bench: EngineBench) -> None:
-    """A misspelt key, a value that there is not."""
+    """Refuse a misspelt key, and a value that there is not."""
     for key, value in (("backgruond", 3), ("axial", "maybe")):
         recipe: dict[str, Any] = {key: value}
         with refused(InputError, key):

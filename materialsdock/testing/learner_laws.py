@@ -1,4 +1,4 @@
-"""What every learner must keep, whatever it learns: the laws behind protocols.Learner.
+"""Laws that every learner must keep, whatever it learns, those behind protocols.Learner.
 
 Needs neither pytest nor hypothesis.  A learner is put to the laws as a `Case`:
 
@@ -52,7 +52,7 @@ class Case:
         ]
 
     def run(self, steps: int | None = None, seed: int = 0) -> tuple[Learner, list[Proposal], Told]:
-        """A learner that was told `steps` steps, its proposals, and what it was told.
+        """A learner that received `steps` steps, its proposals, and what it received.
 
         Every law has a copy of its own, as a run costs more than most laws.
         """
@@ -95,7 +95,7 @@ def state(learner: Learner, axis: Axis) -> dict[str, Any]:
 
 
 def told_again(case: Case, steps: Sequence[Sequence[Observation]]) -> Learner:
-    """A fresh learner that is told `steps` one after the other."""
+    """A fresh learner that receives `steps` one after the other."""
     learner = case.make()
     for step in steps:
         learner.tell(step)
@@ -108,7 +108,7 @@ def it_is_a_learner(case: Case) -> None:
 
 
 def asking_changes_nothing(case: Case) -> None:
-    """Who is asked three times answers three times the same, and is as if never asked."""
+    """Ask three times: the answers are the same, and the learner is as if never asked."""
     learner, _, told = case.run()
     quiet = told_again(case, told)
     assert [learner.ask() for _ in range(3)] == [learner.ask()] * 3
@@ -141,7 +141,7 @@ def proposals_lie_inside_the_axis_and_take_time(case: Case) -> None:
 
 
 def telling_twice_is_telling_once(case: Case) -> None:
-    """An observation whose uid it knows changes nothing, nor does telling nothing."""
+    """An observation whose uid it knows changes nothing, nor does giving it nothing."""
     learner, _, told = case.run()
     before = state(learner, case.axis)
     for step in told[::-1]:
@@ -162,7 +162,7 @@ def telling_in_parts_is_telling_at_once(case: Case) -> None:
 
 
 def the_order_of_telling_does_not_matter(case: Case) -> None:
-    """Steps told in any of three random orders teach the same."""
+    """Steps received in any of three random orders teach the same."""
     learner, _, told = case.run()
     for seed in range(3):
         order = np.random.default_rng(seed).permutation(len(told))
@@ -171,7 +171,7 @@ def the_order_of_telling_does_not_matter(case: Case) -> None:
 
 
 def a_rebuilt_learner_goes_on_as_before(case: Case) -> None:
-    """At every step: told all at once, in any order, the next proposal is the same."""
+    """At every step: given all at once, in any order, the next proposal is the same."""
     learner = case.make()
     told: Told = []
     for step in range(case.steps):

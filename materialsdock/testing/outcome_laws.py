@@ -1,4 +1,4 @@
-"""What every technique must keep of a whole measurement: analysis, ledger, report, files.
+"""Laws that every technique keeps of a whole measurement: analysis, ledger, report, files.
 
 The measurement is made without a beamline, by what the subject's `read` shows:
 
@@ -108,7 +108,7 @@ def what_it_finds_is_a_frozen_dataclass(done: Finished) -> None:
 
 
 def an_outcome_comes_back_from_the_ledger(done: Finished) -> None:
-    """To the last digit, with its decisions."""
+    """Compare an outcome with the one that the ledger gives back, to the last digit."""
     again = outcome_of(done.ledger, done.job.job_id)
     assert packed(again) == packed(done.outcome)
     assert again.decisions == done.outcome.decisions
@@ -123,14 +123,14 @@ def a_campaign_comes_back_from_the_ledger(done: Finished) -> None:
 
 
 def what_it_remembers_is_json(done: Finished) -> None:
-    """What later jobs may learn from this one can be written and read."""
+    """Write and read what later jobs may learn from this one."""
     part = done.part("analysis")
     kept = json.loads(json.dumps(part.remembered(done.outcome), allow_nan=False))
     part.recalled([kept] if kept else [])
 
 
 def its_numbers_are_json(done: Finished) -> None:
-    """Its own and those of every job; nothing is NaN."""
+    """Write its own numbers and those of every job as JSON; nothing is NaN."""
     own = done.part("report").summary(done.outcome)
     json.dumps(dict(own), allow_nan=False)
     assert set(own) <= set(summary_json(done.outcome))
@@ -147,7 +147,7 @@ def its_lines_are_text(done: Finished) -> None:
 
 
 def its_figures_are_drawn(done: Finished) -> None:
-    """At least one of its own, each with a title and a caption; those of all techniques stay."""
+    """Draw at least one figure of its own, each with title and caption; the shared ones stay."""
     shared = Drawing("of all", "a figure of all techniques", "<svg></svg>")
     drawn = done.part("report").drawings(done.outcome, [shared])
     assert shared in drawn

@@ -48,7 +48,7 @@ class Reflections:
 
 @dataclass(frozen=True)
 class PlantedScene:
-    """What is planted: structures with weights (any unit), instrument, profile, background."""
+    """The planted truth: structures with weights (any unit), instrument, profile, background."""
 
     mixture: tuple[tuple[Structure, float], ...]
     profile: PlantedProfile = PlantedProfile()

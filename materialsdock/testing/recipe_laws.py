@@ -1,4 +1,4 @@
-"""What every Rietveld engine must make of a recipe: what is asked is freed, and nothing else.
+"""Laws on what a Rietveld engine makes of a recipe: what is asked is freed, and nothing else.
 
 Run like the laws of `engine_laws`, on the same `EngineBench`.
 """
@@ -15,7 +15,7 @@ from materialsdock.testing.engine_laws import PLATY, EngineBench, esd, free, par
 
 
 def as_many_background_terms_as_wanted(bench: EngineBench) -> None:
-    """Three or seven, as the recipe says."""
+    """Free three or seven, as the recipe says."""
     pattern, _ = bench.single
     for terms in (3, 7):
         fit = bench.refined(pattern, (CORUNDUM,), background_terms=terms)
@@ -31,7 +31,7 @@ def a_fixed_envelope_frees_no_background(bench: EngineBench) -> None:
 
 
 def positions_are_corrected_as_wanted(bench: EngineBench) -> None:
-    """By displacement, by zero, or not at all."""
+    """Correct by displacement, by zero, or not at all."""
     pattern, _ = bench.single
     wanted = {"displacement": "sample_displacement", "zero": "zero", "none": None}
     for position, refined in wanted.items():
@@ -56,7 +56,7 @@ def coordinates_switched_off_stay(bench: EngineBench) -> None:
 
 
 def displacements_together_apart_or_not_at_all(bench: EngineBench) -> None:
-    """One Biso for all sites, one for each, none."""
+    """Free one Biso for all sites, one for each, none."""
     pattern, fit = bench.single
     apart = bench.refined(pattern, (CORUNDUM,), displacements="per_site")
     off = bench.refined(pattern, (CORUNDUM,), displacements="off")

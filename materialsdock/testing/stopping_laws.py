@@ -1,4 +1,4 @@
-"""What every stopping rule must keep, whatever it looks at: the laws behind protocols.StoppingRule.
+"""Laws that every stopping rule must keep, whatever it looks at: protocols.StoppingRule.
 
 Needs neither pytest nor hypothesis; a law takes the rule and evidence, of which `runs()` gives
 some, and hypothesis can give more:
@@ -99,7 +99,7 @@ def nothing_measured_is_not_enough(rule: StoppingRule, run: Evidence) -> None:
 
 
 def an_unfinished_group_is_not_judged(rule: StoppingRule, run: Evidence) -> None:
-    """What a pass has shown before its end neither stops it nor holds it back."""
+    """Let a pass that has not ended neither stop the measurement nor hold it back."""
     if not run.group.size:
         return
     whole = run.group < run.group[-1]
@@ -115,7 +115,7 @@ def it_can_be_sent_and_kept(rule: StoppingRule, run: Evidence) -> None:
 def a_larger_threshold_stops_no_later(
     rule: Any, run: Evidence, threshold: float = 0.05, factor: float = 2.0
 ) -> None:
-    """Of a rule with a field `threshold`: who stops at one stops at a larger one.
+    """Raise the field `threshold` of a rule: where the stricter rule stops, the looser one does.
 
     rule : a frozen dataclass
     """

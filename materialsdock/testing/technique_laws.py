@@ -1,4 +1,4 @@
-"""What every technique must keep before it has measured anything: the laws behind the seam.
+"""Laws that every technique must keep before it has measured anything, those behind the seam.
 
 Needs neither pytest nor hypothesis, and no beamline.  A technique is put to the laws as a
 `Subject`, with a profile that has its section, and with what its detector would show:
@@ -77,7 +77,7 @@ class Subject:
     def count(
         self, x: FloatArray, seconds: float, rng: np.random.Generator
     ) -> tuple[FloatArray, FloatArray]:
-        """What the learner hears of positions (n,): y (n,) and sigma (n,)."""
+        """Return what the learner receives for positions (n,): y (n,) and sigma (n,)."""
         observe = self.technique.observe()
         found = [observe(self.read(at, seconds, rng)) for at in x.tolist()]
         return np.array([c.y for c in found]), np.array([c.sigma for c in found])
@@ -128,7 +128,7 @@ def a_row_may_leave_out_its_columns(subject: Subject) -> None:
 
 
 def without_options_nothing_changes(subject: Subject) -> None:
-    """Who asks for nothing gets what the profile says."""
+    """Ask for nothing, and get what the profile says."""
     options, (measured, sample) = subject.technique.options(), subject.what
     assert is_dataclass(options.Options)
     assert isinstance(options.Options, type)
@@ -257,7 +257,7 @@ def what_is_asked_of_a_job_is_in_it(subject: Subject) -> None:
 
 
 def its_learner_keeps_the_laws_of_learners(subject: Subject) -> None:
-    """All of them, on what the instrument of the subject records."""
+    """Check all laws of learners, on what the instrument of the subject records."""
     job = subject.job(seed=1)
     make = subject.technique.learner()
     axis = Axis.of(job.settings["axis"])

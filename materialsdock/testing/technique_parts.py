@@ -1,4 +1,4 @@
-"""What the parts of a technique hold, as materialsdock.technique lists it, and what is missing."""
+"""The contents of a technique's parts, as materialsdock.technique lists them, and what lacks."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def parts_of(found: Technique) -> dict[str, Part]:
 
 
 def faults(found: Technique) -> Iterator[str]:
-    """What cannot be loaded, is missing, or cannot be called as it will be, one sentence each."""
+    """Yield what cannot be loaded, is missing, or cannot be called as it will be, in sentences."""
     for name, part in parts_of(found).items():
         try:
             value = part()

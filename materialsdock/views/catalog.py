@@ -308,7 +308,7 @@ class CatalogFeeder:
 
 
 def _may_pass(error: Exception) -> bool:
-    """Whether the same document may be taken later: the fault is not the document's own."""
+    """Return True if the same document may be taken later: the fault is not the document's own."""
     if isinstance(error, httpx.HTTPStatusError):
         return error.response.status_code not in REFUSALS
     return isinstance(error, httpx.HTTPError | OSError | RuntimeError | LedgerFault)

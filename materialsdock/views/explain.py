@@ -47,7 +47,7 @@ def _seconds(proposal: Proposal) -> str:
 
 
 def _point(decision: Decision) -> str:
-    """Why a single position was chosen."""
+    """Say why a single position was chosen."""
     proposal = decision.proposal
     if proposal.score == FORCED:
         return "a position that was asked for"
@@ -63,7 +63,7 @@ def _point(decision: Decision) -> str:
 
 
 def _experts(decision: Decision) -> str:
-    """Why the sweep after the first one is the expert's grid; empty where it is not."""
+    """Say why the sweep after the first one is the expert's grid; empty where it is not."""
     known = decision.hyperparameters
     expert_s, learner_s = known.get("expert_s", 0.0), known.get("learner_s", 0.0)
     if decision.proposal.sweep != 1 or not 0 < expert_s < MARGIN * learner_s:
@@ -74,7 +74,7 @@ def _experts(decision: Decision) -> str:
 
 
 def _segment(decision: Decision, objective: str) -> str:
-    """Why a segment was chosen."""
+    """Say why a segment was chosen."""
     proposal = decision.proposal
     if proposal.score == FORCED:
         return "the segment of a position that was asked for"
@@ -89,7 +89,7 @@ def _segment(decision: Decision, objective: str) -> str:
 
 
 def _turn(decisions: Sequence[Decision], i: int) -> str:
-    """Why now: the place in the order of its sweep."""
+    """Say why now: the place in the order of its sweep."""
     sweep = decisions[i].proposal.sweep
     same = [d.proposal.start for d in decisions if d.proposal.sweep == sweep]
     number = sum(d.proposal.sweep == sweep for d in decisions[: i + 1])
@@ -100,7 +100,7 @@ def _turn(decisions: Sequence[Decision], i: int) -> str:
 
 
 def _found(decision: Decision, before: Decision | None) -> str:
-    """What had been expected here, and how far off it was."""
+    """Say what had been expected here, and how far off it was."""
     parts = []
     if before is not None and before.mean is not None and before.sd is not None:
         parts.append(f"expected {before.mean:.4g} ± {before.sd:.2g}")
@@ -110,12 +110,12 @@ def _found(decision: Decision, before: Decision | None) -> str:
 
 
 def _asked(decision: Decision) -> str:
-    """What people asked for that has its effect from here on."""
+    """Say what people asked for that has its effect from here on."""
     return f"asked meanwhile: {decision.steered}" if decision.steered else ""
 
 
 def _goes_on(decision: Decision) -> str:
-    """Why it stops here, or why it does not."""
+    """Say why it stops here, or why it does not."""
     if decision.verdict.stop:
         spent = f"after {decision.seconds_measured:.0f} s"
         return f"stops {spent} because {decision.verdict.reason}"

@@ -30,7 +30,7 @@ class AbsorptionScene:
     visits: Mapping[int, int] = field(default_factory=dict)
 
     def at(self, place: Place) -> Absorbing:
-        """The same in the changer."""
+        """Put the same into the changer."""
         return Absorbing(self, place)
 
 

@@ -30,7 +30,7 @@ class DiffractionScene:
     used_time_s: FloatArray
 
     def at(self, place: Place) -> Diffracting:
-        """The same in the changer."""
+        """Put the same into the changer."""
         return Diffracting(self, place)
 
 

@@ -79,7 +79,7 @@ def refinements(pattern, count):
 
 
 def facts(outcome):
-    """What must be equal, to the last digit."""
+    """Return what must be equal, to the last digit."""
     return repr(outcome) if isinstance(outcome, BaseException) else (outcome.rwp, outcome.n_free)
 
 
@@ -119,7 +119,7 @@ def kill_one(after_s):
 
 
 def free_cores():
-    """How much faster 4 processes count in a plain loop than one: what any executor could reach."""
+    """Measure how much faster 4 processes count in a plain loop than one, the most to be had."""
     seconds = {}
     for workers in (1, 4):
         with Executor(workers=workers) as executor:
@@ -131,7 +131,7 @@ def free_cores():
 
 
 def same_search(pattern, trials):
-    """Whether a search on a cluster repeats the local one, trial by trial."""
+    """Return True if a search on a cluster repeats the local one, trial by trial."""
     options = {"trials": trials, "seeds": (0, 1), "workers": 2, "hold_out": False}
     warm_up = RietxEngine().warm_up
     here = search(pattern, MIXTURE, CU, **options)

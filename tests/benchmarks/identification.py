@@ -99,7 +99,7 @@ def read(path: Path) -> tuple[Pattern, Diffractometer]:
 
 
 def kind(entry: StoreEntry) -> tuple[str, int]:
-    """What makes an answer right: formula and space group."""
+    """Return what makes an answer right: formula and space group."""
     return entry.described.formula, entry.described.number
 
 

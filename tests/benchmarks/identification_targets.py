@@ -1,4 +1,4 @@
-"""What identification promises, and what the benchmark found."""
+"""The promises of identification, and what the benchmark found."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def targets(results: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What was promised, and what came of it."""
+    """List what was promised, and what came of it."""
     cases = results["measured"].values()
     single = [c for c in cases if len(c["truth"]) == 1]
     several = [c for c in cases if len(c["truth"]) > 1]

@@ -83,7 +83,7 @@ def until_points(made: Rig, began: float) -> float | None:
 
 
 def finished(made: Rig) -> bool:
-    """Whether nothing is left to measure."""
+    """Return True if nothing is left to measure."""
     return not (made.states()["queued"] or made.states()["measuring"])
 
 
@@ -205,14 +205,14 @@ def runs(rigs: int, kills: int, samples: int, seed: int, limit_s: float) -> dict
 
 
 def difference(one: dict[str, Any], other: dict[str, Any] | None) -> dict[str, Any]:
-    """Where two measurements of one sample part."""
+    """Find where two measurements of one sample part."""
     pairs = enumerate(zip(one["points"], (other or {"points": []})["points"], strict=False))
     first = next(((n, a, b) for n, (a, b) in pairs if a != b), None)
     return {"points": len(one["points"]), "first_other_point": first}
 
 
 def targets(results: dict[str, Any]) -> list[dict[str, Any]]:
-    """What the issue asks for."""
+    """List what the issue asks for."""
     rows = []
 
     def add(name: str, value: Any, target: str, ok: bool) -> None:

@@ -87,7 +87,7 @@ def score(task: Task) -> Scores:
 
 
 def strategy(who: str) -> Callable[[Problem, Sequence[int]], Run]:
-    """How a strategy is run."""
+    """Return the function that runs a strategy."""
     if who in LEARNERS:
         return lambda of, sizes: learned(of, LEARNERS[who](of), sizes)
     return (FAST | SLOW)[who]

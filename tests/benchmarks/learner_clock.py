@@ -65,7 +65,7 @@ def jobs(noises: Sequence[float], counts_s: Sequence[float], seeds: range) -> li
 
 
 def run(job: Job) -> Reached:
-    """How long the strategy takes."""
+    """Run the strategy, and return how long it takes."""
     of = problem(Setting("simulated", job.kind, job.noise), job.seed)
     costs = Costs(job.count_s, of.velocity, SETTLE_S)
     if job.who in SCANS:

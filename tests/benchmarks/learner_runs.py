@@ -71,7 +71,7 @@ def _seen(problem: Problem, learner: SpectrumLearner, step: int, x: float, y: fl
 
 
 def learned(problem: Problem, learner: SpectrumLearner, sizes: Sequence[int]) -> LearnerRun:
-    """What the learner had at each size, wherever in a sweep that falls, and its times.
+    """Run the learner; return what it had at each size, wherever in a sweep, and its times.
 
     A decision is tell, evidence, judge and ask; a sweep is planned while its last point before is
     counted, as the daemon does.

@@ -1,4 +1,4 @@
-"""What is asked of the learner's numbers: the learner against the best of its peers, everywhere."""
+"""Targets for the learner's numbers: the learner against the best of its peers, everywhere."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def ratios(
 
 
 def against(rmse: Mapping[str, Table], *, strict: bool, who: str = OURS) -> dict[str, Any]:
-    """How often RMSE is above the best peer's by more than the margin, and where."""
+    """Count how often RMSE is above the best peer's by more than the margin, and where."""
     found = ratios(rmse, strict=strict, who=who)
     lost = {k: v for k, v in found.items() if v[0] > MARGIN}
     return {
@@ -75,7 +75,7 @@ def over_uniform(rmse: Mapping[str, Table]) -> dict[str, Any]:
 
 
 def targets(results: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What is asked of the numbers, and whether they answer."""
+    """List what is asked of the numbers, and if they answer."""
     rmse, compared = results["rmse_x1000"], results["against_peers"][OURS]
     fe_k = rmse["simulated XANES, 1 %"][OURS]
     worst = results["against_peers"]["over uniform"]["largest ratio"]

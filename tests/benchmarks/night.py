@@ -34,7 +34,7 @@ PARTS = ("clean", "faults", "duty", "eta")
 
 
 def targets(results: dict[str, Any]) -> list[dict[str, Any]]:
-    """What the issue asks for."""
+    """List what the issue asks for."""
     rows = []
 
     def add(name: str, value: Any, target: str, ok: bool) -> None:

@@ -183,7 +183,7 @@ def together(nights: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def judged(made: Rig, samples: int, wall_s: float) -> dict[str, Any]:
-    """How the samples ended, and whether what is said to be done is right."""
+    """Judge how the samples ended, and if what is said to be done is right."""
     ended = queue.samples(made.ledger)
     wrong = [found for one in ended if (found := error_of(made, one)) is not None]
     took = [each for each in history.spent(made.ledger, time.time()) if each.measured]
@@ -208,7 +208,7 @@ def judged(made: Rig, samples: int, wall_s: float) -> dict[str, Any]:
 
 
 def error_of(made: Rig, one: queue.Queued) -> dict[str, Any] | None:
-    """What is wrong with a sample that is said to be done."""
+    """Return what is wrong with a sample that is said to be done; None where nothing is."""
     kept = made.ledger.outcome(one.job_id) if one.job_id is not None else None
     if kept is None or one.job_id is None or not one.state.startswith("done"):
         return None
@@ -255,7 +255,7 @@ def duty(samples: int, speed: float, points: int) -> dict[str, Any]:
 
 
 def estimates(clean: dict[str, Any], seed: int, nights: int = 300) -> dict[str, Any]:
-    """How often the estimate covers nights drawn from what was measured here.
+    """Count how often the estimate covers nights drawn from what was measured here.
 
     Each night has 20 to 60 samples of both techniques, mixed as they came; the estimate is made
     after 3 to 10 of them, with the forecast of one rehearsal.  `mean_covers`: the baseline, the

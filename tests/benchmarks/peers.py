@@ -33,7 +33,7 @@ class Had(NamedTuple):
 
 @dataclass
 class Run:
-    """What a peer had at each size, and the time [ms] of each decision."""
+    """The result of a peer at each size, and the time [ms] of each decision."""
 
     had: dict[int, Had] = field(default_factory=dict)
     decision_ms: list[float] = field(default_factory=list)
@@ -94,7 +94,7 @@ class Model(Protocol):
     """A Gaussian process of a peer."""
 
     def fit(self, x: FloatArray, y: FloatArray, *, hyperparameters: bool) -> None:
-        """Take in all counts (n,); also fit the hyperparameters anew when told so."""
+        """Take in all counts (n,); also fit the hyperparameters anew when asked to."""
         ...
 
     def next(self) -> int:

@@ -1,4 +1,4 @@
-"""What a library of standards is worth: leave-one-out on measured Fe K spectra.
+"""The worth of a library of standards: leave-one-out on measured Fe K spectra.
 
     python tests/benchmarks/prior.py [--quick] [--json]
 
@@ -270,7 +270,7 @@ def measure(seeds: range, wrong_seeds: range) -> dict[str, Any]:
 
 
 def targets(results: dict[str, Any]) -> list[dict[str, Any]]:
-    """What is asked of the numbers, and whether they answer."""
+    """List what is asked of the numbers, and if they answer."""
     usual, wide = (results[name] for name in RANGES_EV)
     ours, kin = "library prior", "library prior, left out with its kin"
 

@@ -135,7 +135,7 @@ def drawn(name: str, trials: int, seeds: tuple[int, ...], workers: int) -> dict[
 
 
 def cell(name: str, trials: int, seeds: tuple[int, ...], workers: int) -> dict[str, Any]:
-    """How far the refined cell is from its reference."""
+    """Measure how far the refined cell is from its reference."""
     make, reference = CELLS[name]
     pattern, structures = make()
     result = search(pattern, structures, cases.CU, trials=trials, seeds=seeds, workers=workers)
@@ -174,7 +174,7 @@ def widths() -> dict[str, Any]:
 
 
 def trap_cases(quick: bool) -> list[tuple[traps.Case, int, bool]]:
-    """What to try, with how many trials each, and whether blocks are left out."""
+    """List what to try, with how many trials each; True where blocks are held out."""
     real = list(traps.measured_cases()) if cases.there() else []
     if quick:
         made = list(traps.simulated_cases(0))

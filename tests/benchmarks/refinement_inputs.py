@@ -54,7 +54,7 @@ def bad_inputs() -> Iterator[tuple[str, Any, tuple[Structure, ...], Diffractomet
 
 
 def refused() -> dict[str, Any]:
-    """What each bad input ends in: the error or the verdict, and whether it is either."""
+    """Try each bad input: the error or the verdict that it ends in, and if it is either."""
     said = {}
     for name, pattern, structures, diffractometer in bad_inputs():
         try:
@@ -105,7 +105,7 @@ def _table(x: Sequence[float], y: Sequence[float]) -> str:
 
 
 def bad_files() -> dict[str, tuple[str, str]]:
-    """What is wrong -> text of the pattern's file, text of the CIF."""
+    """Map what is wrong to the text of the pattern's file and the text of the CIF."""
     good = simulated(((FLUORITE, 1.0),))
     x, y = good.two_theta, good.intensity
     shorter = np.degrees(2 * np.arcsin(np.sin(np.radians(x / 2)) * MOLYBDENUM / COPPER))
@@ -143,7 +143,7 @@ def _refine_there(pattern: str, cif: str) -> subprocess.CompletedProcess[str]:
 
 
 def ended(pattern: str, cif: str) -> dict[str, Any]:
-    """How the command ends for two files: {ends_in, words, ok}."""
+    """Run the command on two files, and say how it ends: {ends_in, words, ok}."""
     done = _refine_there(pattern, cif)
     lines = done.stderr.splitlines()
     errors = [line for line in lines if line.startswith("materialsdock: ")]
@@ -157,7 +157,7 @@ def ended(pattern: str, cif: str) -> dict[str, Any]:
 
 
 def commanded(workers: int, *, quick: bool) -> dict[str, Any]:
-    """What the command makes of each bad pair of files, `workers` processes at once."""
+    """Run the command on each bad pair of files, `workers` processes at once."""
     files = {name: pair for name, pair in bad_files().items() if not quick or name in FEW}
     with ThreadPoolExecutor(workers) as pool:
         said = pool.map(lambda pair: ended(*pair), files.values())

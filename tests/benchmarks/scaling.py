@@ -1,4 +1,4 @@
-"""What one decision costs by grid size m and number of observations n.
+"""The cost of one decision by grid size m and number of observations n.
 
     python tests/benchmarks/scaling.py [--quick] [--json]
 
@@ -215,7 +215,7 @@ def measure(quick: bool) -> dict[str, Any]:
 
 
 def targets(results: dict[str, Any]) -> list[dict[str, Any]]:
-    """What is asked of the numbers, and whether they answer."""
+    """List what is asked of the numbers, and if they answer."""
     asked: list[tuple[str, float, str, float]] = []
     for m, limit in ((4000, 1.0), (20_000, 2.0)):
         row = results["ms"][f"m={m} n=500"]

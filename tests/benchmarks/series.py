@@ -113,7 +113,7 @@ def run(seeds: int) -> dict[str, object]:
 
 
 def targets(results: dict) -> list[dict[str, object]]:
-    """What has to hold."""
+    """List what has to hold."""
     limits = {
         "ramp, 4000 counts": 1.0,
         "never pure, 4000 counts": 2.0,

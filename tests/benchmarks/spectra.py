@@ -75,7 +75,7 @@ def three_shells(energy: FloatArray, _: np.random.Generator) -> FloatArray:
 
 
 def about(e0_ev: float) -> tuple[float, float]:
-    """Where narrow features may hide about an edge, as a job has it."""
+    """Return where narrow features may hide about an edge, as a job has it [eV]."""
     return e0_ev - 15.0, e0_ev + 40.0
 
 
@@ -154,7 +154,7 @@ class Problem:
 
     @property
     def widest(self) -> FloatArray | None:
-        """How wide a stretch away from the edge may stay, as a job has it."""
+        """The width that a stretch away from the edge may stay unmeasured, as a job has it."""
         edge, narrow = self.family.edge_ev, self.family.narrow_ev
         if edge is None or narrow is None:
             return None
@@ -187,7 +187,7 @@ class Problem:
 
 @cache
 def family(group: str, kind: str) -> Family:
-    """How spectra of a kind are drawn."""
+    """Return the family that spectra of a kind are drawn from."""
     if group == "measured":
         return replay(kind)[0]
     return (SIMULATED if group == "simulated" else DRAWN)[kind]

@@ -1,4 +1,4 @@
-"""Whether the stop keeps what it promises, and what that costs in points.
+"""The promises of the stop: if it keeps them, and what that costs in points.
 
     python tests/benchmarks/stopping.py [--quick] [--json] [--calibrate]
 
@@ -36,7 +36,7 @@ def runs(families: Mapping[str, Family], seeds: range, **how: Any) -> dict[str, 
 
 
 def coverage(found: Mapping[str, list[Run]]) -> dict[str, Any]:
-    """How often |error| ≤ bound where one is stated, and how large the bounds are."""
+    """Count how often |error| ≤ bound where one is stated, and how large the bounds are."""
     held = {family: covered([r.errors() for r in many]) for family, many in found.items()}
     errors = [r.errors() for r in flat(found)]
     return {
@@ -115,7 +115,7 @@ def results(seeds: int, few: int) -> dict[str, Any]:
 
 
 def targets(found: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What is asked of the numbers, and whether they answer."""
+    """List what is asked of the numbers, and if they answer."""
     stop, noise = found["stop"]["all"], found["wrong_noise"]
     held = found["certificate"]["all"]
     asked = [

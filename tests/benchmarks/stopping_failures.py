@@ -1,4 +1,4 @@
-"""What can go wrong with a stop: missed peaks, wrong noise: for tests/benchmarks/stopping.py."""
+"""Failures of a stop: missed peaks, wrong noise: for tests/benchmarks/stopping.py."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def pre_edges(seeds: range) -> dict[str, Any]:
 
 
 def missed(run: Run, seed: int) -> bool:
-    """Whether the posterior mean has less than half of the planted peak at its place."""
+    """Return True if the posterior mean has less than half of the planted peak at its place."""
     planted = Planted.draw(np.random.default_rng([20, seed]))
     at = np.array([planted.at_ev])
     mean, _ = run.learner.posterior(at)
@@ -52,7 +52,7 @@ def missed(run: Run, seed: int) -> bool:
 
 
 def named(run: Run, seed: int) -> bool:
-    """Whether the reason of the stop names a point on the planted peak."""
+    """Return True if the reason of the stop names a point on the planted peak."""
     planted = Planted.draw(np.random.default_rng([20, seed]))
     found = run.learner.evidence().quantities["max_residual_at"]
     return "off the curve" in run.reason and abs(found - planted.at_ev) <= PEAK_FWHM_EV

@@ -82,13 +82,13 @@ def first_below(history: list[float | None]) -> float:
 
 
 def jumps(history: list[float | None]) -> float:
-    """How often λ more than trebles."""
+    """Count how often λ more than trebles."""
     values = np.array(history, dtype=float)
     return float(np.sum(values[1:] > 3 * values[:-1]))
 
 
 def published_sizes() -> dict[str, Any] | None:
-    """How many of the paper's thirty stop sizes come out; None where its data are not."""
+    """Count how many of the paper's thirty stop sizes come out; None where its data are not."""
     if not published.FOLDER.is_dir():
         return None
     random.seed(1)

@@ -46,14 +46,14 @@ class Run:
 
     @property
     def in_budget(self) -> bool:
-        """Whether the rule itself stopped it."""
+        """True if the rule itself stopped it."""
         return "budget" not in self.reason and "given up" not in self.reason
 
     def oracle(self, *, gap: bool) -> int:
         """The smallest n after which the truth stays what the certificate says it is.
 
         That is: from n on the true rmse is within the certified bound.  gap : and no stretch is
-        unmeasured where a feature of the resolution's width could hide, which no error tells of
+        unmeasured where a feature of the resolution's width could hide, which no error shows
         """
         bad = self.rmse > self.certificate.rmse_bound
         if gap:
@@ -82,7 +82,7 @@ def after(bad: NDArray[np.bool_]) -> int:
 
 
 def true_value(quantity: Quantity, run: Run) -> float:
-    """What a quantity is for the true curve."""
+    """Return the value of a quantity for the true curve."""
     if isinstance(quantity, Sampled):
         return quantity.of(run.learner.axis.grid, run.truth)
     assert isinstance(quantity, Linear)
@@ -90,7 +90,7 @@ def true_value(quantity: Quantity, run: Run) -> float:
 
 
 def quantities(family: Family) -> tuple[Quantity, ...]:
-    """What is certified of a family: four numbers of the edge and the area around it."""
+    """List what is certified of a family: four numbers of the edge and the area around it."""
     lo, hi = family.narrow_ev
     around = area(family.grid, lo, hi)
     return (
@@ -112,7 +112,7 @@ def measure(
     stated: float = 1.0,
     watched: Mapping[Any, StoppingRule] = MappingProxyType({}),
 ) -> Run:
-    """Measure one spectrum until the rule stops; `stated`: noise sd as told over the true one.
+    """Measure one spectrum until the rule stops; `stated`: noise sd as given over the true one.
 
     watched : rules that stop nothing, but Run.stops says when they would have
     """

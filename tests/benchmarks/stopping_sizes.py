@@ -87,7 +87,7 @@ def summary(rows: list[dict[str, float]], asked: int) -> dict[str, float]:
 
 
 def on_target(quantity: str, limit: float) -> StoppingRule:
-    """Stop when `quantity` is within `limit` and nothing but a gap speaks against it."""
+    """Stop when `quantity` is within `limit` and nothing but a gap forbids it."""
     return rule_from_settings(
         {"mode": "target", "gap": False, "targets": {quantity: limit}, **BUDGET}
     )

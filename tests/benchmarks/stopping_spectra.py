@@ -155,7 +155,7 @@ def random_process(energy: FloatArray, rng: np.random.Generator) -> FloatArray:
 
 @dataclass(frozen=True)
 class Family:
-    """How spectra of a kind are drawn, on which grid [eV], and what is known of them before."""
+    """A kind of spectra: how they are drawn, on which grid [eV], and what is known beforehand."""
 
     draw: Draw
     grid: FloatArray
@@ -179,7 +179,7 @@ class Family:
 
     @property
     def widest(self) -> FloatArray | None:
-        """How wide a stretch away from the edge may stay, as a job has it."""
+        """The width that a stretch away from the edge may stay unmeasured, as a job has it."""
         if self.edge_ev is None or self.narrow_ev is None:
             return None
         return widest(self.grid, self.narrow_ev, self.edge_ev)

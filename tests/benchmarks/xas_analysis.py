@@ -62,7 +62,7 @@ def edges() -> dict[str, Any]:
 
 
 def targets(results: dict[str, Any]) -> list[dict[str, Any]]:
-    """What is asked of the numbers, and whether they answer."""
+    """List what is asked of the numbers, and if they answer."""
     shell, mixed, choice, moments = (
         results[name] for name in ("first shell", "mixtures", "choice", "xmcd")
     )

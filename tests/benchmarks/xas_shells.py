@@ -47,7 +47,7 @@ TRAPS = (
 
 
 def traps(data: Path, *, trials: int, seeds: Sequence[int]) -> dict[str, Any]:
-    """What is said of fits that must not be accepted; the absorber's name is hidden as well."""
+    """Try fits that must not be accepted, also with the absorber's name hidden; the verdicts."""
     said = {}
     for (spectrum, file), hidden in product(TRAPS, (False, True)):
         measured, path = (

@@ -1,4 +1,4 @@
-"""How much counting time a powder pattern needs, against counting everywhere alike.
+"""The counting time that a powder pattern needs, against counting everywhere alike.
 
     python tests/benchmarks/xrd_time.py [--quick] [--json]
 
@@ -311,7 +311,7 @@ def measure(*, quick: bool) -> dict[str, Any]:
 
 
 def targets(results: dict[str, Any]) -> list[dict[str, Any]]:
-    """What is asked of the numbers, and whether they answer."""
+    """List what is asked of the numbers, and if they answer."""
     peaks = results["sparse"]["peaks"]
     rows = [
         ("sparse: even time / ours, equal position sd", peaks["position"], ">=", 3.0),

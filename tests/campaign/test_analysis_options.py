@@ -1,4 +1,4 @@
-"""What the settings of an analysis ask for: engine, store, energies; what a resumed job keeps."""
+"""Settings of an analysis: engine, store, energies; and what a resumed job keeps of them."""
 
 from __future__ import annotations
 

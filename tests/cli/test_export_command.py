@@ -32,7 +32,7 @@ SETTINGS = {
 
 
 def file_refined():
-    """What `materialsdock refine` leaves: an outcome, but neither exposures nor decisions."""
+    """Make what `materialsdock refine` leaves: an outcome, but neither exposures nor decisions."""
     outcome = diffraction_outcome(1500)
     job = replace(outcome.job, job_id="refined", settings=SETTINGS)
     return replace(outcome, job=job, decisions=(), curve=None)

@@ -1,4 +1,4 @@
-"""What goes wrong before there are commands is a sentence and an exit code as well."""
+"""Faults before there are commands are a sentence and an exit code as well."""
 
 from __future__ import annotations
 

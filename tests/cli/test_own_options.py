@@ -34,7 +34,7 @@ class Shifts:
 
 
 def plain(first: str = "a", **own):
-    """What it was given."""
+    """Print what it was given."""
     print(first, sorted(own.items()))
 
 

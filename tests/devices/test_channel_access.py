@@ -1,4 +1,4 @@
-"""What is mended in pyepics: reads that libca refuses, and time limits when the clock jumps."""
+"""Repairs of pyepics: reads that libca refuses, and time limits when the clock jumps."""
 
 import epics
 import pytest

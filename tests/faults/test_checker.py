@@ -1,4 +1,4 @@
-"""The checker can fail: every invariant is broken once on purpose, and only that one is told."""
+"""The checker can fail: every invariant is broken once, and only that one is reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person has halted stays halted whatever is killed; a second night takes nothing over."""
+"""Halts of a person last whatever is killed; a second night takes nothing over."""
 
 from __future__ import annotations
 

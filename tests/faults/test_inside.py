@@ -106,7 +106,7 @@ def counted(energy, mu):
 
 
 def visited(revisits, recorded, mu_of):
-    """What the next visit tells, when the absorption there is that of `mu_of`."""
+    """Make the next visit, where the absorption is that of `mu_of`, and judge it."""
     at = revisits.due(recorded, 1e6).start
     return at, revisits.seen(counted(at, mu_of(at)), recorded)
 
@@ -128,7 +128,7 @@ def test_what_looks_like_damage_is_believed_after_a_look_at_the_edge():
 def test_a_dead_detector_is_no_damage():
     revisits, recorded = Revisits(MOTION, 0.05, 1.0, 16, 1.5), counted(ENERGY, MU)
     visited(revisits, recorded, true_mu)
-    for _ in range(3):  # then three equal counts have told what it is
+    for _ in range(3):  # then three equal counts have shown what it is
         assert visited(revisits, recorded, lambda at: 0.0)[1] is None
 
 

@@ -1,4 +1,4 @@
-"""F39-F41: a learner that is told nonsense or learns nothing, and budgets."""
+"""F39-F41: a learner that is given nonsense or learns nothing, and budgets."""
 
 from __future__ import annotations
 

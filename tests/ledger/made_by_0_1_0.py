@@ -1,4 +1,4 @@
-"""How version_0_1_0.sqlite.xz came to be: made by version 0.1.0, before each technique had a folder
+"""The making of version_0_1_0.sqlite.xz: by version 0.1.0, before each technique had a folder
 of its own.  It ran in a checkout of that version, whose modules it imports, and runs in no later
 one:
 
@@ -123,7 +123,7 @@ def begun(ledger, job, read, steps, asked=()):
 
 
 def going_on(ledger, job_id):
-    """What that version measures next; asked, it first decides on what was read last."""
+    """Return what that version measures next; asked, it first decides on what was read last."""
     campaign = Campaign.resume(job_id, ledger)
     kept, waiting = len(campaign.decisions), len(campaign._waiting)
     following = asdict(campaign.ask())

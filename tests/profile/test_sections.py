@@ -1,4 +1,4 @@
-"""What techniques add to sections, columns and recipes: one meaning for one name."""
+"""Additions of techniques to sections, columns and recipes: one meaning for one name."""
 
 from __future__ import annotations
 

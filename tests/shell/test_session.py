@@ -1,4 +1,4 @@
-"""What an operator does in IPython: learn, pause with Ctrl-C, resume, read back, analyse."""
+"""A session of an operator in IPython: learn, pause with Ctrl-C, resume, read back, analyse."""
 
 from __future__ import annotations
 

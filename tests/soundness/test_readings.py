@@ -1,4 +1,4 @@
-"""What may be expected of a living detector, from what it has shown before."""
+"""The counts expected of a living detector, from what it has shown before."""
 
 from __future__ import annotations
 

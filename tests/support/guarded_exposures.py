@@ -1,4 +1,4 @@
-"""What tests of exposures under conditions do to the beamline, and ask of the outcome."""
+"""Helpers of tests of exposures under conditions: acts on the beamline, checks of the outcome."""
 
 from __future__ import annotations
 

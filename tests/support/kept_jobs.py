@@ -25,7 +25,7 @@ I0 = 40_000.0
 
 
 def silent(*_):
-    """What watches an analysis, and says nothing."""
+    """Watch an analysis, and say nothing."""
 
 
 def page(run, first, rows):

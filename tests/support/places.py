@@ -1,4 +1,4 @@
-"""Where things lie: this checkout, its tests, and the measured data beside it.
+"""The folders of things: this checkout, its tests, and the measured data beside it.
 
 Tests that need measured data skip where there are none.
 """

@@ -24,7 +24,7 @@ def child(program, *arguments, **options):
 
 
 def program(name: str) -> str | None:
-    """Where a program of PostgreSQL lies; Debian keeps them off the PATH."""
+    """Find a program of PostgreSQL; Debian keeps them off the PATH."""
     there = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
     return shutil.which(name) or next(map(str, reversed(there)), None)
 

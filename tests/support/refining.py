@@ -1,4 +1,4 @@
-"""How a search refines in tests: in this process, and with trials that are drawn at random."""
+"""Refiners for searches in tests: in this process, and with trials drawn at random."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ ROWS = [
 
 
 def ended_well(path):
-    """Whether there were entries, or a refusal that names the file."""
+    """Return True if there were entries, or a refusal that names the file."""
     try:
         return bool(read_sheet(path))
     except InputError as error:

@@ -1,4 +1,4 @@
-"""Which optional parts a run of the tests left out, and why: one line of its summary."""
+"""Report which optional parts a run of the tests left out, and why: a line of its summary."""
 
 from __future__ import annotations
 

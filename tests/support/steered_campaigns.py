@@ -73,7 +73,7 @@ def observed(job, step, proposal):
 
 
 def record(campaign, proposal):
-    """What a plan does between `ask` and `judge`."""
+    """Do what a plan does between `ask` and `judge`."""
     found = observed(campaign.job, len(campaign.decisions), proposal)
     campaign._ledger.add_documents(campaign.job.job_id, [], found)
     campaign._waiting.extend(found)

@@ -45,7 +45,7 @@ class Stranger:
         return subprocess.Popen(self.command(*words), env=self.environment, text=True, **how)
 
     def run(self, *words: object) -> dict:
-        """What that command says as JSON."""
+        """Run the command, and return what it says as JSON."""
         done = subprocess.run(
             self.command(*words, "--json"), env=self.environment, capture_output=True, text=True
         )

@@ -56,7 +56,7 @@ def _lines(crystal: gemmi.SmallStructure, highest: float) -> Iterator[tuple[floa
 
 
 class Pretender:
-    """An engine whose Rwp is a formula of the recipe, and which fails where it is told to."""
+    """An engine whose Rwp is a formula of the recipe, and which fails where it is asked to."""
 
     name = "pretender"
 

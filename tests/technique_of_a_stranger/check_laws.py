@@ -16,7 +16,7 @@ from materialsdock.testing import law_name, outcome_laws, technique_laws
 
 
 def read(two_theta, seconds, rng):
-    """What the point detector shows of a reflection at 43.32°."""
+    """Read what the point detector shows of a reflection at 43.32°."""
     rate = line(np.array([two_theta]), 43.32)[0]
     counts = float(rng.poisson(rate * seconds))
     return {

@@ -30,7 +30,7 @@ def out(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def measured(stranger, out):
-    """What `measure` says of the file."""
+    """Measure the file with `measure`, and return what it says."""
     return stranger.run("measure", *ASKED, "--replay", stranger.file, "--out", out)
 
 

@@ -38,7 +38,7 @@ def count(x, seconds, rng):
 
 
 class Forgetful(SpectrumLearner):
-    """Counts an observation again when it is told again."""
+    """Counts an observation again when it is given again."""
 
     def tell(self, observations):
         """Take in everything."""

@@ -44,7 +44,7 @@ def databases(postgresql, monkeypatch, tmp_path):
 
 
 def environment(monkeypatch, folder, address):
-    """What tiled.yaml takes from the environment."""
+    """Set what tiled.yaml takes from the environment."""
     monkeypatch.setenv("MATERIALSDOCK_POSTGRESQL", address)
     monkeypatch.setenv("MATERIALSDOCK_CATALOG_FILES", str(folder / "files"))
     monkeypatch.setenv("TILED_SINGLE_USER_API_KEY", KEY)

@@ -27,7 +27,7 @@ from materialsdock.theory.energy import Calculator
 
 @dataclass(frozen=True)
 class HybridRequest:
-    """What the user asked for; arguments : of the calculator, as JSON text."""
+    """The request of the user; arguments : of the calculator, as JSON text."""
 
     pattern: Path
     cifs: Sequence[Path]
@@ -107,12 +107,12 @@ def _folder(out: Path) -> None:
 
 
 def summary(found: HybridResult, report: Path) -> dict[str, Any]:
-    """What `--json` prints."""
+    """Return what `--json` prints."""
     return {**hybrid_json(found), "report": str(report)}
 
 
 def overview(said: dict[str, Any]) -> str:
-    """What a person wants to read first."""
+    """Sum up in a few lines what a person wants to read first."""
     rows = [
         f"  {row['structure']}: Rwp {row['rwp']:.3f} %, {row['energy_ev_per_atom']:.5f} eV/atom"
         for row in said["pareto"]

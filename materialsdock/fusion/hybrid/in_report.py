@@ -24,7 +24,7 @@ def summary(outcome: Outcome) -> dict[str, Any]:
 
 
 def lines(outcome: Outcome) -> list[str]:
-    """What the Pareto set says first, or why there is none."""
+    """Return, as lines of text, what the Pareto set says first, or why there is none."""
     found = hybrid_of(outcome)
     if found is not None:
         return [f"  fit and energy: {found.sentences[0]}"]

@@ -95,7 +95,7 @@ def _draw(result: HybridResult, names: Sequence[str], figure: Figure) -> None:
 
 
 def _limits(front: np.ndarray, tried: np.ndarray) -> tuple[float, float]:
-    """Of an axis: all of the set, and what was tried beside it, the far ones left out."""
+    """Choose the limits of an axis: all of the set, and of what was tried beside it the nearer."""
     low, high = float(min(front.min(), tried.min())), float(front.max())
     far = high + BEYOND * (high - low) if high > low else float(np.median(tried))
     high = max(high, min(far, float(tried.max())))

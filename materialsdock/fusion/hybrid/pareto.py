@@ -1,4 +1,4 @@
-"""Points of two objectives, those that no other beats in both, and what they say in words."""
+"""Points of two objectives, those that none surpasses in both, and what they say in words."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def hybrid_json(found: HybridResult) -> dict[str, Any]:
 
 
 def pareto(points: Sequence[Point]) -> tuple[Point, ...]:
-    """The points that no other equals or beats in both numbers, by rising Rwp."""
+    """The points that no other equals or surpasses in both numbers, by rising Rwp."""
     kept: list[Point] = []
     for point in sorted((p for p in points if p.counts), key=lambda p: (p.rwp, p.energy_ev)):
         if not kept or point.energy_ev < kept[-1].energy_ev:
@@ -102,7 +102,7 @@ def spread(front: Sequence[Point], most: int) -> tuple[Point, ...]:
 
 
 def sentences(front: Sequence[Point], points: Sequence[Point] = ()) -> tuple[str, ...]:
-    """What a Pareto set says, in words; points : all trials, of which some candidates may miss."""
+    """Put a Pareto set into words; points : all trials, of which some candidates may miss."""
     best, stable = front[0], front[-1]
     if len(front) == 1:
         first = f"{best.structure} fits best and has the lowest energy"

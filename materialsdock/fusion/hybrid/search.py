@@ -2,7 +2,7 @@
 
 Diffraction sees light atoms badly and cannot tell some structures apart; an energy may, and may
 mislead (common density functionals put anatase below rutile, against experiment).  So neither is
-weighed against the other: the answer is the Pareto set, the structures that no other beats in
+weighed against the other: the answer is the Pareto set, the structures that none surpasses in
 both (Optuna's multi-objective TPE, Ozaki et al. 2022 J. Artif. Intell. Res. 73, 1209).
 
 A trial takes one of the candidates and either refines its coordinates, or moves its atoms by
@@ -161,7 +161,7 @@ class _Objectives:
     diffractometer: Diffractometer
 
     def of(self, structure: Structure, refine: bool, effort: str = "search") -> tuple[Fit, float]:
-        """In a worker: the fit, and the energy per atom [eV] of the refined crystal."""
+        """Refine in a worker; the fit, and the energy per atom [eV] of the refined crystal."""
         phases = (structure, *self.others)
         recipe = default_recipe(self.pattern, phases, self.diffractometer)
         recipe |= {"coordinates": refine, "effort": effort}
@@ -171,7 +171,7 @@ class _Objectives:
 
 @dataclass
 class _HybridCourse:
-    """The state of a search: what was asked and not yet told, and what was told."""
+    """The state of a search: trials that still run, and trials that have results."""
 
     candidates: tuple[Structure, ...]
     shift_limit: float
@@ -220,7 +220,7 @@ class _HybridCourse:
         return point
 
     def point(self, number: int, seed: int, settings: Mapping[str, Any], outcome: Any) -> Point:
-        """What a trial gave: both objectives, or the reason why it does not count."""
+        """Make the point of a trial: both objectives, or the reason why it does not count."""
         structure, _ = self.question(settings)
         given = (number, seed, structure.name, dict(settings))
         if isinstance(outcome, MaterialsDockError):

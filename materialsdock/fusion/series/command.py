@@ -112,7 +112,7 @@ def _loadings_table(found: Decomposition, unit: str, out: Path) -> Path:
 def summary(
     found: Decomposition, technique: str, report: Path, tables: Sequence[Path]
 ) -> dict[str, Any]:
-    """What `--json` prints."""
+    """Return what `--json` prints."""
     values = found.scores if found.shares is None else found.shares
     return {
         "technique": technique,
@@ -130,7 +130,7 @@ def summary(
 
 
 def overview(said: dict[str, Any]) -> str:
-    """What a person wants to read first."""
+    """Sum up in a few lines what a person wants to read first."""
     lines = [f"{len(said['curves'])} curves: {said['rule']}"]
     if "shares" in said:
         rows = zip(said["curves"], said["shares"], strict=True)

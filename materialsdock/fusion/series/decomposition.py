@@ -1,4 +1,4 @@
-"""What a series is made of: PCA and NMF of noise-weighted curves, and how many components.
+"""The components of a series: PCA and NMF of noise-weighted curves, and how many there are.
 
 Each curve i and channel j is divided by r_i·c_j, the rank-one fit to its noise (Cochran & Horne
 1977 Anal. Chem. 49, 846), so that noise is even and least squares are what they should be.
@@ -40,7 +40,7 @@ class Decomposition:
     loadings : (k, p) in the unit of y; scores, scores_sd : (n, k), sd for given loadings
     mean : (p,), zero for NMF; shares : (n, k) of each curve's area [0-1], NMF only
     singular_values : of the weighted curves; noise_edge : what noise alone reaches
-    held_out : (m,) mean squared error of blocks left out, for 0, 1, ... components
+    held_out : (m,) mean squared error of held-out blocks, for 0, 1, ... components
     chi2 : (n,) mean squared residual over noise of each curve
     rule : how the number of components was chosen; notes : what to beware of
     """
@@ -72,7 +72,7 @@ class _Weighted:
 
 @dataclass(frozen=True, eq=False)
 class _Facts:
-    """What both methods share."""
+    """The values that both methods share."""
 
     series: Series
     weighted: _Weighted
@@ -153,7 +153,7 @@ def decompose(
 
 
 def noise_edge(curves: int, points: int) -> float:
-    """What the largest singular value of pure unit noise (n, p) exceeds in 1 % of cases."""
+    """Return the 99 % quantile of the largest singular value of pure unit noise (n, p)."""
     n, p = curves, points
     root = np.sqrt(n - 0.5) + np.sqrt(p - 0.5)
     spread = root * (1 / np.sqrt(n - 0.5) + 1 / np.sqrt(p - 0.5)) ** (1 / 3)

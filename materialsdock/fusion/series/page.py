@@ -59,7 +59,7 @@ def render_series(found: Decomposition, unit: str) -> str:
 
 
 def shown(found: Decomposition) -> tuple[FloatArray, FloatArray]:
-    """What is shown of each curve, and its sd (n, k): shares [%] of NMF, scores of PCA."""
+    """Return what is shown of each curve, and its sd (n, k): shares [%] of NMF, scores of PCA."""
     if found.shares is None:
         return found.scores, found.scores_sd
     total = np.maximum(found.scores.sum(axis=1, keepdims=True), np.finfo(float).tiny)

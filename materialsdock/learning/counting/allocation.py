@@ -1,4 +1,4 @@
-"""Where a powder pattern deserves counting time: background, significance, windows, segments.
+"""Allot counting time over a powder pattern: background, significance, windows, segments.
 
 All functions are pure and work on the evenly stepped 2θ grid (m,), with `counts` and `seconds`
 merged over all visits of a step.
@@ -18,7 +18,7 @@ Mask = NDArray[np.bool_]
 CLIP_SIGMA = 2.5
 CLIP_ROUNDS = 8
 BACKGROUND_WIDTHS = 30  # in FWHM: over what the background is taken as even
-CORE = 0.05  # of what a second tells at the top of a peak
+CORE = 0.05  # of the information of a second at the top of a peak
 NEARBY = 1  # in lengths of the filter, 3 FWHM each: how far a peak rules out wings
 OWN = 0.6  # the filter of zero sum sees a peak that much less well
 FOUND = 5.0  # significance of a peak that counts as found
@@ -64,7 +64,7 @@ def _sum(values: FloatArray, weights: FloatArray) -> FloatArray:
 def significance(
     counts: FloatArray, seconds: FloatArray, rate: FloatArray, peak: FloatArray
 ) -> FloatArray:
-    """How many σ a peak centred at each step stands out: (m,).
+    """Compute by how many σ a peak centred at each step stands out: (m,).
 
     The score test for amplitude zero on a known background: Σ g (C − bT) / √(Σ g² b T), right for
     unequal counting times.
@@ -94,7 +94,7 @@ def cores(
     peak: FloatArray,
     threshold: float,
 ) -> Mask:
-    """Steps (m,) that tell about a peak's position or area: the far wings of others left out.
+    """Steps (m,) that inform about a peak's position or area, without the far wings of others.
 
     A second tells e²/y of an excess e over `rate` (m,) at a total rate y, so a step belongs to a
     core when that reaches CORE of the most nearby; or when a weaker peak stands out of the wing by

@@ -1,4 +1,4 @@
-"""Where a second of counting tells most about a wanted number: optimal design for counts.
+"""Optimal design for counts: where a second of counting informs most about a wanted number.
 
 Counts of step i have variance y_i t_i, so their rate has y_i / t_i and the Fisher information of
 the parameters is F = Σ t_i j_i j_iᵀ / y_i, j_i = ∂y_i/∂θ.  A wanted number with gradient g has

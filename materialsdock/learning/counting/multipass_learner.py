@@ -5,7 +5,7 @@ time; each later pass counts again where a peak of the instrument's width may st
 
 What is best for one purpose is worst for another, so the objective is an explicit choice:
 peaks (positions and areas), profile (the whole curve), and, when structures are known, fractions
-and parameter (their weights, or one number of theirs: learning.steered).
+and parameter (their weights, or one number of theirs: steered_learner).
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class MultiPassLearner:
         self.known = self._mask(windows)
         self.barred = np.zeros(axis.grid.size, dtype=bool)  # vetoed: never planned any more
         self._forced: list[int] = []  # grid indices whose segments come next
-        self._told: list[Observation] = []  # by step, then position: told in any order
+        self._told: list[Observation] = []  # by step, then position: observed in any order
         self._uids: set[str] = set()
         self._forget()
 
@@ -140,12 +140,12 @@ class MultiPassLearner:
 
     @property
     def steps(self) -> int:
-        """How many segments have been counted."""
+        """The number of segments counted so far."""
         return len(self._step_ends)
 
     @property
     def passes(self) -> int:
-        """How many passes have been begun."""
+        """The number of passes begun so far."""
         return sum(p.first_step < self.steps for p in self._passes)
 
     def _rates(self) -> tuple[FloatArray, FloatArray]:
@@ -231,7 +231,7 @@ class MultiPassLearner:
         return self._passes[number].ahead(segment, share * self.full_time_s, self.steps)
 
     def look_ahead(self) -> None:
-        """Nothing: within a pass all is planned, and the next one needs the last counts."""
+        """Do nothing: within a pass all is planned, and the next one needs the last counts."""
 
     # -- what is known ------------------------------------------------------------------------
 

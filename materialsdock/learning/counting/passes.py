@@ -35,7 +35,7 @@ class Pass:
         return self.first_step + len(self.segments)
 
     def proposal(self, step: int, grid: FloatArray, number: int) -> Proposal | None:
-        """What is counted at `step` on `grid` (m,) in this pass, or None after its end."""
+        """Propose what is counted at `step` on `grid` (m,) in this pass; None after its end."""
         i = step - self.first_step
         if i >= len(self.segments):
             return None

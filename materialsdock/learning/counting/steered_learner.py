@@ -1,7 +1,7 @@
 """Refinement steers counting: each pass goes where the wanted number's esd falls fastest.
 
 Pass 0 counts the whole range evenly.  After every pass a quick refinement of the merged pattern
-says what each second would tell about the wanted number (fisher); most of the next pass goes
+says what each second would say of the wanted number (fisher); most of the next pass goes
 there.  A share of every pass stays even, so that a phase nobody expected can still be seen.
 """
 
@@ -27,7 +27,7 @@ QUANTUM = 0.5  # of the mean time of a pass: so finely its seconds are divided
 
 
 class CountingSensitivity(Protocol):
-    """What a quick refinement says of the pattern (n,) and k wanted numbers of one kind.
+    """The findings of a quick refinement: on the pattern (n,) and k wanted numbers of one kind.
 
     y : (n,) calculated rate [1/s]; jacobian : (n, p) ∂y/∂θ; gradient : (p, k) ∂wanted/∂θ
     estimate : (k,) present values [unit]; quantity : what they are, "weight_fraction"
@@ -65,7 +65,7 @@ class Sensed:
 
 
 def on_grid(found: CountingSensitivity, seen: allocation.Mask) -> CountingSensitivity:
-    """What was said of the positions `seen` of a grid (m,), on all of it: nothing of the others.
+    """Extend what was found at the positions `seen` to a whole grid (m,): no derivatives elsewhere.
 
     Raises ModelFault when it is of another number of positions.
     """
@@ -84,7 +84,7 @@ def on_grid(found: CountingSensitivity, seen: allocation.Mask) -> CountingSensit
 class SteeredLearner(MultiPassLearner):
     """Learns what is wanted of the refined structures; satisfies protocols.Learner.
 
-    sensitivity : pattern -> Sensitivity, equal for equal patterns (refinement.sensitivity); where
+    sensitivity : pattern -> Sensitivity, equal for equal patterns (xrd.rietveld.sensitivity); where
         it raises InputError or ModelFault (too few counts to refine), or its derivatives do not
         give an esd (a phase that is not there), the next pass is even and `trouble` says why
     quantity : the name of what is wanted; its largest esd is the quantity `<quantity>_esd`
@@ -125,10 +125,10 @@ class SteeredLearner(MultiPassLearner):
         self.trouble = ""
 
     def _sense(self) -> CountingSensitivity | None:
-        """What the refinement of all passes finished so far says; None where it cannot be done."""
+        """Refine all passes finished so far for their sensitivity; None where that fails."""
         seen = self._posterior.seconds > 0
         if not (seen | self.barred).all() or not seen.any():
-            return None  # told out of order: the rest of the first pass is still to come
+            return None  # received out of order: the rest of the first pass is still to come
         if self.steps not in self._sensed:
             try:
                 found = self.sensitivity(self.pattern())
@@ -148,12 +148,12 @@ class SteeredLearner(MultiPassLearner):
         return self._sensed[self.steps]
 
     def _senseless(self, why: str) -> None:
-        """The next pass is even, and the report will say why."""
+        """Make the next pass even, and keep why for the report."""
         self._sensed[self.steps], self.trouble = None, why
 
     @property
     def even_passes(self) -> int:
-        """How many passes could not be steered."""
+        """The number of passes that could not be steered."""
         return sum(found is None for found in self._sensed.values())
 
     def _esd(self) -> float:
@@ -225,7 +225,7 @@ class SteeredLearner(MultiPassLearner):
     # -- what is known ------------------------------------------------------------------------
 
     def _quantities(self, complete: bool) -> dict[str, float]:
-        """Those of MultiPassLearner, and `<quantity>_esd` [unit]; inf before it is known."""
+        """Add `<quantity>_esd` [unit] to those of MultiPassLearner; inf before it is known."""
         if complete:
             self._sense()
         return {**super()._quantities(complete), f"{self.quantity}_esd": self._esd()}

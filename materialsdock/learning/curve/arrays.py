@@ -9,11 +9,11 @@ import numpy as np
 from materialsdock.learning.curve.spectrum import Spectrum
 from materialsdock.model import Axis, FloatArray, Observation
 
-LARGEST = 1e100  # of any number told: its square is one too
+LARGEST = 1e100  # of any number received: its square is one too
 
 
 def usable(o: Observation) -> bool:
-    """Whether all its numbers are finite, also when squared, and its sd positive."""
+    """Return True if all its numbers are finite, also when squared, and its sd is positive."""
     size = np.abs([o.x, o.y, o.sigma]).max()
     return bool(size < LARGEST and o.sigma > 1 / LARGEST)
 
@@ -25,7 +25,7 @@ def columns(observations: Sequence[Observation]) -> tuple[FloatArray, FloatArray
 
 
 def merged(axis: Axis, observations: Sequence[Observation]) -> Spectrum:
-    """What was measured, by energy; repeat visits merged by their precision."""
+    """Merge observations into one spectrum, by energy; repeat visits by their precision."""
     x, y, variance = columns(observations)
     places, inverse = np.unique(axis.index(x), return_inverse=True)
     total = np.bincount(inverse, 1.0 / variance)

@@ -1,4 +1,4 @@
-"""Whether an expert's grid is faster than the learner's sweeps, predicted after the first sweep."""
+"""Predict after the first sweep whether an expert's grid is faster than the learner's sweeps."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class Choice:
 
     @property
     def expert(self) -> bool:
-        """Whether some of the expert's grid is left, predicted to be clearly faster."""
+        """True if some of the expert's grid is left, predicted to be clearly faster."""
         return bool(self.plan) and self.expert_s < MARGIN * self.learner_s
 
     def sentence(self) -> str:
-        """What was chosen and why."""
+        """Say what was chosen, and why."""
         if not self.plan:
             return "sweeps of the learner: the first sweep holds all of the expert's grid"
         which = "the expert's grid" if self.expert else "sweeps of the learner"

@@ -1,4 +1,4 @@
-"""What a sweep is planned with: a kernel and a prior mean, from a library where it agrees."""
+"""The kernel and the prior mean that a sweep is planned with, from a library where it agrees."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Model = Literal["warped", "stationary"]
 
 
 class Knowledge(NamedTuple):
-    """What a sweep is planned with.
+    """The kernel and the prior mean that a sweep is planned with.
 
     held : for how many sweeps it could not be learned anew; library : what the counts say of the
     library prior, where there is one
@@ -35,7 +35,7 @@ class Knowledge(NamedTuple):
 
 
 def beginning(axis: Axis, prior: LibraryPrior | None) -> Knowledge:
-    """Before the first count."""
+    """Return what is assumed before the first count."""
     if prior is None:
         return Knowledge(Kernel(float(np.ptp(axis.grid)) / 10.0, 1.0), 0.0)
     kernel = unplaced(prior)
@@ -59,7 +59,7 @@ def learned(
     model: Model,
     prior: LibraryPrior | None,
 ) -> Knowledge:
-    """From `data`: positions, values, noise variances, each (n,), n ≥ 4.
+    """Learn from `data`: positions, values, noise variances, each (n,), n ≥ 4.
 
     Raises ModelFault when no kernel can be learned, as when all positions are equal.
     """

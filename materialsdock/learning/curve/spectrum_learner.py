@@ -104,7 +104,7 @@ class SpectrumLearner:
             late = bool(self._told) and (o.step, o.uid) < self._told[-1][:2]
             insort(self._told, (o.step, o.uid, o))
             self._uids.add(o.uid)
-            if late:  # told out of order: what was derived from the order is void
+            if late:  # received out of order: what was derived from the order is void
                 for cache in (self._knowledge, self._planned, self._choice, self._estimates):
                     cache.cache_clear()
                 self._posterior = None
@@ -133,7 +133,7 @@ class SpectrumLearner:
     # -- sweeps -------------------------------------------------------------------------------
 
     def _starts(self, n: int) -> list[int]:
-        """How many observations there were when each sweep up to now began."""
+        """Return how many observations there were when each sweep up to now began."""
         starts, count = [0], self._count(0)
         while count and starts[-1] + count <= n:
             starts.append(starts[-1] + count)
@@ -141,7 +141,7 @@ class SpectrumLearner:
         return starts
 
     def _present_sweep(self) -> tuple[int, int, Plan]:
-        """How many observations there are, how many when the present sweep began, and its plan."""
+        """Return the number of observations, that when the present sweep began, and its plan."""
         n = len(self._told)
         start = self._starts(n)[-1]
         return n, start, self._plan(start)
@@ -167,7 +167,7 @@ class SpectrumLearner:
         return self._detours.room(n, x, size)
 
     def _learn(self, n: int) -> Knowledge:
-        """What the first `n` observations but for the last one teach.
+        """Learn kernel and mean from the first `n` observations but for the last one.
 
         When no kernel can be learned the last good one stays.
         """
@@ -181,7 +181,7 @@ class SpectrumLearner:
             return before._replace(held=before.held + 1)
 
     def _pending(self, n: int, last: int) -> Outset:
-        """What is known when the n-th point, at `last`, is being counted."""
+        """Return what is known while the n-th point, at `last`, is being counted."""
         posterior = self._given(n, n - 1)
         x, _, noise = columns(self.observations[: n - 1])
         noise_variance = float(np.median(noise)) if noise.size else 1.0
@@ -201,7 +201,7 @@ class SpectrumLearner:
         return sweeps.plan(outset, self.interest, count, doubted, self._detours.barred(n))
 
     def _choose(self, n: int, last: int) -> Choice | None:
-        """After the first sweep, where there is an expert's grid: which of the two goes on."""
+        """Choose between learner and expert's grid after the first sweep; None without a grid."""
         if n != self._count(0) or n <= LEAST or not self.expert.size:
             return None
         expert = self._detours.allowed(n, np.unique(self.axis.index(self.expert)))
@@ -258,12 +258,12 @@ class SpectrumLearner:
 
     @property
     def knowledge(self) -> Knowledge:
-        """What the present sweep is planned with."""
+        """The kernel and the prior mean that the present sweep is planned with."""
         return self._knowledge(self._learned_at)
 
     @property
     def choice(self) -> Choice | None:
-        """Between the learner's sweeps and the expert's grid, once there was one."""
+        """The choice between learner's sweeps and expert's grid; None before there is one."""
         start = self._count(0)
         return self._choice(start, self._index(start)) if len(self._told) >= start > 0 else None
 
@@ -333,5 +333,5 @@ class SpectrumLearner:
         return as_evidence(estimates(posterior, self.wanted, seed=[self.seed, n]))
 
     def spectrum(self) -> Spectrum:
-        """What was measured, by energy; repeat visits merged by their precision."""
+        """Return the measured spectrum, by energy; repeat visits merged by their precision."""
         return merged(self.axis, self.observations)

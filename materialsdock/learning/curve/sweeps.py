@@ -29,7 +29,7 @@ COUNTING_SHARE = 4.0  # counting over travel that a sweep aims at
 
 @dataclass(frozen=True)
 class Costs:
-    """What a point costs: counting and settling [s], motion at `velocity` [units/s]."""
+    """The cost of a point: counting and settling [s], motion at `velocity` [units/s]."""
 
     count_time_s: float
     velocity: float
@@ -43,7 +43,7 @@ class Costs:
 
 @dataclass(frozen=True, eq=False)
 class Interest:
-    """What is looked for on an axis of m positions, and where.
+    """The features that are looked for on an axis of m positions, and where.
 
     weights : (m,) what the variance at each position is worth
     narrow : (lo, hi) where features as narrow as `resolution` [unit of the axis] may hide
@@ -60,7 +60,7 @@ class Interest:
 
 @dataclass(frozen=True, eq=False)
 class Outset:
-    """What is known when a sweep is planned.
+    """The state of knowledge when a sweep is planned.
 
     engine : the posterior; measured : (n,) positions so far, the present one last
     noise_variance : expected of the counts to come
@@ -72,7 +72,7 @@ class Outset:
 
 
 def size(n: int, extent: float, costs: Costs) -> int:
-    """How many points the sweep after `n` points has.
+    """Choose how many points the sweep after `n` points has.
 
     Small sweeps learn more per point, large ones travel less: as many as keep the way across
     `extent` [units] at a fifth of the time, between n/6 and n/2.
@@ -109,7 +109,7 @@ def picks(
 
 
 def probe_count(n: int, count: int) -> int:
-    """How many of the `count` points after `n` are probes: one in four, over sweeps of any size."""
+    """Count the probes among the `count` points after `n`: one in four, over sweeps of any size."""
     return (n + count) // PROBE_EVERY - n // PROBE_EVERY
 
 
@@ -160,7 +160,7 @@ def far_probes(
 def doubt(
     engine: Engine, x: FloatArray, y: FloatArray, noise_variance: FloatArray, resolution: float
 ) -> float | None:
-    """Where the values y (n,) at x (n,) lie off the curve, if they do anywhere."""
+    """Find where the values y (n,) at x (n,) lie off the curve; None if they do nowhere."""
     off = (y - engine.at(x)[0]) / np.sqrt(noise_variance)
     size, place = strongest_run(x, off, resolution)
     return place if size > OUTLIER else None

@@ -1,4 +1,4 @@
-"""Which positions to count next: integrated variance reduction, in sweeps that travel little."""
+"""Choose positions to count next: integrated variance reduction, in sweeps that travel little."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from materialsdock.model import FloatArray
 
 
 def imse_scores(covariance: FloatArray, noise_variance: float, weights: FloatArray) -> FloatArray:
-    """How much one more observation at each position j would lower Σ_i w_i v_i: (m,).
+    """Compute how much one more observation at each position j would lower Σ_i w_i v_i: (m,).
 
     score_j = Σ_i w_i C_ij² / (v_j + σ²), exact for a GP with known noise (Cohn 1996).
     """

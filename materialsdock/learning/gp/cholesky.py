@@ -26,7 +26,7 @@ BLOCK = 256  # grid positions whose covariances are held at a time
 
 @dataclass(frozen=True)
 class Innovation:
-    """What one observation told: s = v/σ² and z² = (y−m)²/(v+σ²), before it was taken in."""
+    """One observation against its prediction: s = v/σ², z² = (y−m)²/(v+σ²), before the update."""
 
     s: float
     z2: float

@@ -1,6 +1,6 @@
 """Passes over a Matérn process at sorted positions: filter, smoother, likelihood, IMSE.
 
-One pass costs O(N) whatever has been observed.  Symbols as in states.py; r is a noise variance,
+One pass costs O(N) whatever has been observed.  Symbols as in matern.py; r is a noise variance,
 h = (1, 0, 0) picks f out of the state.
 
 Sources: Kalman 1960; Bryson & Frazier 1963 and de Jong 1989 (adjoint smoother, never an inverse);

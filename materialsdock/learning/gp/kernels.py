@@ -26,11 +26,11 @@ class Warp:
 
 
 class Covariance(Protocol):
-    """What a Gaussian process needs of its kernel, and what is shown of it."""
+    """The parts of a kernel that a Gaussian process needs, and those that are shown."""
 
     @property
     def lengthscale(self) -> float:
-        """In units of the warped axis."""
+        """The length over which values stay alike, in units of the warped axis."""
 
     @property
     def variance(self) -> float:
@@ -38,7 +38,7 @@ class Covariance(Protocol):
 
     @property
     def warp(self) -> Warp | None:
-        """None for a stationary kernel."""
+        """The warp of the axis; None for a stationary kernel."""
 
     def diagonal(self, x: FloatArray) -> FloatArray:
         """Prior variance (n,) at `x` (n,)."""

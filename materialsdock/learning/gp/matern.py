@@ -7,7 +7,7 @@ matrices are kept as (00, 01, 02, 11, 12, 22), transitions row by row.
 Arrays are filled element by element: a slice assigned takes numba a second to compile, each time.
 
 Source: Hartikainen & Särkkä 2010.  numba does not see when a callee in another file has changed:
-after editing this file, touch markov.py, or its cached code stays the old one.
+after editing this file, touch kalman.py, or its cached code stays the old one.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ class Engine(Protocol):
 
     prior_mean : a constant, or the grid average of a function
     mean, variance : (m,) at all times those given all observations so far
-    innovations : what each observation told, in acquisition order, under the fixed kernel
+    innovations : of each observation, in acquisition order, under the fixed kernel
     Laws: tests/learning/gp/test_posterior.py and test_state_space.py.
     """
 
@@ -40,7 +40,7 @@ class Engine(Protocol):
 
     @property
     def kernel(self) -> Covariance:
-        """As it was given."""
+        """The kernel as it was given."""
 
     def __len__(self) -> int: ...
 

@@ -168,7 +168,7 @@ def twice_nu(kernel: Kernel) -> int:
 
 
 def positions(kernel: Kernel, x: FloatArray) -> FloatArray:
-    """`x` (n,) in the units of states.py: lengthscale / √(2ν)."""
+    """`x` (n,) in the units of matern.py: lengthscale / √(2ν)."""
     return np.asarray(math.sqrt(twice_nu(kernel)) * kernel.coordinates(x), dtype=float)
 
 

@@ -136,7 +136,7 @@ def _average(group: Sequence[PriorStandard], axis: FloatArray) -> FloatArray:
 
 
 def spread(axis: FloatArray, curves: FloatArray) -> Spread:
-    """What `curves` (k, m) at `axis` (m,) have in common, and where they differ."""
+    """Compute what `curves` (k, m) at `axis` (m,) have in common, and where they differ."""
     mean = curves.mean(axis=0)
     deviations = (curves - mean) / np.sqrt(len(curves) - 1)
     fine = np.arange(axis[0], axis[-1], 0.5)
@@ -173,7 +173,7 @@ def _fit(axis: FloatArray, curves: FloatArray) -> tuple[FloatArray, float]:
 def _case(
     axis: FloatArray, others: FloatArray, left_out: FloatArray, at: FloatArray
 ) -> tuple[torch.Tensor, ...]:
-    """What the likelihood of one standard under the others needs, at energies `at` (n,).
+    """Prepare the likelihood of one standard under the others, at energies `at` (n,).
 
     residual (n,), deviations (k, n), nuisance columns (2, n): step and position, sd (n,), u (n,)
     """

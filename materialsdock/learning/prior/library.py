@@ -1,4 +1,4 @@
-"""What measured standards of one absorption edge say about the next spectrum, as plain arrays.
+"""A prior for the next spectrum of an absorption edge, from measured standards, as plain arrays.
 
 A library prior is a Gaussian process: a mean spectrum, covariance columns that span how the
 standards differ, and a rest whose amplitude and lengthscale change along the axis.  Offset, slope,
@@ -49,7 +49,7 @@ class PriorStandard:
 
 @dataclass(frozen=True, eq=False)
 class LibraryPrior:
-    """What is known of an edge before anything is counted; everything in units of the edge step.
+    """The knowledge of an edge before anything is counted; everything in units of the edge step.
 
     energy_ev : (m,) relative to e0, increasing; mean : (m,)
     factors : (k, m) covariance columns, ∑ factorsᵀ factors
@@ -124,7 +124,7 @@ def digest(path: Path) -> str:
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What `save` wrote: about the prior, and its arrays (m,), (k, m)."""
+    """Read what `save` wrote: about the prior, and its arrays; InputError for any other file."""
     try:
         # opened here, so that what is no archive is one error and not a bare array
         with path.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as archive:
@@ -179,7 +179,7 @@ class LibraryKernel:
 
     @property
     def lengthscale(self) -> float:
-        """In units of the warped axis, which counts lengthscales."""
+        """The lengthscale, which is the unit of the warped axis."""
         return 1.0
 
     @property

@@ -28,7 +28,7 @@ CALM, WILD, LIKELIER = (0.2, 2.5), 25.0, 10.0
 
 
 def expected_edge(prior: LibraryPrior) -> tuple[float, float]:
-    """Where the edge of an unknown sample lies, and its sd [eV]: about those of the standards."""
+    """Estimate the edge of an unknown sample, and its sd [eV]: about those of the standards."""
     spread = float(np.std(prior.edges_ev, ddof=1)) if prior.edges_ev.size > 1 else 0.0
     return float(prior.edges_ev.mean()), max(spread, CHEMICAL_SHIFT_EV)
 
@@ -86,7 +86,7 @@ def posterior(grid: FloatArray, kernel: LibraryKernel) -> GridPosterior:
 
 @dataclass(frozen=True)
 class Agreement:
-    """Whether the data are such as the prior expects, and the sentence that says so."""
+    """The answer whether the data are such as the prior expects, and the sentence that says so."""
 
     ok: bool
     reason: str

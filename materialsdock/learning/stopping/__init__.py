@@ -1,1 +1,1 @@
-"""When to stop: λ, gates, certificate, quantities."""
+"""Rules for when to stop: λ, gates, certificate, quantities."""

@@ -1,4 +1,4 @@
-"""What a measurement is good for when it stops: each number with a bound that holds in 95 %.
+"""The certificate of a stopped measurement: each number with a bound that holds in 95 %.
 
 The posterior's own sd is right only as far as its model is; FACTORS make up for the rest.  They
 were found on other shapes of curve than they are tested on: tests/benchmarks/stopping.py
@@ -61,7 +61,7 @@ class Statement:
 
 @dataclass(frozen=True)
 class Certificate:
-    """What is known after `points` points, `seconds` of instrument time.
+    """The knowledge after `points` points, `seconds` of instrument time.
 
     rmse : expected root-mean-square error of the curve over its axis [units of y]; rmse_bound :
     not exceeded with `coverage`; statements : the quantities the user asked for
@@ -114,7 +114,7 @@ def _plain(value: Any) -> Any:
 
 
 def surprise(evidence: Evidence) -> float:
-    """How much larger errors are than the model says: a factor of every bound, at least 1.
+    """Compute how much larger errors are than the model says: a factor of every bound, at least 1.
 
     Root of the larger of mean z² of all innovations and, where known, the reduced χ² of the
     residuals about the curve (`residual_chi2` over `residual_dof`): Birge's ratio.
@@ -127,7 +127,7 @@ def surprise(evidence: Evidence) -> float:
 
 
 def unseen(quantities: Mapping[str, float]) -> float:
-    """What a wide gap adds to every bound: a factor of 1 to 1.6.
+    """Compute the factor, 1 to 1.6, by which a wide gap widens every bound.
 
     Between points further apart than twice the resolution lies more than the model expects: the
     95 % quantile of errors grows with the gap, hardly any further from three resolutions on.
@@ -152,8 +152,8 @@ def curve_quantities(
     """Entries of Evidence.quantities that concern the whole curve, for every step: O(m + n).
 
     at, y, sigma : (n,) grid index, value and sd of each observation
-    rmse, rmse_bound : as in Certificate; max_residual, max_residual_at : residuals.strongest_run;
-    residual_chi2, residual_dof : residuals.chi_square.  Without observations only the first two
+    rmse, rmse_bound : as in Certificate; max_residual, max_residual_at : misfit.strongest_run;
+    residual_chi2, residual_dof : misfit.chi_square.  Without observations only the first two
     """
     rmse = expected_rmse(posterior)
     found = {"rmse": rmse}

@@ -1,4 +1,4 @@
-"""How much one observation changed the posterior, and the bound on error that follows from it.
+"""The change of the posterior by one observation, and the bound on error that follows from it.
 
 With fixed hyperparameters the divergence between successive GP posteriors is a scalar function of
 s = v/σ² and z² = (y−m)²/(v+σ²) (Ueno, Ishibashi, Hino & Ono, npj Comput. Mater. 7, 139, 2021).
@@ -107,13 +107,13 @@ def lambda_history(
 
 
 def low_for(history: FloatArray, threshold: float) -> int:
-    """For how many groups up to now λ (g,) has been at or below `threshold`."""
+    """Count the groups up to now in which λ (g,) has been at or below `threshold`."""
     high = np.flatnonzero(history > threshold)
     return int(history.size - (high[-1] + 1 if high.size else 0))
 
 
 def stalled(history: FloatArray, warmup: int, window: int, patience: int) -> int | None:
-    """How many groups ago λ (g,) last made progress, when that is too long ago; else None.
+    """Return how many groups ago λ (g,) last made progress, when that is too long ago; else None.
 
     The largest of `window` successive λ is compared: over the latest `patience` groups, or half of
     all when that is more, it has to fall at least once by `PROGRESS` below what it was before.

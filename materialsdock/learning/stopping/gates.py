@@ -25,12 +25,12 @@ class StopGate(Protocol):
     """One condition of a stop: pure."""
 
     def closed(self, evidence: Evidence) -> str | None:
-        """Why it is closed, or None when it is open."""
+        """Say why it is closed; None when it is open."""
 
 
 @dataclass(frozen=True)
 class MinimumGate:
-    """At least so many points."""
+    """A gate that is open from so many points on."""
 
     points: int
 
@@ -42,7 +42,7 @@ class MinimumGate:
 
 @dataclass(frozen=True)
 class SdGate:
-    """The largest posterior sd at most so many times the noise of one point."""
+    """A gate on the largest posterior sd: at most so many times the noise of one point."""
 
     over_noise: float
 
@@ -55,7 +55,7 @@ class SdGate:
 
 @dataclass(frozen=True)
 class GapGate:
-    """No unmeasured stretch wider than the resolution, where narrow features may hide.
+    """A gate on unmeasured stretches where narrow features may hide: none beyond the resolution.
 
     `open_gap` among the quantities is the widest that can still be divided, on an axis coarser than
     its resolution; what stays wider is left to the certificate.
@@ -73,7 +73,7 @@ class GapGate:
 
 @dataclass(frozen=True)
 class CalmGate:
-    """Innovations as large as the noise model says: mean z² of the last 15 within limits."""
+    """A gate on the size of innovations: mean z² of the last 15 as the noise model says."""
 
     low: float
     high: float
@@ -88,7 +88,7 @@ class CalmGate:
 
 @dataclass(frozen=True)
 class SurpriseGate:
-    """None of the last 5 observations a surprise of z² `wild` or more."""
+    """A gate on surprises: none of the last 5 observations has a z² of `wild` or more."""
 
     wild: float
 
@@ -100,7 +100,7 @@ class SurpriseGate:
 
 @dataclass(frozen=True)
 class ProbeGate:
-    """The last look into the largest gap found nothing surprising.
+    """A gate on the last look into the largest gap, which must not surprise.
 
     `probe_z2` among the quantities is its z²: NaN before the first probe, missing where the
     learner does not probe (then the gate is open).
@@ -118,9 +118,9 @@ class ProbeGate:
 
 @dataclass(frozen=True)
 class ResidualGate:
-    """No points so far off the curve that the curve must be wrong there, or the points.
+    """A gate on points so far off the curve that the curve must be wrong there, or the points.
 
-    `max_residual` at `max_residual_at` among the quantities is residuals.strongest_run; missing
+    `max_residual` at `max_residual_at` among the quantities is misfit.strongest_run; missing
     where the learner does not report it (then the gate is open).
     """
 
@@ -137,7 +137,7 @@ class ResidualGate:
 
 
 def alarm(evidence: Evidence) -> str | None:
-    """What is wrong with the noise model, if the data say that something is.
+    """Say what is wrong with the noise model, if the data say that something is; else None.
 
     Two sums are χ² distributed when the noise is as stated: z² over all innovations, and the
     squared standardised residuals about the final curve, over as many degrees of freedom as it

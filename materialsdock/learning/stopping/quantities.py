@@ -1,4 +1,4 @@
-"""What the user wants to know of a curve, and how well the posterior knows it.
+"""The numbers that the user wants of a curve, and how well the posterior knows them.
 
 A linear functional has its mean and sd in closed form from the posterior's mean and covariance;
 anything else goes through posterior samples, each analysed as the measured curve would be.
@@ -20,7 +20,7 @@ Known = tuple[float, float]
 
 
 class Posterior(Protocol):
-    """What a quantity asks of a posterior: learning.gaussian_process.GridPosterior has it."""
+    """The parts of a posterior that a quantity asks for, as of gp.cholesky.GridPosterior."""
 
     grid: FloatArray
     mean: FloatArray
@@ -38,7 +38,7 @@ class Quantity(Protocol):
 
     @property
     def name(self) -> str:
-        """As in a target: NAME_sd."""
+        """The name that a target has before its `_sd`."""
 
     @property
     def unit(self) -> str:
@@ -46,7 +46,7 @@ class Quantity(Protocol):
 
     @property
     def sampled(self) -> bool:
-        """Whether `estimate` needs samples."""
+        """True if `estimate` needs samples."""
 
     def estimate(self, posterior: Posterior, samples: FloatArray) -> Known:
         """(value, sd); `samples` (k, m) posterior curves on the grid, (0, m) when not needed."""

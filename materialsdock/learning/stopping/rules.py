@@ -1,4 +1,4 @@
-"""When to stop: the ratio λ of expected generalisation error, gates, and budgets.
+"""Rules for when to stop: the ratio λ of expected generalisation error, gates, and budgets.
 
 Rules are pure: equal evidence, equal verdict.  A reason is a sentence with the numbers in it.
 """
@@ -111,7 +111,7 @@ class RobustRule:
         return Verdict(True, f"{stuck}; missing: {missing}", value, self.threshold)
 
     def stuck(self, evidence: Evidence) -> str | None:
-        """Why more points will not help, or None."""
+        """Say why more points will not help; None if they may."""
         history = lambda_history(evidence, self.reference, self.warmup, 1.0, self.per_observation)
         return self._stuck(evidence, history)
 
@@ -137,7 +137,7 @@ class RobustRule:
 
 @dataclass(frozen=True)
 class SafeRule:
-    """Nothing speaks against a stop: RobustRule's gates without λ and without its sd.
+    """Stop when no gate forbids it: RobustRule's gates without λ and without its sd.
 
     For whoever stops on a target alone (mode "target"); gap=False takes the risk that a feature
     as narrow as the resolution lies between two points.
@@ -160,12 +160,12 @@ class SafeRule:
         return Verdict(not closed, "; ".join(closed) or "every gate is open")
 
     def stuck(self, evidence: Evidence) -> str | None:
-        """Why more points will not help, or None."""
+        """Say why more points will not help; None if they may."""
         return RobustRule(patience=self.patience).stuck(evidence)
 
 
 def _safe(rule: RobustRule | SafeRule) -> list[StopGate]:
-    """The data are as the model says."""
+    """List the gates that are open while the data are as the model says."""
     surprises = (SurpriseGate(rule.wild), ProbeGate(rule.wild), ResidualGate(rule.outlier))
     return [CalmGate(*rule.calm), *surprises]
 
@@ -195,7 +195,7 @@ class TargetRule:
 
 @dataclass(frozen=True)
 class BudgetRule:
-    """No more than so many points, seconds of instrument time or of counting (the dose)."""
+    """A rule of at most so many points, seconds of instrument time or of counting (the dose)."""
 
     maximum_points: int | None = None
     maximum_seconds: float | None = None

@@ -1,4 +1,4 @@
-"""What a profile or a job may say about stopping, checked: every fault is named at once."""
+"""Check what a profile or a job says about stopping: every fault is named at once."""
 
 from __future__ import annotations
 

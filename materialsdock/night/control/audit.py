@@ -1,4 +1,4 @@
-"""Who asked for what, and what was answered: a chain of hashes in the ledger.
+"""The record of who asked for what, and what was answered: a chain of hashes in the ledger.
 
 Each row's hash covers its own words and the hash before it, so a row that was changed, removed or
 slipped in breaks the chain from there on.
@@ -28,7 +28,7 @@ FIRST = "0" * 64
 
 @dataclass(frozen=True)
 class Actor:
-    """Who acts: account and host."""
+    """The person who acts: account and host."""
 
     user: str
     host: str
@@ -57,7 +57,7 @@ class AuditedAction:
 
 @dataclass(frozen=True)
 class AuditChain:
-    """What `verify` found: how many rows hold, the head, and the first that does not."""
+    """The result of `verify`: how many rows hold, the head, and the first that does not."""
 
     rows: int
     head: str

@@ -1,4 +1,4 @@
-"""Where people's intents meet the running measurement: each is answered exactly once."""
+"""The dispatcher of people's intents to the running measurement: each is answered exactly once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ IDLE = f"{NOTHING}; `materialsdock hold` keeps the next sample from beginning"
 
 
 class Desk:
-    """Passes intents to the worker, and settles them when it has answered, or cannot any more.
+    """The dispatcher: passes intents to the worker, and settles them by its answer or end.
 
     What a halt has come to is a fact of the ledger until the sample has ended: a process that dies
     must not let go on what a person has stopped.
@@ -31,11 +31,11 @@ class Desk:
         self._asked: dict[int, tuple[Intent, float]] = {}
 
     def aborting(self, sample_id: str) -> bool:
-        """Whether a person has aborted this attempt at it."""
+        """Return True if a person has aborted this attempt at it."""
         return bool(fact(self.ledger, ABORTING) == sample_id)
 
     def resumed(self) -> None:
-        """The sample is no longer paused."""
+        """Note that the sample is no longer paused."""
         set_fact(self.ledger, PAUSED, None)
 
     def recover(self) -> None:
@@ -56,7 +56,7 @@ class Desk:
                 set_fact(self.ledger, halt, None)
 
     def _halted(self, intent: Intent, name: str) -> str:
-        """What becomes of a halt that no worker will hear any more."""
+        """Settle a halt that no worker will hear any more, and say what becomes of it."""
         if intent.verb == "abort":
             set_fact(self.ledger, ABORTING, name)
             return "aborted: the daemon ended meanwhile"
@@ -64,7 +64,7 @@ class Desk:
         return "the queue is held instead: the daemon ended meanwhile"
 
     def interrupted(self, sample_id: str | None, why: str) -> None:
-        """What measured a sample is no more: one that was paused must not go on by itself."""
+        """Hold the queue if the interrupted sample was paused: it must not go on by itself."""
         if sample_id is not None and fact(self.ledger, PAUSED) == sample_id:
             queue.hold_all(self.ledger, f"{sample_id} was paused when {why}")
 
@@ -100,7 +100,7 @@ class Desk:
         worker.send({**intent.body, "do": intent.verb, "seq": intent.seq, "who": intent.who})
 
     def _kill_the_deaf(self, worker: Child) -> None:
-        """The guard closes the shutter of a worker that is no more."""
+        """End a worker that does not take up an abort in time; the guard closes its shutter."""
         late = time.monotonic() - UNHEARD_S
         for intent, asked in list(self._asked.values()):
             if intent.verb == "abort" and asked < late:
@@ -109,14 +109,14 @@ class Desk:
                 self._settle(intent, "done", "the worker was stuck and was ended")
 
     def answered(self, message: Message) -> None:
-        """The worker has answered one."""
+        """Settle the intent that the worker has answered."""
         if (found := self._asked.pop(message["seq"], None)) is not None:
             self._settle(found[0], message["said"], message["words"])
             if message["said"] == "refused" and found[0].verb in KEPT:
                 set_fact(self.ledger, KEPT[found[0].verb], None)
 
     def sample_ended(self, why: str) -> None:
-        """Nothing is measured any more: halts have come true, the rest is too late."""
+        """Settle what was asked of a sample that has ended: halts are done, the rest is refused."""
         for intent, _ in self._asked.values():
             came_true = intent.verb in intents.HALTS
             self._settle(intent, "done" if came_true else "refused", why)

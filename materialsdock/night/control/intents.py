@@ -1,4 +1,4 @@
-"""What people ask of a running night: intents, the lease of control, and epochs.
+"""The requests of people to a running night: intents, the lease of control, and epochs.
 
 Stopping is never locked: halts need no lease.  Whatever lets the instrument go on needs the
 lease, which one person holds at a time and everybody sees.
@@ -51,7 +51,7 @@ class Intent:
 
 @dataclass(frozen=True)
 class Lease:
-    """Who may let the instrument go on.
+    """The right of one person to let the instrument go on.
 
     until : monotonic clock [s] of this boot; epoch : counts the leases, so an old one is known
     """
@@ -63,7 +63,7 @@ class Lease:
 
     @property
     def valid(self) -> bool:
-        """Whether it still holds."""
+        """True while it still holds: in this boot of the machine, before `until`."""
         return self.boot == boot() and time.monotonic() < self.until
 
 
@@ -145,7 +145,7 @@ def pending(ledger: Ledger, *states: str) -> list[Intent]:
 
 
 def age_s(intent: Intent) -> float:
-    """How long ago it was asked for [s]; infinite when that was before this boot."""
+    """Return how long ago it was asked for [s]; infinite when that was before this boot."""
     if intent.body.get("boot") != boot():
         return float("inf")
     return time.monotonic() - float(intent.body["asked"])
@@ -165,7 +165,7 @@ def answer(ledger: Ledger, intent: Intent, state: str, words: str) -> bool:
 
 
 def still_holds(ledger: Ledger, intent: Intent) -> bool:
-    """Whether the lease under which it was asked is still the last one given."""
+    """Return True for halts, and if the lease under which it was asked is the last one given."""
     if intent.verb in HALTS:
         return True
     last = fact(ledger, "lease")

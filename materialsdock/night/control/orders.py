@@ -1,4 +1,4 @@
-"""What the daemon sends to a worker: samples wait for their turn, what people ask does not."""
+"""The orders of the daemon to a worker: samples wait their turn, requests of people do not."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STEERING = ("stop", "veto", "force", "change", "approve")
 
 
 class Orders:
-    """The line from the daemon, heard in a thread of its own as long as the process lives.
+    """The line from the daemon, read in a thread of its own as long as the process lives.
 
     campaign, sentry : of the sample in the beam, as soon as it is prepared
     pausing : whether a pause was asked for and has not come true
@@ -43,11 +43,11 @@ class Orders:
 
     @property
     def aborted(self) -> bool:
-        """Whether the sample that was sent last is to be measured no further."""
+        """True if the sample that was sent last is to be measured no further."""
         return self._abort.is_set()
 
     def listen(self) -> None:
-        """Begin to hear."""
+        """Begin to read the line."""
         threading.Thread(target=self._dispatch, daemon=True).start()
 
     def following(self) -> Message:
@@ -55,7 +55,7 @@ class Orders:
         return self._work.get()
 
     def done(self) -> None:
-        """The sample has ended; before the daemon is told, which sends the next one then."""
+        """Note that the sample has ended, before the daemon does and sends the next one."""
         self.campaign = self.sentry = self._sample = None
 
     def _dispatch(self) -> None:
@@ -141,12 +141,12 @@ class Orders:
         return "goes on as soon as all conditions hold"
 
     def started(self, name: str, _: Mapping[str, Any]) -> None:
-        """Subscriber of the RunEngine: an abort that came just before it ran counts, too."""
+        """Raise Interrupted in the RunEngine for an abort that came just before it ran."""
         if name == "start" and self.aborted:
             raise Interrupted(f"aborted before it began, {self.why_aborted}")
 
     def wait_for_resume(self, gate: Any | None) -> None:
-        """Until somebody asks for it and all conditions have held for their proof time.
+        """Wait until somebody asks to go on and all conditions have held for their proof time.
 
         Raises Interrupted after an abort.
         """

@@ -55,7 +55,7 @@ def analysed(
 
 
 def warnings_of(outcome: Outcome) -> list[str]:
-    """What a person should look at in the morning, in words."""
+    """List what a person should look at in the morning, in words."""
     found: list[str] = technique.named(outcome.job.sample.technique).report().warnings(outcome)
     return found
 

@@ -25,7 +25,7 @@ class AnalystBench:
         self._asked = 0.0
 
     def kill(self) -> None:
-        """End it now; what it had is no longer ours to say."""
+        """End it now, and forget the sample that it had."""
         if self.analyst is not None:
             self.analyst.kill()
         self.analyst = self.analysing = None

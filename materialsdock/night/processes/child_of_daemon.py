@@ -1,4 +1,4 @@
-"""How every child of the daemon begins: its arguments, its log, its lock, its line."""
+"""The beginning of every child of the daemon: its arguments, its log, its lock, its line."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LOCK_WAIT_S = 5.0
 
 @dataclass(frozen=True)
 class Role:
-    """What a child of the daemon has: its line to it, the profile, the site and the data folder."""
+    """The belongings of a child of the daemon: its line to it, profile, site and data folder."""
 
     line: Line
     profile: config.Profile

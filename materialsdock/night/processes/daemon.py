@@ -98,7 +98,7 @@ class NightDaemon:
         self.bench.next()
 
     def _without_ledger(self, fault: LedgerFault) -> None:
-        """What cannot be kept must not be measured: end the worker and wait for the disk."""
+        """End the worker and wait for the disk: what cannot be kept must not be measured."""
         log.critical("%s", fault)
         if self.worker is not None:
             self.worker.kill()

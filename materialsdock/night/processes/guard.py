@@ -1,4 +1,4 @@
-"""The guard: watches the worker's beats, and brings the instrument into its safe state.
+"""The guard: watches the worker's heartbeat, and brings the instrument into its safe state.
 
 It runs no plans.  It feeds the instrument's own dead-man only while a live worker gets on, so the
 shutter closes even when the guard itself is gone.
@@ -42,15 +42,16 @@ WORKER = "materialsdock.night.processes.worker"
 
 @dataclass(frozen=True)
 class Limits:
-    """How long a worker may be silent: its loop, and beyond what a step should take [s]."""
+    """The longest silence of a worker: of its loop, and beyond what a step should take [s]."""
 
     loop_s: float = 3.0
     margin_s: float = 10.0
 
 
 def judge(beat: Beat | None, limits: Limits) -> str | None:
-    """What is wrong with a worker; None when nothing is.  No worker at all is wrong in no way
-    that could be mended here: nothing is driven.
+    """Say what is wrong with a worker; None when nothing is.
+
+    Without a worker nothing is wrong that could be mended here: nothing is driven.
     """
     if beat is None or beat.phase == "ended":
         return None
@@ -111,7 +112,7 @@ class Guard:
         self._ended.set()
 
     def words(self) -> str:
-        """What it sees, for people."""
+        """Say what it sees, for people."""
         beat = heartbeats.read(self.data.path / "run" / "worker.beat")
         if beat is None or beat.phase == "ended":
             return "no worker drives the instrument"
@@ -138,7 +139,7 @@ class Guard:
             self._fed = time.monotonic()
 
     def _unheard_abort(self, beat: Beat | None) -> str | None:
-        """An abort that nobody has taken: the daemon is gone or stuck, and the worker too."""
+        """Find an abort that nobody has taken: the daemon is gone or stuck, and the worker too."""
         if beat is None or beat.phase in ("idle", "ended"):
             return None
         try:

@@ -50,7 +50,7 @@ def _told_to_end(line: Line, heart: Heart, limit_s: float) -> bool:
 
 
 def wait_for_end(line: Line, heart: Heart) -> None:
-    """Beat until the daemon says the word."""
+    """Send heartbeats until the daemon ends it."""
     while not _told_to_end(line, heart, AGAIN_S):
         pass
 

@@ -25,7 +25,7 @@ def channel(data: DataDirectory) -> Mapping[str, str]:
 
 
 def command(simulation: SimulationSettings, data: DataDirectory) -> list[str]:
-    """What serves the samples in this data folder's changer; every put is in its log."""
+    """Return the command that serves the samples in this data folder's changer; puts are logged."""
     changer = data.scenes / "changer"
     changer.mkdir(parents=True, exist_ok=True)
     words = ["--prefix", simulation.prefix, "--speed", str(simulation.speed)]
@@ -34,7 +34,7 @@ def command(simulation: SimulationSettings, data: DataDirectory) -> list[str]:
 
 
 def environment(data: DataDirectory, site: Path) -> dict[str, str]:
-    """Where it listens and is found, and the site that its module is of."""
+    """Return the environment: where it listens and is found, and the site that its module is of."""
     before = os.environ.get("PYTHONPATH")
     path = f"{site}{os.pathsep}{before}" if before else str(site)
     return {**channel(data), "PYTHONPATH": path}

@@ -71,7 +71,7 @@ class Service:
         self.starts = [*recent, now]
 
     def _silent(self, pid: int) -> bool:
-        """Frozen: it lives, but its loop has not turned for longer than anything in it takes."""
+        """Return True if it is frozen: it lives, but its loop has not turned for far too long."""
         beat = heartbeats.read(self.beat) if self.beat is not None else None
         return beat is not None and beat.pid == pid and beat.loop_age_s() > SILENT_S
 
@@ -96,7 +96,7 @@ class Service:
 def services(
     profile: config.Profile, site: Path, data: DataDirectory, *, beamline: bool = True
 ) -> list[Service]:
-    """What belongs to one night, in the order in which it is started.
+    """List the services of one night, in the order in which they are started.
 
     beamline : start the simulated one, too; without it, one is there already
     """

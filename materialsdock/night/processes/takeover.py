@@ -1,4 +1,4 @@
-"""How a new worker takes the instrument: from nobody who drives it now, and in its safe state."""
+"""The takeover of the instrument by a new worker: if nobody drives it now, in its safe state."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CLAIMED = "claimed"  # the last epoch that this data folder's workers had
 def take_over(instrument: Instrument, ledger: Ledger) -> int:
     """Claim the instrument and bring it into its safe state; the epoch of the new owner.
 
-    Before the heart of this process beats: its guard would feed the dead-man for it.  Raises
+    Before the first heartbeat of this process: its guard would feed the dead-man for it.  Raises
     Refused while another night drives the instrument, DeviceFault when the shutter cannot be
     verified closed.
     """
@@ -39,7 +39,7 @@ def take_over(instrument: Instrument, ledger: Ledger) -> int:
 
 
 def _fed(instrument: Instrument) -> bool:
-    """Whether somebody's guard feeds the dead-man, which it does for a live worker only."""
+    """Return True if somebody's guard feeds the dead-man, which it does for a live worker only."""
     deadman = instrument.devices.get("deadman")
     if deadman is None:
         return False

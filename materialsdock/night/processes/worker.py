@@ -63,7 +63,7 @@ class Worker:
         self._turning = asyncio.run_coroutine_threadsafe(self._turn(), self.engine.loop)
 
     async def _turn(self) -> None:
-        """The loop that runs the messages says that it turns."""
+        """Send the heartbeat of the loop that runs the messages."""
         while not self._ended:
             self.heart.beat()
             await asyncio.sleep(TURN_S)
@@ -77,7 +77,7 @@ class Worker:
             going_on = self._measured(order["sample"])
             gc.collect()  # else cycles of a thousand exposures pile up between two rounds
         self._ended = True
-        self._turning.result(END_S)  # the file of the beats must not be closed under it
+        self._turning.result(END_S)  # the file of the heartbeats must not be closed under it
 
     def _measured(self, sample_id: str) -> bool:
         """Measure one sample and say how it ended; False when this process should not go on."""
@@ -104,7 +104,7 @@ class Worker:
         return going_on
 
     def _left_safe(self) -> bool:
-        """Whatever ended a sample early may have kept its plan from closing the shutter."""
+        """Bring the instrument into its safe state after a plan cut short; True if that worked."""
         failed = safe_state(self.instrument)
         for words in failed:
             self._report("critical", words)
@@ -133,7 +133,7 @@ class Worker:
         return campaign
 
     def _takes(self, seconds: float) -> None:
-        """The step that begins now may take so long, and so may each further attempt at it."""
+        """Expect the step that begins now, and each further attempt at it, to take so long."""
         self._step_s = seconds
         self.heart.progress(seconds)
 
@@ -181,18 +181,18 @@ class Worker:
                 self.engine.unsubscribe(token)
 
     def _visits(self, seconds: float) -> None:
-        """A visit goes on top of the step that it comes before."""
+        """Expect a visit to take `seconds` on top of the step that it comes before."""
         self.heart.progress(self._step_s + seconds)
 
     def _guard_is_fresh(self) -> bool:
-        """Without a guard nobody would close the shutter for us."""
+        """Return True if the guard is alive or not needed; else nobody would close the shutter."""
         if not self.profile.night.needs_guard:
             return True
         beat = heartbeats.read(self.data.path / "run" / "guard.beat")
         return beat is not None and beat.loop_age_s() < self.profile.night.loop_limit_s
 
     def _report(self, kind: str, words: str) -> None:
-        """A hold, its end, a void point or a retry: for people, and no cause to be ended."""
+        """Report a hold, its end, a void point or a retry: for people, and no cause to be ended."""
         if kind == "hold":
             self.heart.phase("holding")
         elif kind == "resumed":
@@ -204,7 +204,7 @@ class Worker:
         self.line.say("condition", kind=kind, words=words)
 
     def _got_on(self, name: str, document: Mapping[str, Any]) -> None:
-        """A document is progress too, within the step that was expected."""
+        """Take a document as progress, too, within the step that was expected."""
         if name in ("event", "event_page"):
             self.heart.beat()
 

@@ -1,4 +1,4 @@
-"""What to do about a fault: pure rules over its class and what happened before."""
+"""Rules for what to do about a fault: pure, over its class and what happened before."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def after_fault(
     retry_delays_s: Sequence[float],
     in_a_row: int = 3,
 ) -> FaultAction:
-    """What follows a fault of `kind` while `sample_id` was measured.
+    """Decide what follows a fault of `kind` while `sample_id` was measured.
 
     failures : infrastructure faults of this sample before; failed_in_a_row : the different samples
     set aside since the last one that succeeded.  An operator's abort is never retried, an
@@ -66,7 +66,7 @@ def after_fault(
 
 
 def severity_of(message: Mapping[str, Any]) -> Severity:
-    """How much people must hear of what a worker says by itself."""
+    """Rate how urgently people must hear of what a worker says by itself."""
     if message["said"] == "unready" or message.get("kind") == "critical":
         return "critical"
     return "warn" if message.get("kind") == "alarm" else "info"

@@ -1,4 +1,4 @@
-"""When the queue will be done: a bootstrap over what finished samples took.
+"""Estimate when the queue will be done: a bootstrap over what finished samples took.
 
 Each of many simulated nights draws, for every sample that is left, the time of a finished one of
 the same recipe (smoothed), times a level that the whole night shares.  The level carries what is
@@ -24,7 +24,7 @@ from materialsdock.night.queue.history import Spent, key_of
 
 NIGHTS = 1000
 MOST = 400  # samples drawn one by one; further ones take as long as these on average
-PRIOR_SD, PRIOR_COUNT = 0.4, 3.0  # of the logarithm of a time, before a recipe has told its own
+PRIOR_SD, PRIOR_COUNT = 0.4, 3.0  # of the logarithm of a time, before a recipe has its own
 ENOUGH = 3  # finished samples of a recipe, from which its forecast is no longer asked
 FORECAST, SPEED = "rehearsed", "speed"  # facts
 
@@ -43,9 +43,9 @@ class Foretold:
 
 @dataclass(frozen=True, eq=False)
 class Times:
-    """What samples of one recipe took: (n,) seconds, and in words where that is known from.
+    """The times of samples of one recipe: (n,) seconds, and in words where they are known from.
 
-    borrowed : they are of other recipes, and tell no more of this one than a single sample would
+    borrowed : they are of other recipes, and say no more of this one than a single sample would
     """
 
     seconds: FloatArray
@@ -111,7 +111,7 @@ class KnownSample:
 def known_from(
     done: Sequence[Spent], forecast: Mapping[str, Sequence[Foretold]], speed: float = 1.0
 ) -> KnownSample:
-    """What finished samples took; recipes with few of them take their forecast along.
+    """Collect the times of finished samples; recipes with few of them take their forecast along.
 
     forecast : of rehearsals by recipe; scaled by how much longer than it what finished took
     speed : instrument seconds per second
@@ -137,7 +137,7 @@ def known_from(
 def _level(
     done: Sequence[Spent], forecast: Mapping[str, Sequence[Foretold]], speed: float
 ) -> float:
-    """How many times longer finished samples took than rehearsals of as many counts would have."""
+    """Return how many times longer finished samples took than rehearsals of as many counts."""
     beside = {recipe: [each.overhead_s for each in rows] for recipe, rows in forecast.items()}
     every = [overhead_s for rows in beside.values() for overhead_s in rows] or [0.0]
     late = [
@@ -212,7 +212,7 @@ def _measuring(
 
 
 def left_of(samples: Sequence[queue.Queued], spent: Sequence[Spent]) -> list[Left]:
-    """What is not done yet, in the order in which it will be."""
+    """List what is not done yet, in the order in which it will be."""
     elapsed = {s.sample_id: s.measuring_s for s in spent}
     found = []
     for state in ("analysing", "measured", "measuring", "queued"):
@@ -224,13 +224,13 @@ def left_of(samples: Sequence[queue.Queued], spent: Sequence[Spent]) -> list[Lef
 
 
 def forecast_of(ledger: Ledger) -> dict[str, list[Foretold]]:
-    """What rehearsals foretold by recipe; {} when there were none."""
+    """Read what rehearsals predicted, by recipe; {} when there were none."""
     found: Any = fact(ledger, FORECAST) or {}
     return {recipe: [Foretold(*pair) for pair in pairs] for recipe, pairs in found.items()}
 
 
 def keep_forecast(ledger: Ledger, forecast: Mapping[str, Sequence[Foretold]]) -> None:
-    """Keep what rehearsals foretold, in place of what earlier ones did of the same recipes."""
+    """Keep what rehearsals predicted, in place of what earlier ones did of the same recipes."""
     with ledger.transaction():
         both = {**forecast_of(ledger), **forecast}
         pairs = {recipe: [astuple(each) for each in rows] for recipe, rows in both.items()}

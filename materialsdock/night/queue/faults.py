@@ -33,7 +33,7 @@ def causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def fault_of(error: BaseException) -> dict[str, Any]:
-    """{class, code, message, where, remedy} of an exception; the nearest of ours speaks."""
+    """{class, code, message, where, remedy} of an exception, or of its nearest cause of ours."""
     for one in causes(error):
         if isinstance(one, MaterialsDockError):
             return {"class": fault_class(one.code), **one.as_dict()}

@@ -1,4 +1,4 @@
-"""What the night's log says of time: when a night began, and how long each sample took."""
+"""Times in the night's log: when a night began, and how long each sample took."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from materialsdock.ledger.sample_rows import counted_samples
 
 KINDS = ("sample", "daemon", "clock_jump")
 ALARMS: tuple[Severity, ...] = ("warn", "critical")
-# what ends a part; whatever else leaves it (a fault, an abort) tells nothing of how long it takes
+# what ends a part; whatever else leaves it (a fault, an abort) says nothing of how long it takes
 COMPLETED = (
     ("measuring", "measured"),
     ("analysing", "done"),
@@ -23,7 +23,7 @@ COMPLETED = (
 
 @dataclass(frozen=True)
 class Spent:
-    """Where the time of one sample went; seconds of wall clock without its jumps.
+    """The time spent on one sample; seconds of wall clock without its jumps.
 
     measuring_s, analysing_s : over all attempts, up to now where it has not ended
     counted_s : instrument time of its decisions
@@ -94,7 +94,7 @@ def _steady(found: Sequence[Noted]) -> tuple[list[tuple[Noted, float]], float]:
 
 
 def spent(ledger: Ledger, now: float, after_seq: int = 0) -> list[Spent]:
-    """What every sample in the log after `after_seq` took until `now` [s since 1970]."""
+    """Return the time of every sample in the log after `after_seq`, until `now` [s since 1970]."""
     accounts: dict[str, _Account] = {}
     told, jumped = _steady(lines_of_kinds(ledger, KINDS, after_seq))
     for line, at in told:

@@ -100,7 +100,7 @@ def sample(ledger: Ledger, sample_id: str) -> Queued:
 
 
 def counts(ledger: Ledger) -> dict[str, int]:
-    """How many samples are in each state."""
+    """Count the samples in each state."""
     return sample_rows.number_by_state(ledger)
 
 
@@ -202,7 +202,7 @@ def release_all(ledger: Ledger) -> None:
 
 
 def recover(ledger: Ledger, retries: int | None = None) -> list[str]:
-    """After a start: what was being measured or analysed waits again, in its old place.
+    """Let what was being measured or analysed at a start wait again, in its old place.
 
     The ids of what was interrupted.  Nothing that is durable is measured again.
 

@@ -51,7 +51,7 @@ class Rehearsed:
 
     @property
     def foretells(self) -> Foretold:
-        """What such a measurement takes elsewhere."""
+        """The predicted time of such a measurement elsewhere."""
         return Foretold(self.instrument_s, self.steps * self.overhead_s)
 
     def wall_s(self, speed: float) -> float:
@@ -61,7 +61,7 @@ class Rehearsed:
 
 @dataclass(frozen=True)
 class Preflight:
-    """What was found of a sheet; keys are recipes, or techniques where there is no recipe."""
+    """The findings about a sheet; keys are recipes, or techniques where there is no recipe."""
 
     order: tuple[SheetEntry, ...]
     rehearsals: Mapping[str, tuple[Rehearsed, ...]]
@@ -70,7 +70,7 @@ class Preflight:
 
     @property
     def forecast(self) -> dict[str, list[Foretold]]:
-        """What the rehearsals foretell by key, for the data folder to keep."""
+        """The predictions of the rehearsals by key, for the data folder to keep."""
         return {k: [row.foretells for row in rows] for k, rows in self.rehearsals.items()}
 
 
@@ -94,7 +94,7 @@ def chosen(entries: Sequence[SheetEntry]) -> dict[str, list[SheetEntry]]:
 
 
 def faults(entries: Sequence[SheetEntry], profile: Profile, folder: Path) -> list[Fault]:
-    """As submitting finds them, but a stand-in may take the place of a file to replay."""
+    """List faults as submitting does, but a stand-in may take the place of a file to replay."""
     real = profile.model_copy(update={"simulation": None})
     found = jobs.faults([e for e in entries if e.replay is None], real, folder)
     return found + jobs.faults([e for e in entries if e.replay is not None], profile, folder)

@@ -1,6 +1,6 @@
 """A process that measures entries of a sheet on a simulated beamline of its own, nothing else.
 
-It speaks Channel Access on loopback only, whatever the profile says of the real instrument.
+It uses Channel Access on loopback only, whatever the profile says of the real instrument.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the sentry of a sample asks of its technique."""
+"""The questions of a sample's sentry to its technique."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class SampleVisits(Protocol):
         """The next visit, when one is due after `measured_s` of the sample without visits."""
 
     def seen(self, new: Readings, recorded: Readings) -> Alarm | None:
-        """What a visit tells; `recorded` is all that the learner was told before it."""
+        """Judge a visit; `recorded` is all that the learner was given before it."""
 
     def shifted(self, new: Readings, recorded: Readings) -> Alarm | None:
         """Tell if a count at the reference is not what it was."""
@@ -42,7 +42,7 @@ class SampleVisits(Protocol):
         """The last `visits` were spoilt."""
 
     def accept(self) -> None:
-        """What the last visit to the reference showed is right from here on."""
+        """Take what the last visit to the reference showed as right from here on."""
 
 
 class Sentinels(Protocol):
@@ -62,5 +62,5 @@ class Sentinels(Protocol):
 
 
 def sentinels_of(name: str) -> Sentinels:
-    """Those of a technique, its own or the ordinary ones."""
+    """Return the sentinels of a technique, its own or the ordinary ones."""
     return cast(Sentinels, technique.named(name).sentinels())

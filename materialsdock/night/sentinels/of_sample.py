@@ -38,13 +38,13 @@ def sentry_of(
     )
     flagged = flags_of_job(ledger, campaign.job.job_id)
     for words in sentry.recall(ledger):
-        if words not in flagged:  # a daemon that is killed takes what it was just told with it
+        if words not in flagged:  # a daemon that is killed loses the message it has just received
             report("flag", words)
     return sentry
 
 
 def waits_for(campaign: Campaign, sentry: Sentry | None) -> str:
-    """Whom or what the next exposure waits for, in words; "" for nobody."""
+    """Say whom or what the next exposure waits for; "" for nobody."""
     if campaign.needs_approval and not campaign.approved:
         return "waits for approval"
     return sentry.held() if sentry is not None else ""

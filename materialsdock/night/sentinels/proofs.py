@@ -14,7 +14,7 @@ from materialsdock.soundness.readings import Readings, expected_counts
 
 COUNTS = 100.0
 TIME_S = (0.1, 10.0)
-WEAK = 3  # points that tell of a weak beam
+WEAK = 3  # points that show a weak beam
 
 
 def brightest(recorded: Readings) -> Proposal:
@@ -44,5 +44,5 @@ def still_weak(alarm: Alarm, recorded: Readings, new: Readings, tolerance: float
 
 
 def over(alarm: Alarm, words: str) -> Alarm:
-    """A hold that is over is flagged beside what was flagged before it."""
+    """Make the flag of a hold that is over, beside what was flagged before it."""
     return replace(alarm, kind=f"{alarm.kind} hold", text=f"{alarm.text}; {words}")

@@ -27,7 +27,7 @@ from materialsdock.soundness import judges
 from materialsdock.soundness.judges import Alarm
 from materialsdock.soundness.readings import NONE_YET, Readings, expected_counts, spoilt
 
-REFERENCE = "reference"  # the stream of visits and proofs, which no learner is told
+REFERENCE = "reference"  # the stream of visits and proofs, which no learner receives
 TOLD = ("descriptor", "event", "event_page")
 WHO = "sentinel"
 FIRST_PROOF_S, LAST_PROOF_S = 5.0, 600.0  # pauses between proofs while holding
@@ -86,7 +86,7 @@ class Sentry:
     # what was recorded
 
     def receive(self, name: str, document: Mapping[str, Any]) -> None:
-        """Subscriber of the RunEngine, after the campaign's: what it hears is in the ledger."""
+        """Subscriber of the RunEngine, after the campaign's: what it gets is in the ledger."""
         if name == "descriptor":
             self._streams[document["uid"]] = document["name"]
         stream = self._streams.get(document.get("descriptor", ""))
@@ -106,7 +106,7 @@ class Sentry:
         self._seen(new, visits=False)
 
     def _seen(self, new: Readings, *, visits: bool) -> None:
-        """What beam and detector do, wherever they are."""
+        """Take in readings and act on what beam and detector do, wherever they are."""
         self._expected = np.r_[self._expected, expected_counts(self._recorded, new)]
         self._recorded += new
         self._visits = np.r_[self._visits, np.full(new.x.size, visits)]
@@ -128,18 +128,17 @@ class Sentry:
         return judges.beam_proof(before, rate, seconds, self.conditions.i0_tolerance)
 
     def after_hold(self) -> None:
-        """Measuring goes on after a hold: the reference point is counted first.  It, or the next
-        point where there is none yet, shows whether the beam is the same.
+        """Have the reference point counted first when measuring goes on after a hold.
 
-        After a hold of our own a proof does that.
+        It, or the next point where there is none yet, shows whether the beam is the same.  After a
+        hold of our own a proof does that.
         """
         if self._alarm is None and self._recorded.x.size > self._since:
             self._before_hold_hz = float(np.median(self._recorded.monitor_hz[-3:]))
             self._to_prove = self._can_prove
 
     def decided(self, decision: Decision) -> None:
-        """Listener of the campaign: whether the learner learns, and at the end of a sweep
-        whether the sample is still the one it was."""
+        """Judge the learner after a decision, and the sample at the end of a sweep."""
         following = decision.next
         if following is not None:
             self._stuck(self._sentinels.stuck(self.campaign.decisions))
@@ -161,7 +160,7 @@ class Sentry:
         self._act(replace(alarm, action="flag") if last else alarm)
 
     def _explained(self, alarm: Alarm, kind: str) -> Alarm:
-        """Damage that a moved reference may explain ends nothing."""
+        """Turn damage that a moved reference may explain into a flag, which ends nothing."""
         if not any(flagged.startswith(kind) for flagged in self._flagged):
             return alarm
         text = f"{alarm.text}, as the moved {kind} may explain"
@@ -185,7 +184,7 @@ class Sentry:
             self._report("flag", alarm.text)
 
     def held(self) -> str:
-        """Why nothing may be exposed, in words; "" when it may, and while a proof is due."""
+        """Say why nothing may be exposed; "" when it may, and while a proof is due."""
         if self._alarm is None:
             return ""
         waits = self._clock() < self._due or self._proof() is None
@@ -210,7 +209,7 @@ class Sentry:
         return f"goes on although {alarm.text}"
 
     def _go_on(self, alarm: Alarm) -> None:
-        """As a person says: what is now is right."""
+        """Go on as a person says, who takes what is now as right."""
         if self.revisits is not None and alarm.kind == self.revisits.kind:
             self.revisits.accept()
         self._let_go(alarm)
@@ -222,7 +221,7 @@ class Sentry:
         self._since = self._recorded.x.size
 
     def _forget(self, points: int) -> None:
-        """No later test is to rest on the last `points`."""
+        """Forget the last `points`: no later test is to rest on them."""
         left = self._recorded.x.size - points
         visits = int(self._visits[left:].sum())
         self._primary = self._primary[: self._primary.x.size - (points - visits)]
@@ -234,7 +233,7 @@ class Sentry:
     # looking again
 
     def next_visit(self) -> Proposal | None:
-        """What to count in stream `reference` before the next exposure; None for nothing."""
+        """Return what to count in stream `reference` before the next exposure; None for nothing."""
         if self._alarm is not None:
             return self._proof() if self._clock() >= self._due else None
         if self.revisits is None or not self.campaign.decisions:
@@ -263,7 +262,7 @@ class Sentry:
         self._seen(new, visits=True)
         if self.revisits is not None:
             alarm = self.revisits.seen(new, self._primary)
-            if self._alarm is not None:  # of beam or detector: it tells nothing of the sample
+            if self._alarm is not None:  # of beam or detector: it says nothing of the sample
                 return
             if alarm is not None and alarm.kind == "damage":
                 self._damaged(alarm)

@@ -1,4 +1,4 @@
-"""What a night came to, for the people who slept: a pure reading of the ledger."""
+"""The digest of a night, for the people who slept: a pure reading of the ledger."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from materialsdock.night.queue import queue
 from materialsdock.night.queue.history import Spent, alarms, spent
 
 LISTED = 30  # samples and alarms named one by one
-ALONE = ("reason", "words", "state", "why")  # they tell by themselves
+ALONE = ("reason", "words", "state", "why")  # they are clear by themselves
 ENDED = ("done", "done_with_warnings", "held", "failed")
 
 
@@ -94,7 +94,7 @@ def alarm_line(line: Noted) -> str:
 
 
 def words_of(line: Noted) -> str:
-    """What the body of a line says."""
+    """Put the body of a line into words."""
     body = line.body
     if line.kind == "sample":
         why = f": {body['reason']}" if body.get("reason") else ""
@@ -134,7 +134,7 @@ def chain_line(chain: audit.AuditChain) -> str:
 
 
 def digest(ledger: Ledger, data: DataDirectory, after_seq: int = 0) -> Digest:
-    """What happened after line `after_seq` of the night's log."""
+    """Sum up what happened after line `after_seq` of the night's log."""
     now = time.time()
     samples = {s.sample_id: s for s in queue.samples(ledger)}
     names = dict.fromkeys(

@@ -1,4 +1,4 @@
-"""A hold for the beam, the permit or an IOC that lasts: people who could end it are told.
+"""A hold for the beam, the permit or an IOC that lasts: notify people who could end it.
 
 A short one ends by itself and is only a line of the log.
 """
@@ -40,7 +40,7 @@ class LongHolds:
         self.ledger, self.data, self.after_s = ledger, data, night.warn_hold_after_s
         self._steady = steady
         self._since: float | None = None
-        self._told: str | None = None  # the sample of the hold that was told of
+        self._told: str | None = None  # the sample of the hold that people were notified of
 
     def turn(self) -> None:
         """Look once; LedgerFault when it cannot be noted, then the next turn tries again."""

@@ -1,4 +1,4 @@
-"""Numbers for Prometheus, computed from ledger and beats when they are scraped; loopback only."""
+"""Numbers for Prometheus, computed from ledger and heartbeats at each scrape; loopback only."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class NightMetrics(Collector):
         self._data, self._ledger = data, ledger
 
     def collect(self) -> Iterator[Metric]:
-        """What Prometheus gets."""
+        """Yield what Prometheus gets."""
         began = time.monotonic()
         try:
             found = list(families(snapshot(self._data, self._ledger)))
@@ -105,7 +105,7 @@ class Exporter:
 
     @property
     def port(self) -> int:
-        """Where it listens on loopback."""
+        """The port on which it listens, on loopback."""
         return int(self.server.server_port)
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Tells people who are not there, over Apprise: alarms at once, a digest when the night is over.
+"""Notifies people who are not there, over Apprise: alarms at once, a digest when the night is over.
 
 A turn sends all that is new in the night's log as one message and only then moves its cursor, so
 that what could not be sent is in the next one; nothing here ever holds up the daemon.
@@ -39,7 +39,7 @@ Send = Callable[[str, str, Severity], int]
 
 @dataclass(frozen=True)
 class Message:
-    """What is sent: one title, its text, and the worst severity in it."""
+    """A message to people: one title, its text, and the worst severity in it."""
 
     title: str
     text: str
@@ -98,14 +98,14 @@ def apprise_from(path: Path) -> Send:
 
 
 def told(line: Noted) -> bool:
-    """Whether a line of the log is worth a message: alarms, and how samples ended."""
+    """Return True if a line of the log is worth a message: alarms, and how samples ended."""
     if line.severity != "info" or line.kind == long_holds.OVER:
         return True
     return line.kind == "sample" and line.body["to"] in ("done", "done_with_warnings", "cancelled")
 
 
 def quiet(hour: int, hours: tuple[int, int] | None) -> bool:
-    """Whether `hour` (0 to 23) lies in the quiet hours [from, to), which may span midnight."""
+    """Return True if `hour` (0 to 23) is in the quiet hours [from, to), which may span midnight."""
     if hours is None:
         return False
     first, last = hours
@@ -113,7 +113,7 @@ def quiet(hour: int, hours: tuple[int, int] | None) -> bool:
 
 
 def key(line: Noted) -> tuple[Any, ...]:
-    """Lines of one key are told once in a while only."""
+    """Return the key of a line; people hear of lines of one key once in a while only."""
     return line.kind, line.sample_id, line.body.get("to")
 
 
@@ -220,7 +220,7 @@ class Notices:
         return any_sample_changed_after(self.ledger, int(last["seq"]))
 
     def _tell_digest(self) -> None:
-        """Once the queue has been empty for a while, or each day at the digest's hour."""
+        """Send the digest once the queue has been empty for a while, or each day at its hour."""
         last = fact(self.ledger, "digested") or {"seq": 0}
         if not self._digest_due(last):
             return
@@ -230,7 +230,7 @@ class Notices:
         set_fact(self.ledger, "digested", {"seq": newest, "day": self._today})
 
     def _tell_alive(self) -> None:
-        """Once a day: people who hear nothing at all know that this is not good news."""
+        """Send a sign of life once a day: whoever gets none knows that something is wrong."""
         hour = self.night.digest_hour if self.night.digest_hour is not None else ALIVE_HOUR
         if fact(self.ledger, "alive") == self._today or self._hour < hour:
             return

@@ -1,4 +1,4 @@
-"""What a night is doing, read from its ledger and the beats of its processes; nothing is locked."""
+"""The state of a night, read from its ledger and its processes' heartbeats; nothing is locked."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class Status:
 
     @property
     def stale(self) -> tuple[str, ...]:
-        """What should be fresh and is not, in words; () when all of this can be relied on."""
+        """The parts that should be fresh and are not, in words; () when all can be relied on."""
         return tuple(f"{p.role} silent for {p.age_s:.0f} s" for p in self.pulses if p.stale)
 
     def as_dict(self) -> dict[str, Any]:
@@ -98,7 +98,7 @@ class Status:
 
 
 def snapshot(data: DataDirectory, ledger: Ledger | None = None) -> Status:
-    """What the night does now; a pure read.
+    """Read what the night does now, and change nothing.
 
     ledger : one that is open already.  LedgerFault when it cannot be read.
     """

@@ -1,4 +1,4 @@
-"""The one word for what a night does, from the beats of its processes and what people asked."""
+"""The one word for what a night does, from its processes' heartbeats and what people asked."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HALTING: Mapping[str, Word] = {"abort": "aborting", "stop": "stopping"}
 
 @dataclass(frozen=True)
 class Pulse:
-    """The last beat of a process; ages in seconds, None where it never ran since the boot."""
+    """The last heartbeat of a process; ages in seconds, None where it never ran since the boot."""
 
     role: str
     alive: bool
@@ -33,12 +33,12 @@ class Pulse:
 
     @property
     def stale(self) -> bool:
-        """Whether it lives, or should, and has been silent too long."""
+        """True if it lives, or should, and has been silent too long."""
         return self.phase != "ended" and self.age_s is not None and self.age_s > STALE_S
 
 
 def pulse(data: DataDirectory, role: str) -> Pulse:
-    """The last beat of one process of this night."""
+    """The last heartbeat of one process of this night."""
     beat = heartbeats.read(data.path / "run" / f"{role}.beat")
     if beat is None:
         return Pulse(role, False)
@@ -47,7 +47,7 @@ def pulse(data: DataDirectory, role: str) -> Pulse:
 
 
 def online(data: DataDirectory) -> bool:
-    """Whether a daemon runs for this data folder."""
+    """Return True if a daemon runs for this data folder."""
     return pulse(data, "daemon").alive
 
 
@@ -58,7 +58,7 @@ def word_of(
     hold: str | None,
     counts: Mapping[str, int],
 ) -> tuple[Word, str]:
-    """What the night does and why, in words; "" where the word says all.
+    """Name what the night does, and why, in words; "" where the word says all.
 
     measuring : id of the sample in the beam; hold : why nothing further begins
     """
@@ -79,7 +79,7 @@ def word_of(
 
 
 def _without_worker(ledger: Ledger) -> tuple[Word, str]:
-    """Some seconds after the daemon's start it is none yet; later on it ended, or cannot begin."""
+    """Say why there is no worker: not yet after the daemon's start, ended, or unable to begin."""
     last = last_line_of_kinds(ledger, ["daemon", "unready", "job"])
     if last is not None and last.kind == "unready":
         return "fault", f"the worker cannot begin: {last.body['words']}"

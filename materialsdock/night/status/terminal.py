@@ -80,7 +80,7 @@ def sample_line(now: Current) -> str:
 
 
 def finish_line(now: Status) -> str:
-    """When all will be done; an estimate is never shown without its spread."""
+    """Say when all will be done; an estimate is never shown without its spread."""
     finish = now.finish
     if finish is None:
         waits = now.counts.get("submitted", 0)
@@ -97,7 +97,7 @@ def finish_line(now: Status) -> str:
 
 
 def counts_line(now: Status) -> str:
-    """How many samples are in each state, those first that are nearest to their end."""
+    """Count the samples in each state, those first that are nearest to their end."""
     known = sorted(now.counts.items(), key=lambda item: COUNTED.index(item[0]))
     return ", ".join(f"{n} {plainly(state)}" for state, n in known)
 
@@ -118,7 +118,7 @@ def pulse_line(pulses: tuple[Pulse, ...]) -> str:
 
 
 def told(now: Status) -> Iterator[tuple[str, str]]:
-    """What the view says, line by line: its head and its words."""
+    """Yield the view line by line: its head and its words."""
     yield "state", now.daemon + (f": {now.reason}" if now.reason else "")
     if now.hold is not None and now.hold != now.reason:
         yield "queue held", now.hold
@@ -191,7 +191,7 @@ def view(now: Status, stale: str = "", *, most: int = LISTED) -> Group:
 
 
 def alarms_head(now: Status) -> str:
-    """That the alarms below are of the past: what holds now is said in the state."""
+    """Head the alarms: they are of the past, what holds now is said in the state."""
     more = f", the last {LATEST} of {len(now.alarms)}" if len(now.alarms) > LATEST else ""
     return f"alarms since the night began{more} (`materialsdock log` has all)"
 
@@ -230,7 +230,7 @@ def _live(
 
 
 def room(now: Status, out: Console) -> int:
-    """How many samples have a place below the rest of the view, on a terminal of this height."""
+    """Return how many samples fit below the rest of the view, on a terminal of this height."""
     width = out.width - 14  # of the words beside their heads
     above = sum(1 + len(words) // max(1, width) for _, words in told(now))
     above += len(now.alarms[-LATEST:]) + 7  # heads, blank, stale, "and more", held

@@ -1,6 +1,6 @@
-"""What a daemon has beside it for people and machines that watch: long holds, notices, metrics.
+"""Services beside the daemon for people and machines: long holds, notices, metrics.
 
-Neither may keep a night from running: what cannot be started is an alarm in the night's log.
+None of them may keep a night from running: what cannot be started is an alarm in the night's log.
 """
 
 from __future__ import annotations

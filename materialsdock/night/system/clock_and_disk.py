@@ -1,4 +1,4 @@
-"""What a daemon keeps an eye on by itself: clocks, disk, and the night's own budget."""
+"""The daemon's watch over clocks, disk, and the night's own budget."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NIGHT = "night"
 
 
 class ClockWatch:
-    """Tells what changed since it was asked last; `wall`, `steady` and `free` are for tests."""
+    """Reports what changed since it was asked last; `wall`, `steady` and `free` are for tests."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class ClockWatch:
         self._low = False
 
     def look(self) -> list[Notice]:
-        """What is new, at most once a second."""
+        """Return what is new, at most once a second."""
         now = self._steady()
         if now - self._looked < LOOK_S:
             return []
@@ -95,5 +95,5 @@ class ClockWatch:
         return None
 
     def _age_s(self, born: str, steady: float, wall: float) -> float:
-        """Of a night; its wall clock is asked only when it began in another boot."""
+        """Return the age of a night [s]; by wall clock only when it began in another boot."""
         return self._steady() - steady if born == boot() else self._wall() - wall

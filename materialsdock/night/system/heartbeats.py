@@ -1,7 +1,7 @@
 """Heartbeats: small files that a process writes and its watchers read, without a lock.
 
 Ages are on the monotonic clock, which all processes of one boot share.  A torn or old file reads
-as no beat at all.
+as no heartbeat at all.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Phase = Literal["idle", "busy", "paused", "holding", "ended"]
 
 @dataclass(frozen=True)
 class Beat:
-    """What a process last said of itself.
+    """The last heartbeat of a process.
 
     loop, progress : monotonic clock [s] when its loop turned and when it last got on
     expected_s : within which it expects to get on next
@@ -46,12 +46,12 @@ class Beat:
 
     @property
     def alive(self) -> bool:
-        """Whether its process exists and is no zombie."""
+        """True if its process exists and is no zombie."""
         return alive(self.pid)
 
 
 def alive(pid: int) -> bool:
-    """Whether a process exists and has not ended (a zombie has)."""
+    """Return True if a process exists and has not ended (a zombie has)."""
     if pid <= 0:
         return False
     try:
@@ -68,7 +68,7 @@ def alive(pid: int) -> bool:
 
 
 def boot() -> str:
-    """What distinguishes this boot of the machine: monotonic clocks of another mean nothing."""
+    """Identify this boot of the machine: monotonic clocks of another mean nothing."""
     return BOOT_ID.read_text().strip() if BOOT_ID.is_file() else "unknown"
 
 
@@ -77,7 +77,7 @@ def _boot() -> bytes:
 
 
 class Heart:
-    """Writes the beats of this process into `path`; each write replaces the one before."""
+    """Writes the heartbeats of this process into `path`; each write replaces the one before."""
 
     def __init__(self, path: Path, epoch: int = 0) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -102,17 +102,17 @@ class Heart:
         os.close(self._file)
 
     def beat(self) -> None:
-        """The loop turns."""
+        """Note that the loop turns."""
         self._loop = time.monotonic()
         self._write()
 
     def progress(self, expected_s: float) -> None:
-        """Something got done; the next within `expected_s`."""
+        """Note that something got done; the next is expected within `expected_s`."""
         self._progress, self._expected_s = time.monotonic(), expected_s
         self._write()
 
     def phase(self, phase: Phase) -> None:
-        """What the process does now."""
+        """Set the phase that the process is in now."""
         self._phase = phase
         self.progress(self._expected_s)
 
@@ -130,7 +130,7 @@ class Heart:
 
 
 def read(path: Path) -> Beat | None:
-    """The last beat in `path`; None for none, a torn one, or one of another boot."""
+    """The last heartbeat in `path`; None for none, a torn one, or one of another boot."""
     try:
         raw = path.read_bytes()
     except FileNotFoundError:
@@ -145,7 +145,7 @@ def read(path: Path) -> Beat | None:
 
 
 def overdue(path: Path, pid: int, limit_s: float) -> bool:
-    """Whether process `pid`, whose beats are in `path`, is busy and has not got on for so long."""
+    """Return True if process `pid` is busy and its heartbeats show no progress for `limit_s`."""
     beat = read(path)
     if beat is None or beat.pid != pid or beat.phase != "busy":
         return False

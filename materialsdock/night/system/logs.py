@@ -1,6 +1,6 @@
 """Logs of the night's processes: one JSON object a line, with ids, rotated, without secrets.
 
-Everything that speaks to `logging` comes here, foreign libraries included.
+Everything that logs through `logging` comes here, foreign libraries included.
 """
 
 from __future__ import annotations

@@ -116,7 +116,7 @@ def end_holder(path: Path, word: str) -> int | None:
 
 
 def runs(pid: int, word: str) -> bool:
-    """Whether a process has `word` in its command line: numbers of processes are used again.
+    """Return True if a process has `word` in its command line: numbers of processes are used again.
 
     Where nobody can say (no /proc), True.
     """
@@ -131,7 +131,7 @@ def _command_line(pid: int) -> str:
 
 
 def death(who: str, status: int) -> dict[str, Any]:
-    """The fault that a child's end is."""
+    """Describe the end of a child as a fault of the infrastructure."""
     how = f"signal {-status}" if status < 0 else f"status {status}"
     return {"class": "infrastructure", "message": f"the {who} ended with {how}", "where": ""}
 
@@ -181,7 +181,7 @@ class Child:
                     self._answers.put(json.loads(line))
 
     def send(self, message: Mapping[str, Any]) -> bool:
-        """Whether the line could be written."""
+        """Write a line; False if it could not be written."""
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(json.dumps(dict(message)).encode() + b"\n")
@@ -223,7 +223,7 @@ class Child:
 
 
 def deaf(child: Child, beat: Beat | None, asked: float) -> bool:
-    """Whether a child does not take up what it was sent at `asked` (monotonic clock [s])."""
+    """Return True if a child does not take up what it was sent at `asked` (monotonic clock [s])."""
     if beat is None or beat.pid != child.pid or beat.phase != "idle":
         return False
     return time.monotonic() - max(asked, beat.progress) > DEAF_S

@@ -1,6 +1,6 @@
-"""What a service manager is told of the daemon and the guard: systemd's notify protocol.
+"""The reports of the daemon and the guard to a service manager: systemd's notify protocol.
 
-See sd_notify(3).  Without NOTIFY_SOCKET in the environment nobody is told anything.
+See sd_notify(3).  Without NOTIFY_SOCKET in the environment nothing is sent.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ ALIVE_S = 1.0
 
 
 class ManagedHeart(Heart):
-    """A heart whose beats the service manager feels, too.
+    """A heart whose heartbeats the service manager gets, too.
 
     No thread sends anything: a loop that stands still is silent there as it is in the file.
-    READY=1 goes with the second beat, when the loop has done all it does once.
+    READY=1 goes with the second heartbeat, when the loop has done all it does once.
 
     words : what the process does now, for `systemctl status`
     """
 
     def __init__(self, path: Path, words: Callable[[], str]) -> None:
         super().__init__(path)
-        # children must not speak for this process
+        # children must not send in the name of this process
         self._address = os.environ.pop("NOTIFY_SOCKET", "").replace("@", "\0", 1)
         self._words = words
         self._turned = self._ready = False
         self._told = 0.0
 
     def beat(self) -> None:
-        """The loop turns."""
+        """Note that the loop turns, and let the service manager know."""
         super().beat()
         if not self._address:
             return

@@ -1,4 +1,4 @@
-"""The ordinary half of an analysis: what was measured and learned; what it means is one's own."""
+"""The ordinary half of an analysis: what was measured and learned, beside a technique's answer."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ def check(job: Job) -> None:
 
 
 def remembered(outcome: Outcome) -> Mapping[str, Any]:
-    """Nothing is learned from one job for the next."""
+    """Keep nothing for later jobs."""
     return {}
 
 
 def recalled(kept: Sequence[Mapping[str, Any]]) -> tuple[()]:
-    """Nothing, as nothing is remembered."""
+    """Return nothing, as nothing is kept."""
     return ()
 
 
@@ -33,7 +33,7 @@ def curve_learner(campaign: LearningCampaign) -> SpectrumLearner:
 
 
 def outcome(campaign: LearningCampaign, summary: Mapping[str, Any], found: Any) -> Outcome:
-    """What was found, beside the rates that were counted and the curve that was learned.
+    """Put what was found beside the rates that were counted and the curve that was learned.
 
     Repeat visits of a place are merged by their precision.
     """

@@ -48,7 +48,7 @@ def entry(source: FinishedJob) -> Items:
 
 
 def sample(source: FinishedJob) -> Items:
-    """Nothing besides its name."""
+    """Add nothing besides the sample's name."""
     return {}
 
 
@@ -59,12 +59,12 @@ def curve(rates: Rates) -> Group:
 
 
 def units(rates: Rates) -> tuple[str, str]:
-    """Of the axis, and of the values."""
+    """Return the units of the axis, and of the values."""
     return rates.unit, PER_SECOND
 
 
 def answer(outcome: Outcome) -> None:
-    """No curve besides; the numbers stand in the summary."""
+    """Add no curve; the numbers stand in the summary."""
     return
 
 

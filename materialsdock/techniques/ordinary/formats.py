@@ -27,7 +27,7 @@ def read(lines: Lines) -> FileColumns | None:
 
 
 def is_mine(columns: FileColumns) -> bool:
-    """Never: bare columns are those of a technique that knows them, unless somebody says so."""
+    """Return False: bare columns are those of a technique that knows them, unless stated."""
     return False
 
 

@@ -22,7 +22,7 @@ def scan_of(measured: Measured) -> Scan:
 
 
 def places(start: float, stop: float, resolution: float) -> int:
-    """How many places the grid from `start` to `stop` has."""
+    """Count the places of the grid from `start` to `stop`."""
     return STEPS * math.ceil((stop - start) / resolution) + 1
 
 

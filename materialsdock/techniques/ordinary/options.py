@@ -12,26 +12,26 @@ ANEW = ()  # options that may change when a job goes on: none
 
 @dataclass(frozen=True)
 class Options:
-    """Nothing can be asked for besides what all techniques can be asked for."""
+    """No options besides those that all techniques share."""
 
 
 def checks(
     options: Any, measured: Any, sample: Any, profile: Any, folder: Path
 ) -> list[Callable[[], object]]:
-    """Nothing to check besides what the types of the options say."""
+    """Return no checks besides what the types of the options say."""
     return []
 
 
 def changes(options: Any, folder: Path) -> Mapping[str, Any]:
-    """What changes of the section of the technique: nothing."""
+    """Return what changes of the section of the technique: nothing."""
     return {}
 
 
 def of_analysis(options: Any) -> Mapping[str, Any]:
-    """What changes of the section [analysis]: nothing."""
+    """Return what changes of the section [analysis]: nothing."""
     return {}
 
 
 def structures(options: Any) -> tuple[()]:
-    """No structure is asked for."""
+    """Return no structures: none can be asked for."""
     return ()

@@ -46,7 +46,7 @@ def lines(outcome: Outcome) -> list[str]:
 
 
 def warnings(outcome: Outcome) -> list[str]:
-    """Nothing to warn of."""
+    """Return no warnings."""
     return []
 
 
@@ -56,7 +56,7 @@ def context(outcome: Outcome) -> dict[str, Any]:
 
 
 def facts(outcome: Outcome) -> Iterator[tuple[str, str]]:
-    """What each number is called, and the number with its standard deviation where there is one."""
+    """Yield the label of each number, and the number with its standard deviation if it has one."""
     known = technique.named(outcome.job.sample.technique)
     found = _numbers(outcome)
     sd = {_without_sd(name): name for name in found if _is_sd(name)}

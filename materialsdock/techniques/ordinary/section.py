@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Curve(Measuring):
-    """How it is measured; the plans are the site's, as an axis is moved by the site's devices.
+    """The way it is measured; the plans are the site's, as the site's devices move the axis.
 
     resolution : no stretch stays uncounted for longer [unit of the axis]
     count_time_s : per position
@@ -24,5 +24,5 @@ class Curve(Measuring):
 
 
 def section_of(profile: Profile, name: str) -> Curve:
-    """How `profile` measures the technique `name`; InputError where it does not."""
+    """Return how `profile` measures the technique `name`; InputError where it does not."""
     return cast(Curve, profile.section(name))

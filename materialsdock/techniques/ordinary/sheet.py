@@ -42,7 +42,7 @@ def contradictions(row: Any) -> Iterator[Contradiction]:
 
 
 def located(row: Any, folder: Path) -> Mapping[str, Any]:
-    """No column names a file."""
+    """Return no files: no column names one."""
     return {}
 
 
@@ -52,7 +52,7 @@ def applied(section: Measuring, said: Mapping[str, Any]) -> Measuring:
 
 
 def structures(row: Any, profile: Any) -> tuple[()]:
-    """No structure is asked for."""
+    """Return no structures: none can be asked for."""
     return ()
 
 

@@ -1,1 +1,1 @@
-"""What two techniques write alike."""
+"""Code that two techniques would write alike."""

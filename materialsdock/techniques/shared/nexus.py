@@ -1,4 +1,4 @@
-"""What the NeXus entries of all techniques have alike."""
+"""The parts that the NeXus entries of all techniques have alike."""
 
 from __future__ import annotations
 

@@ -78,17 +78,17 @@ def analyse(
 
 
 def remembered(outcome: Outcome) -> dict[str, Any]:
-    """Nothing: an edge is found the same way however many were found before."""
+    """Keep nothing: an edge is found the same way however many were found before."""
     return {}
 
 
 def recalled(kept: Sequence[Mapping[str, Any]]) -> tuple[()]:
-    """Nothing, as nothing is remembered."""
+    """Return nothing, as nothing is kept."""
     return ()
 
 
 def _promised(campaign: LearningCampaign, learner: SpectrumLearner) -> Certificate:
-    """What can be promised of the edge and of what the user wanted to know."""
+    """Certify the edge and the quantities that the user wanted."""
     options = campaign.job.settings["learner"]
     names = dict.fromkeys([*CERTIFIED, *options.get("quantities", ())])
     energy = learner.axis.grid
@@ -97,7 +97,7 @@ def _promised(campaign: LearningCampaign, learner: SpectrumLearner) -> Certifica
 
 
 def _against_replay(job: Job, learner: SpectrumLearner) -> dict[str, float]:
-    """How far the curve lies from the file that was replayed; {} where none was."""
+    """Measure how far the curve lies from the file that was replayed; {} where none was."""
     replayed = job.settings.get("replay")
     if not replayed or not Path(replayed).is_file():
         return {}
@@ -134,7 +134,7 @@ def _of_early_stop(edge: EdgeFit, promised: Certificate) -> EdgeFit:
 
 
 def plan(learner: SpectrumLearner) -> str:
-    """Whether the learner's sweeps or the expert's grid came after the first sweep, and why."""
+    """Say whether the learner's sweeps or the expert's grid came after the first sweep, and why."""
     said = [] if learner.choice is None else [learner.choice.sentence()]
     library = learner.knowledge.library
     said += [] if library is None else [library.reason]
@@ -148,7 +148,7 @@ def beyond_edge(
     edge: EdgeFit | None,
     standards: Mapping[str, Any] | None,
 ) -> AbsorptionFit:
-    """What `curve`, the posterior mean on the axis (m,) with samples (s, m), says beyond `edge`.
+    """Analyse `curve`, the posterior mean on the axis (m,) with samples (s, m), beyond `edge`.
 
     measured : the points (n,) themselves, which fractions are fitted to
     standards : as standards.of_mixture gives them, or None where there are none

@@ -19,7 +19,7 @@ class SpectrumFirst(TyperGroup):
     """`xas FILE` means `xas spectrum FILE`: what names no command goes to the plain one."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """As every group does, with the plain command put first where none is named."""
+        """Parse as every group does, with the plain command put first where none is named."""
         named = bool(args) and (args[0] in self.commands or args[0] == "--help")
         return super().parse_args(ctx, args if named or not args else [PLAIN, *args])
 

@@ -18,7 +18,7 @@ FORMATS: Mapping[str, Format] = {"xdi": Format(".xdi", xdi)}
 
 
 def missing(source: FinishedJob) -> str:
-    """Why there is no NeXus entry: NXxas asks for both chambers."""
+    """Say why there is no NeXus entry, "" when there is: NXxas asks for both chambers."""
     return "the ledger has no readings of I0 and It" if source.raw("i0") is None else ""
 
 
@@ -65,7 +65,7 @@ def entry(source: FinishedJob) -> Items:
 
 
 def sample(source: FinishedJob) -> Items:
-    """Nothing: NXxas asks for nothing more of the sample."""
+    """Add nothing: NXxas asks for nothing more of the sample."""
     return {}
 
 
@@ -80,7 +80,7 @@ def curve(spectrum: Spectrum) -> Group:
 
 
 def units(spectrum: Spectrum) -> tuple[str, str]:
-    """Of the axis, and of the values."""
+    """Return the units of the axis, and of the values (none)."""
     return "eV", ""
 
 
@@ -106,7 +106,7 @@ def answer(outcome: Outcome) -> tuple[str, Items] | None:
 
 
 def _monochromator(source: FinishedJob) -> Group:
-    """Its energies, and its crystals where the job tells of them."""
+    """Make the monochromator: its energies, and its crystals where the job has them."""
     energy: Items = {"energy": with_unit(source.column("x"), "eV")}
     d_spacing = source.outcome.job.settings.get("d_spacing_angstrom")
     if d_spacing is None:

@@ -109,7 +109,10 @@ def job(
 
 
 def _d_spacing_angstrom(profile: Profile) -> float | None:
-    """Of the crystals of the device `mono`, where its options say it."""
+    """Return the d spacing [Å] of the device `mono`, where its options say it; else None.
+
+    Raises InputError for one that is no number from 0 to 100.
+    """
     mono = profile.devices.get("mono")
     found = None if mono is None else mono.options.get("d_spacing")
     if found is not None and not (isinstance(found, int | float) and 0 < found < 100):

@@ -1,4 +1,4 @@
-"""What absorption analysis says beyond the edge: oscillations, and fractions of standards."""
+"""The results of absorption analysis beyond the edge: oscillations, fractions of standards."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ Regions = Annotated[
 
 @dataclass(frozen=True)
 class Options:
-    """What is known of the spectrum beforehand, and where precision is worth more."""
+    """The options of absorption: what is known beforehand, and where precision is worth more."""
 
     prior: Prior = None
     standards: Standards = field(default_factory=list)
@@ -46,7 +46,7 @@ class Options:
 def checks(
     options: Options, measured: Measured | None, sample: Sample, profile: Profile, folder: Path
 ) -> list[Callable[[], object]]:
-    """What refuses, when called, options that say nothing or do not fit.
+    """List the checks that refuse, when called, options that say nothing or do not fit.
 
     measured : what is to be measured, None for a job that goes on; folder : of the profile
     """
@@ -60,7 +60,7 @@ def checks(
 
 
 def changes(options: Options, folder: Path) -> Mapping[str, Any]:
-    """What changes of the section [xas]; folder : of the profile, which has library priors."""
+    """Return what changes of the section [xas]; folder : of the profile, with library priors."""
     from materialsdock.techniques.xas.section import prior_file
 
     asked = {
@@ -72,12 +72,12 @@ def changes(options: Options, folder: Path) -> Mapping[str, Any]:
 
 
 def of_analysis(options: Options) -> Mapping[str, Any]:
-    """What changes of the section [analysis]: nothing."""
+    """Return what changes of the section [analysis]: nothing."""
     return {}
 
 
 def structures(options: Options) -> tuple[Structure, ...]:
-    """No structures: an absorption measurement asks for none."""
+    """Return no structures: an absorption measurement asks for none."""
     return ()
 
 

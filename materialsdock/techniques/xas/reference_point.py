@@ -35,7 +35,7 @@ class Reference:
 
 @dataclass(frozen=True)
 class Places:
-    """Where an absorption sample is visited again: on the rising edge, at its top and its foot."""
+    """The places where an absorption sample is visited again: rising edge, its top, its foot."""
 
     edge: Reference
     top_ev: float
@@ -43,14 +43,14 @@ class Places:
 
     @property
     def energies(self) -> tuple[float, float, float]:
-        """In the order of visits."""
+        """The energies of the places [eV], in the order of visits."""
         return self.edge.energy_ev, self.top_ev, self.foot_ev
 
 
 def reference_point(
     energy_ev: FloatArray, mu: FloatArray, sd: FloatArray, width_ev: float
 ) -> Reference:
-    """Where a shift in energy shows most: the steepest rise, over `width_ev` about each point.
+    """Find where a shift in energy shows most: the steepest rise, over `width_ev` about each point.
 
     energy_ev, mu, sd : (n,) a curve that is known by now (the learner's posterior on its axis).
     Raises InputError when nothing rises.
@@ -114,7 +114,7 @@ def places(recorded: Readings, resolution_ev: float) -> Places | None:
 
 
 def slope(recorded: Readings, known: Places, resolution_ev: float) -> float:
-    """Of µ at the reference point [1/eV], from points as near as there are enough of."""
+    """Fit the slope of µ at the reference point [1/eV], from the nearest points that suffice."""
     mu, _ = absorption(recorded)
     for width in WIDTHS:
         away = recorded.x - known.edge.energy_ev

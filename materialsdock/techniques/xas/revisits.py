@@ -45,7 +45,7 @@ def damage(recorded: Readings) -> Alarm | None:
 
 
 class Revisits:
-    """The visits of one sample: which is due, and what they tell.
+    """The visits of one sample: which is due, and what they show.
 
     A place was counted by the learner before; its first value is that of then.  What looks like a
     shift of the edge is believed after a second look, which also tells it from damage; what looks
@@ -75,7 +75,7 @@ class Revisits:
         self._suspected = False  # damage
 
     def cost_s(self, energy: float, recorded: Readings) -> float:
-        """There, counting, and back again."""
+        """Return the seconds for a visit of `at`: there, counting, and back again."""
         away = abs(energy - float(recorded.x[-1]))
         return 2 * away / self.motion.velocity + self.motion.settle_s + self.count_time_s
 
@@ -98,7 +98,7 @@ class Revisits:
         return self.places
 
     def seen(self, new: Readings, recorded: Readings) -> Alarm | None:
-        """What a visit tells; `recorded` is all that the learner was told before it."""
+        """Judge what a visit shows; `recorded` is all that the learner was given before it."""
         known = self._known(recorded)
         self.seconds += self.cost_s(float(new.x[0]), recorded)
         self.visited += new

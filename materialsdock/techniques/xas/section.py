@@ -60,5 +60,5 @@ def prior_file(named: Path, folder: Path, relative_to: Path) -> Path:
 
 
 def section_of(profile: Profile) -> Xas:
-    """How `profile` measures it; InputError where it does not."""
+    """Return how `profile` measures it; InputError where it does not."""
     return cast(Xas, profile.section("xas"))

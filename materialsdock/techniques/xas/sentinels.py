@@ -31,7 +31,7 @@ def dead(recorded: Readings, expected: FloatArray) -> Alarm | None:
 
 
 def after_sweep(recorded: Readings, axis: Axis, tolerance: float) -> Alarm | None:
-    """Nothing: the visits tell sooner."""
+    """Return None: the visits show it sooner."""
     return None
 
 

@@ -79,7 +79,7 @@ def applied(section: Xas, said: Mapping[str, Any]) -> Xas:
 
 
 def structures(row: Any, profile: Profile) -> tuple[Structure, ...]:
-    """No structures: an absorption measurement asks for none."""
+    """Return no structures: an absorption measurement asks for none."""
     return ()
 
 
@@ -134,7 +134,7 @@ def _edge_of(row: Any, measured: Measured) -> Edge:
 
 
 def _range(plan: PlannedEntry, edge: Edge) -> tuple[float, float] | None:
-    """What row or recipe ask for [eV]; None where both are silent."""
+    """Return the range that row or recipe ask for [eV]; None where both are silent."""
     start, stop = plan.entry.energy_start_ev, plan.entry.energy_stop_ev
     if start is not None and stop is not None:
         return start, stop

@@ -37,7 +37,7 @@ def xdi(source: FinishedJob) -> bytes:
 
 
 def _summed(source: FinishedJob, measured: Spectrum) -> list[Column]:
-    """What was counted at each energy of the merged spectrum, as far as the ledger has it."""
+    """Sum the counts at each energy of the merged spectrum, as far as the ledger has them."""
     i0, it = source.raw("i0"), source.raw("it")
     if not source.observations:
         return []

@@ -113,7 +113,7 @@ def refine_full(
 
 
 def passes(learner: MultiPassLearner, quantities: Mapping[str, float]) -> str:
-    """What the counting was for, and how strong a peak must be not to have been missed."""
+    """Say what the counting was for, and how strong a peak must be not to have been missed."""
     count = int(quantities["passes"])
     many = f"{count} pass{'' if count == 1 else 'es'}"
     said = [f"{many} for {learner.objective}"]
@@ -225,7 +225,7 @@ def _identified(outcome: Outcome, pattern: Pattern, watch: RunWatch) -> Outcome:
 def learned(
     past: Sequence[PastSearch], pattern: Pattern, job: Job
 ) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
-    """What earlier searches on the same instrument propose, and which jobs made them.
+    """Return what earlier searches on the same instrument propose, and which jobs made them.
 
     Proposals for half of the trials at most; nothing where the job wants no warm start.
     """
@@ -252,7 +252,7 @@ def _start(
     origins: Sequence[str],
     trials: Sequence[Trial],
 ) -> dict[str, Any]:
-    """Where the search began, as plain JSON: recipes of earlier ones that were tried, whose."""
+    """Say where the search began, as plain JSON: recipes of earlier ones that were tried, whose."""
     space, _ = _space(job, pattern)
     made = [trial.recipe for trial in trials]
     tried = sum(recipe_of(parameters, space) in made for parameters in first)
@@ -269,7 +269,7 @@ def _start(
 
 
 def remembered(outcome: Outcome) -> dict[str, Any]:
-    """What to keep of the outcome's search for later ones; {} where there was none."""
+    """Return what to keep of the outcome's search for later ones; {} where there was none."""
     if not outcome.found.trials:
         return {}
     of = Diffractometer.of(outcome.job.settings["diffractometer"])

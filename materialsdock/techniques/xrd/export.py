@@ -21,7 +21,7 @@ DETECTOR = "/entry/instrument/detector"
 
 
 def missing(source: FinishedJob) -> str:
-    """Why there is no NeXus entry; nothing, as counts are kept with every pattern."""
+    """Say why there is no NeXus entry: always "", as counts are kept with every pattern."""
     return ""
 
 
@@ -85,7 +85,7 @@ def curve(pattern: Pattern) -> Group:
 
 
 def units(pattern: Pattern) -> tuple[str, str]:
-    """Of the axis, and of the values."""
+    """Return the units of the axis, and of the values."""
     return "degree", "counts/s"
 
 
@@ -165,7 +165,7 @@ def cif(source: FinishedJob) -> bytes:
 
 
 def _refined(source: FinishedJob) -> str:
-    """Why there is no CIF."""
+    """Say why there is no CIF; "" when there is one."""
     return "" if source.outcome.found.fit else "nothing was refined"
 
 
@@ -193,7 +193,7 @@ def _counted(source: FinishedJob) -> tuple[FloatArray, FloatArray, FloatArray]:
 
 
 def _source(source: FinishedJob) -> Group:
-    """The X-ray source, as far as the job tells: a doublet of lines is a tube's."""
+    """The X-ray source, as far as the job says: a doublet of lines is a tube's."""
     tube = len(_wavelengths(source)) > 1
     kind = "Fixed Tube X-ray" if tube else "Synchrotron X-ray Source"
     return nexus_parts.xray_source(source, kind)

@@ -1,4 +1,4 @@
-"""What refinement says: fits, trials, rival solutions, and the verdict on them."""
+"""The results of refinement: fits, trials, rival solutions, and the verdict on them."""
 
 from __future__ import annotations
 
@@ -71,12 +71,12 @@ class Fit:
 
 @dataclass(frozen=True)
 class HeldOut:
-    """How well blocks of 2θ are foretold that were left out of the refinement.
+    """The prediction of blocks of 2θ that were held out of the refinement, against the data.
 
     rwp : over all blocks, each calculated by the refinement that had not seen it [%]
     rwp_inside : of the same refinements on what they had seen, averaged as a sum of squares [%]
     chi2, chi2_inside : mean squared residual in units of its sigma, likewise
-    blocks : left out `folds` ways; failed : folds whose refinement failed, not counted
+    blocks : held out `folds` ways; failed : folds whose refinement failed, not counted
     """
 
     rwp: float
@@ -89,7 +89,7 @@ class HeldOut:
 
     @property
     def ratio(self) -> float:
-        """Rwp left out over Rwp inside: 1 where nothing was fitted that does not hold elsewhere."""
+        """Held-out Rwp over Rwp inside: 1 where nothing was fitted that does not hold elsewhere."""
         return self.rwp / self.rwp_inside if self.rwp_inside > 0 else math.inf
 
 
@@ -141,7 +141,7 @@ class Assessment:
 
 @dataclass(frozen=True)
 class Diffractometer:
-    """What a refinement must know of the instrument.
+    """The facts about the instrument that a refinement must know.
 
     wavelengths_angstrom, weights : emission lines; polarization : K, 0.5 = unpolarised
     fwhm_deg : instrument width at mid-range; radius_mm : goniometer radius

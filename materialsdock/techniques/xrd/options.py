@@ -43,7 +43,7 @@ Esd = Annotated[float | None, typer.Option(help="Wanted esd, in wt%, Å or degre
 
 @dataclass(frozen=True)
 class Phases:
-    """Which phases there may be: CIFs, or a store with the elements that are allowed."""
+    """The phases that there may be: CIFs, or a store with the elements that are allowed."""
 
     cif: Cif = field(default_factory=list)
     store: Store = None
@@ -63,7 +63,7 @@ class Options(Phases):
 def checks(
     options: Options, measured: Measured | None, sample: Sample, profile: Profile, folder: Path
 ) -> list[Callable[[], object]]:
-    """What refuses, when called, options that say nothing or do not fit.
+    """List the checks that refuse, when called, options that say nothing or do not fit.
 
     measured : what is to be measured, None for a job that goes on; folder : of the profile
     """
@@ -76,7 +76,7 @@ def checks(
 
 
 def changes(options: Phases, folder: Path) -> Mapping[str, Any]:
-    """What changes of the section [xrd]: the aim, where options have one."""
+    """Return what changes of the section [xrd]: the aim, where options have one."""
     if not isinstance(options, Options):
         return {}
     # another objective does not keep what the profile wants of its own
@@ -90,7 +90,7 @@ def changes(options: Phases, folder: Path) -> Mapping[str, Any]:
 
 
 def of_analysis(options: Phases) -> Mapping[str, Any]:
-    """What changes of the section [analysis]."""
+    """Return what changes of the section [analysis]."""
     from materialsdock.techniques.xrd.phases.answer import elements_of
 
     found: dict[str, Any] = {}

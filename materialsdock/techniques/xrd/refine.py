@@ -55,12 +55,12 @@ Grains = Annotated[
 
 @dataclass(frozen=True)
 class Options(Phases):
-    """How to refine; None means: as the profile says.
+    """The way to refine; None means: as the profile says.
 
     seeds : studies beside each other; range : 2θ limits [deg]; resume : go on with the stored
     search of the same data, structures and range
     texture : "evidence" looks for a preferred orientation, "request" refines those asked for
-    standard : a phase of known weight, which tells the amorphous content
+    standard : a phase of known weight, which gives the amorphous content
     particle_size : NAME=UM of every phase, to correct for micro-absorption
     """
 
@@ -92,7 +92,7 @@ def described(options: Options, sample: Sample, profile: Profile) -> Sample:
 
 
 def settings(options: Options, sample: Sample, seed: int) -> Mapping[str, Any]:
-    """What changes of the analysis in the settings of the job."""
+    """Return what changes of the analysis in the settings of the job."""
     asked: dict[str, Any] = {
         "seeds": [seed + i for i in range(options.seeds)],
         "range": options.range,

@@ -37,5 +37,5 @@ SECTION = Xrd
 
 
 def section_of(profile: Profile) -> Xrd:
-    """How `profile` measures it; InputError where it does not."""
+    """Return how `profile` measures it; InputError where it does not."""
     return cast(Xrd, profile.section("xrd"))

@@ -91,7 +91,7 @@ def located(row: Any, folder: Path) -> Mapping[str, Any]:
 
 
 def is_file(phase: str) -> bool:
-    """Whether a phase is named by its CIF file, not by its id or name in the store."""
+    """Return True if a phase is named by its CIF file, not by its id or name in the store."""
     return "/" in phase or phase.casefold().endswith((".cif", ".cif.gz"))
 
 

@@ -1,4 +1,4 @@
-"""What a job's results are handed out as, each a pure function of the ledger and of this code."""
+"""The results of a job as files, each a pure function of the ledger and of this code."""
 
 from __future__ import annotations
 

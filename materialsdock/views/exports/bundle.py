@@ -30,7 +30,7 @@ def summary(source: FinishedJob) -> bytes:
 
 
 def _readings(source: FinishedJob) -> str:
-    """Why there is no NeXus file."""
+    """Say why there is no NeXus file; "" when there is one."""
     why: str = technique.named(source.outcome.job.sample.technique).export().missing(source)
     return why
 
@@ -125,7 +125,7 @@ def export_many(
 
 
 def _written(source: FinishedJob, names: Collection[str], folder: Path) -> list[Path]:
-    """Everything is made before anything is written."""
+    """Write the files of a job; all are made before any is written."""
     job_id = source.outcome.job.job_id
     made = [(FORMATS[name].suffix, FORMATS[name].made(source)) for name in names]
     return [replace_whole(place(folder, job_id, suffix), content) for suffix, content in made]

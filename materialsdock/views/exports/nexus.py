@@ -79,7 +79,7 @@ def _processes(source: FinishedJob) -> Items:
 
 
 def _part(outcome: Outcome) -> Any:
-    """How the technique of the outcome writes itself."""
+    """Return the part by which the technique of the outcome writes itself."""
     return technique.named(outcome.job.sample.technique).export()
 
 

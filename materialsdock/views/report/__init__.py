@@ -1,4 +1,4 @@
-"""What a person reads in the morning: one HTML page per job, and its numbers as JSON."""
+"""The report that a person reads in the morning: one HTML page per job, its numbers as JSON."""
 
 from __future__ import annotations
 

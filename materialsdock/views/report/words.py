@@ -10,7 +10,7 @@ from materialsdock.views.report.summary import headline
 
 
 def overview(outcome: Outcome) -> str:
-    """What was measured, in how much of the time, why it ended, and what it is."""
+    """Say what was measured, in how much of the time, why it ended, and what it is."""
     lines = [headline(outcome), *_time(outcome)]
     if plan := outcome.summary.get("plan"):
         lines.append(f"  plan: {plan}")

@@ -262,7 +262,7 @@ def test_equal_seeds_give_equal_trials_with_any_report():
     pytest.importorskip("ase")
     seen = []
     first = searched(trials=10, seeds=(0, 1), on_trial=seen.append)
-    second = searched(trials=10, seeds=(0, 1))  # any executor: trials are told in their order
+    second = searched(trials=10, seeds=(0, 1))  # any executor: results are given in their order
     assert [(p.seed, p.number) for p in seen] == [(i % 2, i // 2) for i in range(20)]
     assert [(p.settings, p.rwp, p.energy_ev) for p in first.points] == [
         (p.settings, p.rwp, p.energy_ev) for p in second.points

@@ -1,4 +1,4 @@
-"""What the learner of spectra promises besides the laws of every learner."""
+"""Promises of the learner of spectra besides the laws of every learner."""
 
 from __future__ import annotations
 

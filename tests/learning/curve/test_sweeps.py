@@ -1,4 +1,4 @@
-"""How a sweep is planned: its size, its probes, and when an expert's grid goes first."""
+"""The plan of a sweep: its size, its probes, and when an expert's grid goes first."""
 
 from __future__ import annotations
 

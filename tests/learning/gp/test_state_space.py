@@ -1,4 +1,4 @@
-"""What the state-space engine promises besides the laws, and when it is chosen."""
+"""Promises of the state-space engine besides the laws, and when it is chosen."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def precise(grid, at, y, noise, kernel, x):
 @pytest.mark.skipif(np.finfo(np.longdouble).eps > 1e-18, reason="no extended precision here")
 @pytest.mark.parametrize("lengthscale", [0.003, 0.1, 2.0, 20.0])
 def test_fine_grids_long_lengthscales_and_little_noise_lose_nothing(lengthscale):
-    """Where a banded precision matrix is wrong, and an adjoint matrix left of the data."""
+    """Compare where a banded precision matrix is wrong, and an adjoint matrix left of the data."""
     rng = np.random.default_rng(0)
     grid, at = np.linspace(0.0, 1.0, 20_000), rng.integers(0, 20_000, 60)
     noise, kernel = np.full(60, 1e-8), Kernel(lengthscale, 1.0)

@@ -1,4 +1,4 @@
-"""What holds a stop back: gates, the alarm of the noise, and when it is given up."""
+"""Gates that hold a stop back, the alarm of the noise, and when it is given up."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def state_of(ledger, seq):
 
 
 def restarted(ledger):
-    """What a new daemon does first."""
+    """Do what a new daemon does first."""
     Desk(ledger).recover()
     queue.recover(ledger, 2)
 

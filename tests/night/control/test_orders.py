@@ -66,7 +66,7 @@ def ticks(times=10_000):
 
 
 def run(orders, plan):
-    """What ended the plan."""
+    """Run the plan, and return the error that ended it, or None."""
     try:
         orders.engine(plan)
     except BaseException as error:  # noqa: BLE001 - what it is is looked at

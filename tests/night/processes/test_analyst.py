@@ -1,4 +1,4 @@
-"""What the analyst leaves behind of an analysed job, on a disk with room and on one without."""
+"""Files that the analyst leaves of an analysed job, on a disk with room and on one without."""
 
 from types import SimpleNamespace
 

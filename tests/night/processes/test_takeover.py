@@ -98,7 +98,7 @@ def test_our_own_instrument_is_taken_again_at_once(ledger):
 
 
 def frozen(data, pid):
-    """The beat of a worker that stands still, under the number of another process."""
+    """The heartbeat of a worker that stands still, under the number of another process."""
     heart = heartbeats.Heart(data.path / "run" / "worker.beat")
     heart.phase("busy")
     heart._loop = time.monotonic() - 60.0

@@ -1,4 +1,4 @@
-"""How long a worker may take for a step before its guard ends it: never less than the step."""
+"""The time for a step before the guard ends its worker: never less than the step takes."""
 
 from __future__ import annotations
 

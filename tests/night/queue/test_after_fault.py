@@ -1,4 +1,4 @@
-"""What follows a fault: the table of rules, cell by cell."""
+"""The table of rules for what follows a fault, cell by cell."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A hold that lasts is told once, and its end, too; a short one is not."""
+"""A hold that lasts is reported once, and its end, too; a short one is not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a night says it is doing: every word of its state, stale beats, and the numbers scraped."""
+"""The state that a night reports: every word, stale heartbeats, and the numbers scraped."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ ANNA = audit.Actor("anna", "hutch")
 
 @pytest.fixture
 def night(tmp_path):
-    """A data folder with a ledger, and beats that a test writes."""
+    """A data folder with a ledger, and heartbeats that a test writes."""
     data = DataDirectory(tmp_path)
     with Ledger(data.ledger) as ledger:
         yield data, ledger
 
 
 class Beats:
-    """Beats of daemon, worker and guard, all of this process, which lives."""
+    """Heartbeats of daemon, worker and guard, all of this process, which lives."""
 
     def __init__(self, data, phases):
         self.hearts = {name: Heart(data.path / "run" / f"{name}.beat") for name in phases}

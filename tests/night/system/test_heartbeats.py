@@ -87,7 +87,7 @@ def test_a_beat_of_another_boot_is_none(path, monkeypatch):
 
 
 def test_torn_writes_are_never_read_as_a_beat(path):
-    """One thread writes as fast as it can, another reads: every beat read is whole."""
+    """One thread writes as fast as it can, another reads: every heartbeat read is whole."""
     with Heart(path) as heart:
         done, seen = threading.Event(), []
 

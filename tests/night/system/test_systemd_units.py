@@ -36,7 +36,7 @@ def manager(tmp_path):
 
 
 def heard(manager, limit_s):
-    """What came within a time, one dictionary a message, with the time it came [s]."""
+    """Yield what comes within a time, one dictionary a message, with the time it came [s]."""
     deadline = time.monotonic() + limit_s
     while (left := deadline - time.monotonic()) > 0:
         manager.settimeout(left)

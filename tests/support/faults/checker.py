@@ -163,7 +163,7 @@ def true_values(night: Night) -> list[str]:
 
 
 def _off(o: Observation, path: str) -> float:
-    """How many of its sd an observation is away from the truth."""
+    """Return by how many of its sd an observation is away from the truth."""
     x, y = _measured(path)
     return abs(o.y - float(np.interp(o.x, x, y))) / o.sigma
 

@@ -1,4 +1,4 @@
-"""An engine that gives garbage where it is told to."""
+"""An engine that gives garbage where it is asked to."""
 
 from __future__ import annotations
 

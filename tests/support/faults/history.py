@@ -1,4 +1,4 @@
-"""What clients were told in a night, and what they saw durable; and the IOC's own log of puts."""
+"""The answers that clients got in a night, what they saw durable, and the IOC's log of puts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Line = Mapping[str, Any]
 
 @dataclass
 class History:
-    """What clients were told and what was seen durable, beside the log of puts `puts`.
+    """The answers that clients got and what was seen durable, beside the log of puts `puts`.
 
     answered : intents by number with their answer and when it was there; excused : intervals of
     the monotonic clock [s] in which an open shutter is the fault itself, and why

@@ -1,4 +1,4 @@
-"""What there is to judge of a night, each part read once."""
+"""The parts of a night that are judged, each read once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from materialsdock.night.queue import queue
 
 @dataclass
 class Night:
-    """What the invariants look at.
+    """The parts of a night that the invariants look at.
 
     ended : whether every sample ought to have come to its end; at_most : jobs that are replayed
     and rebuilt, which takes seconds each: those whose sample was begun most often

@@ -1,4 +1,4 @@
-"""What the IOC's own log of puts shows: shutter, drivers, aborts, limits."""
+"""Judge the IOC's own log of puts: shutter, drivers, aborts, limits."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def axis(pv: str) -> str | None:
 
 
 def moves(pv: str, value: Any) -> bool:
-    """Whether a put moves a motor or begins a count."""
+    """Return True if a put moves a motor or begins a count."""
     return axis(pv) is not None or (pv.endswith(EXPOSURES) and bool(value))
 
 
@@ -106,7 +106,7 @@ def aborted(night: Night) -> list[str]:
 
 
 def _next_claim(night: Night, at: float) -> float:
-    """When a sample was begun after the abort that was acknowledged `at`.
+    """Find when a sample was begun after the abort that was acknowledged `at`.
 
     On the monotonic clock of the log of puts [s]; who asked may hear of it when the next sample
     has been begun already.

@@ -114,7 +114,7 @@ class Processes:
         return beat.pid if beat is not None and beat.alive else None
 
     def beat(self, role: str) -> heartbeats.Beat | None:
-        """What a role last said of itself."""
+        """Read the last heartbeat of a role."""
         return heartbeats.read(self.data / "run" / f"{role}.beat")
 
     def signal(self, role: str, number: int = signal.SIGKILL) -> bool:

@@ -49,11 +49,11 @@ class Proxy:
             threading.Thread(target=work, daemon=True).start()
 
     def cut(self) -> None:
-        """Nothing passes, and nobody is told."""
+        """Let nothing pass, and let nobody notice."""
         self._whole.clear()
 
     def heal(self) -> None:
-        """What was held back passes, and all that follows."""
+        """Let through what was held back, and all that follows."""
         self._whole.set()
 
     def reset(self) -> None:

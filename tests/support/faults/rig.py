@@ -145,7 +145,7 @@ class Rig(Processes):
                     os.environ[key] = value
 
     def states(self) -> Counter[str]:
-        """How many samples are in each state."""
+        """Count the samples in each state."""
         return Counter(queue.counts(self.ledger))
 
     def sample(self, sample_id: str) -> queue.Queued:
@@ -153,7 +153,7 @@ class Rig(Processes):
         return queue.sample(self.ledger, sample_id)
 
     def settled(self) -> bool:
-        """Whether nothing waits or goes on."""
+        """Return True if nothing waits or goes on."""
         return not any(
             self.states()[state] for state in ("queued", "measuring", "measured", "analysing")
         )
@@ -172,11 +172,11 @@ class Rig(Processes):
         self.history.look(self.ledger)
 
     def shutter_closed(self) -> bool:
-        """What the shutter's own readback says."""
+        """Return True if the shutter's own readback says closed."""
         return self.get("shutter:Status") == 0
 
     def closed_at(self, since: float) -> float | None:
-        """When the shutter was closed first, not before `since` (monotonic clock [s]).
+        """Find when the shutter was closed first, not before `since` (monotonic clock [s]).
 
         By the IOC's own log; None while it is still open.
         """

@@ -1,4 +1,4 @@
-"""How long tests wait, and what they measured while they did."""
+"""Waiting in tests, and what they measured while they waited."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the reflection is: the maximum of what the learner knows, with its standard deviation."""
+"""The place of the reflection: the maximum of what the learner knows, with its sd."""
 
 from __future__ import annotations
 

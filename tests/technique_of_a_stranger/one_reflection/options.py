@@ -20,11 +20,11 @@ Resolution = Annotated[
 
 @dataclass(frozen=True)
 class Options:
-    """What can be asked of one reflection."""
+    """The options of one reflection."""
 
     resolution: Resolution = None
 
 
 def changes(options: Options, folder: Path) -> Mapping[str, Any]:
-    """What changes of the section [reflection]."""
+    """Return what changes of the section [reflection]."""
     return {} if options.resolution is None else {"resolution": options.resolution}

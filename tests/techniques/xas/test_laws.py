@@ -21,7 +21,7 @@ FILES = (
 
 
 def read(energy, seconds, rng):
-    """What the ion chambers show of the demonstration's edge."""
+    """Read what the ion chambers show of the demonstration's edge."""
     it = I0_HZ * seconds * np.exp(-simulate_xanes(np.array([energy]))[0])
     counts = {"i0": float(rng.poisson(I0_HZ * seconds)), "it": float(rng.poisson(it))}
     return {"mono_energy": energy, **counts, "count_time_s": seconds}

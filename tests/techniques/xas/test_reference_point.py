@@ -1,4 +1,4 @@
-"""The rising edge tells of a shift of the energy scale, and almost never of none."""
+"""The rising edge shows a shift of the energy scale, and almost never of none."""
 
 from __future__ import annotations
 

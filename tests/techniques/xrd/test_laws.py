@@ -31,7 +31,7 @@ def truth():
 
 
 def read(two_theta, seconds, rng):
-    """What the point detector shows of it."""
+    """Read what the point detector shows of it."""
     counts = float(rng.poisson(seconds * np.interp(two_theta, GRID, truth())))
     monitor = MONITOR_HZ * seconds
     return {

@@ -275,7 +275,7 @@ def test_xdi_follows_its_specification(night, tmp_path):
 
 
 class XDIFile(ctypes.Structure):
-    """What libxdifile, the library that defines XDI, makes of a file (its xdifile.h)."""
+    """The reading of a file by libxdifile, the library that defines XDI (its xdifile.h)."""
 
     _fields_ = (
         *(

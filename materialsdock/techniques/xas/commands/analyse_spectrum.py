@@ -37,9 +37,9 @@ SIGNS = {
 
 @dataclass(frozen=True)
 class SpectrumRequest:
-    """What was asked: the spectrum, standards, a FEFF path, the edge, how long to search.
+    """The request: the spectrum, standards, a FEFF path, the edge, how long to search.
 
-    keep_all : whether every standard gets its fraction, needed or not
+    keep_all : True gives every standard its fraction, needed or not
     """
 
     spectrum: Path
@@ -111,7 +111,7 @@ def run(request: SpectrumRequest) -> dict[str, Any]:
 
 
 def summary(analysis: SpectrumAnalysis) -> dict[str, Any]:
-    """What `--json` prints."""
+    """Return what `--json` prints."""
     said: dict[str, Any] = {
         "spectrum": analysis.curve.name,
         "points": int(analysis.curve.energy_ev.size),
@@ -129,7 +129,7 @@ def summary(analysis: SpectrumAnalysis) -> dict[str, Any]:
 
 
 def sentences(said: dict[str, Any]) -> list[str]:
-    """What a person wants to read first, one line each."""
+    """List what a person wants to read first, one line each."""
     e0 = with_esd(said["e0_ev"], said["e0_sd_normalisation_ev"])
     lines = [f"{said['spectrum']}: {said['edge']}, E0 = {e0} eV, step {said['edge_step']:.3g}"]
     if "combination" in said:

@@ -27,7 +27,7 @@ Window = tuple[float, float]
 
 @dataclass(frozen=True)
 class DichroismRequest:
-    """What was asked.
+    """The request of the user.
 
     columns : numbers from 1 of energy, signal and, if it is to be divided by, I0; None: as the
         reader finds them
@@ -105,7 +105,7 @@ def drawn(request: DichroismRequest, energy_ev: FloatArray, total: FloatArray) -
 
 
 def summary(request: DichroismRequest, found: Moments) -> dict[str, Any]:
-    """What `--json` prints."""
+    """Return what `--json` prints."""
     return {
         "plus": request.plus.name,
         "minus": request.minus.name,
@@ -133,7 +133,7 @@ def summary(request: DichroismRequest, found: Moments) -> dict[str, Any]:
 
 
 def sentences(said: dict[str, Any]) -> list[str]:
-    """What a person wants to read first, one line each."""
+    """List what a person wants to read first, one line each."""
     assumed = said["assumed"]
     lines = [
         f"{SIGNS[name]} = {with_esd(each['value'], each['sd'])} {each['unit']}".strip()

@@ -47,7 +47,7 @@ def learn_prior(
 
 
 def _place(profile: str | None) -> Path:
-    """Where a profile looks for its priors; without a profile, here."""
+    """Return the folder where a profile looks for its priors; without a profile, this one."""
     if profile is None:
         return Path()
     site = siteroot.find()
@@ -56,7 +56,7 @@ def _place(profile: str | None) -> Path:
 
 
 def summary(learned: LibraryPrior, path: Path) -> dict[str, Any]:
-    """What `--json` prints."""
+    """Return what `--json` prints."""
     return {
         "prior": str(path),
         "edge": learned.edge,
@@ -69,7 +69,7 @@ def summary(learned: LibraryPrior, path: Path) -> dict[str, Any]:
 
 
 def overview(said: dict[str, Any]) -> str:
-    """What a person wants to read first."""
+    """Sum up in a line or two what a person wants to read first."""
     lo, hi = said["range_ev"]
     return (
         f"{said['prior']}: {said['edge']}, {said['different']} different standards in "

@@ -115,7 +115,7 @@ def find_background(energy_ev: FloatArray, total: FloatArray) -> Background:
 def sensible_scalings(
     energy_ev: FloatArray, plus: FloatArray, minus: FloatArray, chosen: Background
 ) -> tuple[Scaling, ...]:
-    """How the helicities may be scaled.
+    """List the ways in which the helicities may be scaled.
 
     Steps that differ by more than a fifth once the pre-edges are equal come from an additive
     drift; dividing by them would turn it into dichroism of the white lines.
@@ -154,7 +154,7 @@ def neighbours(
 
 
 def believable(found: Sequence[Dichroism]) -> list[Dichroism]:
-    """Those that leave about nothing off the edges, judged against the best of them."""
+    """Select those that leave about nothing off the edges, judged against the best of them."""
     limit = max(2 * min(d.off_edge for d in found), OFF_EDGE)
     return [d for d in found if d.off_edge <= limit]
 

@@ -34,7 +34,7 @@ MOMENTS = ("m_orb", "m_spin_eff", "ratio")
 
 @dataclass(frozen=True)
 class Atom:
-    """What the sum rules must be told: holes n_h, polarisation P, angle of beam to moment [deg]."""
+    """The atom in the sum rules: holes n_h, polarisation P, angle of beam to moment [deg]."""
 
     holes: float
     polarisation: float = 1.0

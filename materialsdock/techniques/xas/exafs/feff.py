@@ -30,7 +30,7 @@ class ScatteringPath:
     """One path: R_eff [Å], degeneracy, and tables (n,) over k [1/Å].
 
     amplitude : |f_eff| times the reduction factor [Å]; phase : 2δ_c + arg f_eff [rad]
-    mean_free_path : λ [Å]; real_p : Re p [1/Å]; edge : of the absorbing atom, e.g. "Fe K", if told
+    mean_free_path : λ [Å]; real_p : Re p [1/Å]; edge : of the absorbing atom, e.g. "Fe K", if given
     """
 
     name: str

@@ -88,5 +88,5 @@ def partial_transform(points: int, r_min: float, r_max: float) -> ComplexArray:
 
 
 def independent_points(k_range: tuple[float, float], r_range: tuple[float, float]) -> float:
-    """2 Δk ΔR/π + 1: how much a range in k [1/Å] and R [Å] can tell."""
+    """2 Δk ΔR/π + 1: how much a range in k [1/Å] and R [Å] can determine."""
     return 2 * (k_range[1] - k_range[0]) * (r_range[1] - r_range[0]) / np.pi + 1

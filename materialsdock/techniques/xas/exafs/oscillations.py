@@ -13,7 +13,7 @@ from materialsdock.techniques.xas.exafs.fourier import r_grid, transform, window
 from materialsdock.techniques.xas.exafs.shell import FourierRange
 from materialsdock.techniques.xas.model import EdgeFit, Oscillations
 
-WORTH_K = 6.0  # [1/Å]; shorter ranges do not tell one shell from the next
+WORTH_K = 6.0  # [1/Å]; shorter ranges do not separate one shell from the next
 SHORTEST_R, LONGEST_R = 1.0, 6.0
 SAMPLES = 32
 

@@ -35,7 +35,7 @@ SCALES = {"amplitude": 1.0, "distance": 0.02, "sigma2": 0.003, "e0_shift_ev": 2.
 
 @dataclass(frozen=True)
 class FourierRange:
-    """Which part of χ is looked at: k [1/Å] with sills dk, weight k^k_weight, and R [Å]."""
+    """The part of χ that is looked at: k [1/Å] with sills dk, weight k^k_weight, and R [Å]."""
 
     k: tuple[float, float]
     r: tuple[float, float]

@@ -90,7 +90,7 @@ class ShellProblem:
         return cls(energy_ev, mu, path, e0, reach, window, third_cumulant)
 
     def space(self) -> Space:
-        """What may be chosen."""
+        """Return the settings that may be chosen, with their ranges."""
         relative = self.energy_ev - self.e0_ev
         first, last = float(-relative[0]), float(relative[-1])
         top = min(self.reach - 0.5, LONGEST_K)
@@ -116,7 +116,7 @@ class ShellProblem:
         }
 
     def default(self) -> Settings:
-        """What programs set by themselves: the baseline, and the first trial of every seed."""
+        """Return what programs set by themselves: the baseline, the first trial of every seed."""
         space = self.space()
         wanted: Settings = {
             "third_cumulant": int(bool(self.third_cumulant)),
@@ -177,7 +177,7 @@ def default_range(path: ScatteringPath, reach: float) -> FourierRange:
 
 
 def violations(fit: ShellFit, path: ScatteringPath) -> tuple[str, ...]:
-    """What a fit claims that no first shell does."""
+    """List what a fit claims that no first shell does."""
     value = {name: parameter.value for name, parameter in fit.parameters.items()}
     share = value["amplitude"] / path.degeneracy
     spare = independent_points(fit.range.k, fit.range.r) - len(value)

@@ -46,7 +46,7 @@ class KnownShell:
 
 @dataclass(frozen=True, eq=False)
 class ShellAnswer:
-    """What a search found.
+    """The result of a search.
 
     default : the trial at default settings, the baseline; best : the best acceptable one
     near : acceptable trials that fit as well as the best; verdict with its `reasons`
@@ -188,7 +188,7 @@ def _doubts(
 
 
 def _notes(problem: ShellProblem, best: Evaluated[Analysed]) -> tuple[str, ...]:
-    """What a third cumulant would make of the best settings, where the range can hold one."""
+    """Say what a third cumulant would make of the best settings, where the range can hold one."""
     if best.result is None or "third" in best.result.fit.parameters:
         return ()
     analysed = best.result

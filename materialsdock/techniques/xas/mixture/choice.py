@@ -1,4 +1,4 @@
-"""Which of many candidates a spectrum is made of, by the Bayesian information criterion.
+"""Choose from many candidates those in a spectrum, by the Bayesian information criterion.
 
 BIC = n ln(Σ squares) + p ln n, with n the independent points: neighbouring residuals that share
 one fault count less, n = N (1 − ρ)/(1 + ρ) with their lag-1 correlation ρ (Bayley and Hammersley,
@@ -32,7 +32,7 @@ from materialsdock.techniques.xas.model import Combination
 
 MOST_TOGETHER = 4
 MOST_CANDIDATES = 12
-ROUGHLY = 8  # one choice of normalisation in so many, for shares of what is left out
+ROUGHLY = 8  # one choice of normalisation in so many, for shares of candidates not chosen
 STRONG = 6.0  # difference in BIC
 RIVALS_NAMED = 3
 
@@ -116,7 +116,7 @@ def contenders(prepared: Prepared, shift_limit_ev: float = SHIFT_LIMIT_EV) -> li
 
 
 def independent(residual: FloatArray) -> float:
-    """How many independent ones (m,) residuals are worth, 3 at least."""
+    """Return how many independent residuals the (m,) residuals are worth, 3 at least."""
     inner = residual - residual.mean()
     correlation = float(inner[1:] @ inner[:-1]) / max(float(inner @ inner), 1e-300)
     correlation = min(max(correlation, 0.0), 1.0)

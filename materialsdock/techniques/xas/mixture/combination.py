@@ -44,7 +44,7 @@ class XasCurve:
 
 @dataclass(frozen=True)
 class Constraints:
-    """How fractions are fitted.
+    """The constraints on the fit of fractions.
 
     fit_ev : range of the fit about the sample's edge [eV]
     sum_to_one : fractions add up to 1; otherwise each is from 0 to 1
@@ -122,7 +122,7 @@ def over_normalisations(
     constraints: Constraints,
     every: int = 1,
 ) -> Combination:
-    """As `combine`, about a known edge e0 [eV], and of one standard if need be.
+    """Do as `combine`, about a known edge e0 [eV], and of one standard if need be.
 
     every : take one of so many choices of normalisation, where a rough spread will do
     """
@@ -164,7 +164,7 @@ def normalisations(e0_ev: float, curves: Sequence[XasCurve]) -> list[Ranges]:
 
 
 def _covered(relative_ev: FloatArray, ranges: Ranges) -> bool:
-    """Whether both lines have points enough; adaptive spectra are sparse far from the edge."""
+    """Return True if both lines have points enough; far from the edge spectra are sparse."""
     inside = [
         (relative_ev >= lo) & (relative_ev <= hi) for lo, hi in (ranges.pre_ev, ranges.post_ev)
     ]

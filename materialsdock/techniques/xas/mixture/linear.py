@@ -44,7 +44,7 @@ def solve(matrix: FloatArray, data: FloatArray, sum_to_one: bool) -> tuple[Float
 
 
 def alike(matrix: FloatArray) -> bool:
-    """Whether the columns of (m, p) are about linearly dependent."""
+    """Return True if the columns of (m, p) are about linearly dependent."""
     scaled = matrix / np.linalg.norm(matrix, axis=0)
     return bool(np.linalg.svd(scaled, compute_uv=False)[-1] < ALIKE)
 

@@ -23,7 +23,7 @@ POWERS = {1: "", 2: "²", 3: "³", 4: "⁴"}
 
 
 def beyond_edge(found: AbsorptionFit) -> list[Drawing]:
-    """Of a measurement: its mixture and its oscillations, as far as there are any."""
+    """Draw the mixture and the oscillations of a measurement, as far as there are any."""
     drawn = [mixture(found.combination)] if found.combination is not None else []
     return [*drawn, oscillation(found.oscillations)] if found.oscillations is not None else drawn
 
@@ -113,7 +113,7 @@ class _WavePanels:
     within: FourierRange
 
     def _shown(self, chi: FloatArray) -> Iterator[tuple[Axes, FloatArray, FloatArray]]:
-        """Of χ (..., m): each panel, its abscissa (n,), and what is drawn there (..., n)."""
+        """Yield each panel, its abscissa (n,), and what of χ (..., m) is drawn there (..., n)."""
         inside = self.k <= self.within.k[1] + 2
         yield self.left, self.k[inside], (chi * self.k**self.within.k_weight)[..., inside]
         yield self.right, r_grid(LONGEST_R), magnitude(self.k, chi, self.within)

@@ -21,7 +21,7 @@ from materialsdock.techniques.xas.report.figures import edge_position
 
 @dataclass(frozen=True, eq=False)
 class SpectrumAnalysis:
-    """What was found; None for what was not asked or what the spectrum is too short for."""
+    """The findings; None for what was not asked or what the spectrum is too short for."""
 
     curve: XasCurve
     edge_name: str

@@ -38,7 +38,7 @@ def summary(outcome: Outcome) -> dict[str, Any]:
 
 
 def lines(outcome: Outcome) -> list[str]:
-    """Where the edge is, what lies beyond it, and what is certain of both."""
+    """Say where the edge is, what lies beyond it, and what is certain of both."""
     found, said = outcome.found, []
     if found.edge is not None:
         said += _edge_lines(found.edge)
@@ -51,7 +51,7 @@ def lines(outcome: Outcome) -> list[str]:
 
 
 def warnings(outcome: Outcome) -> list[str]:
-    """What a person should look at before the result is used, in words."""
+    """List what a person should look at before the result is used, in words."""
     return list(outcome.found.edge.warnings) if outcome.found.edge else []
 
 

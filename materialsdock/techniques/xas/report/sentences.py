@@ -1,4 +1,4 @@
-"""What absorption says beyond the edge, in sentences and as plain JSON values."""
+"""The results of absorption beyond the edge, in sentences and as plain JSON values."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def combination_json(found: Combination) -> dict[str, Any]:
 
 
 def sentences(found: AbsorptionFit) -> list[str]:
-    """What a person wants to read of it, one line each; what is missing comes last."""
+    """List what a person wants to read of it, one line each; what is missing comes last."""
     waves = found.oscillations
     said = []
     if waves is not None:

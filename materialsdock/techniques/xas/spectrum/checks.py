@@ -1,4 +1,4 @@
-"""What every absorption analysis asks of its data before it computes anything."""
+"""Checks of the data that every absorption analysis makes before it computes anything."""
 
 from __future__ import annotations
 

@@ -100,9 +100,10 @@ def steepest(energy_ev: FloatArray, mu: FloatArray) -> float:
 
 
 def half_height(energy_ev: FloatArray, flat: FloatArray, near_ev: float) -> float:
-    """Where the main rise crosses half height: the last crossing before 0.9 is first reached.
+    """Find where the main rise crosses half height [eV].
 
-    Going back from the top of the edge passes by any pre-edge peak, however strong.
+    It is the last crossing before 0.9 is first reached.  Going back from the top of the edge
+    passes by any pre-edge peak, however strong.  Raises InputError when there is no such rise.
     """
     reach = np.flatnonzero((flat >= TOP) & (energy_ev > near_ev - 40.0))
     if not reach.size:

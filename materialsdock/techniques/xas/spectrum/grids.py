@@ -43,12 +43,12 @@ def region_grid(
 
 
 def expert_grid(lo: float, hi: float, e0: float, resolution: float) -> FloatArray:
-    """What an expert in a hurry would scan: the edge at `resolution` [eV], 0.1 1/Å beyond it."""
+    """Lay the grid of an expert in a hurry: the edge at `resolution` [eV], 0.1 1/Å beyond it."""
     return region_grid(lo, hi, e0, edge_step=resolution, k_step=0.1)
 
 
 def prior_grid(lo: float, hi: float) -> FloatArray:
-    """Where a library prior is kept, relative to its edge."""
+    """Lay the grid on which a library prior is kept, relative to its edge."""
     return region_grid(lo, hi, 0.0, pre_step=2.0, edge_step=0.5, k_step=0.04)
 
 
@@ -58,7 +58,7 @@ def candidate_step(resolution: float) -> float:
 
 
 def candidate_grid(lo: float, hi: float, e0: float, resolution: float) -> FloatArray:
-    """Where a learner may count: finer than an expert's grid in every region."""
+    """Lay the grid on which a learner may count: finer than an expert's in every region."""
     step = candidate_step(resolution)
     return region_grid(lo, hi, e0, pre_step=2.0, edge_step=step, k_step=0.03)
 

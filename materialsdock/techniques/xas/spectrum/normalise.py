@@ -17,7 +17,7 @@ FEWEST_POINTS = 3
 
 @dataclass(frozen=True)
 class Ranges:
-    """Where the lines are fitted, from E0 [eV], and the order of the post-edge polynomial."""
+    """The ranges of the lines, from E0 [eV], and the order of the post-edge polynomial."""
 
     pre_ev: tuple[float, float]
     post_ev: tuple[float, float]
@@ -25,7 +25,7 @@ class Ranges:
 
     @classmethod
     def of(cls, relative_ev: FloatArray) -> Ranges:
-        """What a spectrum's own length (m,), counted from E0 [eV], allows."""
+        """Choose the ranges that a spectrum's own length (m,), counted from E0 [eV], allows."""
         near = PRE_NEAR_EV if relative_ev[0] < -2 * PRE_NEAR_EV else PRE_NEAREST_EV
         length = relative_ev[-1]
         order = 2 if length > QUADRATIC_FROM_EV else 1 if length > LINEAR_FROM_EV else 0

@@ -31,7 +31,7 @@ from materialsdock.techniques.xrd.section import section_of
 
 @dataclass(frozen=True)
 class Query:
-    """What `search` was asked: the pattern, allowed elements, candidates shown, how to refine."""
+    """A question to `search`: the pattern, allowed elements, candidates shown, how to refine."""
 
     pattern: Path
     elements: str | None = None

@@ -1,4 +1,4 @@
-"""Which phases a pattern shows, by a store of structures: how it is asked for, and the answer."""
+"""The phases in a pattern, by a store of structures: how to ask for them, and the answer."""
 
 from __future__ import annotations
 
@@ -206,7 +206,7 @@ def families_of(entries: Sequence[StoreEntry]) -> Families:
 
 
 def facts(entry: StoreEntry, families: Families) -> dict[str, Any]:
-    """What a list shows of an entry; aliases are the other entries of the same structure."""
+    """Return what a list shows of an entry; aliases : other entries of the same structure."""
     it = entry.described
     others = [e for e in families[entry.family] if e.entry_id != entry.entry_id]
     return {

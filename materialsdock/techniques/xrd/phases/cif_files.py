@@ -87,7 +87,7 @@ class StoreEntry:
 
 @dataclass(frozen=True, eq=False)
 class FileRead:
-    """What one file gave: entries, and a sentence for each block that was refused."""
+    """The content of one file: entries, and a sentence for each block that was refused."""
 
     path: str
     content_hash: str
@@ -129,7 +129,7 @@ def shown(path: Path) -> str:
 
 
 def _speakable(path: Path) -> bool:
-    """Whether the index can hold the name, which no byte but UTF-8 makes up."""
+    """Return True if the index can hold the name: all its bytes are UTF-8."""
     return not any("\ud800" <= c <= "\udfff" for c in str(path))
 
 

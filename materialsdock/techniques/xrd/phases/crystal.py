@@ -26,7 +26,7 @@ HYDROGEN = ("H", "D")
 
 @dataclass(frozen=True)
 class Description:
-    """What a crystal is: reduced formula, elements, cell [Å, deg], density [g/cm³]."""
+    """A crystal in short: reduced formula, elements, cell [Å, deg], density [g/cm³]."""
 
     formula: str
     elements: tuple[str, ...]

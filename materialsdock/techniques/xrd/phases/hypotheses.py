@@ -1,4 +1,4 @@
-"""How good a hypothesis is, when another phase is worth it, and what may be said in the end."""
+"""Judge how good a hypothesis is, if another phase is worth it, and what may be said in the end."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Hypothesis:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of the phases, in the order in which they were found."""
+        """The names of the phases, in the order in which they were found."""
         return tuple(m.entry.name for m in self.phases)
 
 
@@ -97,7 +97,7 @@ def evidence(new: Fit, old: Fit, points: float) -> float:
 
 
 def independent_residuals(fit: Fit, pattern: Pattern, least: float) -> float:
-    """How many residuals count as independent: n (1 − ρ)/(1 + ρ), between `least` and n.
+    """Return how many residuals count as independent: n (1 − ρ)/(1 + ρ), between `least` and n.
 
     ρ is the correlation of neighbours (AR(1); Bayley & Hammersley 1946, Suppl. J. R. Stat. Soc. 8,
     184): about 0 where only counting noise is left, near 1 where peak shapes are wrong.
@@ -110,7 +110,7 @@ def independent_residuals(fit: Fit, pattern: Pattern, least: float) -> float:
 
 
 def worth_it(new: Hypothesis, old: Hypothesis | None, pattern: Pattern, peak_widths: float) -> bool:
-    """Whether the last phase of `new` improves the fit enough to be believed.
+    """Return True if the last phase of `new` improves the fit enough to be believed.
 
     peak_widths : how many of them the range is long
     """

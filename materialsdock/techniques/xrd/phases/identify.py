@@ -1,4 +1,4 @@
-"""What a pattern shows: phases found one after another, each refined before the next is sought."""
+"""Identify the phases of a pattern one by one, each refined before the next is sought."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ class _IdentificationCourse:
             self.competing.append(likely)
 
     def _believed(self, new: Hypothesis) -> bool:
-        """Whether its last phase improves the fit, and is none that the fit moved under another."""
+        """Return True if its last phase improves the fit, and was not moved under another by it."""
         *known, last = _as_refined(new)
         own = lines_of_its_own(last, known, self.observed)
         widths = self.observed.independent
@@ -183,7 +183,7 @@ class _IdentificationCourse:
         return self.observed.smoothed(y)
 
     def refined(self, sets: Sequence[tuple[Match, ...]]) -> list[Hypothesis]:
-        """Those of the sets of phases that can be refined, best first."""
+        """Refine sets of phases; those that could be refined, best first."""
         began = time.perf_counter()
         calls = (
             (self.pattern, matched_structures(phases), self.diffractometer, recipe_of(phases))
@@ -218,7 +218,7 @@ class _IdentificationCourse:
 
 
 def _as_refined(hypothesis: Hypothesis) -> list[Match]:
-    """Its matches with refined cells and weights; shifts of the sample concern all alike."""
+    """Return its matches with refined cells and weights; shifts of the sample concern all alike."""
     fit = hypothesis.fit
     return [
         replace(m, strain=hypotheses.strain(m, fit, i), scale=share.weight_fraction, zero_deg=0.0)
@@ -244,7 +244,7 @@ def _replaced(phases: tuple[Match, ...], index: int, other: Match) -> tuple[Matc
 
 
 def recipe_of(phases: Sequence[Match]) -> dict[str, Any]:
-    """How to refine a set: widths for each phase only where the match found them unlike.
+    """Return the recipe of a set: widths for each phase only where the match found them unlike.
 
     Two more parameters per phase would count against the phases of which little is seen.
     """

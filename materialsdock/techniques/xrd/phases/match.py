@@ -1,4 +1,4 @@
-"""How well the whole profile of an entry agrees with a pattern, or with what is left of it."""
+"""Match the whole profile of an entry with a pattern, or with what is left of it."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def _heights(found: Match, observed: Observed) -> tuple[FloatArray, FloatArray]:
 
 
 def _families(matches: Sequence[Match]) -> list[Match]:
-    """Of the entries that are the same structure only the one that agrees best."""
+    """Keep of the entries that are the same structure only the one that agrees best."""
     best: dict[str, Match] = {}
     for found in matches:
         best.setdefault(found.entry.family, found)
@@ -127,7 +127,7 @@ def _families(matches: Sequence[Match]) -> list[Match]:
 
 @dataclass(frozen=True, eq=False)
 class _Metric:
-    """How profiles are compared: weighted, and blind to what varies slowly.
+    """The comparison of profiles: weighted, and blind to what varies slowly.
 
     root : (n,) √weight; slow : (n, k) orthonormal slow curves; rest : (n,) weighted, projected
     """

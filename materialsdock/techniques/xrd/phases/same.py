@@ -1,4 +1,4 @@
-"""Which entries are the same structure, found in different CIFs."""
+"""Find the entries that are the same structure in different CIFs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Group = tuple[str, int]
 
 
 def group_of(entry: StoreEntry) -> Group:
-    """What two entries must share before they are compared: formula and space group."""
+    """Return what two entries must share before they are compared: formula and space group."""
     return entry.described.formula, entry.described.number
 
 

@@ -1,4 +1,4 @@
-"""Which of many entries could be in a pattern: peak positions and heights, a fraction of a second.
+"""Screen many entries for a pattern: peak positions and heights, in a fraction of a second.
 
 All entries at once: the strongest lines of each are looked up in the pattern for a grid of cell
 strains and zero shifts.  What is left is judged by whole profiles (`match`).
@@ -53,7 +53,7 @@ class Observed:
 
     @property
     def independent(self) -> float:
-        """How many peak widths the pattern is long."""
+        """The length of the pattern in peak widths."""
         return float(self.two_theta[-1] - self.two_theta[0]) / self.fwhm_deg
 
     def smoothed(self, y: FloatArray) -> FloatArray:

@@ -62,7 +62,7 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Added:
-    """What `add` did: names in the store of new files, those there before, refusals in words."""
+    """The result of `add`: names of new files in the store, of known ones, refusals in words."""
 
     added: tuple[str, ...]
     known: tuple[str, ...]

@@ -8,7 +8,7 @@ from materialsdock.techniques.xrd.model import PhaseFit
 
 
 def lines(outcome: Outcome) -> list[str]:
-    """What the pattern is of, how well it fits, and how far that can be trusted."""
+    """Say what the pattern is of, how well it fits, and how far that can be trusted."""
     if outcome.found.fit is not None:
         return [*_refinement(outcome), *_verdict(outcome)]
     if outcome.found.assessment is not None:
@@ -17,7 +17,7 @@ def lines(outcome: Outcome) -> list[str]:
 
 
 def warnings(outcome: Outcome) -> list[str]:
-    """What a person should look at before the result is used, in words."""
+    """List what a person should look at before the result is used, in words."""
     verdict = outcome.found.assessment
     if verdict is None or verdict.word == "accept":
         return []
@@ -25,7 +25,7 @@ def warnings(outcome: Outcome) -> list[str]:
 
 
 def quantities(outcome: Outcome) -> list[str]:
-    """What is said of phases not detected, preferred orientation and the original sample."""
+    """Put into words: phases not detected, preferred orientation and the original sample."""
     said = outcome.summary
     lines = [trace["sentence"] for trace in said.get("traces") or () if not trace["detected"]]
     lines += [
@@ -81,7 +81,7 @@ def _verdict(outcome: Outcome) -> list[str]:
 
 
 def candidates(outcome: Outcome) -> list[str]:
-    """For each phase that was sought in a store: the best candidates and their scores."""
+    """List the best candidates and their scores, for each phase that was sought in a store."""
     said = outcome.summary.get("identification") or {}
     return [
         f"candidates for phase {number}: "

@@ -28,7 +28,7 @@ ENGINES: Mapping[str, Callable[[Path | None], RefinementEngine]] = {
 
 
 def unusable(name: str, python: Path | None = None) -> str:
-    """Why the engine cannot be used here, "" when it can; nothing is imported to find out."""
+    """Say why the engine cannot be used here, "" when it can; nothing is imported to find out."""
     return GsasEngine(python=python).missing() if name == "gsas2" else ""
 
 

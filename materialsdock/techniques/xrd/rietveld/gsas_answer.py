@@ -1,4 +1,4 @@
-"""What GSAS-II answers, in our words and units.
+"""The answer of GSAS-II, in our words and units.
 
 GSAS-II's U, V, W are variances in centideg² and its X, Y widths in centideg; ours are squared full
 widths and widths in deg.  Its sample shift is in µm, its displacements are U in Å².

@@ -34,7 +34,7 @@ CYCLES = {"search": 5, "final": 20}
 
 
 class BadInput(Exception):
-    """What GSAS-II was given cannot be refined."""
+    """An input to GSAS-II that cannot be refined."""
 
 
 def load() -> Any:
@@ -178,7 +178,7 @@ def refine(gpx: Any, hist: Any, phases: list[Any], request: dict[str, Any]) -> N
 
 
 def answer(gpx: Any, hist: Any, phases: list[Any]) -> tuple[dict[str, Any], Any]:
-    """What GSAS-II holds at the end, in its own words and units, and the covariance matrix."""
+    """Return the final state of GSAS-II, in its own words and units, and the covariance matrix."""
     cov = gpx.data["Covariance"]["data"]
     if not cov or not len(cov.get("varyList", ())):
         raise RuntimeError("GSAS-II refined nothing")

@@ -45,11 +45,11 @@ LAST_WORDS = 400
 
 
 class GsasEngine:
-    """Satisfies protocols.RefinementEngine.
+    """Satisfies engine.RefinementEngine.
 
     python : interpreter that can import GSAS-II; None: the present one
     time_limit_s : wall clock of one refinement, then the child and its children are killed
-    child : the script that speaks the file protocol
+    child : the script at the other end of the file protocol
     """
 
     name: str = "gsas2"
@@ -62,7 +62,7 @@ class GsasEngine:
         self.child = child
 
     def missing(self) -> str:
-        """Why GSAS-II cannot be used here, "" when it can."""
+        """Say why GSAS-II cannot be used here, "" when it can."""
         if self.python is None:
             if any(importlib.util.find_spec(name) for name in MODULES):
                 return ""
@@ -189,7 +189,7 @@ def _ask(
 
 
 def _answer(folder: Path, points: int) -> tuple[dict[str, Any], dict[str, FloatArray]]:
-    """What the child said, checked; InputError and ModelFault are its own words."""
+    """Read what the child said, checked; InputError and ModelFault are its own words."""
     try:
         said = json.loads((folder / "answer.json").read_text())
         if error := said.get("error"):

@@ -1,4 +1,4 @@
-"""What may be refined, and what a refined answer may not be.
+"""Limits on what may be refined, and on what a refined answer may be.
 
 An engine's "converged" is not physical: it is also said of 20-point data, of local minima and of
 negative displacement parameters, so both ends are checked here.

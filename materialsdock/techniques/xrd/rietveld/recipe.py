@@ -1,4 +1,4 @@
-"""How to refine, as plain JSON: the search space of Ozaki et al. (2020) npj Comput. Mater. 6, 75.
+"""A way to refine, as plain JSON: the search space of Ozaki et al. (2020) npj Comput. Mater. 6, 75.
 
 A recipe is a flat mapping in engine-neutral words, so that it can be stored, sent to a process
 and repeated.  `SearchSpace.default` is what an expert would try first.
@@ -61,7 +61,7 @@ STAGE_ORDERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
 
 
 class TrialLike(Protocol):
-    """The two verbs of an Optuna trial that a search space speaks."""
+    """The two methods of an Optuna trial that a search space calls."""
 
     def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any: ...
 
@@ -72,7 +72,7 @@ class TrialLike(Protocol):
 
 @dataclass(frozen=True)
 class SearchSpace:
-    """What may be varied for one pattern.
+    """The choices that may be varied for one pattern.
 
     limits_deg : just outside the first and last 2θ; fwhm_deg : of strong peaks, the start of widths
     positions : how peak positions may be corrected (zero and displacement are nearly collinear
@@ -125,7 +125,7 @@ class SearchSpace:
 
         One Biso per phase, because single ones of light atoms run to zero in laboratory data
         for at most 0.1 % of Rwp.  In a mixture atoms stay where the CIF puts them at first: what
-        overlapping peaks tell of coordinates is less than what single crystals told.
+        overlapping peaks say of coordinates is less than what single crystals said.
         """
         return {
             "warmup_deg": list(self.limits_deg),
@@ -194,8 +194,10 @@ class SearchSpace:
         )
 
     def first_parameters(self) -> tuple[dict[str, Any], ...]:
-        """What an expert would try first: the default, widths of each phase of a mixture, a rough
-        surface, flexible backgrounds."""
+        """Return what an expert would try first.
+
+        The default, widths of each phase of a mixture, a rough surface, flexible backgrounds.
+        """
         rough: dict[str, Any] = {"roughness": True} if self.flat else {}
         own: dict[str, Any] = {"phase_widths": "own"} if self.mixture else {}
         changes: tuple[dict[str, Any], ...] = (

@@ -1,4 +1,4 @@
-"""What rietx answers, in our words; nothing here needs the engine itself."""
+"""The answer of rietx, in our words; nothing here needs the engine itself."""
 
 from __future__ import annotations
 
@@ -92,7 +92,9 @@ def _phase_fits(phases: Sequence[Any], result: Any) -> tuple[PhaseFit, ...]:
 
 
 def _fraction(share: Any) -> float:
-    """Of 1; for micro-absorption corrected (Brindley 1945, Phil. Mag. 36, 347) where it can be."""
+    """Return a phase's weight fraction (0 to 1), corrected for micro-absorption where it can be
+    (Brindley 1945, Phil. Mag. 36, 347).
+    """
     after = share.weight_fraction_corrected
     return float(share.weight_fraction if after is None else after)
 

@@ -65,7 +65,7 @@ QUICK_PLAN = {"closing_window_tol": None, "intermediate_ftol": 1e-3}
 
 
 class RietxEngine:
-    """Satisfies protocols.RefinementEngine; irregular steps are allowed."""
+    """Satisfies engine.RefinementEngine; irregular steps are allowed."""
 
     name: str = "rietx"
 

@@ -1,4 +1,4 @@
-"""Where a refinement with rietx starts: its phases, instrument and background."""
+"""The start of a refinement with rietx: its phases, instrument and background."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ def _tie_shared_sites(work: Any, recipe: Mapping[str, Any]) -> None:
 
 
 def _shared_sites(index: int, phase: Any) -> list[list[str]]:
-    """For each mixed site the paths of its atoms."""
+    """List for each mixed site the paths of its atoms."""
     sites: dict[tuple[float, ...], list[str]] = {}
     for number, atom in enumerate(phase.atoms):
         place = tuple(round(getattr(atom, axis).value % 1.0, 4) for axis in "xyz")

@@ -1,4 +1,4 @@
-"""How a pattern depends on what the user wants to know: the derivatives that steer counting.
+"""The derivatives that steer counting: how a pattern depends on what the user wants to know.
 
 A quick refinement of the merged pattern gives y_calc, its derivatives by every refined parameter,
 and how the wanted quantity follows from these parameters.
@@ -51,7 +51,7 @@ class Derivatives:
 
 @dataclass(frozen=True, eq=False)
 class Sensitivity:
-    """What `learning.steered` needs of a refinement; k wanted numbers of one kind.
+    """The results of a refinement that steer counting; k wanted numbers of one kind.
 
     y : (n,) calculated rate [counts/s]; jacobian : (n, p) ∂y/∂θ; gradient : (p, k) ∂wanted/∂θ
     estimate : (k,) their present values [unit]
@@ -126,7 +126,7 @@ def steering(
     wanted: Sequence[str] | None = None,
     recipe: Mapping[str, Any] | None = None,
 ) -> SteeredBy:
-    """The callable that tells `learning.steered` how to reach what the user wants.
+    """The callable that gives the steered learner derivatives by what the user wants.
 
     wanted : "zincite.weight_fraction", "fluorite.a" (b, c, alpha, beta, gamma),
         "corundum.O1.occupancy", "corundum.O1.biso"; several must be of one kind.

@@ -69,7 +69,7 @@ class Cluster:
 
 
 def compared(fit: Fit) -> dict[str, tuple[float, float | None]]:
-    """What solutions are compared by: name -> (value, esd), esd None where it was not refined."""
+    """Map the names that solutions are compared by to (value, esd); esd None: not refined."""
     found: dict[str, tuple[float, float | None]] = {}
     for phase in fit.phases:
         for key, p in phase.cell.items():
@@ -84,7 +84,7 @@ def compared(fit: Fit) -> dict[str, tuple[float, float | None]]:
 
 
 def kind(name: str) -> str:
-    """What a parameter is: length, angle, coordinate, biso, ... by the last word of its name."""
+    """Name the kind of a parameter by the last word of its name: length, angle, biso, ..."""
     last = name.rsplit(".", 1)[-1]
     return KINDS.get(last, last)
 
@@ -163,7 +163,7 @@ def apart(one: Values, other: Values) -> dict[str, float]:
 
 
 def material(one: Values, other: Values) -> bool:
-    """Do two answers differ in what would be said about the sample (limits in MATERIAL)?"""
+    """Return True if two answers differ in what would be said about the sample (see MATERIAL)."""
     return any(
         kind(name) in MATERIAL
         and abs(one[name][0] - other[name][0]) > least(name, one[name][0], MATERIAL)
@@ -172,7 +172,7 @@ def material(one: Values, other: Values) -> bool:
 
 
 def difference(best: Values, rival: Values) -> tuple[str, ...]:
-    """How `rival` differs from `best`, one sentence per parameter, the largest in esds first."""
+    """Say how `rival` differs from `best`, one sentence per parameter, the most esds first."""
     said = []
     for name, esds in list(apart(best, rival).items())[:SAID]:
         unit = UNITS.get(kind(name), "")
@@ -184,7 +184,7 @@ def difference(best: Values, rival: Values) -> tuple[str, ...]:
 
 
 def choices(best: Cluster, rival: Cluster) -> tuple[str, ...]:
-    """Which choices of the recipe made the rival, one sentence each, the most telling first."""
+    """Say which choices of the recipe made the rival, at most two sentences, most telling first."""
     told: list[tuple[float, str]] = []
     for key, words in CHOICES.items():
         here, there = _counts(best, key), _counts(rival, key)

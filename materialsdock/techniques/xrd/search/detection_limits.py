@@ -1,4 +1,4 @@
-"""Is a phase there at all, and how much of it could hide: detection limits of mixtures."""
+"""Detection limits of mixtures: if a phase is there at all, and how much of it could hide."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def limit(share: float, esd: float) -> float:
 
 
 def traces(fit: Fit) -> tuple[Trace, ...]:
-    """What of each phase of a mixture was detected, in the order of `fit.phases`.
+    """Say what of each phase of a mixture was detected, in the order of `fit.phases`.
 
     The esd is that of the refined scale, which at a scale of zero is the esd of an absent phase
     (its other parameters change nothing there).  A phase alone is always detected.

@@ -1,4 +1,4 @@
-"""From the trials of a search to its solutions: final fits, differences, left-out blocks."""
+"""From the trials of a search to its solutions: final fits, differences, held-out blocks."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def solutions(
 def scored(
     refine: Refiner, pattern: Pattern, found: Sequence[Solution], fwhm_deg: float
 ) -> tuple[Solution, ...]:
-    """The solutions with their scores on left-out blocks, refined at the effort of the search.
+    """The solutions with their scores on held-out blocks, refined at the effort of the search.
 
     Only the best and those that would change what is said of the sample are worth the time.
     """
@@ -158,7 +158,7 @@ def varied(
 
 
 def _equal(trial: Trial, objective: float) -> bool:
-    """Is a trial physical and so good that another search might have chosen it?"""
+    """Return True if a trial is physical and so good that another search might have chosen it."""
     return (
         trial.objective is not None
         and not trial.violations
@@ -180,7 +180,7 @@ def _mixture_changes(recipe: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _with_grains(
     refine: Refiner, pattern: Pattern, best: Solution, quick: Mapping[str, Any]
 ) -> tuple[Solution, dict[str, float]]:
-    """How far micro-absorption may move the weights [wt%] where no grain size is stated.
+    """Bound how far micro-absorption may move the weights [wt%] where no grain size is stated.
 
     Name -> half the range of W'_i = (W_i/τ_i)/Σ(W_j/τ_j), to first order, when each phase by itself
     has grains between none and GRAIN_UM (τ: Brindley 1945, Phil. Mag. 36, 347); and the solution

@@ -1,4 +1,4 @@
-"""A refinement that cannot flatter itself: blocks of 2θ are left out and foretold."""
+"""A refinement that cannot flatter itself: held-out blocks of 2θ are predicted."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from materialsdock.techniques.xrd.model import Fit, HeldOut
 FOLDS = 4
 BLOCK_WIDTHS = 25  # FWHM: wider than a peak with its wings, narrower than a background's wave
 FEWEST_BLOCKS, MOST_BLOCKS = 3, 16  # per fold
-UNWEIGHED = 1e6  # factor on the sigma of what is left out
+UNWEIGHED = 1e6  # factor on the sigma of what is held out
 
 
 def folds(pattern: Pattern, fwhm_deg: float) -> tuple[NDArray[np.int64], int]:
     """The fold (n,) of every point, 0 to FOLDS − 1, in contiguous blocks; and how many blocks.
 
     Neighbouring blocks belong to different folds, so no fold leaves a gap wider than one block.
-    The first and the last block belong to none (−1): beyond data, backgrounds foretell nothing.
+    The first and the last block belong to none (−1): beyond data, backgrounds predict nothing.
     """
     span = float(np.ptp(pattern.two_theta))
     per_fold = np.clip(round(span / (FOLDS * BLOCK_WIDTHS * fwhm_deg)), FEWEST_BLOCKS, MOST_BLOCKS)
@@ -54,7 +54,7 @@ def score(
 ) -> HeldOut | None:
     """The score of one recipe from its fits, one for each fold (None: it failed).
 
-    None when every fold failed.  A foretold block is compared with what was measured there; where
+    None when every fold failed.  A predicted block is compared with what was measured there; where
     a refinement that did see a point is compared, it is each of the others.
     """
     outside = inside = outside_y = inside_y = 0.0

@@ -1,6 +1,6 @@
 """Search for the best refinement recipe (Ozaki et al. 2020), and for what fits as well.
 
-One study per seed (TPE); the default recipe is its first trial.  Trials are told in the order in
+One study per seed (TPE); the default recipe is its first trial.  Results are given in the order in
 which they were asked: equal seeds and workers give equal trials (unless the clock stops one).
 """
 
@@ -103,7 +103,7 @@ def search(
     first : sampler parameters to try after the default ones (past successes)
     on_trial : called here, in order, after each trial
     executor : used instead of own processes, or of the Dask cluster at scheduler_address
-    hold_out : score the solutions on left-out blocks of 2θ, and vary the choices made
+    hold_out : score the solutions on held-out blocks of 2θ, and vary the choices made
     texture : accept a preferred orientation where the evidence is good
 
     Raises InputError for data or structures that cannot be refined, ModelFault when every trial
@@ -163,7 +163,7 @@ def objective(fit: Fit, independent_residuals: float) -> float:
     AIC = N ln χ² + 2k, so equal AIC means equal Rwp·exp(k/N).  Neighbouring residuals of a profile
     are correlated, so N counts peak widths in the range, not points.  Without the price every
     search runs to the largest number of background terms; AIC ranks backgrounds of measured
-    patterns as left-out blocks do (as it should: Stone 1977, J. R. Stat. Soc. B 39, 44), BIC's
+    patterns as held-out blocks do (as it should: Stone 1977, J. R. Stat. Soc. B 39, 44), BIC's
     price is four times too high for it.
     """
     return fit.rwp * math.exp(fit.n_free / independent_residuals)
@@ -188,7 +188,7 @@ def cut(pattern: Pattern, low: float, high: float) -> Pattern:
 
 @dataclass
 class _SearchCourse:
-    """The state of a search: what was asked and not yet told, what was told, what it gave."""
+    """The state of a search: trials that still run, trials with results, what they gave."""
 
     space: SearchSpace
     residuals: float
@@ -202,7 +202,7 @@ class _SearchCourse:
         self.trials = [trial for study in self.studies.values() for trial in study.trials]
 
     def recipes(self, trials: int) -> Iterator[dict[str, Any]]:
-        """Ask the studies in turn, so that each is told as much as possible before it is asked."""
+        """Ask the studies in turn, so that each has most results before it is asked."""
         counted = {seed: len(study.trials) for seed, study in self.studies.items()}
         while any(count < trials for count in counted.values()):
             for seed, study in self.studies.items():
@@ -237,7 +237,7 @@ class _SearchCourse:
         return trial
 
     def described(self, fit: Fit, number: int, seed: int, recipe: Mapping[str, Any]) -> Trial:
-        """What is kept of a fit."""
+        """Make of a fit the trial that is kept."""
         return Trial(
             number,
             seed,
@@ -290,5 +290,5 @@ class _SearchCourse:
 
 
 def independent_residuals(space: SearchSpace) -> float:
-    """How many residuals of a profile are independent: peak widths in the range."""
+    """Count the independent residuals of a profile: peak widths in the range."""
     return max((space.limits_deg[1] - space.limits_deg[0]) / space.fwhm_deg, math.e)

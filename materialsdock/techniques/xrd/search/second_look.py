@@ -53,7 +53,7 @@ def reconsidered(
 def findings(
     fit: Fit, looks: Sequence[Texture], standard: SpikedStandard | None = None
 ) -> dict[str, Any]:
-    """What is said of phases, texture and amorphous content, as plain JSON values.
+    """Collect what is said of phases, texture and amorphous content, as plain JSON values.
 
     traces : one of each phase; texture : one of each axis tried, the accepted one first;
     amorphous : fractions of the original sample [wt%], None without a standard

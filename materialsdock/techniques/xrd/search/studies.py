@@ -1,7 +1,7 @@
 """The Optuna studies of a search, one per seed, in memory or on disk; the importer of optuna.
 
 A trial is drawn by a sampler seeded with (seed, its number), so that what is drawn depends only on
-the seed and on what the study was told before, also after a search was killed and goes on.
+the seed and on the results it had before, also after a search was killed and goes on.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def fingerprint(
     diffractometer: Diffractometer,
     space: SearchSpace,
 ) -> str:
-    """What stored trials are of: a hash of the data, structures, instrument and space."""
+    """Identify what stored trials are of: a hash of the data, structures, instrument and space."""
     said = [
         [(s.name, s.cif, s.preferred_orientation) for s in structures],
         asdict(diffractometer),
@@ -50,7 +50,7 @@ def fingerprint(
 
 @dataclass(frozen=True, eq=False)
 class TrialStore:
-    """Where the trials of a search are kept.
+    """The place where the trials of a search are kept.
 
     storage : an open storage (optimisation.storage.opened)
     belongs : what the trials are of (`fingerprint`); other data have studies of their own there
@@ -72,7 +72,7 @@ class TrialStore:
 
 
 class Study:
-    """The trials of one seed: asked, told, counted, and kept in `store`.
+    """The trials of one seed: asked for, given results, counted, and kept in `store`.
 
     first : sampler parameters to try first, in this order (the default recipe, past successes)
     """
@@ -116,7 +116,7 @@ class Study:
         self.trials.append(trial)
 
     def since_improvement(self) -> int:
-        """Trials told since the best objective fell by more than IMPROVES."""
+        """Trials with results since the best objective fell by more than IMPROVES."""
         best, since = math.inf, 0
         for trial in self.trials:
             value = math.inf if trial.objective is None or trial.violations else trial.objective

@@ -1,8 +1,8 @@
-"""Preferred orientation by evidence: tried where reflections ask for it, kept only if it foretells.
+"""Preferred orientation by evidence: tried where reflections ask for it, kept only if it predicts.
 
 A March-Dollase parameter (March 1932, Z. Kristallogr. 81, 285; Dollase 1986, J. Appl. Cryst. 19,
 267) along some axis lowers Rwp of almost every pattern.  Here an axis is accepted only when its
-refined parameter differs from 1, pays for itself, and foretells blocks of 2θ it has not seen.
+refined parameter differs from 1, pays for itself, and predicts held-out blocks of 2θ.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ MOST_S = 60.0
 
 @dataclass(frozen=True)
 class Texture:
-    """What was found about one axis of one phase.
+    """The findings about one axis of one phase.
 
     march : the parameter r, below 1 for plates in reflection, and its esd
     rwp : before and after [%], refined alike; cost : ln Rwp and the price of its parameters
-    gain : of left-out blocks, in units of its spread
+    gain : of held-out blocks, in units of its spread
     (None: not tried); sentence : why it was accepted or not
     """
 
@@ -69,11 +69,11 @@ class TextureFound:
 def evidence(
     refine: Refiner, pattern: Pattern, fit: Fit, fwhm_deg: float, workers: int = 1
 ) -> TextureFound:
-    """What speaks for a preferred orientation, and the recipe and structures that follow.
+    """Weigh the evidence for a preferred orientation; the recipe and structures that follow.
 
     fit : without texture, whose recipe is refined again with each candidate, also with a smooth
     surface where it has a rough one (both move intensities from low angles to high ones); the best
-    of them has to foretell left-out blocks.  What would take longer than MOST_S is not tried.
+    of them has to predict held-out blocks.  What would take longer than MOST_S is not tried.
     """
     structures = tuple(refine.structures)
     nothing = TextureFound((), structures, fit.recipe)
@@ -110,7 +110,7 @@ def evidence(
 
 
 def _plainest_first(looks: list[Look], gof: float) -> list[Look]:
-    """Of accepted looks as good as the best, the smooth surface and the simplest axis.
+    """Put first, of accepted looks as good as the best, a smooth surface and the simplest axis.
 
     Plates along one axis and needles across it differ little; where the fit misses more than
     noise, so small a difference says nothing.
@@ -131,16 +131,16 @@ def _oriented(quick: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def independent(pattern: Pattern, fwhm_deg: float) -> float:
-    """How many residuals of a profile are independent: peak widths in the range."""
+    """Count the independent residuals of a profile: peak widths in the range."""
     return max(float(np.ptp(pattern.two_theta)) / fwhm_deg, math.e)
 
 
 def gain_of_blocks(
     pattern: Pattern, fwhm_deg: float, without: Sequence[Fit | None], having: Sequence[Fit | None]
 ) -> float | None:
-    """By how many of its spreads the second series of fits foretells left-out blocks better.
+    """Measure in spreads how much better the second series of fits predicts held-out blocks.
 
-    The i-th fits have not seen fold i.  Each block tells by how much the logarithm of its misfit
+    The i-th fits have not seen fold i.  Each block says by how much the logarithm of its misfit
     falls, weighted by the root of its misfit, so that a block that a strong reflection fills does
     not decide alone.  None where a fit is missing.
     """
@@ -189,7 +189,7 @@ def _gain(
 
 
 def _first_look(base: Fit, fit: Fit, name: str, axis: Axis, price: float) -> Texture:
-    """Is r different from 1, and does it pay `price` in ln Rwp per parameter (BIC)?"""
+    """Judge if r differs from 1, and if it pays `price` in ln Rwp per parameter (BIC)."""
     r = next(p for p in fit.parameters if p.name == f"{name}.preferred_orientation")
     esd = math.nan if r.esd is None else r.esd
     cost, before = (math.log(f.rwp) + price * f.n_free for f in (fit, base))

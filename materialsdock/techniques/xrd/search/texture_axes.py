@@ -1,4 +1,4 @@
-"""Along which axes a powder may be oriented, and for which of them its reflections speak."""
+"""Along which axes a powder may be oriented, and which of them its reflections suggest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a fit leaves over: peaks that nothing explains, peaks that are not there, runs, windows.
+"""The remains of a fit: peaks that nothing explains, peaks that are not there, runs, windows.
 
 Everything is judged against what a good profile leaves near its own peaks, so that imperfect line
 shapes of the right structure are not mistaken for a wrong one.

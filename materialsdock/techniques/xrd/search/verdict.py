@@ -163,7 +163,7 @@ def _foretold(best: Solution) -> Check:
 
 
 def _undetected(fit: Fit) -> Checks:
-    """One check per phase of a mixture: is its weight significant?"""
+    """List one check per phase of a mixture: if its weight is significant."""
     for phase in fit.phases if len(fit.phases) > 1 else ():
         esd = phase.weight_fraction_esd or 0.0
         significance = phase.weight_fraction / esd if esd > 0 else math.inf

@@ -62,7 +62,7 @@ _past = TypeAdapter(PastSearch)
 def remembered(
     pattern: Pattern, diffractometer: Diffractometer, trials: Sequence[Trial]
 ) -> dict[str, Any]:
-    """What to keep of a search, as plain JSON; `recalled` reads it back."""
+    """Make of a search what is to be kept, as plain JSON; `recalled` reads it back."""
     told = [t for t in trials if t.objective is not None][:KEPT_TRIALS]
     kept = PastSearch(
         diffractometer,
@@ -79,7 +79,7 @@ def recalled(kept: Mapping[str, Any]) -> PastSearch:
 
 
 def same_instrument(past: PastSearch, diffractometer: Diffractometer, fwhm_deg: float) -> bool:
-    """Whether a search was made with this geometry, these lines and peaks about as wide."""
+    """Return True if a search had this geometry, these lines and peaks about as wide."""
     then = past.diffractometer
     lines, now = then.wavelengths_angstrom, diffractometer.wavelengths_angstrom
     ratio = past.fwhm_deg / fwhm_deg
@@ -127,7 +127,7 @@ def first_parameters(
 def instructive(
     searches: Iterable[PastSearch], space: SearchSpace, diffractometer: Diffractometer
 ) -> tuple[PastSearch, ...]:
-    """Those of the same instrument that made enough trials, one of them acceptable at least."""
+    """Select searches on the same instrument that made enough trials, one at least acceptable."""
     return tuple(
         past
         for past in searches
@@ -179,7 +179,7 @@ def _portfolio(excess: FloatArray, count: int) -> list[int]:
 
 
 def _excesses(past: PastSearch) -> list[tuple[PastTrial, float]]:
-    """How far each trial stayed behind the best acceptable one: ln of the ratio, 0 to the cap."""
+    """Measure each trial against the best acceptable one: ln of the ratio, from 0 to the cap."""
     best = min((t.objective for t in past.trials if t.acceptable), default=None)
     if best is None:
         return []

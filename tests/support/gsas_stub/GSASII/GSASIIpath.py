@@ -1,4 +1,4 @@
-"""The version, as the real module tells it."""
+"""The version, as the real module gives it."""
 
 
 def GetVersionNumber():

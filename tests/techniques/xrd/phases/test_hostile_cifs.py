@@ -1,4 +1,4 @@
-"""What hostile files can do to the structure store: nothing but be refused, each with a reason."""
+"""Hostile files can do nothing to the structure store but be refused, each with a reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the structure store works out of a crystal: its powder lines and its formula."""
+"""The powder lines and the formula that the structure store works out of a crystal."""
 
 from __future__ import annotations
 

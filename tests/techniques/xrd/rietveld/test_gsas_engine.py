@@ -189,7 +189,7 @@ time.sleep(60)
 
 
 def gone(pid):
-    """Whether a process has ended, waiting a moment for it."""
+    """Return True once a process has ended, waiting a moment for it."""
     for _ in range(50):
         status = Path(f"/proc/{pid}/status")
         if not status.exists() or "State:\tZ" in status.read_text():

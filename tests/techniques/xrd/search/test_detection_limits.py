@@ -19,7 +19,7 @@ SHORT = {"effort": "search", "background_terms": 4, "coordinates": False, "axial
 
 
 def fit_of(*phases):
-    """What `traces` reads of a fit: (name, wt%, esd)."""
+    """Make what `traces` reads of a fit: (name, wt%, esd)."""
     return SimpleNamespace(phases=tuple(PhaseFit(n, "P 1", {}, w, e) for n, w, e in phases))
 
 

@@ -22,7 +22,7 @@ CU = Diffractometer()
 
 
 def found(weights, covariance):
-    """What `of_original` reads of a fit; weights by name [wt%]."""
+    """Make what `of_original` reads of a fit; weights by name [wt%]."""
     esds = np.sqrt(np.diag(covariance))
     phases = tuple(
         PhaseFit(name, "P 1", {}, weight, float(esd))

@@ -1,4 +1,4 @@
-"""What follows a search: traces, texture and amorphous content in its solutions and its words."""
+"""The steps after a search: traces, texture and amorphous content in solutions and words."""
 
 from __future__ import annotations
 

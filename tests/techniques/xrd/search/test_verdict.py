@@ -1,4 +1,4 @@
-"""What is made of the fits: solutions, left-out blocks, and a verdict."""
+"""The results made of the fits: solutions, held-out blocks, and a verdict."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def observed(extra=(), *, seed=0, lines=PLACES):
 
 
 def fitted(pattern, y_calc=None, *, phases=(), parameters=(), **changes):
-    """A fit with the lines at PLACES over a flat background, unless told otherwise."""
+    """A fit with the lines at PLACES over a flat background, unless asked otherwise."""
     y_calc = 100 + sum(line(at, 3000) for at in PLACES) if y_calc is None else y_calc
     chi = (pattern.intensity - y_calc) / pattern.sigma
     rwp = float(100 * np.sqrt(np.sum(chi**2) / np.sum((pattern.intensity / pattern.sigma) ** 2)))
@@ -308,7 +308,7 @@ def test_a_curve_bent_to_each_block_scores_worse_outside():
 
 
 def test_an_overfitted_background_is_found_out():
-    """Polynomials of 3 and 60 terms through flat noise: the long one fits, and foretells less."""
+    """Polynomials of 3 and 60 terms through flat noise: the long one fits, and predicts less."""
     pattern = observed(lines=())
     pattern = replace(pattern, sigma=np.full(GRID.size, 10.0))
     fold, blocks = heldout.folds(pattern, 0.1)

@@ -1,4 +1,4 @@
-"""What past searches teach: recipes of the same instrument, translated, diverse, reproducible."""
+"""Lessons of past searches: recipes of one instrument, translated, diverse, reproducible."""
 
 from __future__ import annotations
 
