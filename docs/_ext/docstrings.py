@@ -1,4 +1,4 @@
-"""Docstrings of the project as reStructuredText: plain paragraphs, and lists of "name : meaning"."""
+"""Docstrings as reStructuredText: plain paragraphs, and lists of "name : meaning"."""
 
 from __future__ import annotations
 

@@ -133,13 +133,13 @@ def _documented(model: type[BaseModel]) -> str:
 
 
 def _said_of(text: str, model: type[BaseModel]) -> list[tuple[list[str], int, int]]:
-    """Where a docstring speaks of keys: their names, where that begins, where their meaning does."""
+    """Where a docstring speaks of keys: their names, and where that and their meaning begin."""
     pattern = re.compile(
         r"(?:^|(?<=[;:] )|(?<=\n)) ?([a-z_*]\w*(?:, \w+)*)(?: \([^)]*\))? ?: ", re.M
     )
     found = []
     for match in pattern.finditer(text):
-        names = [n for n in match[1].split(", ")]
+        names = match[1].split(", ")
         if all(n in model.model_fields for n in names):
             found.append((names, match.start(), match.end()))
     return found
