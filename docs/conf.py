@@ -19,20 +19,25 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx_copybutton",
     "sphinx_design",
+    "formulas",
     "from_the_code",
 ]
+html_math_renderer = "mathml"
 exclude_patterns = ["_build", "_ext"]
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
-autodoc_default_options = {"members": True, "undoc-members": True, "show-inheritance": False}
+autodoc_type_aliases = {name: name for name in ("FloatArray", "Mask", "Plan", "Reading")}
+python_maximum_signature_line_length = 80
+autodoc_default_options = {"members": True}
 
 html_theme = "pydata_sphinx_theme"
 html_title = "materialsdock"
 html_static_path = ["_static"]
 html_css_files = ["own.css"]
+html_sidebars = {page: [] for page in ("benchmarks", "tutorial/*", "examples/*")}
 html_show_sourcelink = False
 html_theme_options = {
     "show_prev_next": True,
