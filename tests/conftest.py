@@ -39,11 +39,13 @@ FAULTS = TESTS / "faults"
 SLOW = "MATERIALSDOCK_SLOW"
 # the files that take longest, those that wait for processes between those that calculate
 FIRST = (
+    "docs/test_tutorial.py",
     "night/sentinels/test_sentry_beamline.py",
     "techniques/xrd/search/test_texture.py",
     "cli/test_app.py",
     "night/rehearsal/test_preflight.py",
     "techniques/xrd/search/test_second_look.py",
+    "docs/test_examples.py",
     "plans/test_guards.py",
     "plans/test_attempts.py",
     "cli/test_refine_command.py",
