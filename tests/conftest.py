@@ -101,18 +101,19 @@ def pytest_unconfigure(config):
 def pytest_collection_modifyitems(items):
     """Begin with what takes longest, so that at the end nobody waits for one file.
 
-    What is marked slow has a shorter sibling, which runs always; see tests/faults too.
+    What is marked slow is a study over many seeds, a whole installation (Tiled over PostgreSQL, a
+    stock RE Manager, the tutorial) or the longer sibling of another test; `.ci/run` runs it, too.
     """
     rank = {TESTS / name: place for place, name in enumerate(FIRST)}
     items.sort(key=lambda item: rank.get(item.path, len(FIRST)))
     for item in items:
         slow = FAULTS not in item.path.parents and item.get_closest_marker("slow")
         if slow and os.environ.get(SLOW) != "1":
-            item.add_marker(pytest.mark.skip(reason=f"takes minutes; set {SLOW}=1"))
+            item.add_marker(pytest.mark.skip(reason=f"takes long; set {SLOW}=1"))
 
 
 def pytest_collection_finish():
-    """Spare the garbage collector what lives to the end, a gigabyte of libraries: 7 % of the time."""
+    """Spare the garbage collector what lives to the end, the libraries: 7 % of the time."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 100)

@@ -14,6 +14,8 @@ import pytest
 from support.documents import blocks
 from support.places import ROOT
 
+pytestmark = pytest.mark.slow  # a night of its own
+
 PAGE = blocks(ROOT / "docs" / "tutorial" / "first-night.md")
 LIMIT_S = 800  # of a busy machine; a quiet one takes a minute
 END = "@@ end of block"

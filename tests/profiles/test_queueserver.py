@@ -122,6 +122,7 @@ def manager(tmp_path, beamline):
     made.close()
 
 
+@pytest.mark.slow
 def test_a_stock_re_manager_runs_learn_from_its_queue(manager, tmp_path):
     manager.until(60, manager_state="idle")
     assert manager.ask("environment_open")["success"]

@@ -11,6 +11,7 @@ from typing import Any
 PARTS = (
     ("real nights|not of the core", "faults of real nights"),
     ("takes minutes", "longer runs of the same tests"),
+    ("takes long", "studies and whole installations"),
     ("redis", "RE Manager with Redis"),
     ("postgres|initdb", "storage and Tiled server on PostgreSQL"),
     ("`storage`", "storage shared over a network"),

@@ -104,6 +104,7 @@ def arrived(catalog, uid):
     raise AssertionError(f"run {uid} is not in the catalog")
 
 
+@pytest.mark.slow
 def test_runs_go_through_postgresql_and_come_back(databases, server, ledger, tmp_path, RE):
     """The second one is measured while the server is away."""
     import psycopg

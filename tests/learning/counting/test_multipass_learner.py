@@ -101,6 +101,7 @@ def test_known_phases_are_counted_even_where_nothing_shows():
     assert found._posterior.seconds[inside].min() > 0.9
 
 
+@pytest.mark.slow
 def test_no_peak_above_the_stated_strength_is_missed():
     missed = 0
     for seed in range(20):
@@ -118,6 +119,7 @@ def test_no_peak_above_the_stated_strength_is_missed():
     assert missed == 0
 
 
+@pytest.mark.slow
 def test_areas_are_unbiased_though_the_data_chose_the_time():
     pulls = []
     truth = rate()

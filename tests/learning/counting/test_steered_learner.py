@@ -93,6 +93,7 @@ def test_it_ends_at_the_wanted_esd_in_less_time_than_even_counting():
     assert found.estimates()["unit"] == "wt%"
 
 
+@pytest.mark.slow
 def test_the_esd_is_the_scatter_of_what_is_estimated():
     errors = []
     for seed in range(20):

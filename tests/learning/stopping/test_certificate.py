@@ -64,6 +64,7 @@ def rmse(learner, truth):
     return float(np.sqrt(np.mean((learner.present.mean - truth) ** 2)))
 
 
+@pytest.mark.slow
 def test_it_holds_in_most_of_many_runs():
     """At 95 % coverage four misses in twenty have a probability below 2 %."""
     held = []
@@ -215,6 +216,7 @@ def test_residuals_leave_as_many_degrees_of_freedom_as_points_less_the_trace(run
     assert AXIS.grid[0] <= found["max_residual_at"] <= AXIS.grid[-1]
 
 
+@pytest.mark.slow
 def test_noise_stated_a_third_of_what_it_is_sounds_the_alarm_or_holds():
     for seed in range(6):
         learner, truth = stopped(seed, stated=0.33)
@@ -222,6 +224,7 @@ def test_noise_stated_a_third_of_what_it_is_sounds_the_alarm_or_holds():
         assert found.alarm is not None or rmse(learner, truth) <= found.rmse_bound
 
 
+@pytest.mark.slow
 def test_noise_as_stated_sounds_no_alarm():
     """One look in fifty: two alarms in ten have a probability below 2 %."""
     alarms = [gates.alarm(stopped(seed)[0].evidence()) for seed in range(10)]

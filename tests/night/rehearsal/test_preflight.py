@@ -92,6 +92,7 @@ def test_the_same_seed_foretells_the_same(found, profile, site):
     assert other.instrument_s != pytest.approx(before.instrument_s)
 
 
+@pytest.mark.slow
 def test_it_takes_as_long_as_was_foretold(found, profile, entries, tmp_path):
     command = [sys.executable, "-m", "materialsdock", "measure", "--replay", entries[0].replay]
     command += ["--stop", f"maximum_points={POINTS}", "--out", str(tmp_path), "--json"]

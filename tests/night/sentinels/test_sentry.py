@@ -99,6 +99,7 @@ class Twin:
             self.campaign.judge(proposal)
 
 
+@pytest.mark.slow
 def test_no_alarm_in_twenty_clean_measurements(tmp_path):
     visits = 0
     for seed in range(10):

@@ -95,7 +95,8 @@ def test_atoms_of_a_trace_are_held():
     assert not any(name.startswith("zincite") for name in refined_atoms)
 
 
-@pytest.mark.parametrize("patterns", [8, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("patterns", [8, 20])
 def test_stated_limits_hold(patterns):
     """Patterns with 0 to 0.12 wt% of zincite and a candidate that is absent.
 
