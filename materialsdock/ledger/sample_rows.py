@@ -9,12 +9,14 @@ from typing import Any, NamedTuple
 from materialsdock.ledger.ledger import Ledger, text
 
 COLUMNS = "sample_id, rank, priority, state, attempt, failures, job_id, reason, body"
-# of every sample: instrument seconds of its last decision; the maximum is of the index alone
+# of every sample: its last decision, or the instrument time that the page of the last one says
 COUNTED = """
-SELECT samples.sample_id, samples.body, json_extract(decisions.body, '$.seconds_measured')
-FROM samples
-LEFT JOIN (SELECT job_id, MAX(step) AS step FROM decisions GROUP BY job_id) USING (job_id)
-LEFT JOIN decisions USING (job_id, step)"""
+SELECT sample_id, body,
+    (SELECT decisions.body FROM decisions WHERE decisions.job_id = samples.job_id
+     ORDER BY step DESC LIMIT 1),
+    (SELECT seconds_measured FROM pages WHERE pages.job_id = samples.job_id AND decisions > 0
+     ORDER BY page DESC LIMIT 1)
+FROM samples"""
 
 
 class SampleRow(NamedTuple):
@@ -90,9 +92,14 @@ def number_by_state(ledger: Ledger) -> dict[str, int]:
 def counted_samples(ledger: Ledger) -> list[CountedSample]:
     """Every sample with the instrument time of its last decision."""
     return [
-        CountedSample(sample_id, json.loads(body), counted_s or 0.0)
-        for sample_id, body, counted_s in ledger.rows(COUNTED)
+        CountedSample(sample_id, json.loads(body), _counted_s(decision, packed_s))
+        for sample_id, body, decision, packed_s in ledger.rows(COUNTED)
     ]
+
+
+def _counted_s(decision: str | None, packed_s: float | None) -> float:
+    # not with SQLite's json_extract, which before 3.42 knows no Infinity, as a forced point scores
+    return float(json.loads(decision)["seconds_measured"] if decision else packed_s or 0.0)
 
 
 def _rows(found: Sequence[Any]) -> list[SampleRow]:
