@@ -22,6 +22,7 @@ from materialsdock.ledger.documents import close_torn_runs
 from materialsdock.ledger.folder import DataDirectory
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.ledger.outcomes import keep_outcome
+from materialsdock.ledger.packing import pack_job
 from materialsdock.model import Job, Outcome
 from materialsdock.profile import plans
 from materialsdock.profile.config import Profile
@@ -84,6 +85,7 @@ def measure(
         keep_outcome(ledger, outcome)
         watch.stage("filling the catalog")
         feeding()
+        pack_job(ledger, campaign.job.job_id)
         return outcome
 
 

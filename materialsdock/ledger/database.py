@@ -169,7 +169,7 @@ class Database:
             return self._db.execute(query, values).fetchall()
 
     def keep(
-        self, table: str, key: Mapping[str, Any], body: str, packed: str | None, **more: Any
+        self, table: str, key: Mapping[str, Any], body: str, packed: str | None = None, **more: Any
     ) -> None:
         """Insert a row, or check that the one with this key says the same; in a transaction.
 
@@ -196,6 +196,21 @@ class Database:
             f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", tuple(row.values())
         )
         return int(done.lastrowid or 0)
+
+    def vacuum(self) -> bool:
+        """Give what is free in the file to the disk; False while another has the file open."""
+        with self._lock, self.faults("compacted"):
+            try:
+                self._db.execute("PRAGMA journal_mode=DELETE")  # only who is alone may do that
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error):
+                    raise
+                return False
+            try:
+                self._db.execute("VACUUM")
+            finally:
+                self._use_wal()
+            return True
 
     def backup(self, to: Path) -> None:
         """Copy the file as it is at one moment, whole or not at all, while others write."""

@@ -64,7 +64,7 @@ class Ledger(Database):
         """Keep a job under its id."""
         body = text(asdict(job))
         with self.transaction() as db:
-            self.keep("jobs", {"job_id": job.job_id}, body, None, created=time.time())
+            self.keep("jobs", {"job_id": job.job_id}, body, created=time.time())
             row = (job.job_id, heading(body))
             db.execute("INSERT OR IGNORE INTO listed (job_id, body) VALUES (?, ?)", row)
 

@@ -7,7 +7,6 @@ meanwhile sees either.
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from materialsdock.errors import LedgerFault
@@ -15,6 +14,10 @@ from materialsdock.ledger import pages
 from materialsdock.ledger.database import Database
 from materialsdock.ledger.pages import KEPT, ORDER, Row, Table
 
+FACTS = (
+    *("documents", "observations", "decisions"),  # how many
+    *("first_document", "last_document", "first_step", "last_step", "seconds_measured"),
+)
 ROWS = 4096  # of one table, at most, in one page
 # `name IN ...` beside `name = ...`: SQLite uses a partial index only where its condition is said
 ENDS = "name IN ('start', 'stop')"
@@ -104,8 +107,8 @@ def _replaced(db: Database, job_id: str, rows: dict[Table, list[Row]], body: byt
         }
         if any(still[table] != len(rows[table]) for table in still):
             return False
-        page = db.insert("pages", {"job_id": job_id, **_facts(rows), "body": body})
-        for run in sorted({pages.run_of(uid) for _, uid, _ in rows["observations"]}):
+        page = db.insert("pages", {"job_id": job_id, **facts(rows), "body": body})
+        for run in runs(rows):
             db.insert("packed_runs", {"run": run, "page": page})
         for table in still:
             connection.execute(
@@ -115,16 +118,17 @@ def _replaced(db: Database, job_id: str, rows: dict[Table, list[Row]], body: byt
         return True
 
 
-def _facts(rows: dict[Table, list[Row]]) -> dict[str, Any]:
-    """What is asked of a page without unpacking it."""
+def runs(rows: dict[Table, list[Row]]) -> list[str]:
+    """The runs that the observations of a page are of."""
+    return sorted({pages.run_of(uid) for _, uid, _ in rows["observations"]})
+
+
+def facts(rows: dict[Table, list[Row]]) -> dict[str, Any]:
+    """What is asked of a page without unpacking it, by the names of FACTS."""
     documents, decisions = rows["documents"], rows["decisions"]
-    return {
-        **{table: len(of_table) for table, of_table in rows.items()},
-        "first_document": documents[0][0] if documents else None,
-        "last_document": documents[-1][0] if documents else None,
-        "first_step": decisions[0][0] if decisions else None,
-        "last_step": decisions[-1][0] if decisions else None,
-        "seconds_measured": json.loads(decisions[-1][-1])["seconds_measured"]
-        if decisions
-        else None,
-    }
+    seqs = (documents[0][0], documents[-1][0]) if documents else (None, None)
+    steps = (decisions[0][0], decisions[-1][0]) if decisions else (None, None)
+    last = pages.as_value(decisions[-1][-1]) if decisions else {}
+    counts = (len(documents), len(rows["observations"]), len(decisions))
+    values = (*counts, *seqs, *steps, last.get("seconds_measured"))
+    return dict(zip(FACTS, values, strict=True))

@@ -8,7 +8,7 @@ comes back to the letter, with its number.  All that reads these tables reads th
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -27,7 +27,7 @@ Row = Sequence[Any]  # as KEPT says; the body parsed where its JSON gives the sa
 
 
 @dataclass(frozen=True)
-class _Page:
+class Page:
     """A page as it lies in the file; `file` is its path."""
 
     page: int
@@ -123,13 +123,13 @@ def documents_after(
     return [(seq, job_id, name, as_value(body)) for seq, job_id, name, body in found[:limit]]
 
 
-def _pages_after(db: Database, after_seq: int, limit: int, last: int | None) -> list[_Page]:
+def _pages_after(db: Database, after_seq: int, limit: int, last: int | None) -> list[Page]:
     """The pages that the next `limit` documents may be in; none of them is after `last`."""
     query = (
         "SELECT page, documents, first_document, last_document FROM pages "
         "WHERE last_document > ? ORDER BY first_document"
     )
-    found: list[_Page] = []
+    found: list[Page] = []
     documents, reach = 0, 0
     for page, number, begin, end in db.rows(query, after_seq):
         if (last is not None and begin > last) or (documents >= limit and begin > reach):
@@ -138,6 +138,12 @@ def _pages_after(db: Database, after_seq: int, limit: int, last: int | None) -> 
         documents += number if begin > after_seq else 0
         reach = max(reach, end)
     return found
+
+
+def every_page(db: Database) -> Iterator[Page]:
+    """Every page, oldest first, one at a time."""
+    for (page,) in db.rows("SELECT page FROM pages ORDER BY page"):
+        yield from _read(db, "page = ?", page)
 
 
 def last_document(db: Database) -> int:
@@ -188,10 +194,10 @@ def run_of(uid: str) -> str:
     return uid.rpartition("/")[0]
 
 
-def _pages_of(db: Database, table: Table, job_id: str | None) -> list[_Page]:
+def _pages_of(db: Database, table: Table, job_id: str | None) -> list[Page]:
     return _read(db, f"job_id = ? AND {table} > 0 ORDER BY page", job_id)
 
 
-def _read(db: Database, where: str, *values: Any) -> list[_Page]:
+def _read(db: Database, where: str, *values: Any) -> list[Page]:
     rows = db.rows(f"SELECT page, job_id, body FROM pages WHERE {where}", *values)
-    return [_Page(page, job_id, body, str(db.path)) for page, job_id, body in rows]
+    return [Page(page, job_id, body, str(db.path)) for page, job_id, body in rows]
