@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 from materialsdock.ledger.ledger import Ledger, text
 
 COLUMNS = "sample_id, rank, priority, state, attempt, failures, job_id, reason, body"
-# of every sample: its last decision, or the instrument time that the page of the last one says
+# of every sample: the instrument time that its last decision says, or the page that has it; by
+# its key, since json_extract before SQLite 3.42 knows no Infinity, as a forced point scores
 COUNTED = """
-SELECT sample_id, body,
-    (SELECT decisions.body FROM decisions WHERE decisions.job_id = samples.job_id
-     ORDER BY step DESC LIMIT 1),
+SELECT sample_id, body, COALESCE(
+    (SELECT CAST(substr(decisions.body, instr(decisions.body, '"seconds_measured": ') + 20) AS REAL)
+     FROM decisions WHERE decisions.job_id = samples.job_id ORDER BY step DESC LIMIT 1),
     (SELECT seconds_measured FROM pages WHERE pages.job_id = samples.job_id AND decisions > 0
-     ORDER BY page DESC LIMIT 1)
+     ORDER BY page DESC LIMIT 1), 0.0)
 FROM samples"""
 
 
@@ -91,16 +92,20 @@ def number_by_state(ledger: Ledger) -> dict[str, int]:
 
 def counted_samples(ledger: Ledger) -> list[CountedSample]:
     """Every sample with the instrument time of its last decision."""
+    rows = ledger.rows(COUNTED)
+    bodies = _parsed([body for _, body, _ in rows])
     return [
-        CountedSample(sample_id, json.loads(body), _counted_s(decision, packed_s))
-        for sample_id, body, decision, packed_s in ledger.rows(COUNTED)
+        CountedSample(sample_id, body, counted_s)
+        for (sample_id, _, counted_s), body in zip(rows, bodies, strict=True)
     ]
 
 
-def _counted_s(decision: str | None, packed_s: float | None) -> float:
-    # not with SQLite's json_extract, which before 3.42 knows no Infinity, as a forced point scores
-    return float(json.loads(decision)["seconds_measured"] if decision else packed_s or 0.0)
-
-
 def _rows(found: Sequence[Any]) -> list[SampleRow]:
-    return [SampleRow._make((*row[:-1], json.loads(row[-1]))) for row in found]
+    bodies = _parsed([row[-1] for row in found])
+    return [SampleRow._make((*row[:-1], body)) for row, body in zip(found, bodies, strict=True)]
+
+
+def _parsed(bodies: Sequence[str]) -> list[Mapping[str, Any]]:
+    """The values of JSON texts, in one go: a long queue is listed in half the time."""
+    values: list[Mapping[str, Any]] = json.loads(f"[{','.join(bodies)}]")
+    return values

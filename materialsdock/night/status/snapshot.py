@@ -119,7 +119,7 @@ def snapshot(data: DataDirectory, ledger: Ledger | None = None) -> Status:
         hold,
         now,
         current,
-        tuple(_rows(samples)),
+        rows_of(samples),
         counts,
         number_of_observations(ledger),
         _lease(ledger),
@@ -157,7 +157,8 @@ def _finish(
     )
 
 
-def _rows(samples: Sequence[queue.Queued]) -> list[Row]:
+def rows_of(samples: Sequence[queue.Queued]) -> tuple[Row, ...]:
+    """The queue as people see it."""
     rows, place = [], 0
     for s in samples:
         waits = s.state in ("queued", "submitted")
@@ -177,7 +178,7 @@ def _rows(samples: Sequence[queue.Queued]) -> list[Row]:
                 s.job_id,
             )
         )
-    return rows
+    return tuple(rows)
 
 
 def _current(
