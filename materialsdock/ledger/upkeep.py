@@ -64,7 +64,8 @@ def faults(db: Database) -> list[str]:
 
 def _orphans(db: Database) -> Iterator[str]:
     for table, row, parent, _ in db.rows("PRAGMA foreign_key_check"):
-        yield f"row {row} of {table} belongs to nothing in {parent}"
+        which = "a row" if row is None else f"row {row}"
+        yield f"{which} of {table} belongs to nothing in {parent}"
 
 
 def _unlisted(db: Database) -> Iterator[str]:
@@ -113,8 +114,10 @@ def _misdescribed(db: Database, page: pages.Page, found: dict[Table, list[Any]])
 
 
 def _ranges_in(db: Database, table: str) -> list[Range]:
+    """The numbers in a table, and the one that the next row gets."""
     rows = db.rows(_ranges_query(table, "seq", "''"))
-    return [(first, last) for _, first, last in rows]
+    given = db.rows("SELECT seq + 1, seq + 1 FROM sqlite_sequence WHERE name = ?", table)
+    return [*((first, last) for _, first, last in rows), *given]  # after the last: nothing is cut
 
 
 def _ranges_query(table: str, number: str, group: str) -> str:

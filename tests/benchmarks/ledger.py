@@ -2,10 +2,12 @@
 
     python tests/benchmarks/ledger.py [--quick] [--json]
 
-Ledgers of 10^4, 10^5 and 10^6 observations of absorption (quick: 10^5), each with its queue, are
-asked as they were written, row by row, and again when their runs are packed; and one pattern is
-packed.  Times are of the commands' work in this process, from opening the file to the lines of
-the answer; starting Python comes on top.  The whole takes half an hour, most of it to pack 10^6.
+A ledger of 10^4 observations of absorption with its queue, and one of a pattern, are packed; what
+a point takes is what observations, documents and decisions take in the file.  The first is then
+multiplied (the same jobs under other names) to 10^5 and 10^6 observations (quick: 10^5), as it was
+written, row by row, and as it is when packed, and asked what people and a start ask.  Seconds are
+those of the processor in this process, from opening the file to the lines of the answer: what one
+waits where nothing else runs.  Starting Python comes on top.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import argparse
 import contextlib
 import io
 import json
+import shutil
 import statistics
 import tempfile
 import time
@@ -23,30 +26,32 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ledger_rows import PATTERN, SPECTRUM, a_job, a_pattern, a_spectrum, queue_of
+from ledger_rows import PATTERN, SPECTRUM, a_job, a_pattern, a_spectrum, multiplied, queue_of
 
 from materialsdock.cli import app, night
 from materialsdock.ledger import packing, upkeep
 from materialsdock.ledger.folder import DataDirectory
 from materialsdock.ledger.ledger import Ledger
+from materialsdock.ledger.queries import listed_jobs
 from materialsdock.model import Observation
 from materialsdock.night.status.snapshot import snapshot
 
+BASE = 10_000
 SIZES, QUICK = (10_000, 100_000, 1_000_000), (100_000,)
 TIMES = 3
 COMMITS = 200
-LISTING_S, LOOK_S = 0.3, 0.5
+WAITS = {"status": 0.3, "jobs": 0.3, "queue list": 0.3, "look for torn runs": 0.5}  # [s]
 PATTERN_BYTES, SPECTRUM_BYTES = 150, 300
 
 
 def seconds(work: Callable[[], Any]) -> float:
-    """Wall clock [s] of one of several goes: their median."""
+    """Seconds of the processor for one of several goes: their median."""
     took = []
     for _ in range(TIMES):
-        began = time.perf_counter()
+        began = time.process_time()
         with contextlib.redirect_stdout(io.StringIO()):
             work()
-        took.append(time.perf_counter() - began)
+        took.append(time.process_time() - began)
     return round(statistics.median(took), 4)
 
 
@@ -59,10 +64,7 @@ def look(data: DataDirectory) -> None:
 def asked(data: DataDirectory, job_id: str) -> dict[str, float]:
     """How long each question takes [s]."""
     with Ledger(data.ledger) as ledger:
-        found = {
-            "observations of a job": seconds(lambda: ledger.observations(job_id)),
-            "documents of a job": seconds(lambda: ledger.documents(ledger.last_document() - 99)),
-        }
+        one = seconds(lambda: ledger.observations(job_id))
     return {
         "status": seconds(lambda: snapshot(data)),
         "jobs": seconds(lambda: app.jobs(data.path)),
@@ -70,7 +72,7 @@ def asked(data: DataDirectory, job_id: str) -> dict[str, float]:
         "queue list": seconds(lambda: night.queue_list(data.path)),
         "queue list --json": seconds(lambda: night.queue_list(data.path, as_json=True)),
         "look for torn runs": seconds(lambda: look(data)),
-        **found,
+        "observations of a job": one,
     }
 
 
@@ -90,10 +92,10 @@ def point_ms(ledger: Ledger) -> dict[str, float]:
 def packed_of(data: DataDirectory, per_job: int) -> dict[str, Any]:
     """Pack everything; what each observation takes in the file before and after, and how long."""
     with Ledger(data.ledger) as ledger:
-        before, began = upkeep.extent(ledger), time.perf_counter()
+        before, began = upkeep.extent(ledger), time.process_time()
         while packing.pack_next(ledger):
             pass
-        took = time.perf_counter() - began
+        took = time.process_time() - began
         if not ledger.vacuum():
             raise RuntimeError("another process has the ledger open")
         after = upkeep.extent(ledger)
@@ -117,53 +119,62 @@ def rows_bytes(ledger: Ledger) -> int:
     return int(ledger.rows(f"{query} ({marks})", *names)[0][0])
 
 
-def spectra(folder: Path, size: int) -> dict[str, Any]:
-    """A ledger of `size` observations of absorption: asked, packed, and asked again."""
-    data, rng = DataDirectory(folder / f"xas{size}"), np.random.default_rng(size)
+def spectra(folder: Path) -> tuple[dict[str, Any], dict[str, Path]]:
+    """A ledger of absorption packed; and its file before and after."""
+    data, rng = DataDirectory(folder / "xas"), np.random.default_rng(0)
     with Ledger(data.ledger) as ledger:
-        jobs = [a_spectrum(ledger, n, rng) for n in range(size // SPECTRUM)]
-        queue_of(ledger, jobs)
-    rows = asked(data, jobs[0].job_id)
+        queue_of(ledger, [a_spectrum(ledger, n, rng) for n in range(BASE // SPECTRUM)])
+        ledger.backup(folder / "rows.sqlite")
     packed = packed_of(data, SPECTRUM)
-    return {"rows": rows, "packed": packed, "pages": asked(data, jobs[0].job_id)}
+    return packed, {"rows": folder / "rows.sqlite", "pages": data.ledger}
+
+
+def large(folder: Path, base: Path, size: int) -> dict[str, float]:
+    """What is asked of the ledger `base`, multiplied to `size` observations."""
+    data = DataDirectory(folder / "large")
+    shutil.copy(base, data.ledger)
+    with Ledger(data.ledger) as ledger:
+        multiplied(ledger, size // BASE)
+        first = listed_jobs(ledger)[0].job_id
+    found = asked(data, first)
+    shutil.rmtree(data.path)
+    return found
 
 
 def pattern(folder: Path) -> dict[str, Any]:
-    """One pattern."""
+    """A ledger of one pattern packed."""
     data, rng = DataDirectory(folder / "xrd"), np.random.default_rng(0)
     with Ledger(data.ledger) as ledger:
-        job = a_pattern(ledger, 0, rng)
-    packed = packed_of(data, PATTERN)
-    return {"packed": packed, "pages": asked(data, job.job_id)}
+        a_pattern(ledger, 0, rng)
+    return packed_of(data, PATTERN)
 
 
 def measured(sizes: tuple[int, ...]) -> dict[str, Any]:
     """Everything."""
-    with tempfile.TemporaryDirectory() as folder:
-        found: dict[str, Any] = {"pattern": pattern(Path(folder))}
-        with Ledger(Path(folder) / "commits.sqlite") as ledger:
-            found["pattern"]["commit of one point [ms]"] = point_ms(ledger)
-        for size in sizes:
-            found[f"spectra {size}"] = spectra(Path(folder), size)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        packed, files = spectra(folder)
+        found: dict[str, Any] = {"packed": {"pattern": pattern(folder), "spectra": packed}}
+        with Ledger(folder / "commits.sqlite") as ledger:
+            found["commit of one point [ms]"] = point_ms(ledger)
+        found["asked [s]"] = {
+            f"{size}": {how: large(folder, base, size) for how, base in files.items()}
+            for size in sizes
+        }
         return found
 
 
 def targets(results: dict[str, Any]) -> list[dict[str, Any]]:
     """What is asked of the numbers."""
-    largest = results[list(results)[-1]]
-    bytes_each = {"pattern": PATTERN_BYTES, "spectra": SPECTRUM_BYTES}
+    packed, asked_of = results["packed"], results["asked [s]"]
+    size = max(asked_of, key=int)
     rows = [
-        (
-            f"bytes an observation of {name}",
-            found["packed"]["bytes_each"],
-            bytes_each[name.split()[0]],
-        )
-        for name, found in results.items()
+        ("bytes of an exposure of a pattern", packed["pattern"]["bytes_each"], PATTERN_BYTES),
+        ("bytes of a point of a spectrum", packed["spectra"]["bytes_each"], SPECTRUM_BYTES),
     ]
-    waits = {"status": LISTING_S, "jobs": LISTING_S, "queue list": LISTING_S}
-    for how in ("rows", "pages"):
-        for what, most in {**waits, "look for torn runs": LOOK_S}.items():
-            rows.append((f"{what} of {how} [s]", largest[how][what], most))
+    for how, found in asked_of[size].items():
+        for what, most in WAITS.items():
+            rows.append((f"{what} at {size} observations in {how} [s]", found[what], most))
     return [
         {"name": name, "value": value, "target": target, "ok": value <= target}
         for name, value, target in rows

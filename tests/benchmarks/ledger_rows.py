@@ -135,6 +135,33 @@ def queue_of(ledger: Ledger, jobs: list[Job]) -> None:
                 night_log.add_line(ledger, at, "sample", "info", name, said)
 
 
+# the columns that name a row get `k.` before them, numbers go on, the rest stays as it is
+AGAIN = {
+    "jobs": "? || job_id, created, body",
+    "listed": "NULL, ? || job_id, body",
+    "documents": "NULL, ? || job_id, ? || run_uid, name, body",
+    "observations": "NULL, ? || uid, ? || job_id, body",
+    "decisions": "? || job_id, step, body",
+    "pages": "NULL, ? || job_id, documents, first_document, last_document, observations, "
+    "decisions, first_step, last_step, seconds_measured, body",
+    "samples": "? || sample_id, rank, priority, state, attempt, failures, ? || job_id, "
+    "reason, body",
+    "events": "NULL, at, kind, severity, ? || sample_id, body",
+}
+
+
+def multiplied(ledger: Ledger, times: int) -> None:
+    """The same jobs `times` as often, each time under other names."""
+    last = {table: ledger.rows(f"SELECT MAX(rowid) FROM {table}")[0][0] for table in AGAIN}
+    for k in range(1, times):
+        with ledger.transaction() as db:
+            for table, columns in AGAIN.items():
+                values = (*[f"{k}."] * columns.count("?"), last[table])
+                db.execute(
+                    f"INSERT INTO {table} SELECT {columns} FROM {table} WHERE rowid <= ?", values
+                )
+
+
 def _begun(
     ledger: Ledger, job: Job, rng: np.random.Generator, clock: Clock
 ) -> tuple[str, str, str]:
