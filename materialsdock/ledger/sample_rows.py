@@ -9,15 +9,17 @@ from typing import Any, NamedTuple
 from materialsdock.ledger.ledger import Ledger, text
 
 COLUMNS = "sample_id, rank, priority, state, attempt, failures, job_id, reason, body"
-# of every sample: the instrument time that its last decision says, or the page that has it; by
-# its key, since json_extract before SQLite 3.42 knows no Infinity, as a forced point scores
+# of each sample in a part of the log: the instrument time that its last decision says, or the page
+# that has it; by its key, since json_extract before SQLite 3.42 knows no Infinity, as a forced
+# point scores
 COUNTED = """
 SELECT sample_id, body, COALESCE(
     (SELECT CAST(substr(decisions.body, instr(decisions.body, '"seconds_measured": ') + 20) AS REAL)
      FROM decisions WHERE decisions.job_id = samples.job_id ORDER BY step DESC LIMIT 1),
     (SELECT seconds_measured FROM pages WHERE pages.job_id = samples.job_id AND decisions > 0
      ORDER BY page DESC LIMIT 1), 0.0)
-FROM samples"""
+FROM samples
+WHERE sample_id IN (SELECT sample_id FROM events WHERE seq > ? AND kind = 'sample')"""
 
 
 class SampleRow(NamedTuple):
@@ -90,9 +92,9 @@ def number_by_state(ledger: Ledger) -> dict[str, int]:
     return dict(ledger.rows("SELECT state, COUNT(*) FROM samples GROUP BY state"))
 
 
-def counted_samples(ledger: Ledger) -> list[CountedSample]:
-    """Every sample with the instrument time of its last decision."""
-    rows = ledger.rows(COUNTED)
+def counted_samples(ledger: Ledger, after_seq: int = 0) -> list[CountedSample]:
+    """Each sample in the log after line `after_seq`, with the time of its last decision."""
+    rows = ledger.rows(COUNTED, after_seq)
     bodies = _parsed([body for _, body, _ in rows])
     return [
         CountedSample(sample_id, body, counted_s)

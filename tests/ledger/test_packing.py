@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from materialsdock.errors import LedgerFault
-from materialsdock.ledger import packing, pages, queries, sample_rows
+from materialsdock.ledger import night_log, packing, pages, queries, sample_rows
 from materialsdock.ledger.documents import close_torn_runs
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.ledger.sample_rows import SampleRow
@@ -210,6 +210,7 @@ def test_the_time_of_a_sample_is_known_packed_or_not(ledger):
     a_run(ledger, 3)
     row = SampleRow("s", 1.0, 0, "done", 1, 0, "job", "", {"name": "s"})
     sample_rows.add_sample(ledger, row)
+    night_log.add_line(ledger, 1.0, "sample", "info", "s", {})
     for _ in range(2):
         (found,) = sample_rows.counted_samples(ledger)
         assert found == ("s", {"name": "s"}, 3.0)

@@ -96,7 +96,7 @@ def spent(ledger: Ledger, now: float, after_seq: int = 0) -> list[Spent]:
         jumped += turn.jump_s
         if turn.to:
             accounts.setdefault(turn.sample_id, _Account()).enter(turn.to, turn.at - jumped)
-    known = {s.sample_id: (key_of(s.body), s.counted_s) for s in counted_samples(ledger)}
+    known = {s.sample_id: (key_of(s.body), s.counted_s) for s in counted_samples(ledger, after_seq)}
     return [_spent(name, account, now - jumped, *known[name]) for name, account in accounts.items()]
 
 
