@@ -17,7 +17,8 @@ from typing import Any, Self
 from materialsdock.errors import LedgerFault, Refused
 
 BUSY_S = 10.0
-Migration = str | Callable[[sqlite3.Connection], None]
+Connection = sqlite3.Connection
+Migration = str | Callable[[Connection], None]
 
 
 def _remedy(error: sqlite3.Error) -> str:
@@ -32,7 +33,7 @@ def _remedy(error: sqlite3.Error) -> str:
     return "free disk space or mend the disk; what was acknowledged is kept"
 
 
-def run_script(db: sqlite3.Connection, script: str) -> None:
+def run_script(db: Connection, script: str) -> None:
     """Run statements that end with `;` and a new line, within the present transaction."""
     for statement in script.split(";\n"):
         db.execute(statement)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 
-from materialsdock.ledger.database import run_script
+from materialsdock.ledger.database import Connection, run_script
 
 TABLES = """
 CREATE TABLE jobs (job_id TEXT PRIMARY KEY, created REAL NOT NULL, body TEXT NOT NULL);
@@ -66,7 +65,7 @@ CREATE TABLE packed_runs (
 """
 
 
-def paged(db: sqlite3.Connection) -> None:
+def paged(db: Connection) -> None:
     """Make room for pages, and list the jobs there are; no row of a run is touched."""
     run_script(db, PAGES)
     for job_id, body in db.execute("SELECT job_id, body FROM jobs ORDER BY rowid").fetchall():
