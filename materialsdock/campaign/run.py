@@ -16,12 +16,13 @@ from materialsdock.campaign import analysis
 from materialsdock.campaign.campaign import Campaign
 from materialsdock.campaign.interrupted import Interrupted, interrupted
 from materialsdock.campaign.plan import plan_for, run_engine
-from materialsdock.errors import MaterialsDockError
+from materialsdock.errors import LedgerFault, MaterialsDockError
 from materialsdock.knowledge.past_searches import searches
 from materialsdock.ledger.documents import close_torn_runs
 from materialsdock.ledger.folder import DataDirectory
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.ledger.outcomes import keep_outcome
+from materialsdock.ledger.packing import pack_job
 from materialsdock.model import Job, Outcome
 from materialsdock.profile import plans
 from materialsdock.profile.config import Profile
@@ -84,7 +85,16 @@ def measure(
         keep_outcome(ledger, outcome)
         watch.stage("filling the catalog")
         feeding()
+        _pack(ledger, campaign.job.job_id)
         return outcome
+
+
+def _pack(ledger: Ledger, job_id: str) -> None:
+    """Make the job small; all of it is in the ledger already, so a fault here ends nothing."""
+    try:
+        pack_job(ledger, job_id)
+    except LedgerFault as fault:
+        log.warning("the job is not packed: %s", fault)
 
 
 def _campaign(job: Job | str, ledger: Ledger) -> Campaign:

@@ -14,6 +14,7 @@ from typer.exceptions import TyperException
 from materialsdock import technique as techniques
 from materialsdock.cli import night, own_options, refine, serve
 from materialsdock.cli.export import export
+from materialsdock.cli.ledger import ledger
 from materialsdock.cli.main import refuse
 from materialsdock.errors import InputError, MaterialsDockError
 from materialsdock.fusion.hybrid.cli import hybrid
@@ -57,6 +58,7 @@ for _command in (serve.submit, serve.up, serve.serve, serve.guard):
 app.command("safe-state")(serve.safe_state)
 night.mount(app)
 app.command()(export)
+app.add_typer(ledger, name="ledger")
 
 
 def words_given(context: typer.Context, besides: Collection[str]) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from materialsdock.errors import InputError, Refused
 from materialsdock.ledger.ledger import Ledger
+from materialsdock.ledger.queries import listed_jobs
 from materialsdock.views.exports.bundle import export, export_all, export_many
 
 
@@ -33,7 +34,7 @@ def run(
         elif job_id is not None:
             written = export(ledger, job_id, names or (), folder)
         else:
-            ids = [job.job_id for job in ledger.jobs()]
+            ids = [job.job_id for job in listed_jobs(ledger)]
             written, left_out = export_many(ledger, ids, names, folder)
     if not written:
         raise Refused(

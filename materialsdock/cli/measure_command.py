@@ -20,6 +20,7 @@ from materialsdock.errors import InputError, Refused
 from materialsdock.formats import read_measured
 from materialsdock.ledger.folder import DataDirectory
 from materialsdock.ledger.ledger import Ledger
+from materialsdock.ledger.queries import listed_jobs
 from materialsdock.model import Job, Measured, Outcome, Sample
 from materialsdock.profile import config
 from materialsdock.profile.simulation import running, save_scene
@@ -164,12 +165,12 @@ def list_jobs(out: Path) -> list[dict[str, Any]]:
         return [
             {
                 "job_id": job.job_id,
-                "sample": job.sample.name,
-                "technique": job.sample.technique,
-                "steps": len(ledger.decisions(job.job_id)),
-                "state": "done" if ledger.outcome(job.job_id) else "unfinished",
+                "sample": job.name,
+                "technique": job.technique,
+                "steps": job.steps,
+                "state": "done" if job.finished else "unfinished",
             }
-            for job in ledger.jobs()
+            for job in listed_jobs(ledger)
         ]
 
 

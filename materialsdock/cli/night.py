@@ -172,9 +172,11 @@ def queue_list(out: Out = Data, as_json: Json = False) -> None:
     from materialsdock.night import people
     from materialsdock.night.status import terminal
 
-    rows = people.snapshot(out).rows
+    rows = people.listed(out)
     if as_json:
-        print(json.dumps([asdict(row) for row in rows]))
+        print(json.dumps([vars(row) for row in rows]))
+    elif len(rows) > terminal.MANY:
+        print("\n".join(terminal.lines(rows)))
     else:
         terminal.console().print(terminal.table(rows, everything=True))
 

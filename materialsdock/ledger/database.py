@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +17,8 @@ from typing import Any, Self
 from materialsdock.errors import LedgerFault, Refused
 
 BUSY_S = 10.0
-COPIED_PAGES = 1000  # at a time, so that writers get in between
+Connection = sqlite3.Connection
+Migration = str | Callable[[Connection], None]
 
 
 def _remedy(error: sqlite3.Error) -> str:
@@ -32,14 +33,21 @@ def _remedy(error: sqlite3.Error) -> str:
     return "free disk space or mend the disk; what was acknowledged is kept"
 
 
+def run_script(db: Connection, script: str) -> None:
+    """Run statements that end with `;` and a new line, within the present transaction."""
+    for statement in script.split(";\n"):
+        db.execute(statement)
+
+
 class Database:
     """Transactions and queries on one file; safe for threads, other processes and readers.
 
-    migrations : SQL scripts; number k brings schema k to k + 1.  A file of an older schema is
-    copied beside itself before it is changed; Refused for one of a newer schema.
+    migrations : SQL scripts, or functions of the connection; number k brings schema k to k + 1.
+    A file of an older schema is copied beside itself before it is changed; Refused for one of a
+    newer schema.
     """
 
-    def __init__(self, path: Path, migrations: Sequence[str]) -> None:
+    def __init__(self, path: Path, migrations: Sequence[Migration]) -> None:
         self.path = path
         self._lock = threading.RLock()
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -67,7 +75,7 @@ class Database:
         with self._lock:
             self._db.close()
 
-    def _prepare(self, migrations: Sequence[str]) -> None:
+    def _prepare(self, migrations: Sequence[Migration]) -> None:
         self._db.isolation_level = None  # transactions are ours to begin
         with self.faults("opened"):
             self._use_wal()
@@ -88,25 +96,22 @@ class Database:
         with self.faults("opened"):
             return int(self._db.execute("PRAGMA user_version").fetchone()[0])
 
-    def _migrate(self, migrations: Sequence[str]) -> None:
+    def _migrate(self, migrations: Sequence[Migration]) -> None:
         with self.transaction() as db:
             # read again: another process may have done it meanwhile
             (found,) = db.execute("PRAGMA user_version").fetchone()
             if 0 < found < len(migrations):
                 self._keep_as_it_was(found)
-            for script in migrations[found:]:
-                for statement in script.split(";\n"):
-                    db.execute(statement)
+            for migration in migrations[found:]:
+                if callable(migration):
+                    migration(db)
+                else:
+                    run_script(db, migration)
             db.execute(f"PRAGMA user_version={len(migrations)}")
 
     def _keep_as_it_was(self, found: int) -> None:
         """Copy the file beside itself, whole or not at all, while nobody else can write."""
-        kept = self.path.with_name(f"{self.path.name}.schema{found}")
-        new = kept.with_name(f"{kept.name}.new")
-        new.unlink(missing_ok=True)
-        with closing(sqlite3.connect(self.path)) as reader, closing(sqlite3.connect(new)) as copy:
-            reader.backup(copy)
-        new.replace(kept)
+        self.backup(self.path.with_name(f"{self.path.name}.schema{found}"))
 
     def _use_wal(self) -> None:
         """Switch a new file to WAL; SQLite does not wait by itself when two processes do."""
@@ -146,26 +151,44 @@ class Database:
                     self._db.execute("ROLLBACK")
                 raise
 
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Everything that is read in the context is of one moment, whatever others write."""
+        with self._lock, self.faults("read"):
+            if self._db.in_transaction:
+                yield
+                return
+            self._db.execute("BEGIN")
+            try:
+                yield
+            finally:
+                self._db.execute("COMMIT")
+
     def rows(self, query: str, *values: Any) -> list[Any]:
         """Return the rows that a query finds."""
         with self._lock, self.faults("read"):
             return self._db.execute(query, values).fetchall()
 
-    def keep(self, table: str, key: Mapping[str, Any], body: str, **more: Any) -> None:
-        """Insert a row, or check that the one with this key says the same; in a transaction."""
+    def keep(
+        self, table: str, key: Mapping[str, Any], body: str, packed: str | None = None, **more: Any
+    ) -> None:
+        """Insert a row, or check that the one with this key says the same; in a transaction.
+
+        packed : the body of the one with this key in a page, None where no page has it
+        """
         where = " AND ".join(f"{name} = ?" for name in key)
         found = self._db.execute(
             f"SELECT body FROM {table} WHERE {where}", tuple(key.values())
         ).fetchone()
-        if found is not None:
-            if found[0] != body:
-                raise LedgerFault(
-                    f"{dict(key)} is in {table} with another content",
-                    where=str(self.path),
-                    remedy="two processes must not drive one job",
-                )
-            return
-        self.insert(table, {**key, **more, "body": body})
+        there = packed if found is None else found[0]
+        if there is None:
+            self.insert(table, {**key, **more, "body": body})
+        elif there != body:
+            raise LedgerFault(
+                f"{dict(key)} is in {table} with another content",
+                where=str(self.path),
+                remedy="two processes must not drive one job",
+            )
 
     def insert(self, table: str, row: Mapping[str, Any]) -> int:
         """Insert one row; its number.  In a transaction."""
@@ -175,11 +198,29 @@ class Database:
         )
         return int(done.lastrowid or 0)
 
-    def backup(self, to: Path) -> None:
-        """A consistent copy of the file while others write."""
-        with self._lock, self.faults("copied"):
-            copy = sqlite3.connect(to)
+    def vacuum(self) -> bool:
+        """Give what is free in the file to the disk; False while another has the file open."""
+        with self._lock, self.faults("compacted"):
             try:
-                self._db.backup(copy, pages=COPIED_PAGES)
+                self._db.execute("PRAGMA journal_mode=DELETE")  # only who is alone may do that
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error):
+                    raise
+                return False
+            try:
+                self._db.execute("VACUUM")
             finally:
-                copy.close()
+                self._use_wal()
+            return True
+
+    def backup(self, to: Path) -> None:
+        """Copy the file as it is at one moment, whole or not at all, while others write."""
+        new = to.with_name(f"{to.name}.new")
+        new.unlink(missing_ok=True)
+        with (
+            self.faults("copied"),
+            closing(sqlite3.connect(self.path, timeout=BUSY_S)) as reader,
+            closing(sqlite3.connect(new)) as copy,
+        ):
+            reader.backup(copy)  # in one step: in steps it begins anew with each commit of others
+        new.replace(to)

@@ -17,48 +17,11 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from materialsdock.errors import InputError, LedgerFault, ModelFault
+from materialsdock.ledger import packing, pages
 from materialsdock.ledger.database import Database
+from materialsdock.ledger.schema import MIGRATIONS, heading
 from materialsdock.model import Decision, Job, Observation
 
-TABLES = """
-CREATE TABLE jobs (job_id TEXT PRIMARY KEY, created REAL NOT NULL, body TEXT NOT NULL);
-CREATE TABLE documents (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, job_id TEXT NOT NULL REFERENCES jobs,
-    run_uid TEXT NOT NULL, name TEXT NOT NULL, body TEXT NOT NULL);
-CREATE INDEX documents_by_job ON documents (job_id, seq);
-CREATE INDEX ends_of_runs ON documents (name, run_uid) WHERE name IN ('start', 'stop');
-CREATE TABLE observations (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, uid TEXT UNIQUE NOT NULL,
-    job_id TEXT NOT NULL REFERENCES jobs, body TEXT NOT NULL);
-CREATE INDEX observations_by_job ON observations (job_id, seq);
-CREATE TABLE decisions (
-    job_id TEXT NOT NULL REFERENCES jobs, step INTEGER NOT NULL, body TEXT NOT NULL,
-    PRIMARY KEY (job_id, step));
-CREATE TABLE outcomes (
-    job_id TEXT PRIMARY KEY REFERENCES jobs, created REAL NOT NULL, body TEXT NOT NULL);
-"""
-NIGHT = """
-CREATE TABLE samples (
-    sample_id TEXT PRIMARY KEY, rank REAL NOT NULL, priority INTEGER NOT NULL, state TEXT NOT NULL,
-    attempt INTEGER NOT NULL, failures INTEGER NOT NULL, job_id TEXT REFERENCES jobs,
-    reason TEXT NOT NULL, body TEXT NOT NULL);
-CREATE INDEX samples_by_state ON samples (state, priority, rank);
-CREATE TABLE events (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, kind TEXT NOT NULL,
-    severity TEXT NOT NULL, sample_id TEXT, body TEXT NOT NULL);
-CREATE INDEX events_by_sample ON events (sample_id, seq);
-CREATE TABLE intents (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, verb TEXT NOT NULL,
-    state TEXT NOT NULL, answer TEXT NOT NULL, body TEXT NOT NULL);
-CREATE INDEX intents_waiting ON intents (state, seq);
-CREATE TABLE audit (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, hash TEXT NOT NULL, body TEXT NOT NULL);
-CREATE TABLE facts (name TEXT PRIMARY KEY, body TEXT NOT NULL);
-CREATE TABLE steering (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, job_id TEXT NOT NULL REFERENCES jobs,
-    step INTEGER NOT NULL, body TEXT NOT NULL);
-CREATE INDEX steering_by_job ON steering (job_id, seq)
-"""
 _job = TypeAdapter(Job)
 _observation = TypeAdapter(Observation)
 _decision = TypeAdapter(Decision)
@@ -95,13 +58,15 @@ class Ledger(Database):
     """
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path, (TABLES, NIGHT))
+        super().__init__(path, MIGRATIONS)
 
     def add_job(self, job: Job) -> None:
         """Keep a job under its id."""
-        with self.transaction():
-            body = text(asdict(job))
+        body = text(asdict(job))
+        with self.transaction() as db:
             self.keep("jobs", {"job_id": job.job_id}, body, created=time.time())
+            row = (job.job_id, heading(body))
+            db.execute("INSERT OR IGNORE INTO listed (job_id, body) VALUES (?, ?)", row)
 
     def add_documents(
         self,
@@ -124,8 +89,8 @@ class Ledger(Database):
                     (job_id, run_uid, name, text(document)),
                 )
             for o in observations:
-                body = text(asdict(o))
-                self.keep("observations", {"uid": o.uid}, body, job_id=job_id)
+                body, packed = text(asdict(o)), pages.observation(self, o.uid)
+                self.keep("observations", {"uid": o.uid}, body, packed, job_id=job_id)
 
     def add_decision(self, job_id: str, decision: Decision) -> None:
         """Keep the decision of one step."""
@@ -133,8 +98,8 @@ class Ledger(Database):
         if not decision.steered:  # as it was before there was steering
             del words["steered"]
         with self.transaction():
-            body = text(words)
-            self.keep("decisions", {"job_id": job_id, "step": decision.step}, body)
+            body, packed = text(words), pages.decision(self, job_id, decision.step)
+            self.keep("decisions", {"job_id": job_id, "step": decision.step}, body, packed)
 
     def add_steering(self, job_id: str, step: int, body: Mapping[str, Any]) -> None:
         """Keep what a person asked of a running job, or what it came to, at a step: a log."""
@@ -168,13 +133,13 @@ class Ledger(Database):
 
     def observations(self, job_id: str) -> tuple[Observation, ...]:
         """All observations of a job in the order they were made."""
-        rows = self.rows("SELECT body FROM observations WHERE job_id = ? ORDER BY seq", job_id)
-        return tuple(_observation.validate_json(body) for (body,) in rows)
+        rows = pages.bodies(self, "observations", job_id)
+        return tuple(_observation.validate_json(body) for body in rows)
 
     def decisions(self, job_id: str) -> tuple[Decision, ...]:
         """All decisions of a job by step."""
-        rows = self.rows("SELECT body FROM decisions WHERE job_id = ? ORDER BY step", job_id)
-        return tuple(_decision.validate_json(body) for (body,) in rows)
+        rows = pages.bodies(self, "decisions", job_id)
+        return tuple(_decision.validate_json(body) for body in rows)
 
     def steering(self, job_id: str) -> tuple[tuple[int, dict[str, Any]], ...]:
         """(step, body) of all steering of a job in the order it was recorded."""
@@ -190,20 +155,12 @@ class Ledger(Database):
         self, after_seq: int = 0, limit: int = 1000
     ) -> list[tuple[int, str, str, dict[str, Any]]]:
         """(seq, job id, name, document) of up to `limit` documents after `after_seq`."""
-        rows = self.rows(
-            "SELECT seq, job_id, name, body FROM documents WHERE seq > ? ORDER BY seq LIMIT ?",
-            after_seq,
-            limit,
-        )
-        return [(seq, job_id, name, json.loads(body)) for seq, job_id, name, body in rows]
+        return pages.documents_after(self, after_seq, limit)
 
     def last_document(self) -> int:
         """The seq of the latest document, 0 when there is none."""
-        return int(self.rows("SELECT COALESCE(MAX(seq), 0) FROM documents")[0][0])
+        return pages.last_document(self)
 
     def torn_runs(self) -> list[tuple[str, str]]:
         """(job id, run uid) with a start but no stop document: a process died, or they go on."""
-        return self.rows(
-            "SELECT job_id, run_uid FROM documents WHERE name = 'start' AND run_uid NOT IN "
-            "(SELECT run_uid FROM documents WHERE name = 'stop') ORDER BY seq"
-        )
+        return packing.torn_runs(self)

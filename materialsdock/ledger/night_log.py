@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from materialsdock.ledger.ledger import Ledger, text
 
 Severity = Literal["info", "warn", "critical"]
 LINES = "SELECT seq, at, kind, severity, sample_id, body FROM events"
+TURNS = """
+SELECT at, COALESCE(sample_id, ''),
+    CASE kind WHEN 'sample' THEN json_extract(body, '$.to') ELSE '' END,
+    CASE kind WHEN 'clock_jump' THEN json_extract(body, '$.seconds') ELSE 0.0 END
+FROM events WHERE seq > ? AND kind IN ('sample', 'clock_jump') ORDER BY seq"""
 
 
 @dataclass(frozen=True)
@@ -23,6 +28,15 @@ class Noted:
     severity: Severity
     sample_id: str | None
     body: Mapping[str, Any]
+
+
+class Turn(NamedTuple):
+    """A sample's new state, or a jump of the wall clock [s]; `at` is the clock then [s]."""
+
+    at: float
+    sample_id: str
+    to: str
+    jump_s: float
 
 
 def add_line(
@@ -48,6 +62,11 @@ def lines_of_kinds(ledger: Ledger, kinds: Sequence[str], after_seq: int = 0) -> 
     """The lines of these kinds after line `after_seq`."""
     query = f"{LINES} WHERE seq > ? AND kind IN ({_marks(kinds)}) ORDER BY seq"
     return _noted(ledger.rows(query, after_seq, *kinds))
+
+
+def turns(ledger: Ledger, after_seq: int) -> list[Turn]:
+    """Every change of a sample's state and every jump of the clock after line `after_seq`."""
+    return [Turn._make(row) for row in ledger.rows(TURNS, after_seq)]
 
 
 def lines_of_severities(

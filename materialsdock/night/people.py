@@ -53,6 +53,12 @@ def snapshot(out: Path) -> Status:
         return status.snapshot(data, ledger)
 
 
+def listed(out: Path) -> tuple[status.Row, ...]:
+    """All samples in the order they are measured."""
+    with opened(out) as (_, ledger):
+        return status.rows_of(queue.samples(ledger))
+
+
 def offline(out: Path, recorded: str = "") -> Unreachable:
     """The error that says how to start a daemon."""
     return Unreachable(f"no daemon runs{recorded}", where=str(out), remedy=START.format(out=out))

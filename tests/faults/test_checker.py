@@ -17,6 +17,8 @@ from support.places import ROOT
 from materialsdock.campaign import option_words, prepare
 from materialsdock.campaign.campaign import Campaign
 from materialsdock.formats import read_measured
+from materialsdock.ledger import packing
+from materialsdock.ledger.documents import close_torn_runs
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.model import Sample
 from materialsdock.night.control import audit, intents
@@ -152,7 +154,7 @@ def test_an_accepted_sample_that_is_gone(night):
 
 def test_an_observation_that_was_there(night):
     change(night[0], "DELETE FROM observations WHERE seq = (SELECT MAX(seq) FROM observations)")
-    assert told(night) == {"I1", "I2", "I12"}
+    assert told(night) == {"I1", "I2", "I12", "I13"}
 
 
 def test_an_answer_that_was_taken_back(night):
@@ -272,7 +274,7 @@ def test_an_audit_that_was_changed(night):
 
 def test_an_answer_without_an_audit_row(night):
     change(night[0], "DELETE FROM audit")
-    assert told(night) == {"I9"}
+    assert told(night) == {"I9", "I13"}
 
 
 def test_more_points_than_the_budget(night):
@@ -290,6 +292,13 @@ def test_a_value_that_is_not_that_of_the_sample(night):
     rewrite(ledger, "observations", f"uid = '{wrong.uid}'", y=wrong.y + 8 * wrong.sigma)
     history.look(ledger)
     assert "I11" in told(night)
+
+
+def test_a_sound_night_that_is_packed_has_no_breaks(night):
+    ledger, _ = night
+    close_torn_runs(ledger)
+    assert packing.pack_job(ledger, ledger.jobs()[0].job_id) == 1
+    assert breaks(*night) == []
 
 
 def test_decisions_that_do_not_come_out_again(night):

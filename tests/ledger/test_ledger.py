@@ -159,7 +159,7 @@ def child(program, *arguments):
 
 def test_a_file_that_may_not_grow_is_a_clean_fault(ledger):
     """The operating system refuses to write: the fault is clean, what was printed is kept."""
-    out, _ = child(PROGRAM, ledger.path, 200_000).communicate(timeout=60)
+    out, _ = child(PROGRAM, ledger.path, 300_000).communicate(timeout=60)
     *printed, fault = out.splitlines()
     assert fault.startswith("LedgerFault")
     assert "disk" in fault

@@ -59,11 +59,13 @@ def test_samples_by_state_id_and_job_in_the_order_of_measuring(measured):
     assert sample_rows.sample_ids(measured) == {"a", "b", "c"}
     assert sample_rows.last_rank(measured) == 3.0
     assert sample_rows.number_by_state(measured) == {"queued": 2, "held": 1}
+    seqs = [night_log.add_line(measured, 1.0, "sample", "info", name, {}) for name in "abc"]
     assert {(s.sample_id, s.counted_s) for s in sample_rows.counted_samples(measured)} == {
         ("a", 0.0),
         ("b", 0.0),
         ("c", 0.0),
     }
+    assert [s.sample_id for s in sample_rows.counted_samples(measured, seqs[1])] == ["c"]
 
 
 def test_the_log_by_kind_severity_and_sample(ledger):

@@ -14,23 +14,41 @@ import pytest
 
 from materialsdock.campaign.campaign import Campaign
 from materialsdock.knowledge.past_searches import searches
+from materialsdock.ledger import packing
+from materialsdock.ledger.documents import close_torn_runs
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.ledger.outcomes import keep_outcome, outcome_of
+from materialsdock.ledger.queries import listed_jobs
 from materialsdock.views.exports.bundle import FORMATS, export_all
 from materialsdock.views.report import overview, summary_json
 from materialsdock.views.report.page import render_report
 
 HERE = Path(__file__).parent
 EXPECTED = json.loads(lzma.decompress((HERE / "expected.json.xz").read_bytes()))
+OLD = lzma.decompress((HERE / "version_0_1_0.sqlite.xz").read_bytes())
 FINISHED, UNFINISHED = EXPECTED["finished"], EXPECTED["unfinished"]
 FOUND = ("fit", "edge", "trials", "solutions", "assessment", "absorption")  # once beside each other
 COLUMNS = (".xdi", ".xye", ".xy")
 
 
-@pytest.fixture
-def ledger(tmp_path):
+@pytest.fixture(params=["as it was", "packed"])
+def ledger(request, tmp_path):
+    """The old ledger, as it is opened, and with every run closed and packed."""
     path = tmp_path / "ledger.sqlite"
-    path.write_bytes(lzma.decompress((HERE / "version_0_1_0.sqlite.xz").read_bytes()))
+    path.write_bytes(OLD)
+    with Ledger(path) as found:
+        if request.param == "packed":
+            close_torn_runs(found)
+            for job in found.jobs():
+                assert packing.pack_job(found, job.job_id) == 1
+        yield found
+
+
+@pytest.fixture
+def old(tmp_path):
+    """The old ledger as it is opened."""
+    path = tmp_path / "ledger.sqlite"
+    path.write_bytes(OLD)
     with Ledger(path) as found:
         yield found
 
@@ -111,6 +129,27 @@ def test_kept_anew_it_is_the_same(ledger, job_id):
     again = dict(flat(outcome_of(ledger, job_id)))
     assert all(equal(again[path], value) for path, value in flat(outcome))
     assert len(again) == len(dict(flat(outcome)))
+
+
+@pytest.mark.parametrize("job_id", FINISHED)
+def test_packing_changes_no_byte_of_its_files(old, job_id, tmp_path):
+    before = exported(old, job_id, tmp_path / "before")
+    assert packing.pack_job(old, job_id) == 1
+    assert exported(old, job_id, tmp_path / "after") == before
+
+
+def exported(ledger, job_id, folder):
+    return {path.name: path.read_bytes() for path in export_all(ledger, job_id, folder)}
+
+
+def test_it_is_listed_as_it_is(old):
+    listed = {job.job_id: job for job in listed_jobs(old)}
+    assert [*listed] == [job.job_id for job in old.jobs()]
+    for job in old.jobs():
+        found = listed[job.job_id]
+        assert (found.name, found.technique) == (job.sample.name, job.sample.technique)
+        assert found.steps == len(old.decisions(job.job_id))
+        assert found.finished == (job.job_id in FINISHED)
 
 
 def test_its_searches_teach_later_ones(ledger):

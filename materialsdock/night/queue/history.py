@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from materialsdock.ledger.ledger import Ledger
-from materialsdock.ledger.night_log import Noted, Severity, lines_of_kinds, lines_of_severities
+from materialsdock.ledger.night_log import (
+    Noted,
+    Severity,
+    lines_of_kinds,
+    lines_of_severities,
+    turns,
+)
 from materialsdock.ledger.sample_rows import counted_samples
 
-KINDS = ("sample", "daemon", "clock_jump")
 ALARMS: tuple[Severity, ...] = ("warn", "critical")
 # what ends a part; whatever else leaves it (a fault, an abort) says nothing of how long it takes
 COMPLETED = (
@@ -83,24 +88,15 @@ def night_began(ledger: Ledger) -> Noted | None:
     return first
 
 
-def _steady(found: Sequence[Noted]) -> tuple[list[tuple[Noted, float]], float]:
-    """Each line with its time without the jumps of the wall clock so far; and their sum [s]."""
-    jumped, told = 0.0, []
-    for line in found:
-        if line.kind == "clock_jump":
-            jumped += float(line.body["seconds"])
-        told.append((line, line.at - jumped))
-    return told, jumped
-
-
 def spent(ledger: Ledger, now: float, after_seq: int = 0) -> list[Spent]:
     """Return the time of every sample in the log after `after_seq`, until `now` [s since 1970]."""
     accounts: dict[str, _Account] = {}
-    told, jumped = _steady(lines_of_kinds(ledger, KINDS, after_seq))
-    for line, at in told:
-        if line.kind == "sample" and line.sample_id is not None:
-            accounts.setdefault(line.sample_id, _Account()).enter(line.body["to"], at)
-    known = {s.sample_id: (key_of(s.body), s.counted_s) for s in counted_samples(ledger)}
+    jumped = 0.0  # what the wall clock has jumped so far, which is no time spent
+    for turn in turns(ledger, after_seq):
+        jumped += turn.jump_s
+        if turn.to:
+            accounts.setdefault(turn.sample_id, _Account()).enter(turn.to, turn.at - jumped)
+    known = {s.sample_id: (key_of(s.body), s.counted_s) for s in counted_samples(ledger, after_seq)}
     return [_spent(name, account, now - jumped, *known[name]) for name, account in accounts.items()]
 
 

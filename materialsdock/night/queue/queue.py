@@ -83,7 +83,7 @@ def submit(
 
 def samples(ledger: Ledger, *states: State) -> list[Queued]:
     """The samples in these states (all without any) in the order they are measured."""
-    return [Queued(**row._asdict()) for row in sample_rows.samples_in(ledger, *states)]
+    return [_queued(row) for row in sample_rows.samples_in(ledger, *states)]
 
 
 def sample(ledger: Ledger, sample_id: str) -> Queued:
@@ -96,7 +96,12 @@ def sample(ledger: Ledger, sample_id: str) -> Queued:
             where="queue",
             remedy=f"latest: {', '.join(have) or 'none'}",
         )
-    return Queued(**row._asdict())
+    return _queued(row)
+
+
+def _queued(row: SampleRow) -> Queued:
+    values: tuple[Any, ...] = row
+    return Queued(*values)
 
 
 def counts(ledger: Ledger) -> dict[str, int]:

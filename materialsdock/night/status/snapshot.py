@@ -11,7 +11,7 @@ from typing import Any
 from materialsdock.ledger.facts import fact
 from materialsdock.ledger.folder import DataDirectory
 from materialsdock.ledger.ledger import Ledger
-from materialsdock.ledger.night_log import Noted
+from materialsdock.ledger.night_log import Noted, last_seq
 from materialsdock.ledger.queries import (
     last_decision,
     last_document_of_job,
@@ -22,6 +22,8 @@ from materialsdock.night.control import intents
 from materialsdock.night.queue import estimate, queue
 from materialsdock.night.queue.history import Spent, alarms, night_began, spent
 from materialsdock.night.status.state import ROLES, Pulse, Word, pulse, word_of
+
+RECENT = 10_000  # lines of the log, a thousand samples or more: what the forecast rests on
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ def snapshot(data: DataDirectory, ledger: Ledger | None = None) -> Status:
         with Ledger(data.ledger) as opened:
             return snapshot(data, opened)
     now, samples = time.time(), queue.samples(ledger)
-    took = spent(ledger, now)
+    took = spent(ledger, now, last_seq(ledger) - RECENT)
     pulses = tuple(pulse(data, role) for role in ROLES)
     current = _current(ledger, samples, took, now)
     hold, counts = fact(ledger, "hold"), queue.counts(ledger)
@@ -119,7 +121,7 @@ def snapshot(data: DataDirectory, ledger: Ledger | None = None) -> Status:
         hold,
         now,
         current,
-        tuple(_rows(samples)),
+        rows_of(samples),
         counts,
         number_of_observations(ledger),
         _lease(ledger),
@@ -157,7 +159,8 @@ def _finish(
     )
 
 
-def _rows(samples: Sequence[queue.Queued]) -> list[Row]:
+def rows_of(samples: Sequence[queue.Queued]) -> tuple[Row, ...]:
+    """The queue as people see it."""
     rows, place = [], 0
     for s in samples:
         waits = s.state in ("queued", "submitted")
@@ -177,7 +180,7 @@ def _rows(samples: Sequence[queue.Queued]) -> list[Row]:
                 s.job_id,
             )
         )
-    return rows
+    return tuple(rows)
 
 
 def _current(

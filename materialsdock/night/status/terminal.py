@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
@@ -33,6 +34,8 @@ STYLES = {
     "failed": "red",
 }
 LISTED, LATEST = 30, 5
+HEADS = ("", "id", "name", "recipe", "at", "owner", "state", "why")
+MANY = 300  # rows, from which a table is not drawn
 NEXT_TO = ("measuring", "analysing", "measured", "held", "failed", "queued", "submitted")
 WIDTH = 140
 WAITING = "held samples go on, failed ones are analysed again by `materialsdock queue retry ID`"
@@ -151,7 +154,7 @@ def ordered(rows: tuple[Row, ...]) -> list[Row]:
 def table(rows: tuple[Row, ...], *, everything: bool = False, most: int = LISTED) -> Table:
     """The queue by names."""
     found = Table(box=None, pad_edge=False, header_style="bold")
-    for head in ("", "id", "name", "recipe", "at", "owner", "state", "why"):
+    for head in HEADS:
         found.add_column(head, overflow="ellipsis", no_wrap=head != "why")
     listed = list(rows) if everything else ordered(rows)
     for row in listed if everything else listed[:most]:
@@ -163,6 +166,23 @@ def table(rows: tuple[Row, ...], *, everything: bool = False, most: int = LISTED
     if len(listed) > most and not everything:
         found.add_row("", shown(f"and {len(listed) - most} more"))
     return found
+
+
+def lines(rows: tuple[Row, ...]) -> Iterator[str]:
+    """The whole queue as plain columns: a table of thousands takes seconds to draw."""
+    cells = [
+        [
+            "" if word is None else shown(word).plain
+            for word in (r.place, r.sample_id, r.name, r.recipe, r.position, r.owner)
+        ]
+        + [plainly(r.state), shown(r.reason).plain]
+        for r in rows
+    ]
+    cells = [list(HEADS), *cells]
+    widths = [max(cell_len(row[column]) for row in cells) for column in range(len(HEADS))]
+    for row in cells:
+        padded = (set_cell_size(cell, w) for cell, w in zip(row, widths, strict=True))
+        yield "  ".join(padded).rstrip()
 
 
 def view(now: Status, stale: str = "", *, most: int = LISTED) -> Group:

@@ -18,6 +18,7 @@ from support.faults.judged import Night
 
 from materialsdock.campaign.campaign import Campaign
 from materialsdock.errors import MaterialsDockError
+from materialsdock.ledger import upkeep
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.model import Job, Observation
 from materialsdock.night.control import audit
@@ -54,12 +55,8 @@ def durable(night: Night) -> list[str]:
 
 def unique(night: Night) -> list[str]:
     """I2: no exposure and no decision twice; every observation has its one decision or waits."""
-    found = []
-    twice = "SELECT {0}, COUNT(*) FROM {1} GROUP BY {0} HAVING COUNT(*) > 1"
-    for what, table in (("uid", "observations"), ("job_id, step", "decisions")):
-        found += [
-            f"twice in {table}: {row}" for row in night.ledger.rows(twice.format(what, table))
-        ]
+    observed = Counter(o.uid for job in night.jobs for o in night.ledger.observations(job.job_id))
+    found = [f"observed twice: {uid}" for uid, times in observed.items() if times > 1]
     for job in night.jobs:
         found += _owned_once(job, night.ledger)
     return found
@@ -179,6 +176,11 @@ def replayed(night: Night) -> list[str]:
     return found
 
 
+def whole(night: Night) -> list[str]:
+    """I13: the file is sound, no number is missing or there twice, every page can be read."""
+    return upkeep.faults(night.ledger)
+
+
 INVARIANTS = {
     "I1": durable,
     "I2": unique,
@@ -192,6 +194,7 @@ INVARIANTS = {
     "I10": budget,
     "I11": true_values,
     "I12": replayed,
+    "I13": whole,
 }
 
 

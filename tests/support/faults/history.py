@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from materialsdock.ledger.ledger import Ledger
+from materialsdock.ledger.queries import listed_jobs, rows_as_kept
 
 Line = Mapping[str, Any]
 
@@ -50,9 +51,11 @@ class History:
 
     def look(self, ledger: Ledger) -> None:
         """Remember what is durable now."""
-        self.observations.update(ledger.rows("SELECT uid, body FROM observations"))
-        rows = ledger.rows("SELECT job_id, step, body FROM decisions")
-        self.decisions.update({(job_id, step): body for job_id, step, body in rows})
+        for job in listed_jobs(ledger):
+            for body in rows_as_kept(ledger, job.job_id, "observations"):
+                self.observations[json.loads(body)["uid"]] = body
+            for body in rows_as_kept(ledger, job.job_id, "decisions"):
+                self.decisions[job.job_id, json.loads(body)["step"]] = body
 
     def lines(self) -> Sequence[Line]:
         """The log of puts; a line that a kill tore off is left out."""

@@ -25,6 +25,7 @@ from support.made_site import edge_mu, profile, write_edge
 
 from materialsdock.ledger.facts import fact
 from materialsdock.ledger.night_log import Noted
+from materialsdock.ledger.queries import number_of_observations, number_of_observations_of_job
 from materialsdock.night.control import intents
 from materialsdock.night.queue import queue
 from materialsdock.sheets import sheet_files
@@ -160,7 +161,7 @@ class Rig(Processes):
 
     def points(self) -> int:
         """Observations that are durable."""
-        return int(self.ledger.rows("SELECT COUNT(*) FROM observations")[0][0])
+        return number_of_observations(self.ledger)
 
     def measuring(self, more_points: int = 3, limit_s: float = 60.0) -> float:
         """Wait until so many further points are durable; the seconds it took."""
@@ -214,8 +215,7 @@ class Rig(Processes):
         def well_under_way() -> bool:
             name = self.measured_now()
             job = name and self.sample(name).job_id
-            count = "SELECT COUNT(*) FROM observations WHERE job_id = ?"
-            done = self.ledger.rows(count, job)[0][0] if job else 0
+            done = number_of_observations_of_job(self.ledger, job) if job else 0
             now = time.monotonic()
             return 2 <= done <= POINTS - 60 and self.closed_at(now) is None
 
