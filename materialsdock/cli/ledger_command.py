@@ -13,7 +13,7 @@ from materialsdock.night.control import audit
 
 
 def check(out: Path) -> dict[str, Any]:
-    """How much the ledger has; LedgerFault saying all that is wrong with it."""
+    """Return how much the ledger holds; LedgerFault names all that is wrong with it."""
     with people.opened(out) as (data, ledger):
         found = upkeep.faults(ledger)
         if not found and (broken := audit.verify(ledger).broken_at) is not None:

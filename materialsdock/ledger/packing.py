@@ -124,7 +124,7 @@ def runs(rows: dict[Table, list[Row]]) -> list[str]:
 
 
 def facts(rows: dict[Table, list[Row]]) -> dict[str, Any]:
-    """What is asked of a page without unpacking it, by the names of FACTS."""
+    """Return what is asked of a page without unpacking it, by the names of FACTS."""
     documents, decisions = rows["documents"], rows["decisions"]
     seqs = (documents[0][0], documents[-1][0]) if documents else (None, None)
     steps = (decisions[0][0], decisions[-1][0]) if decisions else (None, None)

@@ -156,7 +156,7 @@ def last_document(db: Database) -> int:
 
 
 def number(db: Database, table: Table, job_id: str | None) -> int:
-    """How many rows a job has."""
+    """Count the rows of a job."""
     query = (
         f"SELECT (SELECT COUNT(*) FROM {table} WHERE job_id = ?1) "
         f"+ (SELECT COALESCE(SUM({table}), 0) FROM pages WHERE job_id = ?1)"
@@ -165,7 +165,7 @@ def number(db: Database, table: Table, job_id: str | None) -> int:
 
 
 def number_of_all(db: Database, table: Table) -> int:
-    """How many rows all jobs have together."""
+    """Count the rows of all jobs together."""
     query = f"SELECT (SELECT COUNT(*) FROM {table}) + (SELECT COALESCE(SUM({table}), 0) FROM pages)"
     return int(db.rows(query)[0][0])
 

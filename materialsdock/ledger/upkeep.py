@@ -18,7 +18,7 @@ LOGS = ("events", "intents", "steering", "audit")  # numbered, and never packed
 
 @dataclass(frozen=True)
 class Extent:
-    """How much a ledger has; `packed` observations lie in `pages`, `size_bytes` is the file's."""
+    """The size of a ledger; `packed` observations lie in `pages`, `size_bytes` is the file's."""
 
     jobs: int
     observations: int
@@ -104,7 +104,7 @@ def _packed(db: Database) -> Iterator[str]:
 
 
 def _misdescribed(db: Database, page: pages.Page, found: dict[Table, list[Any]]) -> Iterator[str]:
-    """What the columns beside a page say otherwise than the page."""
+    """List what the columns beside a page say otherwise than the page."""
     said = db.rows(f"SELECT {', '.join(packing.FACTS)} FROM pages WHERE page = ?", page.page)[0]
     runs = db.rows("SELECT run FROM packed_runs WHERE page = ? ORDER BY run", page.page)
     if dict(zip(packing.FACTS, said, strict=True)) != packing.facts(found):
@@ -141,7 +141,7 @@ def _ranges(numbers: Iterable[int]) -> list[Range]:
 
 
 def _gaps(name: str, ranges: list[Range], begin: int = 1) -> Iterator[str]:
-    """What is missing between ranges, or there twice."""
+    """List what is missing between ranges, or there twice."""
     for (_, end), (first, last) in pairwise([(begin - 1, begin - 1), *sorted(ranges)]):
         if first > end + 1:
             missing = f"{end + 1}" if first == end + 2 else f"{end + 1} to {first - 1}"
