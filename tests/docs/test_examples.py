@@ -70,6 +70,7 @@ def test_runs_are_read_by_databroker(run, tmp_path, RE):
     assert "motor" in said
 
 
+@pytest.mark.slow
 def test_a_pattern_is_refined(run):
     said = run("refine_a_pattern.py")
     rwp, a = (float(re.search(rf"{key} (?:= )?([\d.]+)", said)[1]) for key in ("Rwp", "a"))

@@ -13,6 +13,8 @@ from support.stranger import POSITION_DEG, installed
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.rendering.numbers import with_esd
 
+pytestmark = pytest.mark.slow  # an installation of its own
+
 LIMIT_S = 90.0
 KILLED_AFTER = 8  # points
 ASKED = ("--technique", "reflection", "--seed", 4, "--resolution", 0.2)

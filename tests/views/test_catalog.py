@@ -312,6 +312,7 @@ def test_an_absent_server_is_said_at_once():
     assert time.perf_counter() - began < 5
 
 
+@pytest.mark.slow
 def test_a_tiled_server_is_one_setting_away(tmp_path, ledger):
     """The same reads through `tiled serve` in a process of its own on loopback."""
     from materialsdock.profile.simulation import free_port

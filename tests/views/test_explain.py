@@ -168,6 +168,7 @@ def test_a_segment_says_what_its_objective_counts_it_for(objective, says):
     assert ("stands out" in said) == (objective == "peaks")
 
 
+@pytest.mark.slow
 def test_a_second_look_is_called_one():
     again = replace(RUN[2], proposal=replace(RUN[2].proposal, score=-0.01))
     assert "a second look where counts lie off the curve" in sentences([*RUN[:2], again], "eV")[2]

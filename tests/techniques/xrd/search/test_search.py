@@ -206,6 +206,7 @@ def test_one_wavelength_and_a_capillary_narrow_the_space(pattern):
     assert not {"kalpha2", "refine_kalpha2"} & set(space.default_parameters())
 
 
+@pytest.mark.slow
 def test_a_small_search_with_the_real_engine():
     pattern = simulated(((LAB6, 30), (FLUORITE, 70)))
     result = search(pattern, (LAB6, FLUORITE), CU, trials=2, range=(20.0, 60.0), executor=Here())

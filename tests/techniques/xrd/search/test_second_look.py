@@ -44,6 +44,7 @@ def spiked():
     return found, outcome
 
 
+@pytest.mark.slow
 def test_an_absent_phase_harms_nothing(spiked):
     found, outcome = spiked
     assert found.fit.violations == ()
@@ -68,6 +69,7 @@ def test_amorphous_content_is_said(spiked):
     assert json.loads(json.dumps(summary_json(outcome), allow_nan=False))
 
 
+@pytest.mark.slow
 def test_texture_is_accepted_in_every_solution():
     pattern = shortened(textured(ZINCITE, (0, 0, 1), 0.7, seed=3), 28.0, 80.0)
     found = search(pattern, (ZINCITE,), CU, trials=1, hold_out=False, executor=Here(), texture=True)
