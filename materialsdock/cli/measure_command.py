@@ -13,6 +13,7 @@ from typing import Any
 
 from materialsdock import technique
 from materialsdock.campaign import analysis, build, option_words, prepare
+from materialsdock.campaign.interrupted import Interrupted, interrupted
 from materialsdock.campaign.run import measure as run_measure
 from materialsdock.cli.progress import display
 from materialsdock.cli.request import MeasureRequest
@@ -115,7 +116,10 @@ def _carry_out(
 ) -> Shown:
     with _beamline(job, profile, site, request), display(job) as watch:
         print(f"job {job.job_id}", file=sys.stderr, flush=True)
-        outcome = run_measure(what, profile, data, watch, request.of_analysis)
+        try:
+            outcome = run_measure(what, profile, data, watch, request.of_analysis)
+        except (Interrupted, KeyboardInterrupt):  # while measuring, or before or after that
+            raise interrupted(job.job_id, request.out) from None
     report = write_report(outcome, data.reports / f"{job.job_id}.html")
     return Shown(outcome, report, data)
 

@@ -9,6 +9,7 @@ import typer
 
 from materialsdock import technique as techniques
 from materialsdock.cli import own_options
+from materialsdock.rendering.help import ANALYSE, examples
 from materialsdock.rendering.options import (
     Json,
     Out,
@@ -24,7 +25,10 @@ from materialsdock.rendering.options import (
 def mount(app: typer.Typer) -> None:
     """Add the command, where a technique that is installed has a part for it."""
     if kinds := _kinds():
-        app.command()(own_options.command(refine, kinds, after="pattern"))
+        app.command(
+            rich_help_panel=ANALYSE,
+            epilog=examples("refine scan.xye", "refine scan.xye --trials 20 --out refined --json"),
+        )(own_options.command(refine, kinds, after="pattern"))
 
 
 def refine(
@@ -39,7 +43,10 @@ def refine(
     as_json: Json = False,
     **own: Any,
 ) -> None:
-    """Refine a measured pattern, all of it, without measuring anything."""
+    """Refine a measured pattern and get structure, weight fractions, a verdict and a CIF.
+
+    Searches for the refinement recipe; nothing is measured.
+    """
     from materialsdock.cli import measure_command, refine_command
     from materialsdock.cli.request import MeasureRequest
 

@@ -22,23 +22,32 @@ if TYPE_CHECKING:
     from materialsdock.techniques.xrd.section import Xrd
 
 ANEW = ("store", "elements")  # may be asked for anew when a job goes on
-Cif = Annotated[list[Path], typer.Option(help="Structure of a phase; repeat for more.")]
+Cif = Annotated[list[Path], typer.Option(help="CIF of a phase; repeat for more.")]
 Store = Annotated[
     Path | None,
-    typer.Option(help="Structure store in which phases are sought where no --cif is given."),
+    typer.Option(help="Structure store to identify phases from, where no --cif is given."),
 ]
 Elements = Annotated[
-    str | None, typer.Option(help="With --store: what phases may be made of, e.g. Zn,O.")
+    str | None, typer.Option(help="With --store: the elements that phases may contain, e.g. Zn,O.")
 ]
-Texture = Annotated[list[str], typer.Option(help="NAME=h,k,l for a textured phase.")]
+Texture = Annotated[
+    list[str],
+    typer.Option(
+        metavar="NAME=h,k,l", help="Axis of the preferred orientation of a phase; may be repeated."
+    ),
+]
 Objective = Annotated[
     str | None,
-    typer.Option(help="What 2θ counting is for: peaks, profile, fractions or parameter."),
+    typer.Option(help="Aim of the counting time: peaks, profile, fractions or parameter."),
 ]
 Wanted = Annotated[
-    list[str], typer.Option(help="PHASE.NAME to steer towards, e.g. zincite.a; with --esd.")
+    list[str],
+    typer.Option(metavar="PHASE.NAME", help="Parameter to determine, e.g. zincite.a; with --esd."),
 ]
-Esd = Annotated[float | None, typer.Option(help="Wanted esd, in wt%, Å or degrees.")]
+Esd = Annotated[
+    float | None,
+    typer.Option(help="Esd to reach for --objective fractions or parameter [wt%, Å or deg]."),
+]
 
 
 @dataclass(frozen=True)
