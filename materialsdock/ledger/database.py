@@ -160,9 +160,9 @@ class Database:
         if found is not None:
             if found[0] != body:
                 raise LedgerFault(
-                    f"{dict(key)} is in {table} with another content",
+                    f"{dict(key)} is in {table} with different content",
                     where=str(self.path),
-                    remedy="two processes must not drive one job",
+                    remedy="one job must not run in two processes at once",
                 )
             return
         self.insert(table, {**key, **more, "body": body})

@@ -95,7 +95,9 @@ def parsed(kind: str, raw: bytes, path: Path) -> Mapping[str, Any]:
             f"takes longer than {TIME_LIMIT_S:g} s to be read", where=str(path), remedy=SIMPLER
         ) from error
     if done.returncode:
-        raise InputError(f"stops its reader: {_end(done)}", where=str(path), remedy=SIMPLER)
+        raise InputError(
+            f"cannot be read, its reader stopped: {_end(done)}", where=str(path), remedy=SIMPLER
+        )
     answer: Mapping[str, Any] = json.loads(done.stdout)
     if "refused" in answer:
         raise InputError(answer["refused"], where=str(path), remedy=SIMPLER)

@@ -95,7 +95,12 @@ def intensity_drift(
     first = slice(0, max(points, min(10, rates_hz.size - points)))
     before, now = float(np.median(rates_hz[first])), float(np.median(rates_hz[-points:]))
     if before <= 0:
-        return Alarm("intensity", "critical", "the incident beam was never there", "hold")
+        return Alarm(
+            "intensity",
+            "critical",
+            "there was no incident beam during the whole measurement",
+            "hold",
+        )
     change = now / before - 1
     seconds = min(float(count_time_s[-points:].sum()), float(count_time_s[first].sum()))
     noise = np.sqrt(2 / max(before * seconds, 1.0))

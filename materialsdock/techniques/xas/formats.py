@@ -31,7 +31,7 @@ def read(lines: Lines) -> FileColumns | None:
         return None
     rows = list(lines.numbers())
     if not rows:
-        lines.refuse(len(lines.text), "no rows of numbers", "the data are missing")
+        lines.refuse(len(lines.text), "no rows of numbers", "the file ends before its data")
     width = min(len(values) for _, values in rows)
     table = np.array([values[:width] for _, values in rows])
     columns = dict(zip(names, table.T, strict=False))

@@ -163,7 +163,7 @@ def _refuse_unknown_targets(stopping: Mapping[str, Any], known: Collection[str])
         raise InputError(
             f"no quantity of a powder pattern: {', '.join(odd)}",
             where="stop targets",
-            remedy=f"there is: {', '.join(known)}; esds of structures by --objective and --esd",
+            remedy=f"available: {', '.join(known)}; esds of structures by --objective and --esd",
         )
 
 

@@ -106,4 +106,4 @@ def _quantity(name: str, grid: FloatArray, shares: Iterable[str]) -> Quantity:
     except ValueError:
         pass
     known = ", ".join([*NAMED, "area:LO:HI", *(shares or ["fraction:NAME with --standards FILE"])])
-    raise InputError(f"no quantity {name!r}", where="stop targets", remedy=f"there is: {known}")
+    raise InputError(f"no quantity {name!r}", where="stop targets", remedy=f"available: {known}")

@@ -90,7 +90,7 @@ def check_standard(standard: SpikedStandard, names: tuple[str, ...]) -> None:
         )
     if len(names) < 2:
         raise InputError(
-            f"{standard.name} is the only phase, so all the rest would be called amorphous",
+            f"{standard.name} is the only phase, so everything else would count as amorphous",
             where="--standard",
             remedy="give the structures of the sample's crystalline phases too",
         )
