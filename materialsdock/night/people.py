@@ -298,7 +298,7 @@ def verify(out: Path, head: str | None) -> dict[str, Any]:
         )
     if chain.broken_at is not None:
         raise LedgerFault(
-            f"the audit was changed at row {chain.broken_at}; {chain.rows} rows before it are intact",
+            f"the audit was changed at row {chain.broken_at}; {chain.rows} rows before are intact",
             where=str(out),
             remedy="keep this folder as it is, and compare with a copy",
         )

@@ -58,7 +58,7 @@ def test_the_edge_of_an_early_stop_says_that_its_sd_is_widened_and_not_tested(tm
     outcome = measured(tmp_path, ["maximum_points=24"])
     assert outcome.found.edge is not None
     assert "stopped early" in outcome.found.edge.warnings[-1]
-    assert "not tested" in overview(outcome)
+    assert "not calibrated" in overview(outcome)
     said = {each["name"]: each for each in outcome.summary["certificate"]["statements"]}
     assert outcome.found.edge.e0_sd_ev == pytest.approx(said["e0"]["bound"] / 1.96)
     assert outcome.found.edge.e0_sd_ev > said["e0"]["sd"]

@@ -90,7 +90,7 @@ def test_a_veto_of_everything_ends_the_measurement(ledger, name):
     campaign.steer(veto(0.0, 1e5))
     assert campaign.ask() is None
     assert campaign.finished
-    assert campaign.verdict.reason.startswith("nothing left to count; excluded: 0 to 100000")
+    assert campaign.verdict.reason.startswith("no position is left to count; excluded: 0 to 100000")
     assert len(campaign.decisions) == 4
     again = Campaign.resume(job.job_id, ledger)
     assert again.finished
@@ -276,5 +276,5 @@ def test_the_certificate_names_what_was_vetoed(ledger):
     run(campaign, 400)
     found = certify(campaign.learner.present, campaign.evidence)
     assert found.excluded == pytest.approx(15.5)
-    assert "15.5 of the axis were vetoed: nothing is promised there" in found.sentences()
+    assert "15.5 of the axis were vetoed: no bound holds there" in found.sentences()
     assert found.missing is None

@@ -76,7 +76,7 @@ def test_requests_come_as_json():
     assert Steering.asked("stop", order | {"x": None}) == Steering("halt", ANNA)
     ranged = {"who": ANNA, "low": 1, "high": 2}
     assert Steering.asked("veto", ranged) == Steering("veto", ANNA, interval=(1.0, 2.0))
-    with pytest.raises(InputError, match=r"no steering 'dance'"):
+    with pytest.raises(InputError, match=r"no request 'dance'"):
         Steering.asked("dance", order)
     with pytest.raises(InputError, match=r"who.*x: |x: .*who"):
         Steering.asked("force", {"x": "here"})
@@ -239,5 +239,5 @@ def test_sentences_say_what_was_asked(ledger):
     run(campaign, 2)
     said = sentences(campaign.decisions, "eV")
     assert "a position that was asked for" in said[4]
-    assert "asked meanwhile: force 7111.5 eV by anna@beamline" in said[4]
+    assert "a person asked: force 7111.5 eV by anna@beamline" in said[4]
     assert "asked" not in said[5]

@@ -183,7 +183,7 @@ def test_a_file_that_several_techniques_take_asks_which_one(tmp_path, order, mon
 
 
 def test_an_unknown_technique_is_refused_with_those_there_are(tmp_path):
-    with pytest.raises(InputError, match=r"no technique 'nmr'.*there is: x"):
+    with pytest.raises(InputError, match=r"no technique 'nmr'.*available: x"):
         read_measured(write(tmp_path, columns(" ")), "nmr")
 
 

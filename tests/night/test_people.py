@@ -134,7 +134,7 @@ def test_submitted_samples_wait_for_a_word(run, night):
     assert "T2 queued" in run("queue", "approve", "--all")
     with pytest.raises(Refused, match="no sample waits for approval"):
         run("queue", "approve", "--all")
-    with pytest.raises(InputError, match="no sample named"):
+    with pytest.raises(InputError, match="no sample is named"):
         run("queue", "approve")
 
 
@@ -258,7 +258,7 @@ def test_the_audit_is_shown_and_verified(run, night):
     assert "queue hold" in run("audit", "tail")
     head = json.loads(run("audit", "verify", "--json"))["head"]
     run("audit", "verify", "--head", head)
-    with pytest.raises(LedgerFault, match=r"no row has the head 0{63}1; 1 rows are there"):
+    with pytest.raises(LedgerFault, match=r"none of the 1 rows has the check value 0{63}1"):
         run("audit", "verify", "--head", "0" * 63 + "1")
     with night[1].transaction() as db:
         db.execute("UPDATE audit SET body = replace(body, 'hold', 'retry')")

@@ -151,7 +151,7 @@ def test_what_others_want_held_is_held(rig):
     rig.at(7, die)
     rig.RE(plan)
     words = [w for _, kind, w in rig.told if kind == "hold"]
-    assert words == ["held by an operator", "the guard is silent"]
+    assert words == ["held by an operator", "the guard gives no heartbeat"]
     assert_sound(rig, campaign)
 
 

@@ -57,8 +57,8 @@ def test_a_sound_row_is_an_entry_and_survives_its_json():
         ("composition", "rust", "names no elements"),
         ("recipe", "../../etc/passwd", "may hold letters"),
         ("phases", ["a;b.cif"], "stands between the members"),
-        ("edgee", "K", "is no column; did you mean 'edge'?"),
-        ("tth_step", 1, "is no column; did you mean 'two_theta_step'?"),
+        ("edgee", "K", "is not a column of a sheet; did you mean 'edge'?"),
+        ("tth_step", 1, "is not a column of a sheet; did you mean 'two_theta_step'?"),
     ],
 )
 def test_a_bad_value_is_named_with_its_row_column_and_reason(column, value, said):

@@ -231,4 +231,4 @@ def test_a_decision_says_what_is_missing(night):
                 queue.claim(ledger)
             now = snapshot.snapshot(data, ledger)
         assert now.current.missing == missing
-        assert (f"missing {missing}" in " ".join(drawn(now).split())) is not stop
+        assert (f"not stopping yet {missing}" in " ".join(drawn(now).split())) is not stop
