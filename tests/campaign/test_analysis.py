@@ -50,7 +50,7 @@ def test_a_measurement_too_short_for_an_edge_is_reported_with_the_reason(tmp_pat
     assert "budget of 5 points used up" in overview(outcome)
     found = json.loads(json.dumps(summary_json(outcome), allow_nan=False))
     assert found["e0_ev"] is None
-    assert found["certificate"]["missing"].startswith("5 of at least 20 points")
+    assert found["certificate"]["missing"].startswith("5 points are measured, at least 20")
     assert not any("95 %" in line for line in found["certificate"]["sentences"])
 
 

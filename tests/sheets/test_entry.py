@@ -101,8 +101,8 @@ def test_all_faults_of_a_row_come_at_once_and_none_follows_from_another():
 def test_ids_in_any_case_and_positions_are_given_once():
     rows = [("row 2", SheetEntry(**SOUND)), ("row 3", SheetEntry(**{**SOUND, "sample_id": "s1"}))]
     assert [str(fault) for fault in shared(rows)] == [
-        "row 3, sample_id: 's1' stands in row 2 already",
-        "row 3, position: 1 stands in row 2 already",
+        "row 3, sample_id: 's1' is already used in row 2",
+        "row 3, position: 1 is already used in row 2",
     ]
     assert shared([*rows[:1], ("row 3", SheetEntry(sample_id="b", position=2, recipe="r"))]) == []
 

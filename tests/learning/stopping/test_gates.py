@@ -145,7 +145,7 @@ def test_the_alarm_names_the_direction(z2, says):
 
 def test_a_small_lasting_deviation_sounds_the_alarm_with_enough_points():
     assert gates.alarm(evidence(np.ones(40), np.full(40, 1.5))) is None
-    assert "mean square 1.50 of the innovations" in gates.alarm(
+    assert "mean square of the prediction errors is 1.50, outside" in gates.alarm(
         evidence(np.ones(100), np.full(100, 1.5))
     )
 
@@ -157,7 +157,7 @@ def test_residuals_sound_the_alarm_when_innovations_are_calm():
         return evidence(np.ones(60), residual_chi2=chi2, residual_dof=dof)
 
     assert gates.alarm(calm(35.0, 30.0)) is None
-    assert "mean square 2.00 of the residuals" in gates.alarm(calm(60.0, 30.0))
+    assert "mean square of the residuals is 2.00, outside" in gates.alarm(calm(60.0, 30.0))
     assert "smaller than stated" in gates.alarm(calm(6.0, 30.0))
     assert gates.alarm(calm(60.0, 0.5)) is None  # a curve through all points leaves nothing
 

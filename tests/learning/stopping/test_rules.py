@@ -113,7 +113,7 @@ def test_an_unfinished_group_is_not_judged():
 def test_a_good_run_stops():
     verdict = RobustRule().judge(learned())
     assert verdict.stop
-    assert verdict.reason.startswith("λ 0.0")
+    assert verdict.reason.startswith("the error ratio λ is 0.0")
     assert "after 60 points" in verdict.reason
 
 
@@ -269,7 +269,7 @@ def test_the_paper_rule_takes_a_minimum_too():
     rule = rule_from_settings({"mode": "paper", "minimum_points": 61})
     verdict = rule.judge(learned())
     assert not verdict.stop
-    assert "60 of at least 61 points" in verdict.reason
+    assert "60 points are measured, at least 61 are needed" in verdict.reason
     assert rule.judge(replace(learned(), quantities={"points": 61.0})).stop
 
 
