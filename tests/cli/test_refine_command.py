@@ -91,7 +91,7 @@ def test_the_report_has_the_verdict_and_the_course_of_the_search(done):
     page = shown.report.read_text()
     assert "Verdict: accept" in page
     assert "the best physical one so far" in page
-    assert "Left-out blocks" in page
+    assert "Held-out 2θ blocks" in page
 
 
 def test_the_cif_holds_structure_pattern_and_provenance(done):

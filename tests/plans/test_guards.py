@@ -40,7 +40,7 @@ TROUBLES = {
     "beam": (dump, "the beam is down"),
     "permit": (no_permit, "no shutter permit"),
     "closed": (lambda: put("shutter:Close", 1), "the shutter was closed by others"),
-    "dead-man": (trip, "the dead-man has tripped"),
+    "dead-man": (trip, "the dead-man switch has tripped"),
 }
 
 

@@ -30,7 +30,7 @@ def test_any_bytes_as_csv_end_in_entries_or_one_refusal(tmp_path_factory, tail, 
     ("content", "said"),
     [
         ("a,b\n1,2\n", "sample_id: is missing"),
-        ("sample_id,sample_id,position\na,b,1\n", "stands there more than once"),
+        ("sample_id,sample_id,position\na,b,1\n", "is there more than once"),
         (HEADER + "S1,\x00,1,xrd\n", "U+0000"),
         (HEADER + "S1,a\u202eb,1,xrd\n", "RIGHT-TO-LEFT OVERRIDE"),
         (HEADER + 'S1,"x\ny",1,xrd\n', "U+000A"),

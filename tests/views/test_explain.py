@@ -112,7 +112,11 @@ def test_it_reads_the_ledger(folder):
 
 @pytest.mark.parametrize(
     ("out", "job", "says"),
-    [("gone", "j-1", "no ledger"), (".", "j-3", "latest: j-2, j-1"), (".", "j-2", "no decisions yet")],
+    [
+        ("gone", "j-1", "no ledger"),
+        (".", "j-3", "latest: j-2, j-1"),
+        (".", "j-2", "no decisions yet"),
+    ],
 )
 def test_what_is_not_there_is_refused(folder, out, job, says):
     with pytest.raises(InputError, match=says) as refused:
