@@ -92,7 +92,7 @@ class OwnerEpoch(Device):
             raise Refused(
                 f"epoch {epoch} is not after {found}",
                 where=self.name,
-                remedy="another process owns the instrument; end it or start anew",
+                remedy="another process owns the instrument; end it, or restart this one to take over",
             )
 
 

@@ -77,7 +77,7 @@ class ExposureGate:
         if not self.answers:
             silent_s = self.conditions.heartbeat_stale_s
             if self.heart.connected:
-                return (f"the IOC has been silent for more than {silent_s:g} s",)
+                return (f"the IOC has given no answer for more than {silent_s:g} s",)
             return ("the connection to the IOC is lost",)
         try:
             return self._failing()

@@ -58,7 +58,7 @@ def check_archive(raw: bytes, path: Path) -> None:
             members = archive.infolist()
     except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError) as error:
         raise InputError(
-            f"is no whole XLSX file: {error}", where=str(path), remedy="save it again as XLSX"
+            f"is not a complete XLSX file: {error}", where=str(path), remedy="save it again as XLSX"
         ) from error
     wrong = [words for member in members for words in _member_faults(member)]
     if len(members) > MOST_MEMBERS:

@@ -222,7 +222,7 @@ def beam_proof(
     counting for `after_s`.  False alarms: none in 100,000 of 100 counts and more.
     """
     if before_hz <= 0:
-        raise InputError(f"a beam of {before_hz:g} per s is none to compare with", where="I0")
+        raise InputError(f"a beam of {before_hz:g} per s is too weak to compare with", where="I0")
     change = after_hz / before_hz - 1
     if abs(change) <= max(tolerance, 5 / np.sqrt(max(before_hz * after_s, 1.0))):
         return None

@@ -81,11 +81,19 @@ def test_several_samples_change_together_or_not_at_all(run, night):
         (
             ["claim", "measured", "analyse", "finish"],
             ["rm"],
-            "is done .rm is not possible; `queue retry` is",
+            "is done .rm is not possible now; possible: `queue retry`",
         ),
         (["cancel"], ["retry"], "is cancelled .retry is not possible"),
-        (["hold"], ["hold"], "is held .hold is not possible; `queue rm` or `queue retry` is"),
-        ([], ["retry"], "is queued .retry is not possible; `queue hold` or `queue rm` is"),
+        (
+            ["hold"],
+            ["hold"],
+            "is held .hold is not possible now; possible: `queue rm` or `queue retry`",
+        ),
+        (
+            [],
+            ["retry"],
+            "is queued .retry is not possible now; possible: `queue hold` or `queue rm`",
+        ),
     ],
 )
 def test_a_refusal_names_commands_that_are_possible(run, night, events, words, says):

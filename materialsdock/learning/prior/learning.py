@@ -90,7 +90,7 @@ def learn(standards: Sequence[PriorStandard], edge: str, grid: Grid) -> LibraryP
 def common_axis(standards: Sequence[PriorStandard], grid: Grid) -> FloatArray:
     """Energies (m,) [eV] relative to e0 that all standards cover, as `grid` lays them.
 
-    Raises InputError naming those that reach less than 20 eV before or 50 eV behind the edge.
+    Raises InputError naming those that reach less than 20 eV before or 50 eV beyond the edge.
     """
     short = [
         each.name

@@ -147,7 +147,7 @@ class Guard:
             log.warning("the ledger cannot be read: %s", fault)
             return None
         if any(i.verb == "abort" and ABORT_GRACE_S < intents.age_s(i) < 3600 for i in waiting):
-            return f"worker {beat.pid} should abort, but the daemon did not hear of it"
+            return f"worker {beat.pid} should abort, but the daemon did not receive the order"
         return None
 
     def _act(self, wrong: str, beat: Beat) -> None:

@@ -90,7 +90,9 @@ class Status:
     @property
     def stale(self) -> tuple[str, ...]:
         """What should be fresh and is not, in words; () when all of this can be relied on."""
-        return tuple(f"{p.role} silent for {p.age_s:.0f} s" for p in self.pulses if p.stale)
+        return tuple(
+            f"{p.role} without heartbeat for {p.age_s:.0f} s" for p in self.pulses if p.stale
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON."""

@@ -51,7 +51,7 @@ def checked(found: FileColumns, lines: Lines) -> Measured:
     spectrum = measured(found, lines, "xas")
     if np.abs(spectrum.y).max() > LARGEST_MU:
         raise InputError(
-            f"{found.kind}: y runs to {np.abs(spectrum.y).max():.4g}, which is no µ",
+            f"{found.kind}: y runs to {np.abs(spectrum.y).max():.4g}, which cannot be µ",
             where=lines.name,
             remedy="name the columns in an XDI header: energy, i0, itrans",
         )

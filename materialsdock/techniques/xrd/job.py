@@ -128,7 +128,7 @@ def _objective(xrd: Xrd, full_time_s: float) -> dict[str, Any]:
         raise InputError(
             f"objective {xrd.objective!r}, wanted {list(xrd.wanted)}, esd {xrd.wanted_esd}",
             where="[xrd]",
-            remedy="fractions takes --esd alone, parameter takes --wanted PHASE.NAME and --esd",
+            remedy="with fractions give --esd alone, with parameter --wanted PHASE.NAME and --esd",
         )
     return {
         "objective": xrd.objective,

@@ -119,7 +119,7 @@ def check_store(options: Phases, sample: Sample, profile: Profile) -> None:
     """Refuse a store beside structures, and elements that no store is asked for."""
     if options.store is not None and sample.structures:
         raise InputError(
-            "structures are given, so none is sought in the store",
+            "structures are given, so the store is not searched",
             where="--store",
             remedy="leave out --cif, or --store",
         )
@@ -153,7 +153,7 @@ def aim(objective: str, wanted: Sequence[str], esd: float | None) -> None:
     if faults:
         raise InputError(
             "; ".join(faults),
-            remedy="fractions takes --esd, parameter takes --wanted PHASE.NAME and --esd",
+            remedy="with fractions give --esd, with parameter --wanted PHASE.NAME and --esd",
         )
 
 
@@ -213,5 +213,5 @@ def _axis(word: str, cifs: Sequence[Path]) -> tuple[str, tuple[int, int, int]]:
             remedy="e.g. a=0,0,1",
         ) from None
     if not (h or k or l):
-        raise InputError(f"{word!r} is no direction", where="--preferred-orientation")
+        raise InputError(f"{word!r} is not a direction", where="--preferred-orientation")
     return name or (cifs[0].stem if len(cifs) == 1 else ""), (h, k, l)

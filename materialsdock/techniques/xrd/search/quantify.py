@@ -73,7 +73,7 @@ def weighed_in(word: str) -> SpikedStandard:
     esd = int(found["last"]) / 10**digits if found["last"] else float(found["esd"] or 0.0)
     if not 0 < percent < 100 or esd >= min(percent, 100 - percent):
         raise InputError(
-            f"{word!r} is no weight of a standard in a mixture",
+            f"{word!r} cannot be the weight of a standard in a mixture",
             where="--standard",
             remedy="give its share of the measured mixture, more than 0 and less than 100 wt%",
         )
@@ -154,7 +154,7 @@ def _scaled(
 
 def _said(amorphous: Share, name: str, esd: float | None, r: float) -> list[str]:
     if amorphous.esd is None or not math.isfinite(amorphous.esd):
-        return ["the engine gave no covariance of the fractions, so no esd can be said"]
+        return ["the engine gave no covariance of the fractions, so no esd can be given"]
     value, spread = amorphous.percent, amorphous.esd
     said = []
     if value < -spread:
