@@ -129,7 +129,7 @@ def test_xdi_columns_are_used_by_name(tmp_path, names, first):
         (columns(" ") + "21 5 9\n", "line 51"),
         (columns(" ") + "21,5 oops\n", "line 51"),
         (xdi("energy eV", "spam", "ham"), "hold no µ"),
-        ("BANK 1 50 5 LOGS 1 2 3\n1 2\n", "no constant-step BANK"),
+        ("BANK 1 50 5 LOGS 1 2 3\n1 2\n", "not a BANK of constant step"),
     ],
 )
 def test_a_wrong_file_ends_in_one_sentence_with_its_place(tmp_path, text, says):

@@ -70,7 +70,7 @@ def test_a_broken_csv_ends_in_words(tmp_path, content, said):
         ("s.toml", "[[samples]]\nsample_id = 2024-01-01\nposition = 1\n", "2024-01-01"),
         ("s.toml", "[[samples]\n", "is not TOML"),
         ("s.xls", "x", "'.xls' is none of .csv, .xlsx"),
-        ("s.xlsx", "PK\x03\x04 and no more", "is no whole XLSX file"),
+        ("s.xlsx", "PK\x03\x04 and no more", "is not a complete XLSX file"),
     ],
 )
 def test_other_broken_texts_end_in_words(tmp_path, name, content, said):

@@ -87,7 +87,7 @@ def test_the_report_shows_both(waves, mixed):
     both = with_it(replace(mixed, oscillations=waves.oscillations))
     page, plain = render_report(both), render_report(absorption_outcome())
     assert page.count("<svg") == plain.count("<svg") + 2
-    assert "Oscillations behind the edge" in page
+    assert "Oscillations beyond the edge" in page
     assert "Fractions of standards" in page
     assert "sd of normalisation" in page
     said = summary_json(both)
