@@ -33,6 +33,7 @@ from materialsdock.rendering.options import (
     Speed,
     Stop,
     TechniqueName,
+    TechniqueOfFile,
     Trials,
     Workers,
 )
@@ -116,7 +117,7 @@ def measure(
     context: typer.Context,
     replay: Replay = None,
     profile: ProfileName = "sim",
-    technique: TechniqueName = None,
+    technique: TechniqueOfFile = None,
     count_time: CountTime = None,
     resume: Resume = None,
     out: Out = Path("materialsdock-data"),

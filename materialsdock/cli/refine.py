@@ -16,7 +16,7 @@ from materialsdock.rendering.options import (
     ProfileName,
     Seed,
     Site,
-    TechniqueName,
+    TechniqueOfFile,
     Trials,
     Workers,
 )
@@ -27,14 +27,18 @@ def mount(app: typer.Typer) -> None:
     if kinds := _kinds():
         app.command(
             rich_help_panel=ANALYSE,
-            epilog=examples("refine scan.xye", "refine scan.xye --trials 20 --out refined --json"),
+            epilog=examples(
+                "refine scan.xye --cif phase.cif",
+                "refine scan.xye --cif a.cif --cif b.cif --range 15 100 --trials 80",
+                "refine scan.xye --store cifs --elements Zn,O --json",
+            ),
         )(own_options.command(refine, kinds, after="pattern"))
 
 
 def refine(
     pattern: Annotated[Path, typer.Argument(help="Measured powder pattern.")],
     profile: ProfileName = "sim",
-    technique: TechniqueName = None,
+    technique: TechniqueOfFile = None,
     out: Out = Path("materialsdock-data"),
     trials: Trials = None,
     workers: Workers = None,

@@ -29,18 +29,17 @@ Stop = Annotated[
         help="When to stop, e.g. threshold=0.1 or maximum_points=300; may be repeated.",
     ),
 ]
-TechniqueName = Annotated[
-    str | None,
-    typer.Option(
-        "--technique", help=f"{' or '.join(technique.known())}; default: as the file shows."
-    ),
+TECHNIQUES = " or ".join(technique.known())
+TechniqueName = Annotated[str | None, typer.Option("--technique", help=f"{TECHNIQUES}.")]
+TechniqueOfFile = Annotated[
+    str | None, typer.Option("--technique", help=f"{TECHNIQUES}; default: as the file shows.")
 ]
 Trials = Annotated[
     int | None,
     typer.Option(
         min=1,
         max=100_000,
-        help="Trials of the analysis per seed; default: as the profile says, 50 in `refine`.",
+        help="Trials of the analysis per seed; default: as the profile says; `refine`: 50.",
     ),
 ]
 Workers = Annotated[
@@ -48,7 +47,7 @@ Workers = Annotated[
     typer.Option(
         min=1,
         max=256,
-        help="Processes of the analysis; default: as the profile says, all cores in `refine`.",
+        help="Processes of the analysis; default: as the profile says; `refine`: all cores.",
     ),
 ]
 Speed = Annotated[

@@ -52,21 +52,29 @@ KeepAll = Annotated[
 ]
 PreEdge = Annotated[
     tuple[float, float] | None,
-    typer.Option(metavar="LO HI", help="Pre-edge range of the background [eV]; default: chosen."),
+    typer.Option(
+        metavar="LO HI", help="Pre-edge range of the background [eV]; default: from the spectrum."
+    ),
 ]
 PostEdge = Annotated[
     tuple[float, float] | None,
-    typer.Option(metavar="LO HI", help="Post-edge range of the background [eV]; default: chosen."),
+    typer.Option(
+        metavar="LO HI", help="Post-edge range of the background [eV]; default: from the spectrum."
+    ),
 ]
 Cut = Annotated[
     float | None,
-    typer.Option(metavar="EV", help="Energy at which L3 ends and L2 begins; default: chosen."),
+    typer.Option(
+        metavar="EV", help="Energy at which L3 ends and L2 begins; default: from the spectrum."
+    ),
 ]
 L3 = Annotated[
-    float | None, typer.Option(metavar="EV", help="Energy of the L3 edge; default: found.")
+    float | None,
+    typer.Option(metavar="EV", help="Energy of the L3 edge; default: from the spectrum."),
 ]
 L2 = Annotated[
-    float | None, typer.Option(metavar="EV", help="Energy of the L2 edge; default: found.")
+    float | None,
+    typer.Option(metavar="EV", help="Energy of the L2 edge; default: from the spectrum."),
 ]
 
 

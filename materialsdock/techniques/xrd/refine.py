@@ -57,7 +57,8 @@ Spike = Annotated[
     str | None,
     typer.Option(
         "--standard",
-        help="Internal standard that was weighed in, for the amorphous content: NAME=WT_PERCENT, "
+        metavar="NAME=WT_PERCENT",
+        help="Internal standard that was weighed in, for the amorphous content, "
         "e.g. corundum=20.0±0.1.",
     ),
 ]
@@ -65,7 +66,8 @@ Grains = Annotated[
     list[str],
     typer.Option(
         "--particle-size",
-        help="Grain diameter of a phase, NAME=MICROMETRES, for every phase: corrects weight "
+        metavar="NAME=MICROMETRES",
+        help="Grain diameter of a phase, given for every phase: corrects weight "
         "fractions for micro-absorption.",
     ),
 ]
