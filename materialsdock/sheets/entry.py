@@ -196,7 +196,7 @@ def _fault(found: Any, raw: Mapping[str, Any], place: str) -> Fault:
     if kind == "missing":
         return Fault(place, column, None, "is missing")
     if kind == "string_pattern_mismatch":
-        reason = "may hold letters, digits, - and _ only" + (
+        reason = "may only hold letters, digits, - and _" + (
             " (and .), 64 at most" if column == "sample_id" else ", 64 at most"
         )
     else:

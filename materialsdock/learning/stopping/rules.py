@@ -254,7 +254,8 @@ class AllOf:
 
 
 def _too_few(evidence: Evidence, warmup: int) -> str:
-    return f"{_points(evidence)} points are too few to judge: λ needs more than {warmup} steps"
+    needed = f"{warmup + 1} steps" if warmup else "a complete pass"
+    return f"{_points(evidence)} points are too few to judge λ, which needs {needed}"
 
 
 def _too_large(value: float, threshold: float, points: int | None = None) -> str:
