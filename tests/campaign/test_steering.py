@@ -156,7 +156,7 @@ def test_a_forced_position_comes_before_a_stop(ledger):
     record(campaign, proposal)
     decision = campaign.judge(proposal)
     assert not decision.verdict.stop
-    assert "forced" in decision.verdict.reason
+    assert "asked for" in decision.verdict.reason
     last = take_step(campaign)
     assert last.proposal.start == 7090.0
     assert last.verdict.stop
