@@ -64,7 +64,7 @@ def test_rules_do_not_wait_for_a_vetoed_region(ledger):
     campaign.steer(veto(7140.0, 7155.0))
     run(campaign, 400)
     assert campaign.verdict.stop
-    assert campaign.verdict.reason.startswith("λ"), campaign.verdict.reason
+    assert campaign.verdict.reason.startswith("the error ratio λ"), campaign.verdict.reason
     x = np.sort(positions(campaign.decisions))
     assert np.diff(x).max() > 10.0
     quantities = campaign.evidence.quantities
