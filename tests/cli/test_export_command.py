@@ -97,7 +97,7 @@ def test_all_jobs_say_what_was_left_out(data, tmp_path):
     assert "not written: unfinished: the job is not finished" in text
     assert "not written: old: its outcome was kept without curves by an earlier version" in text
     assert "not written: refined: xdi: the job is xrd, the format of xas" in text
-    assert "left out: spectrum: xye: the job is xas, the format of xrd" in text
+    assert "not written: spectrum: xye: the job is xas, the format of xrd" in text
 
 
 @pytest.mark.parametrize(
