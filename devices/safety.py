@@ -90,9 +90,9 @@ class OwnerEpoch(Device):
         found = self.found()
         if found != epoch:
             raise Refused(
-                f"epoch {epoch} is not after {found}",
+                f"epoch {epoch} is not after {found}: another process owns the instrument",
                 where=self.name,
-                remedy="another process owns the instrument; end it or start anew",
+                remedy="end that process, or restart this one to take over",
             )
 
 

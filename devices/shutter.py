@@ -41,7 +41,7 @@ class Shutter(Device):
         """Drive to "open" or "closed"; the status fails after 2.5 s without the readback."""
         if value not in ("open", "closed"):
             raise InputError(
-                f"a shutter cannot be {value!r}", where=self.name, remedy="say open or closed"
+                f"a shutter cannot be {value!r}", where=self.name, remedy="use open or closed"
             )
         self._wanted = value
         return self._drive(value)

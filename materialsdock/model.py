@@ -176,6 +176,7 @@ class Evidence:
     z2 : (k,) squared standardised innovation (y−m)²/(v+σ²)
     group : (k,) which step of the λ sequence it belongs to, from 0: its point, or its pass
     complete : whether the last group is finished; an unfinished one is never judged
+    unit : of the positions, "eV" or "deg", for the words of a reason
     quantities : named numbers: points, seconds, max_sd, noise_sd, largest_gap, resolution, ...
     """
 
@@ -184,6 +185,7 @@ class Evidence:
     group: NDArray[np.int64]
     complete: bool = True
     quantities: Mapping[str, float] = field(default_factory=dict)
+    unit: str = ""
 
 
 @dataclass(frozen=True)

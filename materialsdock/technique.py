@@ -136,7 +136,7 @@ def named(name: str) -> Technique:
         return known()[name]
     except KeyError:
         raise InputError(
-            f"no technique {name!r}", where="technique", remedy=f"there is: {', '.join(known())}"
+            f"no technique {name!r}", where="technique", remedy=f"available: {', '.join(known())}"
         ) from None
 
 

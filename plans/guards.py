@@ -77,7 +77,7 @@ class ExposureGate:
         if not self.answers:
             silent_s = self.conditions.heartbeat_stale_s
             if self.heart.connected:
-                return (f"the IOC has been silent for more than {silent_s:g} s",)
+                return (f"the IOC has given no answer for more than {silent_s:g} s",)
             return ("the connection to the IOC is lost",)
         try:
             return self._failing()
@@ -91,9 +91,9 @@ class ExposureGate:
         deadman, permit, ours = find("deadman"), find("permit"), self.owned()
         reasons = {
             "the IOC has forgotten who owns it": not ours,
-            "the dead-man has tripped": deadman is not None and deadman.tripped.get(),
-            "the dead-man is not armed": c.armed and deadman and not deadman.armed.get(),
-            "the guard is silent": not c.guard_fresh(),
+            "the dead-man switch has tripped": deadman is not None and deadman.tripped.get(),
+            "the dead-man switch is not armed": c.armed and deadman and not deadman.armed.get(),
+            "the guard gives no heartbeat": not c.guard_fresh(),
             self._beam_words: self._beam_is_low(),
             "no shutter permit": permit is not None and not permit.granted.get(),
         }

@@ -48,7 +48,7 @@ def load_scene(path: Path) -> Scene:
         raise InputError(
             f"no scene of technique {technique!r}",
             where=str(path),
-            remedy=f"there is: {', '.join(known)}; or bring sim_devices/scenes/NAME.py",
+            remedy=f"available: {', '.join(known)}; or bring sim_devices/scenes/NAME.py",
         )
     scene: Scene = resolved(f"sim_devices.scenes.{technique}:load")(found)
     return scene

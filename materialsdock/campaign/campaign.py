@@ -163,7 +163,7 @@ class Campaign:
         proposal = None if halted else self.learner.ask()
         self._replaced, self._recorded = True, False
         if proposal is None:
-            reason = self._and_excluded(halted or "nothing left to count")
+            reason = self._and_excluded(halted or "no position is left to count")
             self._ended = replace(self.verdict, stop=True, reason=reason)
         return proposal
 
@@ -212,7 +212,9 @@ class Campaign:
     def _asked(self) -> Proposal:
         proposal = self._asked_or_none()
         if proposal is None:
-            raise LedgerFault("an observation without a proposal", where=f"job {self.job.job_id}")
+            raise LedgerFault(
+                "a point was measured that was not proposed", where=f"job {self.job.job_id}"
+            )
         return proposal
 
     def look_ahead(self) -> None:
@@ -289,11 +291,13 @@ class Campaign:
         following = self.learner.ask() if forced or not verdict.stop else None
         if verdict.stop and following is not None:
             if following.score == FORCED:  # who asks for a position gets it
-                reason = f"a forced position is left to count; {verdict.reason}"
+                reason = f"a position that was asked for is still to be counted; {verdict.reason}"
                 return replace(verdict, stop=False, reason=reason), following
             following = None
         if following is None and not verdict.stop:
-            verdict = replace(verdict, stop=True, reason=f"nothing left to count; {verdict.reason}")
+            verdict = replace(
+                verdict, stop=True, reason=f"no position is left to count; {verdict.reason}"
+            )
         if verdict.stop:
             verdict = replace(verdict, reason=self._and_excluded(verdict.reason))
         return verdict, following

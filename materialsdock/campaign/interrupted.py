@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
+
 from materialsdock.errors import MaterialsDockError
 
 
@@ -11,10 +14,11 @@ class Interrupted(MaterialsDockError):
     code, exit_code = "interrupted", 130
 
 
-def interrupted(job_id: str) -> Interrupted:
-    """The error that says to an operator how to go on."""
+def interrupted(job_id: str, out: Path | None = None) -> Interrupted:
+    """The error that tells an operator how to go on; out : the data folder, where it is known."""
+    folder = "" if out is None else f" --out {shlex.quote(str(out))}"
     return Interrupted(
-        "stopped by the operator",
+        "stopped by Ctrl-C or SIGTERM, all that was measured is kept",
         where=job_id,
-        remedy=f"go on with `materialsdock measure --resume {job_id}`",
+        remedy=f"go on with `materialsdock measure --resume {job_id}{folder}`",
     )

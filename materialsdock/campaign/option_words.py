@@ -36,9 +36,9 @@ def unchangeable(given: Collection[str]) -> None:
     """Refuse options `given` with --resume: a job goes on as it began."""
     if given:
         raise InputError(
-            f"{', '.join(given)} cannot be changed",
+            f"{', '.join(given)} cannot be changed when a job is resumed",
             where="--resume",
-            remedy="leave it out, or measure anew",
+            remedy="leave it out, or begin a new measurement",
         )
 
 

@@ -190,10 +190,14 @@ def _catalog_fed_from(
             try:
                 complete = opening.result().drain(CATALOG_DRAIN_S)
             except MaterialsDockError as error:
-                log.warning("the catalog was not filled: %s", error)
+                log.warning(
+                    "all results are in the ledger, but the catalog was not filled: %s", error
+                )
                 return
             if not complete:
-                log.warning("the catalog is still behind the ledger; the next start goes on")
+                log.warning(
+                    "the catalog does not show all of the ledger yet; the next start completes it"
+                )
 
         try:
             yield finish

@@ -46,7 +46,7 @@ class Steering:
         Raises InputError for what is no verb of steering or has values of the wrong kind.
         """
         if verb not in VERBS:
-            raise InputError(f"no steering {verb!r}", remedy=f"there is: {', '.join(VERBS)}")
+            raise InputError(f"no request {verb!r}", remedy=f"available: {', '.join(VERBS)}")
         known = {key: order[key] for key in FIELDS if order.get(key) is not None}
         if order.get("low") is not None and order.get("high") is not None:
             known["interval"] = (order["low"], order["high"])
@@ -102,7 +102,7 @@ def check(steering: Steering, job: Job, axis: Axis, before: Sequence[Steering]) 
 
     before : what was asked of this job so far; Refused for a forced position that was vetoed
     """
-    faults = [] if steering.who.strip() else ["nobody is named who asks"]
+    faults = [] if steering.who.strip() else ["the request does not say who makes it"]
     if steering.kind in ("veto", "force"):
         faults += _place_faults(steering, axis)
     if faults:
@@ -115,12 +115,12 @@ def check(steering: Steering, job: Job, axis: Axis, before: Sequence[Steering]) 
 
 def _place_faults(steering: Steering, axis: Axis) -> list[str]:
     if (steering.x is None) == (steering.interval is None):
-        return ["name one position x or one interval"]
+        return ["give one position x or one interval"]
     if steering.kind == "force" and steering.x is None:
-        return ["name the one position x to count at"]
+        return ["give the position x to count at"]
     low, high = bounds(steering)
     if not (math.isfinite(low) and math.isfinite(high) and low <= high):
-        return [f"{low} to {high} is no interval"]
+        return [f"{low} to {high} is not an interval"]
     first, last = float(axis.grid[0]), float(axis.grid[-1])
     if high < first or low > last:
         return [f"{span(low, high)} lies outside the axis, {span(first, last)} {axis.unit}"]
@@ -142,7 +142,11 @@ def _check_vetoes(steering: Steering, axis: Axis, before: Sequence[Steering]) ->
 
 def _check_changes(steering: Steering, job: Job, before: Sequence[Steering]) -> None:
     if not steering.changes:
-        raise InputError("nothing to change is named", where="steering change")
+        raise InputError(
+            "no setting to change is given",
+            where="steering change",
+            remedy="give KEY=VALUE, e.g. threshold=0.02",
+        )
     if fixed := [key for key in FIXED if key in steering.changes]:
         raise InputError(
             f"{', '.join(fixed)} cannot change while a job is measured", where="steering change"

@@ -1,8 +1,9 @@
-"""The command line `materialsdock`: demo, measure, refine, sim up, shell, jobs, explain."""
+"""The command line `materialsdock`: its commands in groups, its version, and how it ends."""
 
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from collections.abc import Collection
 from pathlib import Path
@@ -11,15 +12,17 @@ from typing import Annotated, Any
 import typer
 from typer.exceptions import TyperException
 
+from materialsdock import __version__
 from materialsdock import technique as techniques
-from materialsdock.cli import night, own_options, refine, serve
-from materialsdock.cli.export import export
+from materialsdock.cli import export, night, own_options, refine, serve
 from materialsdock.cli.ledger import ledger
-from materialsdock.cli.main import refuse
+from materialsdock.cli.main import INTERRUPTED, refuse
 from materialsdock.errors import InputError, MaterialsDockError
-from materialsdock.fusion.hybrid.cli import hybrid
-from materialsdock.fusion.series.cli import series
+from materialsdock.fusion.hybrid import cli as hybrid
+from materialsdock.fusion.series import cli as series
+from materialsdock.rendering.help import INSTRUMENT, MEASURE, PROGRAM, TRY, examples
 from materialsdock.rendering.options import (
+    PROFILE,
     CountTime,
     Json,
     Out,
@@ -31,6 +34,7 @@ from materialsdock.rendering.options import (
     Speed,
     Stop,
     TechniqueName,
+    TechniqueOfFile,
     Trials,
     Workers,
 )
@@ -42,23 +46,32 @@ RESUMED_WITH = {"resume", "out", "site", "as_json", "trials", "workers", "speed"
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=True,
-    help="Autonomous X-ray measurement. Exit codes: 0 done, 2 bad input, 3 refused, "
-    "4 not reachable, 5 fault, 130 interrupted.",
+    rich_markup_mode="markdown",  # in the other one, "[simulation]" would vanish as a style
+    help="Measure X-ray diffraction and absorption autonomously, know when it is enough, and get "
+    "the result analysed.\n\nNew here? Begin with `materialsdock demo`.",
+    epilog="Exit codes: 0 done, 2 bad input, 3 refused, 4 not reachable, 5 fault, 130 interrupted. "
+    "With `--json`, the commands that have it print one JSON object, also for an error.",
 )
-simulator = typer.Typer(no_args_is_help=True, help="The simulated beamline.")
-app.add_typer(simulator, name="sim")
-for _technique in techniques.known().values():
-    if _technique.cli is not None:
-        _technique.cli()(app)
-app.add_typer(serve.service, name="service")
-app.add_typer(serve.sheets, name="sheet")
-app.command()(serve.simulate)
-for _command in (serve.submit, serve.up, serve.serve, serve.guard):
-    app.command()(_command)
-app.command("safe-state")(serve.safe_state)
-night.mount(app)
-app.command()(export)
-app.add_typer(ledger, name="ledger")
+simulator = typer.Typer(
+    no_args_is_help=True,
+    help="Run the simulated beamline by itself, for EPICS clients of your own.",
+)
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        print(f"{PROGRAM} {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_say_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Take the options that stand before a command."""
 
 
 def words_given(context: typer.Context, besides: Collection[str]) -> list[str]:
@@ -71,7 +84,10 @@ def words_given(context: typer.Context, besides: Collection[str]) -> list[str]:
     return found
 
 
-@app.command()
+@app.command(
+    rich_help_panel=TRY,
+    epilog=examples("demo", "demo --technique xas --out first-spectrum --stop maximum_points=60"),
+)
 def demo(
     technique: TechniqueName = DEFAULT,
     out: Out = Path("materialsdock-demo"),
@@ -83,7 +99,10 @@ def demo(
     site: Site = None,
     as_json: Json = False,
 ) -> None:
-    """Measure one sample on the simulated beamline, from first count to refined structure."""
+    """Measure one sample on the simulated beamline and get its report, from count to structure.
+
+    Takes a few minutes and needs no file of yours.
+    """
     from materialsdock.campaign import demo
     from materialsdock.cli import measure_command
     from materialsdock.cli.request import MeasureRequest
@@ -99,7 +118,7 @@ def measure(
     context: typer.Context,
     replay: Replay = None,
     profile: ProfileName = "sim",
-    technique: TechniqueName = None,
+    technique: TechniqueOfFile = None,
     count_time: CountTime = None,
     resume: Resume = None,
     out: Out = Path("materialsdock-data"),
@@ -112,7 +131,11 @@ def measure(
     as_json: Json = False,
     **own: Any,
 ) -> None:
-    """Measure a sample autonomously, replaying a measured file on the simulated beamline."""
+    """Measure a sample autonomously and get its report: no more points than its result needs.
+
+    The sample is a measured file, which the simulated beamline replays with new counting noise.
+    A real instrument measures from a sample sheet: see `materialsdock up` and `submit`.
+    """
     from materialsdock.campaign import option_words
     from materialsdock.cli import measure_command
     from materialsdock.cli.request import MeasureRequest
@@ -130,7 +153,10 @@ def measure(
         **own,
     )
     if (resume is None) == (replay is None):
-        raise InputError("name either a file or a job", remedy="use --replay FILE or --resume ID")
+        raise InputError(
+            "measure needs either a file to replay or a job to resume",
+            remedy="use --replay FILE or --resume ID",
+        )
     if resume is not None:
         anew = [word for each in techniques.known().values() for word in each.options().ANEW]
         option_words.unchangeable(words_given(context, besides={*RESUMED_WITH, *anew}))
@@ -141,15 +167,19 @@ def measure(
     measure_command.show(measure_command.replay(request, measured, sample, replay), as_json)
 
 
-app.command()(own_options.command(measure, own_options.of_measure(), after="count_time"))
-refine.mount(app)
-for command in (series, hybrid):
-    app.command()(command)
+app.command(
+    rich_help_panel=MEASURE,
+    epilog=examples(
+        "measure --replay scan.xye --cif phase.cif",
+        "measure --replay spectrum.xdi --stop maximum_points=150 --json",
+        "measure --resume JOB",
+    ),
+)(own_options.command(measure, own_options.of_measure(), after="count_time"))
 
 
-@app.command()
+@app.command(rich_help_panel=MEASURE, epilog=examples("jobs", "jobs --out night --json"))
 def jobs(out: Out = Path("materialsdock-data"), as_json: Json = False) -> None:
-    """List the jobs in a data folder, the newest last."""
+    """List the jobs of a data folder with technique, state and sample, the newest last."""
     from materialsdock.cli import measure_command
 
     rows = measure_command.list_jobs(out)
@@ -160,41 +190,59 @@ def jobs(out: Out = Path("materialsdock-data"), as_json: Json = False) -> None:
         print(f"{row['job_id']}  {row['technique']}  {row['state']:<12}  {row['sample']}")
 
 
-@app.command()
+@app.command(rich_help_panel=MEASURE, epilog=examples("explain JOB --out materialsdock-demo"))
 def explain(
-    job: Annotated[str, typer.Argument(help="Job id, as `jobs` lists them.")],
+    job: Annotated[str, typer.Argument(help="Job id, as `materialsdock jobs` lists it.")],
     out: Out = Path("materialsdock-data"),
     as_json: Json = False,
 ) -> None:
-    """Say for each decision of a job why here, why now, and why stop."""
+    """Explain each decision of a job: why this position, why now, and why it went on or stopped."""
     from materialsdock.cli import measure_command
 
     lines = measure_command.explain(out, job)
     print(json.dumps({"job_id": job, "decisions": lines}) if as_json else "\n".join(lines))
 
 
-@app.command()
+export.mount(app)
+app.add_typer(ledger, name="ledger", rich_help_panel=MEASURE)
+refine.mount(app)
+series.mount(app)
+hybrid.mount(app)
+for _technique in techniques.known().values():
+    if _technique.cli is not None:
+        _technique.cli()(app)
+serve.mount(app)
+night.mount(app)
+
+
+@app.command(rich_help_panel=INSTRUMENT, epilog=examples("shell", "shell sim --out night"))
 def shell(
-    profile: Annotated[str, typer.Argument(help="Profile of the instrument.")] = "sim",
+    profile: Annotated[str, typer.Argument(help=PROFILE)] = "sim",
     out: Out = Path("materialsdock-data"),
     site: Site = None,
 ) -> None:
-    """An IPython session with RE, instrument, plans and catalog."""
+    """Open an IPython session on an instrument: RunEngine, devices, plans and data catalog."""
     from materialsdock.shell import session
 
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # IPython would stay, as it does at Ctrl-C
     session.shell(profile, out, site)
 
 
-@simulator.command("up")
+app.add_typer(simulator, name="sim", rich_help_panel=TRY)
+
+
+@simulator.command("up", epilog=examples("sim up", "sim up --port 5070 --speed 20"))
 def sim_up(
-    profile: Annotated[str, typer.Option(help="A profile with a [simulation] section.")] = "sim",
-    port: Annotated[int, typer.Option(help="Channel Access port.")] = 5064,
+    profile: Annotated[str, typer.Option(help="Profile with a section [simulation].")] = "sim",
+    port: Annotated[
+        int, typer.Option(help="Port of EPICS Channel Access; 0: any free one.")
+    ] = 5064,
     speed: Speed = None,
     seed: Seed = 0,
     site: Site = None,
     as_json: Json = False,
 ) -> None:
-    """Run the simulated beamline alone, until Ctrl-C."""
+    """Run the simulated beamline by itself until Ctrl-C, and get the address to connect to."""
     from materialsdock.cli import measure_command
     from materialsdock.cli.request import MeasureRequest
 
@@ -210,11 +258,14 @@ def main() -> None:
             sys.exit(exit_code)
     except MaterialsDockError as error:
         refuse(error.as_dict(), str(error), error.exit_code)
-    except typer.Abort:
-        refuse({"code": "interrupted", "message": "interrupted"}, "interrupted", 130)
+    except (typer.Abort, KeyboardInterrupt):
+        refuse(INTERRUPTED, INTERRUPTED["message"], 130)
     except TyperException as error:
-        if not (said := error.format_message()):  # a group without a command has shown its help
+        if not (
+            said := error.format_message().rstrip(".")
+        ):  # a group without a command has shown its help
             sys.exit(error.exit_code)
-        refuse({"code": "usage", "message": said}, said, 2)
-    except KeyboardInterrupt:
-        refuse({"code": "interrupted", "message": "interrupted"}, "interrupted", 130)
+        context = getattr(error, "ctx", None)
+        path = context.command_path if context else PROGRAM
+        remedy = f"see `{path} --help`"
+        refuse({"code": "usage", "message": said, "remedy": remedy}, f"{said} ({remedy})", 2)

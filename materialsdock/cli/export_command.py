@@ -21,12 +21,16 @@ def run(
     exactly one of `job_id` and `every` is given, and what `views.exports.bundle` raises.
     """
     if (job_id is not None) == every:
-        raise InputError("name either a job or all", where="export", remedy="use JOB or --all")
+        raise InputError(
+            "export needs either a job or --all", where="export", remedy="use JOB or --all"
+        )
     names = _names(formats)
     folder = to or out / "exports"
     path = out / "ledger.sqlite"
     if not path.is_file():
-        raise InputError(f"no ledger in {out}", where="--out", remedy="name a data folder")
+        raise InputError(
+            f"no ledger in {out}", where="--out", remedy="name the data folder of a measurement"
+        )
     left_out: list[str] = []
     with Ledger(path) as ledger:
         if job_id is not None and names is None:
@@ -38,14 +42,16 @@ def run(
             written, left_out = export_many(ledger, ids, names, folder)
     if not written:
         raise Refused(
-            "; ".join(left_out) or "there are no jobs", where="export --all", remedy="measure first"
+            "; ".join(left_out) or "the data folder has no jobs",
+            where="export --all",
+            remedy="measure a sample first",
         )
     return {"files": [str(path) for path in written], "left_out": left_out}
 
 
 def overview(said: dict[str, Any]) -> str:
     """The answer for a person: one file a line, then what was left out."""
-    return "\n".join([*said["files"], *(f"left out: {why}" for why in said["left_out"])])
+    return "\n".join([*said["files"], *(f"not written: {why}" for why in said["left_out"])])
 
 
 def _names(formats: str | None) -> Sequence[str] | None:
@@ -54,5 +60,5 @@ def _names(formats: str | None) -> Sequence[str] | None:
         return None
     names = [name.strip().lower() for name in formats.split(",") if name.strip()]
     if not names:
-        raise InputError("no format named", where="--format", remedy="e.g. --format nexus,xye")
+        raise InputError("no format is given", where="--format", remedy="e.g. --format nexus,xye")
     return list(dict.fromkeys(names))

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
+import warnings
 from collections.abc import Mapping
 from typing import NoReturn
 
 from materialsdock.errors import MaterialsDockError
 
+INTERRUPTED = {"code": "interrupted", "message": "interrupted"}
+
 
 def main() -> None:
     """Run the command line; a technique that cannot be loaded is a refusal like any other."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C does
+    _hush_libraries()
     try:
         from materialsdock.cli import app
+
+        app.main()
     except MaterialsDockError as error:
         refuse(error.as_dict(), str(error), error.exit_code)
-    app.main()
+    except KeyboardInterrupt:
+        refuse(INTERRUPTED, INTERRUPTED["message"], 130)
 
 
 def refuse(envelope: Mapping[str, str], sentence: str, exit_code: int) -> NoReturn:
@@ -25,3 +35,13 @@ def refuse(envelope: Mapping[str, str], sentence: str, exit_code: int) -> NoRetu
         print(json.dumps({"error": dict(envelope)}))
     print(f"materialsdock: {sentence}", file=sys.stderr)
     sys.exit(exit_code)
+
+
+def _hush_libraries() -> None:
+    """Keep Python's warnings, which speak to programmers, off a user's terminal.
+
+    PYTHONWARNINGS or `python -W` shows them, in this process and in those that it starts.
+    """
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+        os.environ["PYTHONWARNINGS"] = "ignore"

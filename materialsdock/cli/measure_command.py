@@ -13,6 +13,7 @@ from typing import Any
 
 from materialsdock import technique
 from materialsdock.campaign import analysis, build, option_words, prepare
+from materialsdock.campaign.interrupted import Interrupted, interrupted
 from materialsdock.campaign.run import measure as run_measure
 from materialsdock.cli.progress import display
 from materialsdock.cli.request import MeasureRequest
@@ -89,7 +90,7 @@ def resume(request: MeasureRequest, job_id: str) -> Shown:
         counted = ledger.observations(job_id)
     if "scene" not in job.settings:
         raise InputError(
-            "nothing is measured in this job, a file was refined",
+            "this job refined a file, it has no measurement to go on with",
             where=job_id,
             remedy="go on with `materialsdock refine FILE --resume`",
         )
@@ -101,7 +102,11 @@ def resume(request: MeasureRequest, job_id: str) -> Shown:
     profile, site = request.load()
     scene = Path(job.settings["scene"])
     if not scene.is_file():
-        raise InputError(f"the scene {scene} is gone", where=job_id, remedy="measure it anew")
+        raise InputError(
+            f"the file {scene}, which the simulated beamline replays, is gone",
+            where=job_id,
+            remedy="begin a new measurement with --replay FILE",
+        )
     prepare.mark_counted(scene, job, counted)
     return _carry_out(job, job_id, profile, site, data, request)
 
@@ -116,7 +121,10 @@ def _carry_out(
 ) -> Shown:
     with _beamline(job, profile, site, request), display(job) as watch:
         print(f"job {job.job_id}", file=sys.stderr, flush=True)
-        outcome = run_measure(what, profile, data, watch, request.of_analysis)
+        try:
+            outcome = run_measure(what, profile, data, watch, request.of_analysis)
+        except (Interrupted, KeyboardInterrupt):  # while measuring, or before or after that
+            raise interrupted(job.job_id, request.out) from None
     report = write_report(outcome, data.reports / f"{job.job_id}.html")
     return Shown(outcome, report, data)
 
@@ -145,7 +153,9 @@ def _beamline(
 
 def _existing_ledger(out: Path) -> Ledger:
     if not (out / "ledger.sqlite").is_file():
-        raise InputError(f"no ledger in {out}", where="--out", remedy="name a data folder")
+        raise InputError(
+            f"no ledger in {out}", where="--out", remedy="name the data folder of a measurement"
+        )
     return Ledger(out / "ledger.sqlite")
 
 
@@ -154,7 +164,11 @@ def explain(out: Path, job_id: str) -> list[str]:
     with _existing_ledger(out) as ledger:
         job, decisions = ledger.job(job_id), ledger.decisions(job_id)
     if not decisions:
-        raise InputError("nothing has been decided yet", where=job_id, remedy="resume the job")
+        raise InputError(
+            "this job has no decisions yet",
+            where=job_id,
+            remedy=f"go on with `materialsdock measure --resume {job_id}`",
+        )
     objective = job.settings.get("learner", {}).get("objective", "peaks")
     return sentences(decisions, job.settings["axis"]["unit"], objective)
 

@@ -14,21 +14,29 @@ from typing import Annotated, Any
 import typer
 
 from materialsdock.errors import InputError, Refused
+from materialsdock.rendering.help import NIGHT, examples
 from materialsdock.rendering.options import Json, Out
 
 Data = Path("materialsdock-data")
-Reason = Annotated[str, typer.Option(help="Why; it stands in the audit.")]
-Limit = Annotated[float, typer.Option(min=0.1, help="Seconds to wait for what comes of it.")]
-Ids = Annotated[list[str], typer.Argument(help="Sample ids.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-Low = Annotated[float, typer.Argument(help="Position, or lower end (deg or eV).")]
-High = Annotated[float | None, typer.Argument(help="Upper end.")]
+Reason = Annotated[str, typer.Option(help="Why; kept in the audit.")]
+Limit = Annotated[float, typer.Option(min=0.1, help="How long to wait for the answer [s].")]
+Ids = Annotated[list[str], typer.Argument(help="Sample ids, as `queue list` shows them.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
+Low = Annotated[float, typer.Argument(help="Position, or lower end of an interval [deg or eV].")]
+High = Annotated[float | None, typer.Argument(help="Upper end of the interval.")]
 WITH_NEGATIVES = {"ignore_unknown_options": True}  # -5.2 is a position
-Head = Annotated[str | None, typer.Option(help="A head printed earlier, e.g. in a digest.")]
+Head = Annotated[str | None, typer.Option(help="Check value printed earlier, e.g. in a digest.")]
 
-queue = typer.Typer(no_args_is_help=True, help="The samples that wait.")
-lease = typer.Typer(no_args_is_help=True, help="Who has control; halts never need it.")
-audit = typer.Typer(no_args_is_help=True, help="Who asked for what.")
+queue = typer.Typer(
+    no_args_is_help=True, help="List the samples of the night and change their order or state."
+)
+lease = typer.Typer(
+    no_args_is_help=True,
+    help="Show, take or give control of the night; pause, stop and abort never need it.",
+)
+audit = typer.Typer(
+    no_args_is_help=True, help="Show who asked for what, and verify that the record is complete."
+)
 
 
 def _print(said: Any, words: str, as_json: bool) -> None:
@@ -43,7 +51,7 @@ def _asked(out: Path, verb: Any, details: Any, limit_s: float, as_json: bool, **
 
 
 def status(
-    watch: Annotated[bool, typer.Option("--watch", help="Go on showing it until Ctrl-C.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Keep showing it until Ctrl-C.")] = False,
     out: Out = Data,
     as_json: Json = False,
 ) -> None:
@@ -72,17 +80,20 @@ def status(
 
 
 def pause(out: Out = Data, limit: Limit = 10.0, as_json: Json = False, reason: Reason = "") -> None:
-    """Pause at the next point; `resume` goes on."""
+    """Pause the measurement at its next point; `resume` goes on."""
     _asked(out, "pause", {"reason": reason}, limit, as_json)
 
 
 def resume(out: Out = Data, limit: Limit = 10.0, as_json: Json = False) -> None:
-    """Go on after a pause, as soon as all conditions hold.  Needs the lease."""
+    """Go on after a pause, as soon as all conditions (beam, shutter, permits) hold.
+
+    Takes control where nobody else has it: see `materialsdock lease`.
+    """
     _asked(out, "resume", {}, limit, as_json)
 
 
 def stop(out: Out = Data, limit: Limit = 10.0, as_json: Json = False, reason: Reason = "") -> None:
-    """End this sample after its point and analyse it; the queue goes on."""
+    """End the sample in the beam after its present point and analyse it; the queue goes on."""
     _asked(out, "stop", {"reason": reason}, limit, as_json)
 
 
@@ -93,27 +104,37 @@ def abort(
     as_json: Json = False,
     reason: Reason = "",
 ) -> None:
-    """End this sample now: shutter closed, motors stopped, the sample held.  Data are kept."""
+    """End the sample in the beam now: close the shutter, stop motors, hold the sample.
+
+    What was measured is kept; `materialsdock queue retry ID` goes on with it.
+    """
     from materialsdock.night import people
 
     only = None
     if not yes:
         if as_json:
-            raise InputError("abort asks before it acts", where="--json", remedy="add --yes")
+            raise InputError(
+                "abort asks for confirmation, which --json cannot give",
+                where="--json",
+                remedy="add --yes",
+            )
         if (sample := people.in_the_beam(out)) is not None:
             only = sample.sample_id
             if not typer.confirm(f"Abort {people.called(sample)}?", err=True):
-                raise Refused("nothing was aborted", where="abort")
+                raise Refused("not confirmed, nothing was aborted", where="abort")
     _asked(out, "abort", {"reason": reason}, limit, as_json, only=only)
 
 
 def hold(out: Out = Data, limit: Limit = 10.0, as_json: Json = False, reason: Reason = "") -> None:
-    """Begin no further sample; the one in the beam goes on."""
+    """Hold the queue: begin no further sample; the one in the beam goes on."""
     _asked(out, "hold_queue", {"reason": reason}, limit, as_json)
 
 
 def release(out: Out = Data, limit: Limit = 10.0, as_json: Json = False) -> None:
-    """Begin samples again.  Needs the lease."""
+    """Release the queue after `hold`: begin samples again.
+
+    Takes control where nobody else has it: see `materialsdock lease`.
+    """
     _asked(out, "release_queue", {}, limit, as_json)
 
 
@@ -128,30 +149,33 @@ def veto(
     as_json: Json = False,
     reason: Reason = "",
 ) -> None:
-    """Never measure a position, or an interval, of this sample."""
+    """Exclude a position or an interval from the measurement of the sample in the beam."""
     where = {"x": low} if high is None else {"low": low, "high": high}
     _asked(out, "veto", {**where, "reason": reason}, limit, as_json)
 
 
 def force(
-    x: Annotated[float, typer.Argument(help="Position (deg or eV).")],
+    x: Annotated[float, typer.Argument(help="Position [deg or eV].")],
     out: Out = Data,
     limit: Limit = 10.0,
     as_json: Json = False,
     reason: Reason = "",
 ) -> None:
-    """Measure this position next."""
+    """Measure this position of the sample in the beam next."""
     _asked(out, "force", {"x": x, "reason": reason}, limit, as_json)
 
 
 def change(
-    words: Annotated[list[str], typer.Argument(metavar="KEY=VALUE", help="E.g. threshold=0.02.")],
+    words: Annotated[
+        list[str],
+        typer.Argument(metavar="KEY=VALUE", help="New stop settings, e.g. threshold=0.02."),
+    ],
     out: Out = Data,
     limit: Limit = 10.0,
     as_json: Json = False,
     reason: Reason = "",
 ) -> None:
-    """Change when this sample stops; the change is recorded with its step."""
+    """Change when the sample in the beam stops; recorded with the step it takes effect at."""
     from materialsdock.night import people
 
     changes = people.changes(words)
@@ -159,16 +183,16 @@ def change(
 
 
 def approve_point(out: Out = Data, limit: Limit = 10.0, as_json: Json = False) -> None:
-    """Let the proposed point be measured, where the profile wants a person's word."""
+    """Approve the proposed point, where the profile asks for a person's approval."""
     _asked(out, "approve", {}, limit, as_json)
 
 
 # the queue
 
 
-@queue.command("list")
+@queue.command("list", epilog=examples("queue list", "queue list --out night --json"))
 def queue_list(out: Out = Data, as_json: Json = False) -> None:
-    """All samples in the order they are measured, by name."""
+    """List all samples with their state, in the order they are measured."""
     from materialsdock.night import people
     from materialsdock.night.status import terminal
 
@@ -188,43 +212,47 @@ def _changed(out: Path, verb: str, ids: list[str], as_json: bool, **more: Any) -
     _print(said, ", ".join(f"{name} {state}" for name, state in said["samples"].items()), as_json)
 
 
-@queue.command("move")
+@queue.command("move", epilog=examples("queue move S7 1"))
 def queue_move(
-    sample: Annotated[str, typer.Argument(help="Sample id.")],
-    place: Annotated[int, typer.Argument(min=1, help="1 is next.")],
+    sample: Annotated[str, typer.Argument(help="Sample id, as `queue list` shows it.")],
+    place: Annotated[int, typer.Argument(min=1, help="New place in the queue; 1 is next.")],
     out: Out = Data,
     as_json: Json = False,
 ) -> None:
-    """Put a waiting sample at a place of the queue; it takes that place's priority."""
+    """Move a waiting sample to another place of the queue; it gets that place's priority."""
     _changed(out, "move", [sample], as_json, place=place)
 
 
-@queue.command("hold")
+@queue.command("hold", epilog=examples("queue hold S7 S8 --reason 'capillary broken'"))
 def queue_hold(ids: Ids, out: Out = Data, as_json: Json = False, reason: Reason = "") -> None:
-    """Set waiting samples aside."""
+    """Hold waiting samples: they are not measured until `queue retry`."""
     _changed(out, "hold", ids, as_json, reason=reason)
 
 
-@queue.command("retry")
+@queue.command("retry", epilog=examples("queue retry S7"))
 def queue_retry(ids: Ids, out: Out = Data, as_json: Json = False, reason: Reason = "") -> None:
-    """Measure held samples (they keep their points); analyse failed or finished ones again."""
+    """Go on with held samples (points are kept); analyse failed or finished ones again."""
     _changed(out, "retry", ids, as_json, reason=reason)
 
 
-@queue.command("rm")
+@queue.command("rm", epilog=examples("queue rm S7 --reason 'wrong sample'"))
 def queue_rm(ids: Ids, out: Out = Data, as_json: Json = False, reason: Reason = "") -> None:
     """Cancel samples that wait or are held; what was measured of them is kept."""
     _changed(out, "rm", ids, as_json, reason=reason)
 
 
-@queue.command("approve")
+@queue.command("approve", epilog=examples("queue approve S7 S8", "queue approve --all"))
 def queue_approve(
-    ids: Annotated[list[str] | None, typer.Argument(help="Sample ids.")] = None,
-    every: Annotated[bool, typer.Option("--all", help="All that wait for approval.")] = False,
+    ids: Annotated[
+        list[str] | None, typer.Argument(help="Sample ids, as `queue list` shows them.")
+    ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Approve all samples that wait for approval.")
+    ] = False,
     out: Out = Data,
     as_json: Json = False,
 ) -> None:
-    """Let submitted samples be measured, where the profile wants a person's word."""
+    """Approve submitted samples for measuring, where the profile asks for a person's approval."""
     from materialsdock.night import people
 
     chosen = people.waiting_for_approval(out) if every else list(ids or [])
@@ -242,61 +270,67 @@ def _lease(out: Path, verb: str, as_json: bool, force: bool = False) -> None:
     _print(said, words if said["holder"] else "nobody has control", as_json)
 
 
-@lease.command("show")
+@lease.command("show", epilog=examples("lease show"))
 def lease_show(out: Out = Data, as_json: Json = False) -> None:
-    """Show who has control now."""
+    """Show who has control of the night now, and for how long."""
     _lease(out, "show", as_json)
 
 
-@lease.command("take")
+@lease.command("take", epilog=examples("lease take", "lease take --force"))
 def lease_take(
-    force: Annotated[bool, typer.Option("--force", help="Take it from its holder.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Take it even from another holder.")
+    ] = False,
     out: Out = Data,
     as_json: Json = False,
 ) -> None:
-    """Take or renew control for ten minutes."""
+    """Take or renew control of the night for ten minutes."""
     _lease(out, "take", as_json, force)
 
 
-@lease.command("give")
+@lease.command("give", epilog=examples("lease give"))
 def lease_give(out: Out = Data, as_json: Json = False) -> None:
-    """Give control back."""
+    """Give control of the night back."""
     _lease(out, "give", as_json)
 
 
-@audit.command("tail")
+@audit.command("tail", epilog=examples("audit tail", "audit tail -n 5 --json"))
 def audit_tail(
-    lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="How many.")] = 20,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="How many lines.")] = 20,
     out: Out = Data,
     as_json: Json = False,
 ) -> None:
-    """The latest actions of people."""
+    """Show the latest actions of people: when, who, what, and the answer."""
     from materialsdock.night import people
 
     rows = people.actions(out, lines)
     _print(rows, "\n".join(map(people.action_line, rows)), as_json)
 
 
-@audit.command("verify")
+@audit.command("verify", epilog=examples("audit verify"))
 def audit_verify(
     head: Head = None,
     out: Out = Data,
     as_json: Json = False,
 ) -> None:
-    """Check that no action was changed, removed or slipped in; exit code 5 when one was."""
+    """Verify that no action was changed, removed or inserted; exit code 5 when one was."""
     from materialsdock.night import people
 
     said = people.verify(out, head)
-    _print(said, f"{said['rows']} rows hold; head {said['head']}", as_json)
+    _print(
+        said, f"{said['rows']} rows are as they were written; check value {said['head']}", as_json
+    )
 
 
 def log(
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Until Ctrl-C.")] = False,
-    lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="How many.")] = 50,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Keep showing new lines until Ctrl-C.")
+    ] = False,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="How many lines.")] = 50,
     out: Out = Data,
     as_json: Json = False,
 ) -> None:
-    """The night's log; with --json one object a line."""
+    """Show the log of the night; with --json one JSON object per line."""
     from materialsdock.night import people
 
     for line in people.log_lines(out, lines, follow):
@@ -306,11 +340,27 @@ def log(
 
 def mount(app: typer.Typer) -> None:
     """Add these commands to an application."""
-    commands: list[Any] = [status, pause, resume, stop, abort, hold, release, change, log]
-    for command in commands:
-        app.command()(command)
-    for name, steers in (("veto", veto), ("force", force)):
-        app.command(name, context_settings=WITH_NEGATIVES)(steers)
-    app.command("approve-point")(approve_point)
+    commands: list[tuple[Any, str]] = [
+        (status, examples("status", "status --watch --out night")),
+        (pause, examples("pause --reason 'sample change'")),
+        (resume, examples("resume")),
+        (stop, examples("stop")),
+        (abort, examples("abort --yes --reason 'wrong sample'")),
+        (hold, examples("hold --reason 'hutch opened at noon'")),
+        (release, examples("release")),
+        (change, examples("change threshold=0.02 maximum_points=400")),
+        (log, examples("log", "log --follow --out night")),
+    ]
+    for command, shown in commands:
+        app.command(rich_help_panel=NIGHT, epilog=shown)(command)
+    steering: list[tuple[str, Any, str]] = [
+        ("veto", veto, examples("veto 31.5", "veto 30.0 32.0 --reason 'ice ring'")),
+        ("force", force, examples("force 7113.2")),
+    ]
+    for name, steers, shown in steering:
+        settings = WITH_NEGATIVES
+        app.command(name, context_settings=settings, rich_help_panel=NIGHT, epilog=shown)(steers)
+    approved = examples("approve-point")
+    app.command("approve-point", rich_help_panel=NIGHT, epilog=approved)(approve_point)
     for name, group in (("queue", queue), ("lease", lease), ("audit", audit)):
-        app.add_typer(group, name=name)
+        app.add_typer(group, name=name, rich_help_panel=NIGHT)

@@ -80,8 +80,8 @@ def _joined(kinds: Kinds) -> dict[str, inspect.Parameter]:
             )
             if _meaning(found.setdefault(each.name, parameter)) != _meaning(parameter):
                 raise InputError(
-                    f"option {each.name!r} of {owner} and of {owners[each.name]} are different "
-                    "things",
+                    f"option {each.name!r} of {owner} and of {owners[each.name]} have "
+                    "different meanings",
                     where="command line",
                     remedy="give one of them another name",
                 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Iterator
@@ -40,10 +41,16 @@ def display(job: Job) -> Iterator[RunWatch]:
 def _measured_note(decision: Decision, full: float) -> str:
     share = decision.seconds_measured / full
     if decision.lambda_t is None:
-        stop = "λ –"
+        stop = "error ratio λ not known yet"
     else:
-        stop = f"λ {decision.lambda_t:.3f} → {decision.verdict.threshold or float('nan'):.3f}"
-    return f"step {decision.step + 1}, {share:.0%} of the full scan's time, {stop}"
+        limit = decision.verdict.threshold
+        stop = f"error ratio λ {decision.lambda_t:.3f}"
+        stop += "" if limit is None else f" (stops at {limit:.3f})"
+    return f"step {decision.step + 1}: {share:.0%} of the full scan's time, {stop}"
+
+
+def _best(rwp: float) -> str:
+    return f"best Rwp {rwp:.2f} %" if math.isfinite(rwp) else "no trial has succeeded yet"
 
 
 def _live(progress: Progress, full: float, trials: int) -> RunWatch:
@@ -62,7 +69,7 @@ def _live(progress: Progress, full: float, trials: int) -> RunWatch:
 
     def trial(t: Trial) -> None:
         best[0] = min(best[0], t.rwp if t.rwp is not None else float("inf"))
-        progress.update(task, advance=1.0, note=f"best Rwp {best[0]:.2f} %")
+        progress.update(task, advance=1.0, note=_best(best[0]))
 
     return RunWatch(stage, decision, trial)
 
@@ -83,6 +90,6 @@ def _plain(full: float, trials: int) -> RunWatch:
         ended[0] += 1
         if time.monotonic() - last[0] > LINE_EVERY_S or ended[0] == trials:
             last[0] = time.monotonic()
-            say(f"  trial {ended[0]} of {trials}: best Rwp {best[0]:.2f} %")
+            say(f"  trial {ended[0]} of {trials}: {_best(best[0])}")
 
     return RunWatch(say, decision, trial)

@@ -9,13 +9,14 @@ import typer
 
 from materialsdock import technique as techniques
 from materialsdock.cli import own_options
+from materialsdock.rendering.help import ANALYSE, examples
 from materialsdock.rendering.options import (
     Json,
     Out,
     ProfileName,
     Seed,
     Site,
-    TechniqueName,
+    TechniqueOfFile,
     Trials,
     Workers,
 )
@@ -24,13 +25,20 @@ from materialsdock.rendering.options import (
 def mount(app: typer.Typer) -> None:
     """Add the command, where a technique that is installed has a part for it."""
     if kinds := _kinds():
-        app.command()(own_options.command(refine, kinds, after="pattern"))
+        app.command(
+            rich_help_panel=ANALYSE,
+            epilog=examples(
+                "refine scan.xye --cif phase.cif",
+                "refine scan.xye --cif a.cif --cif b.cif --range 15 100 --trials 80",
+                "refine scan.xye --store cifs --elements Zn,O --json",
+            ),
+        )(own_options.command(refine, kinds, after="pattern"))
 
 
 def refine(
     pattern: Annotated[Path, typer.Argument(help="Measured powder pattern.")],
     profile: ProfileName = "sim",
-    technique: TechniqueName = None,
+    technique: TechniqueOfFile = None,
     out: Out = Path("materialsdock-data"),
     trials: Trials = None,
     workers: Workers = None,
@@ -39,7 +47,10 @@ def refine(
     as_json: Json = False,
     **own: Any,
 ) -> None:
-    """Refine a measured pattern, all of it, without measuring anything."""
+    """Refine a measured pattern and get structure, weight fractions, a verdict and a CIF.
+
+    Searches for the refinement recipe; nothing is measured.
+    """
     from materialsdock.cli import measure_command, refine_command
     from materialsdock.cli.request import MeasureRequest
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from materialsdock import technique
 from materialsdock.campaign import analysis, option_words, prepare
+from materialsdock.campaign.interrupted import Interrupted
 from materialsdock.cli.measure_command import Shown
 from materialsdock.cli.progress import display
 from materialsdock.cli.request import MeasureRequest
@@ -45,15 +46,23 @@ def refine(
     job = replace(job, settings={**job.settings, "analysis": asked})
     analysis.check(job)
     with display(job) as watch:
-        outcome = _kept(job, measured, data, watch)
+        try:
+            outcome = _kept(job, measured, data, watch)
+        except KeyboardInterrupt:
+            raise _interrupted(sample.name) from None
     report = write_report(outcome, data.reports / f"{job.job_id}.html")
     return Shown(outcome, report, data), part.write(outcome, data.reports / job.job_id)
+
+
+def _interrupted(name: str) -> Interrupted:
+    remedy = "repeat the command with --resume to go on with the search"
+    return Interrupted("stopped by Ctrl-C or SIGTERM", where=name, remedy=remedy)
 
 
 def _part(name: str) -> Any:
     refine = technique.named(name).refine
     if refine is None:
-        raise InputError(f"{technique.named(name).title} refines nothing", where="refine")
+        raise InputError(f"{technique.named(name).title} cannot be refined", where="refine")
     return refine()
 
 

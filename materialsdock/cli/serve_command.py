@@ -36,7 +36,7 @@ def _beamline_of(profile: config.Profile, out: Path) -> None:
         return
     if not (out / "run" / "port").is_file():
         raise InputError(
-            "no simulated beamline belongs to this folder",
+            "no simulated beamline runs for this data folder",
             where=str(out),
             remedy="start everything with `materialsdock up`, or `materialsdock sim up` and the "
             "environment it prints",
@@ -92,7 +92,7 @@ def safe_state(profile_name: str, site: Path | None, out: Path) -> dict[str, Any
         with Ledger(data.ledger) as ledger:
             audit.record(ledger, audit.me(), "safe_state", {}, "; ".join(failed) or "done")
     except LedgerFault as fault:
-        untold.append(f"the audit does not have it: {fault}")
+        untold.append(f"not recorded in the audit: {fault}")
     return {"safe": not failed, "failed": failed, "untold": untold, "night": night}
 
 
@@ -108,7 +108,7 @@ def _halted(data: DataDirectory) -> tuple[str, list[str]]:
         except Refused:  # nothing is being measured
             pass
         except MaterialsDockError as fault:
-            untold.append(f"the night: {fault}")
+            untold.append(f"the night could not be paused: {fault}")
     night = "begins no further sample and pauses; `materialsdock release` and `resume` go on"
     return night, untold
 
@@ -128,7 +128,7 @@ def install(to: Path, profile_name: str, site: Path | None, out: Path, user: str
     simulated = config.load(profile_name, root).simulated_by is not None
     if not data.is_dir():
         remedy = f"make it with `install -d -o {user} {data}`"
-        raise InputError("there is no such folder", where=str(data), remedy=remedy)
+        raise InputError("this folder does not exist", where=str(data), remedy=remedy)
     written = []
     for name, text in unit_files(profile_name, root, data, user, simulated=simulated).items():
         try:

@@ -89,8 +89,9 @@ def words(said: dict[str, Any]) -> str:
         time.strftime("%a %H:%M", time.localtime(time.time() + said[k])) for k in ("p50_s", "p90_s")
     ]
     lines.append(
-        f"done after {span(said['p50_s'])} (P50, {at[0]}) or {span(said['p90_s'])} (P90, {at[1]}), "
-        f"if it began now at {said['speed']:g} instrument seconds per second"
+        f"done after {span(said['p50_s'])} (P50: in half of the cases, {at[0]}) or "
+        f"{span(said['p90_s'])} (P90: in 9 of 10 cases, {at[1]}), if started now at "
+        f"{said['speed']:g} times real time"
     )
     return "\n".join(lines)
 
@@ -113,7 +114,7 @@ def span(seconds: float) -> str:
 def template(file: Path, profile_name: str, site: Path | None) -> None:
     """Write an empty sheet that offers the profile's recipes; Refused where a file is already."""
     if file.exists():
-        raise Refused("is there already", where=str(file), remedy="name a new file")
+        raise Refused("exists already", where=str(file), remedy="name a new file")
     root = siteroot.activate(site)
     profile = config.load(profile_name, root)
     sheet_files.write_template(file, recipes.names(root / "profiles" / profile.name))

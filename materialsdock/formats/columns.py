@@ -40,7 +40,7 @@ def read_columns(lines: Lines) -> FileColumns:
         number, text = next(lines.numbered(), (1, ""))
         lines.refuse(
             number,
-            f"no rows of numbers, it begins with {text[:60]!r}",
+            f"holds no rows of numbers, it begins with {text[:60]!r}",
             "name a text file with columns 2θ and counts, or energy and µ",
         )
     width = len(rows[0][1])

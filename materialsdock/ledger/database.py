@@ -185,9 +185,9 @@ class Database:
             self.insert(table, {**key, **more, "body": body})
         elif there != body:
             raise LedgerFault(
-                f"{dict(key)} is in {table} with another content",
+                f"{dict(key)} is in {table} with different content",
                 where=str(self.path),
-                remedy="two processes must not drive one job",
+                remedy="one job must not run in two processes at once",
             )
 
     def insert(self, table: str, row: Mapping[str, Any]) -> int:

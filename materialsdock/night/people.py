@@ -105,12 +105,12 @@ def ask(
         given = {key: value for key, value in (details or {}).items() if value != ""}
         seq = intents.ask(ledger, verb, who or audit.me(), given)
         if not runs:
-            said = f"; {verb} is recorded; `materialsdock safe-state` closes the shutter without it"
+            said = f"; {verb} is recorded; `materialsdock safe-state` works without a daemon"
             raise offline(out, said)
         answer = intents.wait(ledger, seq, limit_s)
         if answer is None:
             raise Unreachable(
-                f"{verb} has no answer after {limit_s:g} s; it is recorded and still counts",
+                f"no answer to {verb} after {limit_s:g} s; it is recorded and still counts",
                 where=str(out),
                 remedy="look at `materialsdock status`; `materialsdock safe-state` needs no daemon",
             )
@@ -212,7 +212,7 @@ def change(
     Whatever lets the instrument go on needs the lease.  Refused names what is possible instead.
     """
     if not ids:
-        raise InputError("no sample named", where=f"queue {verb}", remedy="name ids, or --all")
+        raise InputError("no sample is named", where=f"queue {verb}", remedy="name ids, or --all")
     who = who or audit.me()
     with opened(out) as (_, ledger), ledger.transaction():
         if verb in ONWARD:
@@ -246,7 +246,11 @@ def _instead(verb: str, state_now: State) -> str:
     able = [name for name, event in EVENTS.items() if (state_now, event) in TRANSITIONS]
     able += ["retry"] * any((state_now, e) in TRANSITIONS for e in ("retry", "analyse_again"))
     possible = " or ".join(f"`queue {name}`" for name in able)
-    return f"{verb} is not possible; {possible} is" if possible else f"{verb} is not possible"
+    return (
+        f"{verb} is not possible now; possible: {possible}"
+        if possible
+        else f"{verb} is not possible"
+    )
 
 
 def waiting_for_approval(out: Path) -> list[str]:
@@ -294,13 +298,13 @@ def verify(out: Path, head: str | None) -> dict[str, Any]:
         cut = chain.broken_at is None and audit.verify(ledger, head).broken_at is not None
     if cut:
         raise LedgerFault(
-            f"no row has the head {head}; {chain.rows} rows are there",
+            f"none of the {chain.rows} rows has the check value {head}",
             where=str(out),
             remedy="compare with the digest that has it: rows may have been cut off at the end",
         )
     if chain.broken_at is not None:
         raise LedgerFault(
-            f"the audit does not hold from row {chain.broken_at}; {chain.rows} rows before it do",
+            f"the audit was changed at row {chain.broken_at}; {chain.rows} rows before are intact",
             where=str(out),
             remedy="keep this folder as it is, and compare with a copy",
         )

@@ -134,7 +134,7 @@ def _unspeakable(c: str) -> bool:
 def no_truth(value: Any) -> Any:
     """Refuse true and false where a number belongs."""
     if isinstance(value, bool):
-        raise ValueError("is no number")
+        raise ValueError("is not a number")
     return value
 
 
@@ -145,7 +145,7 @@ def _members(value: Any) -> Any:
 
 def _no_separator(value: str) -> str:
     if BETWEEN in value:
-        raise ValueError(f"holds {BETWEEN!r}, which stands between the members of a list")
+        raise ValueError(f"holds {BETWEEN!r}, which separates the members of a list")
     return value
 
 

@@ -132,7 +132,9 @@ def load(name: str, site: Path) -> Profile:
     path = site / "profiles" / name / "profile.toml"
     if not path.is_file():
         have = ", ".join(names(site)) or "none"
-        raise InputError(f"no profile {name!r}", where=str(path.parent), remedy=f"there is: {have}")
+        raise InputError(
+            f"no profile {name!r}", where=str(path.parent), remedy=f"available: {have}"
+        )
     try:
         profile = Profile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except tomllib.TOMLDecodeError as error:

@@ -88,7 +88,7 @@ def load_recipe(name: str, profile_folder: Path) -> Recipe:
         raise InputError(
             f"no recipe {name!r}" + (f", did you mean {near[0]!r}?" if near else ""),
             where=str(path.parent),
-            remedy=f"there is: {', '.join(known) or 'none'}",
+            remedy=f"available: {', '.join(known) or 'none'}",
         )
     try:
         return Recipe.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))

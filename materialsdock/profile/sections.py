@@ -255,7 +255,7 @@ def joined(
         for field, info in part.model_fields.items():
             if _meaning(known.setdefault(field, info)) != _meaning(info):
                 raise InputError(
-                    f"{field!r} of {owner} and of {owners[field]} are different things",
+                    f"{field!r} of {owner} and of {owners[field]} have different meanings",
                     where=name,
                     remedy="give one of them another name",
                 )

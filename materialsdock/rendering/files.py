@@ -24,7 +24,7 @@ def place(folder: Path, job_id: str, suffix: str) -> Path:
     """Return the path of a file of a job; InputError for an id that is no plain file name."""
     if not SAFE.fullmatch(job_id):
         raise InputError(
-            f"the job id {job_id!r} is no file name",
+            f"the job id {job_id!r} cannot be a file name",
             where="export",
             remedy="letters, digits, dot, dash and underscore make a job id",
         )

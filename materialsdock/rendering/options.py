@@ -9,32 +9,67 @@ import typer
 
 from materialsdock import technique
 
+PROFILE = "Instrument profile: a folder of the site's profiles/."
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
-Site = Annotated[Path | None, typer.Option(help="Site folder; default: the checkout or bundled.")]
-Out = Annotated[Path, typer.Option("--out", help="Data folder: ledger, catalog, reports.")]
-Stop = Annotated[
-    list[str], typer.Option("--stop", help="KEY=VALUE, e.g. threshold=0.1, maximum_points=300.")
+Site = Annotated[
+    Path | None,
+    typer.Option(
+        help="Site folder with devices/, plans/, sim_devices/ and profiles/; "
+        "default: the one that comes with materialsdock."
+    ),
 ]
-TechniqueName = Annotated[
-    str | None, typer.Option("--technique", help=f"{' or '.join(technique.known())}.")
+Out = Annotated[
+    Path, typer.Option("--out", help="Data folder, for the ledger of all results and the reports.")
+]
+Stop = Annotated[
+    list[str],
+    typer.Option(
+        "--stop",
+        metavar="KEY=VALUE",
+        help="When to stop, e.g. threshold=0.1 or maximum_points=300; may be repeated.",
+    ),
+]
+TECHNIQUES = " or ".join(technique.known())
+TechniqueName = Annotated[str | None, typer.Option("--technique", help=f"{TECHNIQUES}.")]
+TechniqueOfFile = Annotated[
+    str | None, typer.Option("--technique", help=f"{TECHNIQUES}; default: as the file shows.")
 ]
 Trials = Annotated[
     int | None,
-    typer.Option(min=1, max=100_000, help="Refinement trials per seed; refine: 50 by default."),
+    typer.Option(
+        min=1,
+        max=100_000,
+        help="Trials of the analysis per seed; default: as the profile says; `refine`: 50.",
+    ),
 ]
 Workers = Annotated[
-    int | None, typer.Option(min=1, max=256, help="Refinement processes; refine: all cores.")
+    int | None,
+    typer.Option(
+        min=1,
+        max=256,
+        help="Processes of the analysis; default: as the profile says; `refine`: all cores.",
+    ),
 ]
 Speed = Annotated[
-    float | None, typer.Option(min=0.1, help="Simulated seconds per second of wall clock.")
+    float | None,
+    typer.Option(
+        min=0.1, help="Simulated seconds per second that passes; default: as the profile says."
+    ),
 ]
-Seed = Annotated[int, typer.Option(help="Seed of simulation, learner and search.")]
+Seed = Annotated[
+    int, typer.Option(help="Seed of all random numbers: the same seed gives the same run.")
+]
 
-ProfileName = Annotated[str, typer.Option(help="Profile of the instrument.")]
-Replay = Annotated[Path | None, typer.Option(help="Measured file to replay.")]
-Resume = Annotated[str | None, typer.Option(help="Go on with this job id.")]
+ProfileName = Annotated[str, typer.Option(help=PROFILE)]
+Replay = Annotated[
+    Path | None, typer.Option(help="Measured file that the simulated beamline replays.")
+]
+Resume = Annotated[str | None, typer.Option(help="Id of an unfinished job to go on with.")]
 CountTime = Annotated[
-    float | None, typer.Option(min=1e-3, help="Full-scan counting time per point, in seconds.")
+    float | None,
+    typer.Option(
+        min=1e-3, help="Counting time per point of the full scan that the file stands for [s]."
+    ),
 ]
 
 

@@ -58,7 +58,7 @@ def check_archive(raw: bytes, path: Path) -> None:
             members = archive.infolist()
     except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError) as error:
         raise InputError(
-            f"is no whole XLSX file: {error}", where=str(path), remedy="save it again as XLSX"
+            f"is not a complete XLSX file: {error}", where=str(path), remedy="save it again as XLSX"
         ) from error
     wrong = [words for member in members for words in _member_faults(member)]
     if len(members) > MOST_MEMBERS:
@@ -95,7 +95,9 @@ def parsed(kind: str, raw: bytes, path: Path) -> Mapping[str, Any]:
             f"takes longer than {TIME_LIMIT_S:g} s to be read", where=str(path), remedy=SIMPLER
         ) from error
     if done.returncode:
-        raise InputError(f"stops its reader: {_end(done)}", where=str(path), remedy=SIMPLER)
+        raise InputError(
+            f"cannot be read, its reader stopped: {_end(done)}", where=str(path), remedy=SIMPLER
+        )
     answer: Mapping[str, Any] = json.loads(done.stdout)
     if "refused" in answer:
         raise InputError(answer["refused"], where=str(path), remedy=SIMPLER)

@@ -190,11 +190,13 @@ def _fault(found: Any, raw: Mapping[str, Any], place: str) -> Fault:
     column = str(found["loc"][0])
     value, kind = raw.get(column), found["type"]
     if kind == "extra_forbidden":
-        return Fault(place, column, None, "is no column", tuple(SheetEntry.model_fields))
+        return Fault(
+            place, column, None, "is not a column of a sheet", tuple(SheetEntry.model_fields)
+        )
     if kind == "missing":
         return Fault(place, column, None, "is missing")
     if kind == "string_pattern_mismatch":
-        reason = "may hold letters, digits, - and _ only" + (
+        reason = "may only hold letters, digits, - and _" + (
             " (and .), 64 at most" if column == "sample_id" else ", 64 at most"
         )
     else:
@@ -216,5 +218,5 @@ def shared(rows: Sequence[tuple[str, Columns]]) -> list[Fault]:
             value = getattr(row, column)
             before = first.setdefault(str(value).casefold(), place)
             if before != place:
-                faults.append(Fault(place, column, value, f"stands in {before} already"))
+                faults.append(Fault(place, column, value, f"is already used in {before}"))
     return faults

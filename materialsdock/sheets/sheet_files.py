@@ -26,7 +26,7 @@ ENDINGS = (".csv", ".xlsx", ".toml", ".json")
 APOSTROPHE = "'"
 RISKY = ("=", "+", "-", "@", "\t")  # a spreadsheet takes what begins so for a formula
 REQUIRED = tuple(name for name, field in SheetEntry.model_fields.items() if field.is_required())
-UNKNOWN = "is no column"
+UNKNOWN = "is not a column of a sheet"
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ def table(cells: Sequence[Sequence[Any]], *, typed: bool) -> SheetTable:
             if not _filled(value):
                 continue
             if not column:
-                faults.append(Fault(place, "", value, "stands in a column without a name"))
+                faults.append(Fault(place, "", value, "is in a column without a name"))
             elif column in SheetEntry.model_fields:
                 raw[column] = _value(column, value)
                 faults += _cell_faults(place, column, value, typed)
@@ -179,7 +179,7 @@ def _header_faults(header: Sequence[Any], names: Sequence[str]) -> list[Fault]:
         if name and name not in known:
             faults.append(Fault("header", str(word), None, UNKNOWN, known))
     twice = {name for name in names if name and names.count(name) > 1}
-    faults += [Fault("header", name, None, "stands there more than once") for name in sorted(twice)]
+    faults += [Fault("header", name, None, "is there more than once") for name in sorted(twice)]
     absent = [name for name in REQUIRED if name not in names]
     return faults + [Fault("header", name, None, "is missing") for name in absent]
 

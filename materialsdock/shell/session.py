@@ -107,7 +107,7 @@ class Session:
     def _known(self, sample: str) -> tuple[Measured, Sample]:
         if sample not in self.samples:
             have = ", ".join(map(repr, self.samples))
-            raise InputError(f"no sample {sample!r}", where="learn", remedy=f"there is: {have}")
+            raise InputError(f"no sample {sample!r}", where="learn", remedy=f"available: {have}")
         return self.samples[sample]
 
     def _watch(self, campaign: Campaign, live_plot: bool) -> None:

@@ -95,7 +95,12 @@ def intensity_drift(
     first = slice(0, max(points, min(10, rates_hz.size - points)))
     before, now = float(np.median(rates_hz[first])), float(np.median(rates_hz[-points:]))
     if before <= 0:
-        return Alarm("intensity", "critical", "the incident beam was never there", "hold")
+        return Alarm(
+            "intensity",
+            "critical",
+            "there was no incident beam during the whole measurement",
+            "hold",
+        )
     change = now / before - 1
     seconds = min(float(count_time_s[-points:].sum()), float(count_time_s[first].sum()))
     noise = np.sqrt(2 / max(before * seconds, 1.0))
@@ -217,7 +222,7 @@ def beam_proof(
     counting for `after_s`.  False alarms: none in 100,000 of 100 counts and more.
     """
     if before_hz <= 0:
-        raise InputError(f"a beam of {before_hz:g} per s is none to compare with", where="I0")
+        raise InputError(f"a beam of {before_hz:g} per s is too weak to compare with", where="I0")
     change = after_hz / before_hz - 1
     if abs(change) <= max(tolerance, 5 / np.sqrt(max(before_hz * after_s, 1.0))):
         return None

@@ -109,6 +109,7 @@ def _embedded(directory: Path) -> Iterator[Any]:
     from tiled.server.app import build_app_from_config
 
     prepare(directory)
+    logging.getLogger("tiled.server.app").setLevel(logging.WARNING)  # it greets with its version
     app = build_app_from_config(server_config(directory))
     # starlette's advice to its own users, raised at import: none of an operator's business
     warnings.filterwarnings("ignore", message="Using `httpx` with `starlette.testclient`")

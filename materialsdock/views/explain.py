@@ -10,9 +10,9 @@ from materialsdock.learning.people import FORCED
 from materialsdock.model import Decision, Proposal
 
 AIMS = {
-    "profile": "counted the longer the higher the curve is here",
-    "fractions": "counted for the esd of the weight fractions, or as the even share of the pass",
-    "parameter": "counted for the esd of the wanted parameter, or as the even share of the pass",
+    "profile": "counted longer where the curve is higher",
+    "fractions": "counted to lower the esd of the weight fractions, or as part of the even share",
+    "parameter": "counted to lower the esd of the wanted parameter, or as part of the even share",
 }
 
 
@@ -58,8 +58,10 @@ def _point(decision: Decision) -> str:
     if proposal.score == 0:
         return "a probe of the largest gap"
     if proposal.score < 0:
-        return "a second look where counts lie off the curve"
-    return f"one of the largest expected gains ({proposal.score:.3g}, summed variance)"
+        return "counted again because the counts lie off the curve"
+    return (
+        f"one of the positions that lower the uncertainty most ({proposal.score:.3g} of variance)"
+    )
 
 
 def _experts(decision: Decision) -> str:
@@ -69,8 +71,8 @@ def _experts(decision: Decision) -> str:
     if decision.proposal.sweep != 1 or not 0 < expert_s < MARGIN * learner_s:
         return ""
     if math.isinf(learner_s):
-        return f"predicted to take {expert_s:.0f} s, and sweeps of as many points to know less"
-    return f"predicted to take {expert_s:.0f} s against {learner_s:.0f} s of sweeps"
+        return f"predicted to take {expert_s:.0f} s and to tell more than as many adaptive points"
+    return f"predicted to take {expert_s:.0f} s, adaptive sweeps {learner_s:.0f} s"
 
 
 def _segment(decision: Decision, objective: str) -> str:
@@ -105,18 +107,18 @@ def _found(decision: Decision, before: Decision | None) -> str:
     if before is not None and before.mean is not None and before.sd is not None:
         parts.append(f"expected {before.mean:.4g} ± {before.sd:.2g}")
     if decision.z2 is not None and math.isfinite(decision.z2):
-        parts.append(f"found {math.sqrt(max(decision.z2, 0.0)):.1f} standard deviations off")
+        parts.append(f"measured {math.sqrt(max(decision.z2, 0.0)):.1f} standard deviations away")
     return ", ".join(parts)
 
 
 def _asked(decision: Decision) -> str:
     """Say what people asked for that has its effect from here on."""
-    return f"asked meanwhile: {decision.steered}" if decision.steered else ""
+    return f"a person asked: {decision.steered}" if decision.steered else ""
 
 
 def _goes_on(decision: Decision) -> str:
     """Say why it stops here, or why it does not."""
     if decision.verdict.stop:
         spent = f"after {decision.seconds_measured:.0f} s"
-        return f"stops {spent} because {decision.verdict.reason}"
-    return f"goes on because {decision.verdict.reason}"
+        return f"stops {spent}: {decision.verdict.reason}"
+    return f"not stopping yet: {decision.verdict.reason}"

@@ -47,10 +47,10 @@ def test_a_measurement_too_short_for_an_edge_is_reported_with_the_reason(tmp_pat
     outcome = measured(tmp_path, ["maximum_points=5", "area:7100:7200_sd=0.001"])
     assert outcome.found.edge is None
     assert "no edge was found: " in overview(outcome)
-    assert "budget of 5 points used up" in overview(outcome)
+    assert "budget of 5 points is used up" in overview(outcome)
     found = json.loads(json.dumps(summary_json(outcome), allow_nan=False))
     assert found["e0_ev"] is None
-    assert found["certificate"]["missing"].startswith("5 of at least 20 points")
+    assert found["certificate"]["missing"].startswith("5 points are measured, at least 20")
     assert not any("95 %" in line for line in found["certificate"]["sentences"])
 
 
@@ -58,7 +58,7 @@ def test_the_edge_of_an_early_stop_says_that_its_sd_is_widened_and_not_tested(tm
     outcome = measured(tmp_path, ["maximum_points=24"])
     assert outcome.found.edge is not None
     assert "stopped early" in outcome.found.edge.warnings[-1]
-    assert "not tested" in overview(outcome)
+    assert "not calibrated" in overview(outcome)
     said = {each["name"]: each for each in outcome.summary["certificate"]["statements"]}
     assert outcome.found.edge.e0_sd_ev == pytest.approx(said["e0"]["bound"] / 1.96)
     assert outcome.found.edge.e0_sd_ev > said["e0"]["sd"]
@@ -70,10 +70,10 @@ def test_an_edge_that_may_be_anywhere_has_no_sd_and_still_a_page(tmp_path):
     bounds = [SimpleNamespace(name=name, bound=float("inf")) for name in absorption.CERTIFIED]
     promised = SimpleNamespace(statements=bounds, missing="24 of at least 30 points")
     edge = absorption._of_early_stop(outcome.found.edge, promised)
-    assert "cannot be said" in edge.warnings[-1]
+    assert "cannot be given" in edge.warnings[-1]
     unknown = replace(outcome, found=replace(outcome.found, edge=edge))
     assert json.loads(json.dumps(summary_json(unknown), allow_nan=False))["e0_sd_ev"] is None
-    assert "cannot be said" in overview(unknown)
+    assert "cannot be given" in overview(unknown)
     assert "Edge and normalisation" in render_report(unknown)
 
 

@@ -230,7 +230,7 @@ def test_the_pareto_set_is_in_report_and_json(weighed):
     assert energy == sorted(energy, reverse=True)
     page = render_report(weighed)
     assert "Fit and energy" in page
-    assert page.count("What no other structure beats in both") >= 1
+    assert page.count("Structures that no other beats in both fit and energy") >= 1
     assert "cannot overrule the pattern" in page
 
 

@@ -64,7 +64,7 @@ def test_rules_do_not_wait_for_a_vetoed_region(ledger):
     campaign.steer(veto(7140.0, 7155.0))
     run(campaign, 400)
     assert campaign.verdict.stop
-    assert campaign.verdict.reason.startswith("λ"), campaign.verdict.reason
+    assert campaign.verdict.reason.startswith("the error ratio λ"), campaign.verdict.reason
     x = np.sort(positions(campaign.decisions))
     assert np.diff(x).max() > 10.0
     quantities = campaign.evidence.quantities
@@ -90,7 +90,7 @@ def test_a_veto_of_everything_ends_the_measurement(ledger, name):
     campaign.steer(veto(0.0, 1e5))
     assert campaign.ask() is None
     assert campaign.finished
-    assert campaign.verdict.reason.startswith("nothing left to count; excluded: 0 to 100000")
+    assert campaign.verdict.reason.startswith("no position is left to count; excluded: 0 to 100000")
     assert len(campaign.decisions) == 4
     again = Campaign.resume(job.job_id, ledger)
     assert again.finished
@@ -156,7 +156,7 @@ def test_a_forced_position_comes_before_a_stop(ledger):
     record(campaign, proposal)
     decision = campaign.judge(proposal)
     assert not decision.verdict.stop
-    assert "forced" in decision.verdict.reason
+    assert "asked for" in decision.verdict.reason
     last = take_step(campaign)
     assert last.proposal.start == 7090.0
     assert last.verdict.stop
@@ -276,5 +276,5 @@ def test_the_certificate_names_what_was_vetoed(ledger):
     run(campaign, 400)
     found = certify(campaign.learner.present, campaign.evidence)
     assert found.excluded == pytest.approx(15.5)
-    assert "15.5 of the axis were vetoed: nothing is promised there" in found.sentences()
+    assert "15.5 of the axis were vetoed: no bound holds there" in found.sentences()
     assert found.missing is None

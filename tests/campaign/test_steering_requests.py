@@ -47,18 +47,18 @@ def ledger(tmp_path):
     [
         (Steering("veto", ANNA), "one position x or one interval"),
         (Steering("veto", ANNA, x=1.0, interval=(1.0, 2.0)), "one position x or one interval"),
-        (Steering("force", ANNA, interval=(7100.0, 7101.0)), "the one position"),
-        (force(math.nan), "no interval"),
-        (veto(7120.0, 7100.0), "no interval"),
+        (Steering("force", ANNA, interval=(7100.0, 7101.0)), "give the position x"),
+        (force(math.nan), "is not an interval"),
+        (veto(7120.0, 7100.0), "is not an interval"),
         (force(8000.0), r"outside the axis, 7080 to 7160 eV"),
         (veto(7100.1, 7100.2), "holds no position"),
-        (Steering("change", ANNA), "nothing to change"),
+        (Steering("change", ANNA), "no setting to change"),
         (Steering("change", ANNA, changes={"mode": "paper"}), "cannot change"),
         (
             Steering("change", ANNA, changes={"threshold": 2.0, "maximum_points": -1, "x": 1}),
             r"threshold = 2.0.*maximum_points = -1.*'x'|maximum_points.*'x'",
         ),
-        (Steering("halt", " "), "nobody"),
+        (Steering("halt", " "), "does not say who"),
     ],
 )
 def test_what_is_wrong_is_refused_before_it_is_recorded(ledger, bad, said):
@@ -76,7 +76,7 @@ def test_requests_come_as_json():
     assert Steering.asked("stop", order | {"x": None}) == Steering("halt", ANNA)
     ranged = {"who": ANNA, "low": 1, "high": 2}
     assert Steering.asked("veto", ranged) == Steering("veto", ANNA, interval=(1.0, 2.0))
-    with pytest.raises(InputError, match=r"no steering 'dance'"):
+    with pytest.raises(InputError, match=r"no request 'dance'"):
         Steering.asked("dance", order)
     with pytest.raises(InputError, match=r"who.*x: |x: .*who"):
         Steering.asked("force", {"x": "here"})
@@ -239,5 +239,5 @@ def test_sentences_say_what_was_asked(ledger):
     run(campaign, 2)
     said = sentences(campaign.decisions, "eV")
     assert "a position that was asked for" in said[4]
-    assert "asked meanwhile: force 7111.5 eV by anna@beamline" in said[4]
+    assert "a person asked: force 7111.5 eV by anna@beamline" in said[4]
     assert "asked" not in said[5]

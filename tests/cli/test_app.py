@@ -115,7 +115,7 @@ def test_interrupted_it_cleans_up_and_ends_in_one_json_object_and_a_report(tmp_p
         (("measure", "--replay", "words.xy"), 2, "words.xy, line 1"),
         (("measure", "--frobnicate"), 2, "frobnicate"),
         (("measure", "--replay", "flat.xy", "--stop", "foo=1", "--stop", "bar"), 2, "'bar'"),
-        (("demo", "--technique", "nmr"), 2, "no technique 'nmr' (there is: xrd, xas)"),
+        (("demo", "--technique", "nmr"), 2, "no technique 'nmr' (available: xrd, xas)"),
         (("demo", "--site", "."), 2, "not a site"),
         (("jobs", "--out", "nowhere"), 2, "no ledger"),
     ],

@@ -94,21 +94,21 @@ def test_all_jobs_say_what_was_left_out(data, tmp_path):
     said = export_command.run(data, None, True, "xdi,xye", tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["refined.xye", "spectrum.xdi"]
     text = export_command.overview(said)
-    assert "left out: unfinished: the job is not finished" in text
-    assert "left out: old: its outcome was kept without curves by an earlier version" in text
-    assert "left out: refined: xdi: the job is xrd, the format of xas" in text
-    assert "left out: spectrum: xye: the job is xas, the format of xrd" in text
+    assert "not written: unfinished: the job is not finished" in text
+    assert "not written: old: its outcome was kept without curves by an earlier version" in text
+    assert "not written: refined: xdi: the job is xrd, the format of xas" in text
+    assert "not written: spectrum: xye: the job is xas, the format of xrd" in text
 
 
 @pytest.mark.parametrize(
     ("words", "kind", "said"),
     [
         (("gone", False, None), InputError, "no job 'gone'"),
-        ((None, False, None), InputError, "name either a job or all"),
-        (("spectrum", True, None), InputError, "name either a job or all"),
+        ((None, False, None), InputError, "export needs either a job or --all"),
+        (("spectrum", True, None), InputError, "export needs either a job or --all"),
         (("spectrum", False, "docx,json,pdf"), InputError, "no format docx, pdf"),
-        ((None, True, "docx"), InputError, "there is: nexus, xye, xy, cif, xdi"),
-        (("spectrum", False, " , "), InputError, "no format named"),
+        ((None, True, "docx"), InputError, "available: nexus, xye, xy, cif, xdi"),
+        (("spectrum", False, " , "), InputError, "no format is given"),
         (("spectrum", False, "cif"), Refused, "it has: xdi, html, json"),
         (("spectrum", False, "nexus"), Refused, "no readings of I0 and It"),
         (("unfinished", False, None), Refused, "measure --resume unfinished"),
@@ -153,7 +153,7 @@ def test_there_must_be_something_to_export(tmp_path):
 
 @pytest.mark.parametrize("job_id", ["../evil", "a/b", ".hidden", "", "a\nb", "-x", "x" * 200])
 def test_no_file_lies_outside_the_folder(job_id, tmp_path):
-    with pytest.raises(InputError, match="no file name"):
+    with pytest.raises(InputError, match="cannot be a file name"):
         place(tmp_path, job_id, ".json")
 
 
@@ -161,7 +161,7 @@ def test_a_hostile_id_in_the_ledger_writes_nowhere(tmp_path):
     folder = tmp_path / "data"
     with Ledger(folder / "ledger.sqlite") as ledger:
         kept_in(ledger, replace(absorption_outcome(), job=spectrum("../evil")))
-    with pytest.raises(InputError, match="no file name"):
+    with pytest.raises(InputError, match="cannot be a file name"):
         export_command.run(folder, "../evil", False, "json", folder / "exports")
     assert not list(tmp_path.rglob("*evil*"))
 

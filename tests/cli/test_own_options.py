@@ -50,7 +50,7 @@ def test_a_command_has_the_options_of_every_technique_once():
 
 
 def test_an_option_with_two_meanings_is_refused_naming_both_techniques():
-    with pytest.raises(InputError, match="'width' of c and of a are different things"):
+    with pytest.raises(InputError, match="'width' of c and of a have different meanings"):
         own_options.command(plain, {"a": Patterns, "c": Shifts}, after="first")
 
 

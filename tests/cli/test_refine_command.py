@@ -83,7 +83,7 @@ def test_it_tells_a_person_the_verdict(done, capsys):
     refine_command.show(shown, {"cif": cif}, False)
     said = capsys.readouterr().out
     assert "verdict: accept" in said
-    assert "left-out blocks" in said
+    assert "held-out 2θ blocks" in said
 
 
 def test_the_report_has_the_verdict_and_the_course_of_the_search(done):
@@ -91,7 +91,7 @@ def test_the_report_has_the_verdict_and_the_course_of_the_search(done):
     page = shown.report.read_text()
     assert "Verdict: accept" in page
     assert "the best physical one so far" in page
-    assert "Left-out blocks" in page
+    assert "Held-out 2θ blocks" in page
 
 
 def test_the_cif_holds_structure_pattern_and_provenance(done):
@@ -197,4 +197,4 @@ def test_a_technique_that_refines_nothing_is_refused(spectrum):
     cli_refine.mount(app)
     done = CliRunner().invoke(app, [str(spectrum), "--technique", "xas"])
     assert isinstance(done.exception, InputError)
-    assert "refines nothing" in str(done.exception)
+    assert "cannot be refined" in str(done.exception)

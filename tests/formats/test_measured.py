@@ -129,7 +129,7 @@ def test_xdi_columns_are_used_by_name(tmp_path, names, first):
         (columns(" ") + "21 5 9\n", "line 51"),
         (columns(" ") + "21,5 oops\n", "line 51"),
         (xdi("energy eV", "spam", "ham"), "hold no µ"),
-        ("BANK 1 50 5 LOGS 1 2 3\n1 2\n", "no constant-step BANK"),
+        ("BANK 1 50 5 LOGS 1 2 3\n1 2\n", "not a BANK of constant step"),
     ],
 )
 def test_a_wrong_file_ends_in_one_sentence_with_its_place(tmp_path, text, says):
@@ -183,7 +183,7 @@ def test_a_file_that_several_techniques_take_asks_which_one(tmp_path, order, mon
 
 
 def test_an_unknown_technique_is_refused_with_those_there_are(tmp_path):
-    with pytest.raises(InputError, match=r"no technique 'nmr'.*there is: x"):
+    with pytest.raises(InputError, match=r"no technique 'nmr'.*available: x"):
         read_measured(write(tmp_path, columns(" ")), "nmr")
 
 

@@ -263,7 +263,7 @@ def test_kept_rows_may_be_said_again_but_not_differently(db):
     for _ in range(2):
         with db.transaction():
             db.keep("t", {"name": "a"}, "x")
-    with pytest.raises(LedgerFault, match="another content"), db.transaction():
+    with pytest.raises(LedgerFault, match="different content"), db.transaction():
         db.keep("t", {"name": "a"}, "y")
     assert db.rows("SELECT * FROM t") == [("a", "x")]
 

@@ -80,7 +80,7 @@ def test_saying_it_twice_is_saying_it_once(ledger):
 def test_a_contradiction_is_refused_and_changes_nothing(ledger):
     ledger.add_documents("job", [], [an_observation(0)])
     other = replace(an_observation(0), y=3.0)
-    with pytest.raises(LedgerFault, match="another content"):
+    with pytest.raises(LedgerFault, match="different content"):
         ledger.add_documents("job", [("event", {"uid": "e"})], [an_observation(1), other])
     assert ledger.observations("job") == (an_observation(0),)
     assert ledger.documents() == []
@@ -263,7 +263,7 @@ def test_decisions_may_not_be_revised(ledger):
         *(0, Proposal(1.0, 1.0, 1.0), (), Verdict(False, "")), *[None] * 5, {}, 1.0, 0.1
     )
     ledger.add_decision("job", decision)
-    with pytest.raises(LedgerFault, match="another content"):
+    with pytest.raises(LedgerFault, match="different content"):
         ledger.add_decision("job", replace(decision, lambda_t=0.5))
     assert ledger.decisions("job") == (decision,)
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 import lzma
 import math
+import re
 from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 
@@ -29,6 +30,41 @@ OLD = lzma.decompress((HERE / "version_0_1_0.sqlite.xz").read_bytes())
 FINISHED, UNFINISHED = EXPECTED["finished"], EXPECTED["unfinished"]
 FOUND = ("fit", "edge", "trials", "solutions", "assessment", "absorption")  # once beside each other
 COLUMNS = (".xdi", ".xye", ".xy")
+
+
+# fixed words that have changed since; what a ledger has recorded is shown as it was
+REWORDED = (
+    ("the full scan ([0-9])", r"a full scan takes \1"),
+    (
+        "left-out blocks of 2θ: Rwp ([0-9.]+) %, ([0-9.]+) times inside",
+        r"Rwp on held-out 2θ blocks: \1 %, \2 times that of the refined blocks",
+    ),
+    ("λ ([0-9.]+) > ([0-9.]+)", r"the error ratio λ is \1, it must be \2 or less"),
+    (
+        "largest sd ([0-9.]+) > ([0-9.]+)",
+        r"the largest sd of the curve is \1, it must be \2 or less",
+    ),
+    ("largest gap ([0-9.]+) > ([0-9.]+)", r"the largest gap is \1 eV, it must be \2 eV or less"),
+    (
+        "mean z² ([0-9.]+) outside ([0-9.]+) to ([0-9.]+):",
+        r"the mean surprise z² of the last 15 points is \1, it must be between \2 and \3:",
+    ),
+    (
+        "a surprise of z² ([0-9.]+) just now",
+        r"the surprise z² of one of the last 5 points is \1, it must be below 9",
+    ),
+    (
+        "points lie ([0-9.]+) sd off the curve, at ([0-9.]+)",
+        r"points lie \1 sd off the curve at \2 eV, it must be 4 or less",
+    ),
+)
+
+
+def reworded(text, rewordings=REWORDED):
+    """What today's program says for words of version 0.1.0."""
+    for old, new in rewordings:
+        text = re.sub(old, new, text)
+    return text
 
 
 @pytest.fixture(params=["as it was", "packed"])
@@ -104,7 +140,7 @@ def test_every_value_of_an_outcome_comes_back(ledger, job_id):
 def test_what_is_said_of_it_is_what_was_said(ledger, job_id):
     outcome, then = outcome_of(ledger, job_id), FINISHED[job_id]
     assert json.loads(json.dumps(summary_json(outcome))) == then["summary"]
-    assert overview(outcome) == then["overview"]
+    assert overview(outcome) == reworded(then["overview"], REWORDED[:2])
 
 
 @pytest.mark.parametrize("job_id", FINISHED)
@@ -173,5 +209,5 @@ def test_an_unfinished_job_goes_on_as_it_would_have(ledger, job_id):
             assert value == pytest.approx(then["decision"][name], rel=1e-6), name
         elif name not in ("hyperparameters", "verdict", "next", "proposal"):
             assert value == then["decision"][name], name
-    assert decision["verdict"]["reason"] == then["decision"]["verdict"]["reason"]
+    assert decision["verdict"]["reason"] == reworded(then["decision"]["verdict"]["reason"])
     assert decision["proposal"] == pytest.approx(then["decision"]["proposal"], rel=1e-9)

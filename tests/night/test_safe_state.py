@@ -62,7 +62,7 @@ def test_a_ledger_that_cannot_be_written_does_not_hide_a_closed_shutter(made_saf
     assert said["safe"]
     words = serve_command.made_safe(said)
     assert words.startswith("shutter closed and verified")
-    assert "the audit does not have it: disk full" in words
+    assert "not recorded in the audit: disk full" in words
 
 
 def test_a_halt_does_not_wait_for_what_analyses_to_be_imported():

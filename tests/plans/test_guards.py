@@ -40,7 +40,7 @@ TROUBLES = {
     "beam": (dump, "the beam is down"),
     "permit": (no_permit, "no shutter permit"),
     "closed": (lambda: put("shutter:Close", 1), "the shutter was closed by others"),
-    "dead-man": (trip, "the dead-man has tripped"),
+    "dead-man": (trip, "the dead-man switch has tripped"),
 }
 
 
@@ -151,7 +151,7 @@ def test_what_others_want_held_is_held(rig):
     rig.at(7, die)
     rig.RE(plan)
     words = [w for _, kind, w in rig.told if kind == "hold"]
-    assert words == ["held by an operator", "the guard is silent"]
+    assert words == ["held by an operator", "the guard gives no heartbeat"]
     assert_sound(rig, campaign)
 
 

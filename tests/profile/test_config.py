@@ -91,7 +91,7 @@ def test_nothing_is_simulated_for_a_real_instrument_that_can_be_rehearsed(tmp_pa
 
 
 def test_a_missing_profile_names_those_there_are():
-    with pytest.raises(InputError, match="there is: sim"):
+    with pytest.raises(InputError, match="available: sim"):
         config.load("nope", ROOT)
 
 

@@ -43,7 +43,7 @@ def test_an_unknown_recipe_is_answered_with_those_there_are():
         ("[measure]\n", ["technique"]),
         (
             '[measure]\ntechnique = "nmr"\ncount_time_s = 0\n',
-            ["no technique 'nmr' (there is: xrd, xas)", "count_time_s = 0"],
+            ["no technique 'nmr' (available: xrd, xas)", "count_time_s = 0"],
         ),
         ("measure", ["recipes/r.toml"]),
     ],

@@ -44,7 +44,9 @@ def test_a_field_that_two_techniques_define_alike_is_one_field():
 
 @pytest.mark.parametrize("kinds", [{"a": Patterns, "c": Shifts}, {"c": Shifts, "a": Patterns}])
 def test_a_field_with_two_meanings_is_refused_naming_both_techniques(kinds):
-    with pytest.raises(InputError, match=r"'width' of . and of . are different things") as refused:
+    with pytest.raises(
+        InputError, match=r"'width' of . and of . have different meanings"
+    ) as refused:
         joined("Row", Common, kinds)
     assert all(f"of {name} " in str(refused.value) for name in kinds)
 

@@ -33,7 +33,7 @@ def test_a_sound_row_is_an_entry_and_survives_its_json():
         ("sample_id", "CON", "cannot be a file name under Windows"),
         ("sample_id", "lpt1.dat", "cannot be a file name under Windows"),
         ("sample_id", "S1.", "cannot be a file name under Windows"),
-        ("sample_id", "../x", "may hold letters, digits"),
+        ("sample_id", "../x", "may only hold letters, digits"),
         ("sample_id", "a" * 65, "64 at most"),
         ("sample_id", 7, "is not a valid string"),
         ("name", "a\u202eb", "U+202E (RIGHT-TO-LEFT OVERRIDE)"),
@@ -43,7 +43,7 @@ def test_a_sound_row_is_an_entry_and_survives_its_json():
         ("name", "a\u200bb", "ZERO WIDTH SPACE"),
         ("name", "x" * 121, "at most 120"),
         ("position", -1, "greater than or equal to 0"),
-        ("position", True, "is no number"),
+        ("position", True, "is not a number"),
         ("position", "1.5", "is not a valid integer"),
         ("position", 10**30, "less than or equal to"),
         ("technique", "xrf", "is none of xrd, xas; did you mean 'xrd'?"),
@@ -55,10 +55,10 @@ def test_a_sound_row_is_an_entry_and_survives_its_json():
         ("maximum_points", 0, "greater than or equal to 1"),
         ("composition", "Fe2Zz3", "names no element Zz"),
         ("composition", "rust", "names no elements"),
-        ("recipe", "../../etc/passwd", "may hold letters"),
-        ("phases", ["a;b.cif"], "stands between the members"),
-        ("edgee", "K", "is no column; did you mean 'edge'?"),
-        ("tth_step", 1, "is no column; did you mean 'two_theta_step'?"),
+        ("recipe", "../../etc/passwd", "may only hold letters"),
+        ("phases", ["a;b.cif"], "separates the members"),
+        ("edgee", "K", "is not a column of a sheet; did you mean 'edge'?"),
+        ("tth_step", 1, "is not a column of a sheet; did you mean 'two_theta_step'?"),
     ],
 )
 def test_a_bad_value_is_named_with_its_row_column_and_reason(column, value, said):
@@ -101,8 +101,8 @@ def test_all_faults_of_a_row_come_at_once_and_none_follows_from_another():
 def test_ids_in_any_case_and_positions_are_given_once():
     rows = [("row 2", SheetEntry(**SOUND)), ("row 3", SheetEntry(**{**SOUND, "sample_id": "s1"}))]
     assert [str(fault) for fault in shared(rows)] == [
-        "row 3, sample_id: 's1' stands in row 2 already",
-        "row 3, position: 1 stands in row 2 already",
+        "row 3, sample_id: 's1' is already used in row 2",
+        "row 3, position: 1 is already used in row 2",
     ]
     assert shared([*rows[:1], ("row 3", SheetEntry(sample_id="b", position=2, recipe="r"))]) == []
 

@@ -200,7 +200,7 @@ def test_what_an_absorption_entry_lacks_is_said(files, more, said):
         ({"two_theta_step": 0.1}, "replay: a file is replayed on its own steps"),
         ({"phases": ["{}/no.cif"]}, "no.cif"),
         ({"phases": ["{}/empty.cif"]}, "has no atoms"),
-        ({"phases": ["id7"]}, "the profile has no store"),
+        ({"phases": ["id7"]}, "the profile has no structure store"),
         ({"phases": ["{}/corundum.cif", "{}/corundum.cif"]}, "share the name corundum"),
         ({"replay": "{}/fe.dat"}, "replay: "),
         ({"two_theta_start": 1.0, "two_theta_stop": 2.0}, "replay: "),

@@ -121,11 +121,11 @@ def test_every_fault_of_a_sheet_is_listed_with_row_and_column(tmp_path):
     said = refused(write(tmp_path, "s.csv", text)).splitlines()
     assert said[0].endswith("5 faults; nothing is queued")
     for part in (
-        "header, technik: is no column; did you mean 'technique'?",
+        "header, technik: is not a column of a sheet; did you mean 'technique'?",
         "row 2, name: \"=cmd|' /c calc'!A1\" is a formula",
-        "row 4: 'extra' stands in a column without a name",
-        "row 4, sample_id: 's1' stands in row 2 already",
-        "row 4, position: 1 stands in row 2 already",
+        "row 4: 'extra' is in a column without a name",
+        "row 4, sample_id: 's1' is already used in row 2",
+        "row 4, position: 1 is already used in row 2",
     ):
         assert any(line.startswith(part) for line in said), part
 

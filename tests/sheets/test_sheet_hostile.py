@@ -30,7 +30,7 @@ def test_any_bytes_as_csv_end_in_entries_or_one_refusal(tmp_path_factory, tail, 
     ("content", "said"),
     [
         ("a,b\n1,2\n", "sample_id: is missing"),
-        ("sample_id,sample_id,position\na,b,1\n", "stands there more than once"),
+        ("sample_id,sample_id,position\na,b,1\n", "is there more than once"),
         (HEADER + "S1,\x00,1,xrd\n", "U+0000"),
         (HEADER + "S1,a\u202eb,1,xrd\n", "RIGHT-TO-LEFT OVERRIDE"),
         (HEADER + 'S1,"x\ny",1,xrd\n', "U+000A"),
@@ -70,7 +70,7 @@ def test_a_broken_csv_ends_in_words(tmp_path, content, said):
         ("s.toml", "[[samples]]\nsample_id = 2024-01-01\nposition = 1\n", "2024-01-01"),
         ("s.toml", "[[samples]\n", "is not TOML"),
         ("s.xls", "x", "'.xls' is none of .csv, .xlsx"),
-        ("s.xlsx", "PK\x03\x04 and no more", "is no whole XLSX file"),
+        ("s.xlsx", "PK\x03\x04 and no more", "is not a complete XLSX file"),
     ],
 )
 def test_other_broken_texts_end_in_words(tmp_path, name, content, said):

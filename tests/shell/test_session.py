@@ -35,7 +35,7 @@ def test_the_table_says_what_there_is(names, capsys):
 
 
 def test_what_cannot_be_measured_is_refused_before_anything_moves(names):
-    with pytest.raises(InputError, match="there is: 'fluorapatite'"):
+    with pytest.raises(InputError, match="available: 'fluorapatite'"):
         names["learn"]("unobtainium")
     with pytest.raises(InputError, match="--stop"):
         names["learn"](SAMPLE, stop=["soon"])

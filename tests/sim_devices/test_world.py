@@ -127,7 +127,7 @@ def test_the_chambers_of_a_seed_count_the_same_in_every_version():
 
 def test_a_scene_of_nothing_known_is_refused(tmp_path):
     path = simulation.save_scene(tmp_path / "s.npz", technique="nmr", x=[1.0])
-    with pytest.raises(InputError, match=r"nmr.*there is: xas, xrd"):
+    with pytest.raises(InputError, match=r"nmr.*available: xas, xrd"):
         load_scene(path)
 
 

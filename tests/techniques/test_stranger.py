@@ -85,7 +85,7 @@ def test_its_report_has_its_block_and_its_figure(measured):
     assert f"<dt>Position (°)</dt><dd>{value}</dd>" in page
     assert "The reflection" in page
     assert "Dashed: the maximum." in page
-    assert "When it was enough" in page
+    assert "When the measurement stopped" in page
     assert "position of one reflection" in page
 
 

@@ -36,7 +36,7 @@ def weighed(outcome: Outcome, stage: Stage) -> Outcome:
     refined = isinstance(outcome.measured, Pattern) and outcome.job.sample.structures
     if not options.get("energy") or not refined:
         return outcome
-    stage("weighing fit against energy")
+    stage("comparing fit and energy")
     try:
         found = _searched(outcome, options)
     except MaterialsDockError as fault:
@@ -82,7 +82,9 @@ def rivals_and_others(
 ) -> tuple[tuple[Structure, ...], tuple[Structure, ...]]:
     """The structures of the first one's composition, which compete, and the phases besides."""
     if not structures:
-        raise InputError("no structure to weigh", where="[analysis] energy", remedy="name --cif")
+        raise InputError(
+            "no candidate structure is given", where="[analysis] energy", remedy="name --cif"
+        )
     formulas = [formula(crystal_of(structure)) for structure in structures]
     pairs = list(zip(formulas, structures, strict=True))
     same = tuple(structure for each, structure in pairs if each == formulas[0])

@@ -47,10 +47,10 @@ def calculator_of(name: str, arguments: str) -> Calculator:
     try:
         given = json.loads(arguments)
     except json.JSONDecodeError as error:
-        raise InputError(f"{arguments!r} is no JSON: {error}", where="--arguments") from error
+        raise InputError(f"{arguments!r} is not JSON: {error}", where="--arguments") from error
     if not isinstance(given, dict):
         raise InputError(
-            f"{arguments!r} is no JSON object",
+            f"{arguments!r} is not a JSON object",
             where="--arguments",
             remedy='e.g. {"sigma": 2.3, "epsilon": 0.4}',
         )
@@ -117,5 +117,5 @@ def overview(said: dict[str, Any]) -> str:
         f"  {row['structure']}: Rwp {row['rwp']:.3f} %, {row['energy_ev_per_atom']:.5f} eV/atom"
         for row in said["pareto"]
     ]
-    head = f"{said['trials']} trials, {said['trials_failed']} do not count"
+    head = f"{said['trials']} trials, {said['trials_failed']} failed"
     return "\n".join([head, *rows, *said["sentences"], f"report: {said['report']}"])

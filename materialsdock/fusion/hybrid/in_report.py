@@ -29,7 +29,7 @@ def lines(outcome: Outcome) -> list[str]:
     if found is not None:
         return [f"  fit and energy: {found.sentences[0]}"]
     missing = _missing(outcome)
-    return [] if missing is None else [f"  no energies: {missing}"]
+    return [] if missing is None else [f"  energies were not computed: {missing}"]
 
 
 def block(outcome: Outcome) -> str:
@@ -38,7 +38,7 @@ def block(outcome: Outcome) -> str:
     if found is not None:
         return hybrid_block(found)
     if missing := _missing(outcome):
-        return f'  <p class="note">Fit was not weighed against energy: {escape(missing)}.</p>'
+        return f'  <p class="note">Fit and energy were not compared: {escape(missing)}.</p>'
     return ""
 
 

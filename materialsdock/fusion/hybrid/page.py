@@ -58,8 +58,8 @@ def pareto_drawing(result: HybridResult) -> Drawing:
     names = list(dict.fromkeys(p.structure for p in result.points))
     placeholders = {f"candidate{i}": name for i, name in enumerate(names)}
     return drawing(
-        "What no other structure beats in both",
-        "Grey: trials, those far off left out. Coloured: the Pareto set, at most 12 of it, refined "
+        "Structures that no other beats in both fit and energy",
+        "Grey: trials, except those far off. Coloured: the Pareto set, at most 12 of it, refined "
         "with full effort; to the left the pattern is fitted better, below the energy is lower. "
         f"Energies are per atom above the lowest of the set, by {result.calculator}.",
         partial(_draw, result, names),

@@ -124,4 +124,4 @@ def _absent(points: Sequence[Point]) -> Iterator[str]:
         mine = [p for p in points if p.structure == name]
         if not any(p.counts for p in mine):
             reason, _ = Counter(p.reason for p in mine).most_common(1)[0]
-            yield f"no trial of {name} counts ({len(mine)} were made): {reason}"
+            yield f"no trial of {name} succeeded ({len(mine)} were made): {reason}"

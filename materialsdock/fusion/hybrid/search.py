@@ -94,7 +94,7 @@ def _refined_to_the_end(
     """The Pareto set of the trials, again with full effort; ModelFault when no trial counts."""
     quick = spread(pareto(course.points), MOST_FINALISTS)
     if not quick:
-        raise ModelFault(f"no trial counts: {course.points[0].reason}", where="hybrid search")
+        raise ModelFault(f"no trial succeeded: {course.points[0].reason}", where="hybrid search")
     again = ((*course.question(p.settings), "final") for p in quick)
     finals = [
         course.point(quick[i].number, quick[i].seed, quick[i].settings, outcome)

@@ -8,24 +8,43 @@ from typing import Annotated
 
 import typer
 
+from materialsdock.rendering.help import ANALYSE, examples
 from materialsdock.rendering.options import Json
 
 
 def series(
-    files: Annotated[list[Path], typer.Argument(help="Patterns or spectra, in their order.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder for report and tables.")] = Path(
-        "materialsdock-series"
-    ),
+    files: Annotated[
+        list[Path], typer.Argument(help="Measured patterns or spectra, in the order of the series.")
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", help="Folder for the report and the tables.")
+    ] = Path("materialsdock-series"),
     method: Annotated[
-        str, typer.Option(help="nmf (nothing negative, shares) or pca (about the mean).")
+        str,
+        typer.Option(
+            help="nmf (components and shares not negative) or pca (deviations from the mean)."
+        ),
     ] = "nmf",
     components: Annotated[
-        int | None, typer.Option(min=1, help="How many; default: as many as the data bear.")
+        int | None,
+        typer.Option(
+            min=1, help="Number of components; default: as many as stand above the noise."
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Take a series of patterns or spectra apart into the few curves that it is made of."""
+    """Decompose a series of patterns or spectra into components (NMF, PCA), with a report."""
     from materialsdock.fusion.series import command
 
     _, said = command.take_apart(files, out, method=method, components=components)
     print(json.dumps(said) if as_json else command.overview(said))
+
+
+def mount(app: typer.Typer) -> None:
+    """Add the command `series`."""
+    app.command(
+        rich_help_panel=ANALYSE,
+        epilog=examples(
+            "series 300K.xye 400K.xye 500K.xye", "series *.xdi --method pca --components 3"
+        ),
+    )(series)

@@ -37,7 +37,7 @@ def read_curves(files: Sequence[Path]) -> tuple[str, list[SeriesCurve]]:
     if len(techniques) > 1:
         odd = next(path for path, m in found if m.technique != found[0][1].technique)
         raise InputError(
-            "diffraction and absorption cannot be one series",
+            "a series cannot hold both diffraction and absorption",
             where=str(odd),
             remedy="name files of one technique",
         )
@@ -60,7 +60,7 @@ def take_apart(
     Raises InputError for files, a method or a number that make no series.
     """
     if method not in ("pca", "nmf"):
-        raise InputError(f"no method {method!r}", where="--method", remedy="say pca or nmf")
+        raise InputError(f"unknown method {method!r}", where="--method", remedy="say pca or nmf")
     chosen: Method = "pca" if method == "pca" else "nmf"
     technique, curves = read_curves(files)
     diffraction = technique == "xrd"

@@ -158,5 +158,5 @@ def _normalised(
         return found.flat, sigma / found.edge_step
     mean = float(np.trapezoid(y, x) / (x[-1] - x[0]))
     if not mean > 0:
-        raise InputError(f"its mean is {mean:g}, which is no area", where=name)
+        raise InputError(f"its mean is {mean:g}, which cannot be an area", where=name)
     return y / mean, sigma / mean

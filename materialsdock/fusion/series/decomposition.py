@@ -146,7 +146,7 @@ def decompose(
         raise InputError(
             "the curves do not differ by more than their noise",
             where="series",
-            remedy="there is nothing to take apart; or ask for --components 1",
+            remedy="there is nothing to decompose; ask for --components 1 to see their mean",
         )
     facts = _Facts(series, weighted, components, singular, edge, held_out, rule)
     return _pca(facts) if method == "pca" else _nmf(facts, distinct)
@@ -163,7 +163,7 @@ def noise_edge(curves: int, points: int) -> float:
 def _rule(count: int, above: int, fewest: int, most: int) -> str:
     return (
         f"{count} components, the smaller of two counts: {above} of at most {most} stand above "
-        f"the noise, and {fewest} predict left-out blocks as well as more do"
+        f"the noise, and {fewest} predict held-out blocks as well as more do"
     )
 
 
@@ -236,7 +236,7 @@ def _nmf(facts: _Facts, distinct: bool) -> Decomposition:
     scores = weighted.r[:, None] * w
     spread = np.sqrt(np.diag(np.linalg.pinv(loadings @ loadings.T)))
     total = np.maximum(scores.sum(axis=1, keepdims=True), np.finfo(float).tiny)
-    late = () if converged else (f"NMF had not converged after {MOST_ITERATIONS} iterations",)
+    late = () if converged else (f"NMF did not converge in {MOST_ITERATIONS} iterations",)
     return facts.finished(
         "nmf",
         loadings=loadings * weighted.c,
@@ -251,4 +251,6 @@ def _nmf(facts: _Facts, distinct: bool) -> Decomposition:
 def _outliers(series: Series, residual: FloatArray) -> list[str]:
     chi2 = np.mean(residual**2, axis=1)
     bad = np.flatnonzero(chi2 > BAD_CHI2 * max(1.0, float(np.median(chi2))))
-    return [f"{series.names[i]} is not described: χ² = {chi2[i]:.3g}" for i in bad]
+    return [
+        f"{series.names[i]} is not described by the components: χ² = {chi2[i]:.3g}" for i in bad
+    ]

@@ -100,7 +100,7 @@ def series_drawings(found: Decomposition, unit: str) -> list[Drawing]:
         drawing(
             "How many components",
             "Left: singular values of the noise-weighted curves, and the largest that noise "
-            "alone reaches in 99 % of cases. Right: how badly blocks left out are predicted, in "
+            "alone reaches in 99 % of cases. Right: the prediction error of held-out blocks, in "
             "units of the noise's variance. The smaller of the two counts is taken.",
             partial(_draw_numbers, found),
             2.8,
@@ -177,7 +177,7 @@ def _draw_numbers(found: Decomposition, figure: Figure) -> None:
     left.set_ylabel("Singular value")
     right.plot(np.arange(most + 1), found.held_out, marker="o", color=SERIES[0])
     plain_log(right)
-    right.set_ylabel("Left-out error")
+    right.set_ylabel("Prediction error")
     for axes in (left, right):
         axes.set_xlabel("Components")
         _mark(axes, len(found.loadings))

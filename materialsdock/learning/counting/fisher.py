@@ -50,7 +50,7 @@ def solve(found: FloatArray, gradient: FloatArray) -> FloatArray:
     own = np.diag(found)
     free = own > 0
     if gradient[~free].any():
-        raise ModelFault("nothing was counted that tells the wanted number", where="fisher")
+        raise ModelFault("nothing counted so far depends on the wanted quantity", where="fisher")
     scale = np.sqrt(own[free])
     unit = found[np.ix_(free, free)] / np.outer(scale, scale) + PRIOR * np.eye(scale.size)
     a = np.zeros(gradient.shape)

@@ -260,7 +260,7 @@ class MultiPassLearner:
         """
         s, z2, group = self._posterior.innovations()
         complete = bool(group.size) and self.steps == self._passes[int(group[-1])].end
-        return Evidence(s, z2, group, complete, self._quantities(complete))
+        return Evidence(s, z2, group, complete, self._quantities(complete), self.axis.unit)
 
     def _quantities(self, complete: bool) -> dict[str, float]:
         p = self._posterior

@@ -33,11 +33,11 @@ class Choice:
     def sentence(self) -> str:
         """Say what was chosen, and why."""
         if not self.plan:
-            return "sweeps of the learner: the first sweep holds all of the expert's grid"
-        which = "the expert's grid" if self.expert else "sweeps of the learner"
+            return "adaptive sweeps: the first sweep contains all positions of the expert's grid"
+        which = "the expert's grid" if self.expert else "adaptive sweeps"
         return (
-            f"{which} after the first sweep: {self.learner_s:.0f} s predicted for sweeps, "
-            f"{self.expert_s:.0f} s for the expert's grid (taken below {MARGIN:.0%} of it)"
+            f"{which} after the first sweep: predicted {self.learner_s:.0f} s for adaptive sweeps, "
+            f"{self.expert_s:.0f} s for the expert's grid (used below {MARGIN:.0%} of the sweeps)"
         )
 
 

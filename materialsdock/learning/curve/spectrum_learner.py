@@ -313,6 +313,7 @@ class SpectrumLearner:
             np.array([i.z2 for i in present.innovations]),
             np.arange(len(present.innovations)),
             quantities=quantities,
+            unit=self.axis.unit,
         )
         of_curve = curve_quantities(present, found, self.axis.index(x), y, noise**0.5)
         all_of_them = {**quantities, **of_curve, **self._estimates(self._learned_at)}

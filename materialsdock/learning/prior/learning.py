@@ -90,7 +90,7 @@ def learn(standards: Sequence[PriorStandard], edge: str, grid: Grid) -> LibraryP
 def common_axis(standards: Sequence[PriorStandard], grid: Grid) -> FloatArray:
     """Energies (m,) [eV] relative to e0 that all standards cover, as `grid` lays them.
 
-    Raises InputError naming those that reach less than 20 eV before or 50 eV behind the edge.
+    Raises InputError naming those that reach less than 20 eV before or 50 eV beyond the edge.
     """
     short = [
         each.name
@@ -99,7 +99,7 @@ def common_axis(standards: Sequence[PriorStandard], grid: Grid) -> FloatArray:
     ]
     if short or not standards:
         raise InputError(
-            f"too short about the edge: {', '.join(short)}" if short else "no standards",
+            f"too short around the edge: {', '.join(short)}" if short else "no standards",
             remedy=f"give spectra from {LEAST_BEFORE_EV:g} eV before to {LEAST_BEHIND_EV:g} eV "
             "behind the edge, or leave these out",
         )

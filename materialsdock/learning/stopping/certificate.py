@@ -84,20 +84,30 @@ class Certificate:
     coverage: float = COVERAGE
     excluded: float = 0.0
 
-    def sentences(self) -> list[str]:
-        """The certificate for a person: one line a statement, the alarm last."""
-        label = f" ({100 * self.coverage:.0f} %)" if self.missing is None else " (not tested)"
+    def sentences(self, unit: str = "") -> list[str]:
+        """The certificate for a person: one line a statement, the alarm last.
+
+        unit : of the axis
+        """
+        unit = f" {unit}" if unit else ""
+        label = (
+            f" ({100 * self.coverage:.0f} % confidence)"
+            if self.missing is None
+            else " (not calibrated)"
+        )
         lines = [
-            f"curve: rmse ≤ {self.rmse_bound:.2g}{label}, {self.rmse:.2g} expected, "
-            f"after {self.points} points",
+            f"curve: root-mean-square error ≤ {self.rmse_bound:.2g}{label}, "
+            f"{self.rmse:.2g} expected, after {self.points} points",
             *(f"{said}{label if np.isfinite(said.bound) else ''}" for said in self.statements),
         ]
         if self.missing is not None:
-            lines.append(f"bounds are not tested for a stop with: {self.missing}")
+            lines.append(f"the bounds are not calibrated for a stop at which {self.missing}")
         if self.largest_gap > self.resolution * (1 + 1e-9):
-            lines.append(f"a feature narrower than {self.largest_gap:.2g} may have been missed")
+            lines.append(
+                f"a feature narrower than {self.largest_gap:.2g}{unit} may have been missed"
+            )
         if self.excluded > 0:
-            lines.append(f"{self.excluded:.3g} of the axis were vetoed: nothing is promised there")
+            lines.append(f"{self.excluded:.3g}{unit} of the axis were vetoed: no bound holds there")
         return lines if self.alarm is None else [*lines, f"alarm: {self.alarm}"]
 
     def as_dict(self) -> dict[str, Any]:

@@ -28,6 +28,20 @@ class StopGate(Protocol):
         """Say why it is closed; None when it is open."""
 
 
+def at_most(limit: float, evidence: Evidence | None = None) -> str:
+    """The limit of a number in words, with the unit of the axis where evidence is given."""
+    unit = "" if evidence is None else _unit(evidence)
+    return f"it must be {limit:.3g}{unit} or less"
+
+
+def _below(limit: float) -> str:
+    return f"it must be below {limit:g}"
+
+
+def _unit(evidence: Evidence) -> str:
+    return f" {evidence.unit}" if evidence.unit else ""
+
+
 @dataclass(frozen=True)
 class MinimumGate:
     """A gate that is open from so many points on."""
@@ -37,7 +51,9 @@ class MinimumGate:
     def closed(self, evidence: Evidence) -> str | None:
         """Closed below the minimum."""
         have = int(evidence.quantities["points"])
-        return f"{have} of at least {self.points} points" if have < self.points else None
+        if have >= self.points:
+            return None
+        return f"{have} points are measured, at least {self.points} are needed"
 
 
 @dataclass(frozen=True)
@@ -50,7 +66,9 @@ class SdGate:
         """Closed while anywhere on the axis the curve is known worse."""
         limit = self.over_noise * evidence.quantities["noise_sd"]
         sd = evidence.quantities["max_sd"]
-        return f"largest sd {sd:.3g} > {limit:.3g}" if sd > limit else None
+        if sd <= limit:
+            return None
+        return f"the largest sd of the curve is {sd:.3g}, {at_most(limit)}"
 
 
 @dataclass(frozen=True)
@@ -66,9 +84,9 @@ class GapGate:
         q = evidence.quantities
         gap, width = q.get("open_gap", q["largest_gap"]), q["resolution"]
         if gap > width * SAME:
-            return f"largest gap {gap:.3g} > {width:.3g}"
+            return f"the largest gap is {gap:.3g}{_unit(evidence)}, {at_most(width, evidence)}"
         far = evidence.quantities.get("far_gap", 0.0)
-        return f"a stretch is {far:.3g} times too wide for oscillations" if far > SAME else None
+        return f"a gap is {far:.3g} times too wide for the oscillations" if far > SAME else None
 
 
 @dataclass(frozen=True)
@@ -83,7 +101,10 @@ class CalmGate:
         mean = float(judged(evidence).z2[-LATELY:].mean())
         if self.low < mean < self.high:
             return None
-        return f"mean z² {mean:.2f} outside {self.low:g} to {self.high:g}: check the noise model"
+        return (
+            f"the mean surprise z² of the last {LATELY} points is {mean:.2f}, it must be between "
+            f"{self.low:g} and {self.high:g}: check the noise model"
+        )
 
 
 @dataclass(frozen=True)
@@ -95,7 +116,10 @@ class SurpriseGate:
     def closed(self, evidence: Evidence) -> str | None:
         """Closed right after a surprise."""
         largest = float(judged(evidence).z2[-JUST_NOW:].max())
-        return f"a surprise of z² {largest:.1f} just now" if largest >= self.wild else None
+        if largest < self.wild:
+            return None
+        last = f"the last {JUST_NOW} points"
+        return f"the surprise z² of one of {last} is {largest:.1f}, {_below(self.wild)}"
 
 
 @dataclass(frozen=True)
@@ -112,8 +136,10 @@ class ProbeGate:
         """Closed until a probe was as expected."""
         z2 = evidence.quantities.get("probe_z2", 0.0)
         if np.isnan(z2):
-            return "no probe into the largest gap yet"
-        return f"the last probe was a surprise of z² {z2:.1f}" if z2 >= self.wild else None
+            return "the largest gap has not been probed yet"
+        if z2 < self.wild:
+            return None
+        return f"the surprise z² of the last probe of a gap is {z2:.1f}, {_below(self.wild)}"
 
 
 @dataclass(frozen=True)
@@ -132,8 +158,8 @@ class ResidualGate:
         if off <= self.limit:
             return None
         at = evidence.quantities.get("max_residual_at")
-        place = "" if at is None else f", at {at:.6g}"
-        return f"points lie {off:.1f} sd off the curve{place}"
+        place = "" if at is None else f" at {at:.6g}{_unit(evidence)}"
+        return f"points lie {off:.1f} sd off the curve{place}, {at_most(self.limit)}"
 
 
 def alarm(evidence: Evidence) -> str | None:
@@ -148,7 +174,7 @@ def alarm(evidence: Evidence) -> str | None:
     z2 = judged(evidence).z2
     if z2.size < LATELY:
         return None
-    sums = [("innovations", float(z2.sum()), float(z2.size))]
+    sums = [("prediction errors", float(z2.sum()), float(z2.size))]
     if evidence.quantities.get("residual_dof", 0.0) >= LEAST_DOF:
         about = (evidence.quantities["residual_chi2"], evidence.quantities["residual_dof"])
         sums.append(("residuals", *about))
@@ -158,7 +184,7 @@ def alarm(evidence: Evidence) -> str | None:
         if not low <= total <= high:
             size = "larger" if total > high else "smaller"
             return (
-                f"mean square {total / freedom:.2f} of the {what} outside "
+                f"the mean square of the {what} is {total / freedom:.2f}, outside "
                 f"{low / freedom:.2f} to {high / freedom:.2f}: the noise is {size} than stated"
             )
     return None

@@ -22,11 +22,13 @@ from materialsdock.learning.stopping.gates import (
     SdGate,
     StopGate,
     SurpriseGate,
+    at_most,
 )
 from materialsdock.learning.stopping.settings import BUDGETS, check
 from materialsdock.model import Evidence, FloatArray, Verdict
 from materialsdock.protocols import StoppingRule
 
+NOT_REACHED = "not reached"  # what a stop for another reason leaves open follows
 PATIENT = 20  # times the patience, with a low λ, until an open gate is not waited for any longer
 
 
@@ -51,17 +53,17 @@ class PaperRule:
         if history.size <= self.warmup:
             return Verdict(
                 False,
-                f"{history.size} of {self.warmup + 1} steps to begin with",
+                _too_few(evidence, self.warmup),
                 None,
                 self.threshold,
             )
         value, points = float(history[-1]), _points(evidence)
-        sign = "≤" if value <= self.threshold else ">"
-        reason = f"λ {value:.3f} {sign} {self.threshold:.3f} after {points} points"
+        low = value <= self.threshold
+        reason = (_enough if low else _too_large)(value, self.threshold, points)
         if points < self.minimum_points:
-            reason = f"{points} of at least {self.minimum_points} points; {reason}"
+            reason = f"{MinimumGate(self.minimum_points).closed(evidence)}; {reason}"
             return Verdict(False, reason, value, self.threshold)
-        return Verdict(value <= self.threshold, reason, value, self.threshold)
+        return Verdict(low, reason, value, self.threshold)
 
 
 @dataclass(frozen=True)
@@ -96,19 +98,19 @@ class RobustRule:
         """Stop when λ is low and every gate is open; else say what is missing."""
         history = lambda_history(evidence, self.reference, self.warmup, 1.0, self.per_observation)
         if history.size <= self.warmup:
-            words = f"too few points to judge: {_points(evidence)}"
+            words = _too_few(evidence, self.warmup)
             return Verdict(False, words, None, self.threshold)
         value = float(history[-self.window :].max())
-        closed = [] if value <= self.threshold else [f"λ {value:.3f} > {self.threshold:.3f}"]
+        closed = [] if value <= self.threshold else [_too_large(value, self.threshold)]
         closed += _closed(self._gates(), evidence)
         if not closed:
-            reason = f"λ {value:.3f} ≤ {self.threshold:.3f} after {_points(evidence)} points"
+            reason = _enough(value, self.threshold, _points(evidence))
             return Verdict(True, reason, value, self.threshold)
         missing = "; ".join(closed)
         stuck = self._stuck(evidence, history)
         if stuck is None:
             return Verdict(False, missing, value, self.threshold)
-        return Verdict(True, f"{stuck}; missing: {missing}", value, self.threshold)
+        return Verdict(True, f"{stuck}; {NOT_REACHED}: {missing}", value, self.threshold)
 
     def stuck(self, evidence: Evidence) -> str | None:
         """Say why more points will not help; None if they may."""
@@ -121,7 +123,7 @@ class RobustRule:
         low = divergence.low_for(history, self.threshold)
         if low >= self.window and _closed(counting, evidence):
             if 0 < PATIENT * self.patience <= low:
-                return f"given up: λ has been low for {low} steps and counting does not help"
+                return f"given up: λ has been low for {low} steps and more counting does not help"
             return None  # λ need not fall while these still open
         span = divergence.stalled(history, self.warmup, self.window, self.patience)
         return None if span is None else f"given up: λ has not fallen for {span} steps"
@@ -155,9 +157,9 @@ class SafeRule:
         gates: list[StopGate] = [MinimumGate(self.minimum_points)]
         gates += [GapGate(), *_safe(self)] if self.gap else _safe(self)
         if not judged(evidence).z2.size:
-            return Verdict(False, "nothing to judge yet")
+            return Verdict(False, "nothing is measured yet")
         closed = _closed(gates, evidence)
-        return Verdict(not closed, "; ".join(closed) or "every gate is open")
+        return Verdict(not closed, "; ".join(closed) or "all safety conditions hold")
 
     def stuck(self, evidence: Evidence) -> str | None:
         """Say why more points will not help; None if they may."""
@@ -187,10 +189,9 @@ class TargetRule:
         if value is None or not np.isfinite(value):
             return Verdict(False, f"{self.quantity} is not known yet", None, self.target)
         stop = value <= self.target
-        sign = "≤" if stop else ">"
-        return Verdict(
-            stop, f"{self.quantity} {value:.3g} {sign} {self.target:.3g}", value, self.target
-        )
+        limit = f"(target {self.target:.3g})" if stop else at_most(self.target)
+        reason = f"{self.quantity} is {value:.3g}{' ' if stop else ', '}{limit}"
+        return Verdict(stop, reason, value, self.target)
 
 
 @dataclass(frozen=True)
@@ -211,8 +212,8 @@ class BudgetRule:
         )
         used_up = [f"{limit:g} {what}" for what, n, limit in spent if limit and n >= limit]
         if used_up:
-            return Verdict(True, f"budget of {' and '.join(used_up)} used up")
-        return Verdict(False, "within budget")
+            return Verdict(True, f"the budget of {' and '.join(used_up)} is used up")
+        return Verdict(False, "the budget is not used up")
 
 
 @dataclass(frozen=True)
@@ -227,7 +228,7 @@ class AnyOf:
         reasons = [v.reason for v in verdicts if v.stop]
         if not reasons:
             return verdicts[0]
-        missing = [] if verdicts[0].stop else [f"missing: {verdicts[0].reason}"]
+        missing = [] if verdicts[0].stop else [f"{NOT_REACHED}: {verdicts[0].reason}"]
         return replace(verdicts[0], stop=True, reason="; ".join([*reasons, *missing]))
 
 
@@ -249,7 +250,21 @@ class AllOf:
         missing = "; ".join(reasons)
         if stuck is None:
             return replace(verdicts[0], stop=False, reason=missing)
-        return replace(verdicts[0], stop=True, reason=f"{stuck}; missing: {missing}")
+        return replace(verdicts[0], stop=True, reason=f"{stuck}; {NOT_REACHED}: {missing}")
+
+
+def _too_few(evidence: Evidence, warmup: int) -> str:
+    needed = f"{warmup + 1} steps" if warmup else "a complete pass"
+    return f"{_points(evidence)} points are too few to judge λ, which needs {needed}"
+
+
+def _too_large(value: float, threshold: float, points: int | None = None) -> str:
+    after = "" if points is None else f", after {points} points"
+    return f"the error ratio λ is {value:.3f}, it must be {threshold:.3f} or less{after}"
+
+
+def _enough(value: float, threshold: float, points: int) -> str:
+    return f"the error ratio λ is {value:.3f} (limit {threshold:.3f}) after {points} points"
 
 
 def _points(evidence: Evidence) -> int:

@@ -72,7 +72,7 @@ class Desk:
         """Take every intent that waits; end a worker that does not hear an abort."""
         for intent in intents.pending(self.ledger):
             if not intents.still_holds(self.ledger, intent):
-                self._settle(intent, "refused", "another has taken control since")
+                self._settle(intent, "refused", "somebody else has taken control since")
             elif intent.verb == "hold_queue":
                 why = f": {intent.body['reason']}" if intent.body.get("reason") else ""
                 queue.hold_all(self.ledger, f"asked by {intent.who}{why}")

@@ -125,7 +125,7 @@ def ask(
     Raises InputError for an unknown verb, Refused when it needs the lease and another has it.
     """
     if verb not in VERBS:
-        raise InputError(f"no verb {verb!r}", remedy=f"there is: {', '.join(VERBS)}")
+        raise InputError(f"no verb {verb!r}", remedy=f"available: {', '.join(VERBS)}")
     body = dict(details or {})
     with ledger.transaction():
         if verb not in HALTS:

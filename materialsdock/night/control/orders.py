@@ -103,8 +103,8 @@ class Orders:
             raise Refused("no point of this sample waits for an approval", where=verb)
         if verb in STEERING:
             self.campaign.steer(Steering.asked(verb, order))
-            return f"recorded; counts from step {len(self.campaign.decisions)}"
-        raise Refused(f"no verb {verb!r} for a worker")
+            return f"recorded; takes effect from step {len(self.campaign.decisions)}"
+        raise Refused(f"the worker knows no request {verb!r}")
 
     def _halt(self, why: str) -> None:
         """Abort what runs: the plan's finalizer closes the shutter.  What does not run yet will

@@ -61,7 +61,7 @@ def judge(beat: Beat | None, limits: Limits) -> str | None:
         return f"worker {beat.pid} has been frozen for {beat.loop_age_s():.1f} s"
     late_s = 2 * beat.expected_s + limits.margin_s
     if beat.phase == "busy" and beat.progress_age_s() > late_s:
-        return f"worker {beat.pid} has not got on for {beat.progress_age_s():.1f} s"
+        return f"worker {beat.pid} has made no progress for {beat.progress_age_s():.1f} s"
     return None
 
 
@@ -148,7 +148,7 @@ class Guard:
             log.warning("the ledger cannot be read: %s", fault)
             return None
         if any(i.verb == "abort" and ABORT_GRACE_S < intents.age_s(i) < 3600 for i in waiting):
-            return f"worker {beat.pid} was to abort and the daemon did not hear it"
+            return f"worker {beat.pid} should abort, but the daemon did not receive the order"
         return None
 
     def _act(self, wrong: str, beat: Beat) -> None:

@@ -16,12 +16,17 @@ from materialsdock.profile.simulation import channel_access, free_port
 
 
 def channel(data: DataDirectory) -> Mapping[str, str]:
-    """Channel Access of this data folder's simulated beamline; the same port at every start."""
-    kept = data.path / "run" / "port"
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    if not kept.is_file():
-        kept.write_text(str(free_port()))
-    return channel_access(int(kept.read_text()))
+    """Channel Access of this data folder's simulated beamline; the same ports at every start."""
+    port, repeater = (_kept_port(data.path / "run" / name) for name in ("port", "repeater-port"))
+    # of another port, a client would look for a caRepeater program and complain
+    return {**channel_access(port), "EPICS_CA_REPEATER_PORT": str(repeater)}
+
+
+def _kept_port(file: Path) -> int:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if not file.is_file():
+        file.write_text(str(free_port()))
+    return int(file.read_text())
 
 
 def command(simulation: SimulationSettings, data: DataDirectory) -> list[str]:

@@ -49,7 +49,7 @@ class Service:
         if self.process is not None and self.process.poll() is None:
             if not self._silent(self.process.pid):
                 return
-            log.warning("%s has been silent for %g s and is ended", self.name, SILENT_S)
+            log.warning("%s has given no heartbeat for %g s and is ended", self.name, SILENT_S)
             self.process.kill()
             self.process.wait()
         now = time.monotonic()

@@ -34,7 +34,9 @@ def take_over(instrument: Instrument, ledger: Ledger) -> int:
     if owner is not None:
         owner.claim(epoch)
     if failed := safe_state(instrument):
-        raise DeviceFault("; ".join(failed), where=instrument.name, remedy="look at it on the spot")
+        raise DeviceFault(
+            "; ".join(failed), where=instrument.name, remedy="look at the instrument itself"
+        )
     return epoch
 
 

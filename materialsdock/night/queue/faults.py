@@ -40,7 +40,7 @@ def fault_of(error: BaseException) -> dict[str, Any]:
     for one in causes(error):
         if isinstance(one, ConnectionError | TimeoutError) or type(one).__name__ in UNREACHABLE:
             return _fault("unreachable", one, "is the IOC up and the network there?")
-    return _fault("error", error, "see logs; the worker starts anew")
+    return _fault("error", error, "see the folder logs/; the worker is started again")
 
 
 def _fault(code: str, error: BaseException, remedy: str) -> dict[str, Any]:

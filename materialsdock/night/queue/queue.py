@@ -165,7 +165,9 @@ def move(ledger: Ledger, sample_id: str, place: int) -> None:
     with ledger.transaction():
         moved = sample(ledger, sample_id)
         if moved.state not in ("queued", "submitted"):
-            raise Refused(f"{sample_id} is {moved.state}", remedy="only waiting samples move")
+            raise Refused(
+                f"{sample_id} is {moved.state}", remedy="only a sample that waits can be moved"
+            )
         others = [s for s in samples(ledger, "queued", "submitted") if s.sample_id != sample_id]
         if not others:
             return

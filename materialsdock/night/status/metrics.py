@@ -48,18 +48,18 @@ def families(now: Status) -> Iterator[Metric]:
     states = {state: float(now.counts.get(state, 0)) for state in STATES}
     yield labelled("md_samples_total", "Samples in each state.", "state", states)
     daemon = {word: float(word == now.daemon) for word in WORDS}
-    yield labelled("md_state", "1 for the word the night is in.", "state", daemon)
+    yield labelled("md_state", "1 for the present state of the night, else 0.", "state", daemon)
     severities = {s: float(sum(a.severity == s for a in now.alarms)) for s in ("warn", "critical")}
     yield labelled("md_alarms", "Alarms of this night.", "severity", severities)
     ages = {p.role: p.age_s for p in now.pulses if p.age_s is not None}
-    about = "Since the last beat."
+    about = "Seconds since the last heartbeat of the process."
     yield labelled("md_heartbeat_age_seconds", about, "role", ages)
     yield gauge("md_worker_heartbeat_age", about, ages.get("worker"))
-    yield gauge("md_disk_free_bytes", "Free where the ledger lies.", now.disk_free_bytes)
-    yield gauge("md_lease_held", "Whether somebody has control.", now.lease is not None)
+    yield gauge("md_disk_free_bytes", "Free bytes on the disk of the ledger.", now.disk_free_bytes)
+    yield gauge("md_lease_held", "1 when somebody has control, else 0.", now.lease is not None)
     for name, share in (("md_finish_p50_seconds", "p50_s"), ("md_finish_p90_seconds", "p90_s")):
         left = getattr(now.finish, share) if now.finish else 0.0
-        yield gauge(name, "Until everything is measured and analysed.", left)
+        yield gauge(name, "Seconds until everything is measured and analysed.", left)
     yield from of_sample(now.current)
 
 
@@ -67,11 +67,17 @@ def of_sample(current: Current | None) -> Iterator[Metric]:
     """The sample in the beam, while there is one."""
     if current is None:
         return
-    yield gauge("md_lambda", "Of the last decision.", current.lambda_t)
-    yield gauge("md_lambda_threshold", "Below which measuring stops.", current.threshold)
+    yield gauge("md_lambda", "Error ratio lambda of the last decision.", current.lambda_t)
+    yield gauge(
+        "md_lambda_threshold", "Limit of lambda at which measuring stops.", current.threshold
+    )
     yield gauge("md_sample_points", "Observations of the sample in the beam.", current.points)
-    yield gauge("md_sample_seconds", "Instrument time of it so far.", current.seconds_measured)
-    about = "Since its last document."
+    yield gauge(
+        "md_sample_seconds",
+        "Seconds of instrument time of the sample so far.",
+        current.seconds_measured,
+    )
+    about = "Seconds since the last document of the sample."
     yield gauge("md_last_event_age_seconds", about, current.last_event_age_s)
 
 
@@ -92,7 +98,9 @@ class NightMetrics(Collector):
             return
         yield from found
         yield gauge("md_ledger_readable", "Whether the ledger can be read.", 1.0)
-        yield gauge("md_snapshot_seconds", "To read all this.", time.monotonic() - began)
+        yield gauge(
+            "md_snapshot_seconds", "Seconds it took to read all metrics.", time.monotonic() - began
+        )
 
 
 @dataclass(frozen=True)

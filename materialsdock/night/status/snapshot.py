@@ -92,7 +92,9 @@ class Status:
     @property
     def stale(self) -> tuple[str, ...]:
         """The parts that should be fresh and are not, in words; () when all can be relied on."""
-        return tuple(f"{p.role} silent for {p.age_s:.0f} s" for p in self.pulses if p.stale)
+        return tuple(
+            f"{p.role} without heartbeat for {p.age_s:.0f} s" for p in self.pulses if p.stale
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON."""

@@ -66,11 +66,11 @@ def word_of(
     if not daemon.alive:
         return "offline", "no daemon runs for this data folder"
     if daemon.stale:
-        return "fault", f"the daemon has not turned for {daemon.age_s:.0f} s"
+        return "fault", f"the daemon has given no heartbeat for {daemon.age_s:.0f} s"
     if not worker.alive:
         return _without_worker(ledger)
     if worker.stale:
-        return "fault", f"the worker has been silent for {worker.age_s:.0f} s"
+        return "fault", f"the worker has given no heartbeat for {worker.age_s:.0f} s"
     if measuring is not None:
         return _measuring(ledger, worker, measuring)
     if hold is not None:
@@ -85,7 +85,7 @@ def _without_worker(ledger: Ledger) -> tuple[Word, str]:
         return "fault", f"the worker cannot begin: {last.body['words']}"
     if last is not None and last.kind == "daemon" and 0 <= time.time() - last.at < STARTS_S:
         return "holding", "the worker is starting"
-    return "fault", "no worker: it is started again; its words are in run/worker.log"
+    return "fault", "no worker runs; one is started again, see run/worker.log for why"
 
 
 def _measuring(ledger: Ledger, worker: Pulse, sample_id: str) -> tuple[Word, str]:

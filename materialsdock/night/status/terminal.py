@@ -91,7 +91,7 @@ def finish_line(now: Status) -> str:
         return approve if waits else "nothing waits"
     left = many(finish.samples, "sample")
     if finish.p50_s is None or finish.p90_s is None:
-        return f"{left} left; no estimate before one of their kind has finished"
+        return f"{left} left; no estimate until one with the same recipe has finished"
     ends = (finish.p50_s, finish.p90_s)
     when = [time.strftime("%a %H:%M", time.localtime(now.at + s)) for s in ends]
     said = f"{left} left: {seconds(ends[0])} to {seconds(ends[1])} (P50 {when[0]}, P90 {when[1]})"
@@ -115,7 +115,7 @@ def pulse_line(pulses: tuple[Pulse, ...]) -> str:
     words = []
     for p in pulses:
         state = "not running" if not p.alive else p.phase
-        age = f" (beat {seconds(p.age_s)} ago)" if p.alive else ""
+        age = f" (heartbeat {seconds(p.age_s)} ago)" if p.alive else ""
         words.append(f"{p.role} {state}{age}" + (" STALE" if p.alive and p.stale else ""))
     return ", ".join(words)
 
@@ -128,7 +128,7 @@ def told(now: Status) -> Iterator[tuple[str, str]]:
     if now.current is not None:
         yield "in the beam", sample_line(now.current)
         if now.current.missing:
-            yield "missing", now.current.missing
+            yield "not stopping yet", now.current.missing
     yield "finish", finish_line(now)
     yield "samples", counts_line(now) or "none"
     held = now.lease

@@ -70,7 +70,7 @@ class Lock:
                 holder = os.read(self._file, 32).decode().strip() or "unknown"
                 os.close(self._file)
                 raise Refused(
-                    f"process {holder} holds it",
+                    f"process {holder} has it locked",
                     where=str(path),
                     remedy="one night has one daemon, one worker and one guard; end that one first",
                 ) from None

@@ -58,4 +58,4 @@ class ManagedHeart(Heart):
             try:
                 way.sendto(lines.encode(), self._address)
             except OSError as error:
-                log.warning("the service manager is not told: %s", error)
+                log.warning("systemd could not be notified: %s", error)

@@ -36,6 +36,8 @@ Environment=NUMBA_CACHE_DIR=%C/materialsdock MPLCONFIGDIR=%C/materialsdock
 Environment=XDG_CACHE_HOME=%C/materialsdock
 Restart=always
 RestartSec=1
+# ended while it was still starting
+SuccessExitStatus=130
 # the main process is asked and ends its children in order, so that a plan closes its shutter;
 # whatever is left of the group is killed: a worker that outlives its daemon is a second driver
 KillMode=mixed

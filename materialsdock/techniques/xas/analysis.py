@@ -66,7 +66,7 @@ def analyse(
     edge, missing = _edge(energy, mean, samples)
     if edge is not None and promised.missing is not None:
         edge = _of_early_stop(edge, promised)
-    sentences = [*promised.sentences(), *missing]
+    sentences = [*promised.sentences("eV"), *missing]
     summary["certificate"] = {**promised.as_dict(), "sentences": sentences}
     summary["plan"] = plan(learner)
     summary |= _against_replay(job, learner)
@@ -121,9 +121,9 @@ def _of_early_stop(edge: EdgeFit, promised: Certificate) -> EdgeFit:
     of themselves where points lie far apart.
     """
     bounds = {said.name: said.bound / BOUND_SIGMAS for said in promised.statements}
-    sure = "sd are widened for the gaps, and not tested"
+    sure = "standard deviations are widened for the gaps, and not calibrated"
     if math.isinf(bounds["e0"]):
-        sure = "how far off E0 may be cannot be said"
+        sure = "the uncertainty of E0 cannot be given"
     early = f"stopped early ({promised.missing}): {sure}"
     return replace(
         edge,
@@ -138,7 +138,7 @@ def plan(learner: SpectrumLearner) -> str:
     said = [] if learner.choice is None else [learner.choice.sentence()]
     library = learner.knowledge.library
     said += [] if library is None else [library.reason]
-    return "; ".join(said) or "sweeps of the learner"
+    return "; ".join(said) or "adaptive sweeps"
 
 
 def beyond_edge(

@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from materialsdock.errors import InputError
+from materialsdock.rendering.help import ANALYSE, examples
 from materialsdock.rendering.options import Json
 
 PLAIN = "spectrum"
@@ -27,40 +28,84 @@ class SpectrumFirst(TyperGroup):
 xas = typer.Typer(
     cls=SpectrumFirst,
     no_args_is_help=True,
-    help="Analyse absorption spectra: `xas FILE` edge, oscillations, fractions, first shell; "
-    "`xas lcf`, `xas xmcd`.",
+    help="Analyse absorption spectra: edge, oscillations, fractions of standards, first shell, "
+    "dichroism. `xas FILE` means `xas spectrum FILE`.",
 )
-priors = typer.Typer(no_args_is_help=True, help="Library priors of absorption edges.")
+priors = typer.Typer(
+    no_args_is_help=True,
+    help="Learn from measured standards what a spectrum of an edge looks like.",
+)
 Standards = Annotated[
-    list[Path], typer.Option("--standards", help="Measured standard of the same edge; repeat.")
+    list[Path],
+    typer.Option("--standards", help="Measured standard of the same edge; repeat for more."),
 ]
-FeffPath = Annotated[Path | None, typer.Option("--path", help="feffNNNN.dat of the first shell.")]
-EdgeName = Annotated[str | None, typer.Option(help="The edge it has to be, e.g. Fe-K.")]
-Out = Annotated[Path | None, typer.Option(help="Folder for the report page.")]
-KeepAll = Annotated[bool, typer.Option("--all", help="Keep every standard, needed or not.")]
-Pair = Annotated[tuple[float, float] | None, typer.Option(metavar="LO HI")]
-Energy = Annotated[float | None, typer.Option(metavar="EV")]
+FeffPath = Annotated[
+    Path | None,
+    typer.Option("--path", help="File feffNNNN.dat with the FEFF path of the first shell."),
+]
+EdgeName = Annotated[
+    str | None, typer.Option(help="Edge of the spectrum, e.g. Fe-K; default: as its energy shows.")
+]
+Out = Annotated[Path | None, typer.Option(help="Folder for the report page; default: no page.")]
+KeepAll = Annotated[
+    bool, typer.Option("--all", help="Fit with all standards, not only those the spectrum needs.")
+]
+PreEdge = Annotated[
+    tuple[float, float] | None,
+    typer.Option(
+        metavar="LO HI", help="Pre-edge range of the background [eV]; default: from the spectrum."
+    ),
+]
+PostEdge = Annotated[
+    tuple[float, float] | None,
+    typer.Option(
+        metavar="LO HI", help="Post-edge range of the background [eV]; default: from the spectrum."
+    ),
+]
+Cut = Annotated[
+    float | None,
+    typer.Option(
+        metavar="EV", help="Energy at which L3 ends and L2 begins; default: from the spectrum."
+    ),
+]
+L3 = Annotated[
+    float | None,
+    typer.Option(metavar="EV", help="Energy of the L3 edge; default: from the spectrum."),
+]
+L2 = Annotated[
+    float | None,
+    typer.Option(metavar="EV", help="Energy of the L2 edge; default: from the spectrum."),
+]
 
 
 def mount(app: typer.Typer) -> None:
     """Add the commands `xas` and `prior` to those of everybody."""
-    app.add_typer(priors, name="prior")
-    app.add_typer(xas, name="xas")
+    app.add_typer(xas, name="xas", rich_help_panel=ANALYSE)
+    app.add_typer(priors, name="prior", rich_help_panel=ANALYSE)
 
 
-@xas.command(PLAIN)
+@xas.command(
+    PLAIN,
+    epilog=examples(
+        "xas spectrum.xdi --out report",
+        "xas spectrum.xdi --standards hematite.xdi --standards magnetite.xdi",
+        "xas spectrum.xdi --path feff0001.dat --edge Fe-K",
+    ),
+)
 def spectrum(
     spectrum: Annotated[Path, typer.Argument(help="Measured absorption spectrum.")],
     standards: Standards = [],  # noqa: B006 - typer reads the default, nobody changes it
     path: FeffPath = None,
     edge: EdgeName = None,
-    trials: Annotated[int, typer.Option(min=1, help="Trials per seed.")] = 60,
-    seeds: Annotated[int, typer.Option(min=1, help="Seeds of the search.")] = 3,
+    trials: Annotated[
+        int, typer.Option(min=1, help="Trials of the first-shell fit per seed.")
+    ] = 60,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of independent searches.")] = 3,
     keep_all: KeepAll = False,
     out: Out = None,
     as_json: Json = False,
 ) -> None:
-    """Analyse an absorption spectrum: edge, fractions of standards, first shell."""
+    """Analyse an absorption spectrum: edge energy, oscillations, fractions, first shell."""
     from materialsdock.techniques.xas.commands import analyse_spectrum
 
     request = analyse_spectrum.SpectrumRequest(
@@ -70,16 +115,18 @@ def spectrum(
     print(json.dumps(said, allow_nan=False) if as_json else analyse_spectrum.overview(said))
 
 
-@xas.command()
+@xas.command(epilog=examples("xas lcf mixture.xdi hematite.xdi magnetite.xdi wustite.xdi"))
 def lcf(
     spectrum: Annotated[Path, typer.Argument(help="Measured absorption spectrum.")],
-    standards: Annotated[list[Path], typer.Argument(help="Candidates, two or more.")],
+    standards: Annotated[
+        list[Path], typer.Argument(help="Measured standards to choose from, two or more.")
+    ],
     edge: EdgeName = None,
     keep_all: KeepAll = False,
     out: Out = None,
     as_json: Json = False,
 ) -> None:
-    """Fractions of those candidates that a spectrum asks for, with rivals in words."""
+    """Fit a spectrum as a linear combination of standards: fractions, esds and rival choices."""
     from materialsdock.techniques.xas.commands import analyse_spectrum
 
     request = analyse_spectrum.SpectrumRequest(
@@ -89,26 +136,38 @@ def lcf(
     print(json.dumps(said, allow_nan=False) if as_json else analyse_spectrum.overview(said))
 
 
-@xas.command()
+@xas.command(epilog=examples("xas xmcd plus.dat minus.dat --holes 3.39 --polarisation 0.9"))
 def xmcd(
-    plus: Annotated[Path, typer.Argument(help="µ⁺: the first helicity, or field.")],
-    minus: Annotated[Path, typer.Argument(help="µ⁻: the other one.")],
-    holes: Annotated[float, typer.Option(help="3d holes of the atom, e.g. 3.39 for iron.")],
-    polarisation: Annotated[float, typer.Option(help="Degree of circular polarisation.")] = 1.0,
-    angle: Annotated[float, typer.Option(help="Beam to moment [deg].")] = 0.0,
+    plus: Annotated[
+        Path, typer.Argument(help="Spectrum µ⁺: of the first helicity or field direction.")
+    ],
+    minus: Annotated[Path, typer.Argument(help="Spectrum µ⁻: of the other one.")],
+    holes: Annotated[
+        float, typer.Option(help="Holes in the 3d states of the atom, e.g. 3.39 for iron.")
+    ],
+    polarisation: Annotated[
+        float, typer.Option(help="Degree of circular polarisation, 0 to 1.")
+    ] = 1.0,
+    angle: Annotated[
+        float, typer.Option(help="Angle between beam and magnetic moment [deg].")
+    ] = 0.0,
     edge: EdgeName = None,
     columns: Annotated[
-        str | None, typer.Option(help="Columns from 1: ENERGY,SIGNAL or ENERGY,SIGNAL,I0.")
+        str | None,
+        typer.Option(
+            metavar="E,SIGNAL,I0",
+            help="Numbers of these columns, counted from 1, the last may be left out; e.g. 1,3,2.",
+        ),
     ] = None,
-    pre: Pair = None,
-    post: Pair = None,
-    cut: Energy = None,
-    l3: Energy = None,
-    l2: Energy = None,
+    pre: PreEdge = None,
+    post: PostEdge = None,
+    cut: Cut = None,
+    l3: L3 = None,
+    l2: L2 = None,
     out: Out = None,
     as_json: Json = False,
 ) -> None:
-    """Magnetic moments by the sum rules, with the doubt that the background brings."""
+    """Determine magnetic moments by the sum rules, with the uncertainty from the background."""
     from materialsdock.techniques.xas.commands import dichroism
     from materialsdock.techniques.xas.dichroism.moments import Atom
 
@@ -120,15 +179,22 @@ def xmcd(
     print(json.dumps(said, allow_nan=False) if as_json else dichroism.overview(said))
 
 
-@priors.command("learn")
+@priors.command("learn", epilog=examples("prior learn a.xdi b.xdi c.xdi --edge Fe-K"))
 def prior_learn(
-    files: Annotated[list[Path], typer.Argument(help="Measured standards of one edge.")],
-    edge: Annotated[str, typer.Option(help="Which edge, e.g. Fe-K.")],
-    out: Annotated[Path | None, typer.Option(help="File to write.")] = None,
-    profile: Annotated[str | None, typer.Option(help="Profile that may name it.")] = None,
+    files: Annotated[
+        list[Path], typer.Argument(help="Measured spectra of standards of this edge.")
+    ],
+    edge: Annotated[str, typer.Option(help="The edge, e.g. Fe-K.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="File to write; default: named after the edge, e.g. Fe-K.prior.npz."),
+    ] = None,
+    profile: Annotated[
+        str | None, typer.Option(help="Profile to keep it in, for use by name.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Learn from measured standards what to expect of a spectrum of that edge."""
+    """Learn a library prior of an edge from measured standards, for `measure --prior`."""
     from materialsdock.techniques.xas.commands import learn_prior
 
     said = learn_prior.learn_prior(files, edge, out, profile)
@@ -141,6 +207,8 @@ def _columns(text: str | None) -> tuple[int, ...] | None:
     parts = text.split(",")
     if len(parts) not in (2, 3) or not all(p.strip().isdigit() and int(p) > 0 for p in parts):
         raise InputError(
-            f"--columns {text!r}", where="xmcd", remedy="give e.g. 1,3,2 for ENERGY,SIGNAL,I0"
+            f"--columns {text!r} are not the numbers of two or three columns",
+            where="xmcd",
+            remedy="give e.g. 1,3,2 for energy in column 1, signal in 3 and I0 in 2",
         )
     return tuple(int(part) for part in parts)

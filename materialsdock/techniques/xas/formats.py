@@ -31,7 +31,7 @@ def read(lines: Lines) -> FileColumns | None:
         return None
     rows = list(lines.numbers())
     if not rows:
-        lines.refuse(len(lines.text), "no rows of numbers", "the data are missing")
+        lines.refuse(len(lines.text), "no rows of numbers", "the file ends before its data")
     width = min(len(values) for _, values in rows)
     table = np.array([values[:width] for _, values in rows])
     columns = dict(zip(names, table.T, strict=False))
@@ -51,7 +51,7 @@ def checked(found: FileColumns, lines: Lines) -> Measured:
     spectrum = measured(found, lines, "xas")
     if np.abs(spectrum.y).max() > LARGEST_MU:
         raise InputError(
-            f"{found.kind}: y runs to {np.abs(spectrum.y).max():.4g}, which is no µ",
+            f"{found.kind}: y runs to {np.abs(spectrum.y).max():.4g}, which cannot be µ",
             where=lines.name,
             remedy="name the columns in an XDI header: energy, i0, itrans",
         )

@@ -67,6 +67,6 @@ def _prior(file: Path, sha256: str | None) -> library.LibraryPrior:
         raise InputError(
             "the library prior is not the one that the job began with",
             where=str(file),
-            remedy="put the old file back, or measure anew",
+            remedy="put the old file back, or begin a new measurement",
         )
     return library.load(file)

@@ -22,15 +22,26 @@ if TYPE_CHECKING:
 
 ANEW = ()  # may be asked for anew when a job goes on: none
 Prior = Annotated[
-    Path | None, typer.Option(help="Library prior of the edge: a name of the profile's, or a file.")
+    Path | None,
+    typer.Option(
+        help="Library prior of the edge: a name in the profile, or a file of `prior learn`."
+    ),
 ]
 Standards = Annotated[
     list[Path],
-    typer.Option("--standards", help="Standard of a mixture; repeat. For --stop fraction:NAME_sd."),
+    typer.Option(
+        "--standards",
+        help="Measured spectrum of a standard in the mixture; repeat for more. Their fractions "
+        "can then be stop targets: --stop fraction:NAME_sd=0.02.",
+    ),
 ]
 Regions = Annotated[
     list[str],
-    typer.Option("--region", help="LO:HI:WEIGHT in eV, where precision is worth more."),
+    typer.Option(
+        "--region",
+        metavar="LO:HI:WEIGHT",
+        help="Range [eV] where precision is worth WEIGHT times as much; may be repeated.",
+    ),
 ]
 
 

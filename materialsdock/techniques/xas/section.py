@@ -54,7 +54,7 @@ def prior_file(named: Path, folder: Path, relative_to: Path) -> Path:
         raise InputError(
             f"no library prior {str(named)!r}",
             where=str(found.parent),
-            remedy=f"there is: {', '.join(have) or 'none'}; or give the path of an .npz file",
+            remedy=f"available: {', '.join(have) or 'none'}; or give the path of an .npz file",
         )
     return found
 

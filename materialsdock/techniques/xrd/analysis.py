@@ -118,9 +118,11 @@ def passes(learner: MultiPassLearner, quantities: Mapping[str, float]) -> str:
     many = f"{count} pass{'' if count == 1 else 'es'}"
     said = [f"{many} for {learner.objective}"]
     if isinstance(learner, SteeredLearner):
-        said = [f"{many}, the first one even, steered towards {learner.quantity}"]
+        said = [f"{many}, the first one even, the others steered towards {learner.quantity}"]
         if learner.even_passes:
-            said.append(f"{learner.even_passes} could not be steered, last: {learner.trouble}")
+            said.append(
+                f"{learner.even_passes} counted evenly as steering failed, last: {learner.trouble}"
+            )
     least = quantities["detectable_strength"]
     if np.isfinite(least):
         said.append(
@@ -128,7 +130,9 @@ def passes(learner: MultiPassLearner, quantities: Mapping[str, float]) -> str:
             f"{NEARLY:.0%} of the range (expected at {DETECTED:g} sd)"
         )
     else:
-        said.append("the range was not counted once: peaks may have been missed at any strength")
+        said.append(
+            "the range was not counted completely: peaks of any height may have been missed"
+        )
     return "; ".join(said)
 
 
@@ -257,7 +261,7 @@ def _start(
     made = [trial.recipe for trial in trials]
     tried = sum(recipe_of(parameters, space) in made for parameters in first)
     if not job.settings["analysis"].get("warm_start", True):
-        sentence = "from the default recipe; what earlier searches found was not looked at"
+        sentence = "from the default recipe; earlier searches were not used (--no-warm-start)"
     elif not tried:
         sentence = "from the default recipe; no earlier search on this instrument to learn from"
     else:

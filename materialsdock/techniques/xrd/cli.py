@@ -8,66 +8,79 @@ from typing import Annotated
 
 import typer
 
+from materialsdock.rendering.help import ANALYSE, examples
 from materialsdock.rendering.options import Json, ProfileName
 
 store = typer.Typer(
-    no_args_is_help=True, help="Your CIFs: keep them, list them, find them in a pattern."
+    no_args_is_help=True,
+    help="Keep your CIFs in a store, list them, and identify the phases of a pattern from them.",
 )
 Folder = Annotated[
-    Path, typer.Option("--store", envvar="MATERIALSDOCK_STORE", help="Folder of the store.")
+    Path,
+    typer.Option("--store", envvar="MATERIALSDOCK_STORE", help="Folder of the structure store."),
 ]
 DEFAULT = Path("materialsdock-structures")
 Elements = Annotated[
     str | None,
-    typer.Option(help="Only structures made of these elements, or of some of them, e.g. Fe,O."),
+    typer.Option(help="Only structures that contain none but these elements, e.g. Fe,O."),
 ]
-Processes = Annotated[int, typer.Option(min=1, help="Processes.")]
+Processes = Annotated[int, typer.Option(min=1, help="Processes at once.")]
 
 
 def mount(app: typer.Typer) -> None:
     """Add the command `store` to those of everybody."""
-    app.add_typer(store, name="store")
+    app.add_typer(store, name="store", rich_help_panel=ANALYSE)
 
 
-@store.command("add")
+@store.command("add", epilog=examples("store add phases/", "store add a.cif b.cif --store cifs"))
 def store_add(
-    paths: Annotated[list[Path], typer.Argument(help="CIF files, or folders of them.")],
+    paths: Annotated[list[Path], typer.Argument(help="CIF files, or folders with CIF files.")],
     folder: Folder = DEFAULT,
     workers: Processes = 2,
     as_json: Json = False,
 ) -> None:
-    """Copy CIFs into the store; those that describe no crystal are refused, one reason each."""
+    """Add CIFs to the store, and get the reason for each one that is refused."""
     from materialsdock.techniques.xrd.commands import structure_store
 
     said = structure_store.add(paths, folder, workers)
     print(json.dumps(said) if as_json else structure_store.added(said))
 
 
-@store.command("list")
+@store.command("list", epilog=examples("store list", "store list --elements Fe,O"))
 def store_list(elements: Elements = None, folder: Folder = DEFAULT, as_json: Json = False) -> None:
-    """List the structures; several CIFs of the same structure are one line."""
+    """List the structures of the store; several CIFs of the same structure are one line."""
     from materialsdock.techniques.xrd.commands import structure_store
 
     said = structure_store.listing(folder, elements)
     print(json.dumps(said) if as_json else structure_store.table(said))
 
 
-@store.command("search")
+@store.command(
+    "search",
+    epilog=examples("store search scan.xye", "store search scan.xye --elements Zn,O --no-refine"),
+)
 def store_search(
     pattern: Annotated[Path, typer.Argument(help="Measured powder pattern.")],
     elements: Elements = None,
     folder: Folder = DEFAULT,
     top: Annotated[int, typer.Option(min=1, help="Candidates shown for each phase.")] = 5,
-    refine: Annotated[bool, typer.Option(help="Refine the best hypotheses, or match only.")] = True,
+    refine: Annotated[
+        bool,
+        typer.Option(
+            help="Refine the best candidates, or only compare positions and heights of peaks."
+        ),
+    ] = True,
     wavelength: Annotated[
         list[float],
-        typer.Option(help="In Å, once or twice; default: the file's."),
+        typer.Option(
+            help="Wavelength [Å], twice for Kα1 and Kα2; default: the file's or the profile's."
+        ),
     ] = [],  # noqa: B006
     profile: ProfileName = "sim",
     workers: Processes = 2,
     as_json: Json = False,
 ) -> None:
-    """Name the phases of a pattern: confident, ambiguous with rivals, or no confident match."""
+    """Identify the phases of a pattern: confident, ambiguous with rivals, or no confident match."""
     from materialsdock.techniques.xrd.commands import structure_store
 
     query = structure_store.Query(pattern, elements, top, refine, workers, profile, wavelength)

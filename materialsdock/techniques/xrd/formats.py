@@ -57,7 +57,7 @@ def checked(found: FileColumns, lines: Lines) -> Measured:
         found.x.size
         and not -LARGEST_ANGLE_DEG <= found.x.min() <= found.x.max() <= LARGEST_ANGLE_DEG
     ):
-        faults.append((found.line[0], f"{found.x.min():g} to {found.x.max():g} is no 2θ range"))
+        faults.append((found.line[0], f"{found.x.min():g} to {found.x.max():g} is not a 2θ range"))
     if faults:
         line = faults[0][0]
         lines.refuse(
@@ -104,7 +104,9 @@ def _fullprof(lines: Lines) -> FileColumns | None:
 def _gsas(lines: Lines, number: int, line: str) -> FileColumns:
     match = BANK.match(line.strip())
     if match is None:
-        lines.refuse(number, f"{line[:70]!r} is no constant-step BANK", "export CONST or FXYE data")
+        lines.refuse(
+            number, f"{line[:70]!r} is not a BANK of constant step", "export CONST or FXYE data"
+        )
     expected, start, step = int(match[1]), float(match[3]), float(match[4])
     form = match[5] or "STD"
     body = [(n, text) for n, text in enumerate(lines.text, 1) if n > number and text.strip()]

@@ -128,7 +128,7 @@ def _objective(xrd: Xrd, full_time_s: float) -> dict[str, Any]:
         raise InputError(
             f"objective {xrd.objective!r}, wanted {list(xrd.wanted)}, esd {xrd.wanted_esd}",
             where="[xrd]",
-            remedy="fractions takes --esd alone, parameter takes --wanted PHASE.NAME and --esd",
+            remedy="with fractions give --esd alone, with parameter --wanted PHASE.NAME and --esd",
         )
     return {
         "objective": xrd.objective,
@@ -163,7 +163,7 @@ def _refuse_unknown_targets(stopping: Mapping[str, Any], known: Collection[str])
         raise InputError(
             f"no quantity of a powder pattern: {', '.join(odd)}",
             where="stop targets",
-            remedy=f"there is: {', '.join(known)}; esds of structures by --objective and --esd",
+            remedy=f"available: {', '.join(known)}; esds of structures by --objective and --esd",
         )
 
 

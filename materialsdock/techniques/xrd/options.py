@@ -22,23 +22,32 @@ if TYPE_CHECKING:
     from materialsdock.techniques.xrd.section import Xrd
 
 ANEW = ("store", "elements")  # may be asked for anew when a job goes on
-Cif = Annotated[list[Path], typer.Option(help="Structure of a phase; repeat for more.")]
+Cif = Annotated[list[Path], typer.Option(help="CIF of a phase; repeat for more.")]
 Store = Annotated[
     Path | None,
-    typer.Option(help="Structure store in which phases are sought where no --cif is given."),
+    typer.Option(help="Structure store to identify phases from, where no --cif is given."),
 ]
 Elements = Annotated[
-    str | None, typer.Option(help="With --store: what phases may be made of, e.g. Zn,O.")
+    str | None, typer.Option(help="With --store: the elements that phases may contain, e.g. Zn,O.")
 ]
-Texture = Annotated[list[str], typer.Option(help="NAME=h,k,l for a textured phase.")]
+Texture = Annotated[
+    list[str],
+    typer.Option(
+        metavar="NAME=h,k,l", help="Axis of the preferred orientation of a phase; may be repeated."
+    ),
+]
 Objective = Annotated[
     str | None,
-    typer.Option(help="What 2θ counting is for: peaks, profile, fractions or parameter."),
+    typer.Option(help="Aim of the counting time: peaks, profile, fractions or parameter."),
 ]
 Wanted = Annotated[
-    list[str], typer.Option(help="PHASE.NAME to steer towards, e.g. zincite.a; with --esd.")
+    list[str],
+    typer.Option(metavar="PHASE.NAME", help="Parameter to determine, e.g. zincite.a; with --esd."),
 ]
-Esd = Annotated[float | None, typer.Option(help="Wanted esd, in wt%, Å or degrees.")]
+Esd = Annotated[
+    float | None,
+    typer.Option(help="Esd to reach for --objective fractions or parameter [wt%, Å or deg]."),
+]
 
 
 @dataclass(frozen=True)
@@ -110,7 +119,7 @@ def check_store(options: Phases, sample: Sample, profile: Profile) -> None:
     """Refuse a store beside structures, and elements that no store is asked for."""
     if options.store is not None and sample.structures:
         raise InputError(
-            "structures are given, so none is sought in the store",
+            "structures are given, so the store is not searched",
             where="--store",
             remedy="leave out --cif, or --store",
         )
@@ -144,7 +153,7 @@ def aim(objective: str, wanted: Sequence[str], esd: float | None) -> None:
     if faults:
         raise InputError(
             "; ".join(faults),
-            remedy="fractions takes --esd, parameter takes --wanted PHASE.NAME and --esd",
+            remedy="with fractions give --esd, with parameter --wanted PHASE.NAME and --esd",
         )
 
 
@@ -204,5 +213,5 @@ def _axis(word: str, cifs: Sequence[Path]) -> tuple[str, tuple[int, int, int]]:
             remedy="e.g. a=0,0,1",
         ) from None
     if not (h or k or l):
-        raise InputError(f"{word!r} is no direction", where="--preferred-orientation")
+        raise InputError(f"{word!r} is not a direction", where="--preferred-orientation")
     return name or (cifs[0].stem if len(cifs) == 1 else ""), (h, k, l)

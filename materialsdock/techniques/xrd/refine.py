@@ -21,34 +21,54 @@ if TYPE_CHECKING:
 
 Engine = Annotated[
     Literal["rietx", "gsas2"] | None,
-    typer.Option(help="Rietveld program: rietx, or gsas2 where it is installed."),
+    typer.Option(help="Rietveld program: rietx (default), or gsas2 where GSAS-II is installed."),
 ]
-Seeds = Annotated[int, typer.Option(min=1, max=99, help="Searches beside each other.")]
+Seeds = Annotated[
+    int,
+    typer.Option(
+        min=1,
+        max=99,
+        help="Number of independent searches; their agreement is part of the verdict.",
+    ),
+]
 Range = Annotated[
-    tuple[float, float] | None, typer.Option(help="2θ limits in degrees, e.g. --range 15 100.")
+    tuple[float, float] | None,
+    typer.Option(metavar="LOW HIGH", help="2θ range to refine [deg], e.g. --range 15 100."),
 ]
 Continue = Annotated[
-    bool, typer.Option("--resume", help="Go on with the search that was interrupted.")
+    bool, typer.Option("--resume", help="Go on with an interrupted search of the same pattern.")
 ]
 WarmStart = Annotated[
     bool,
     typer.Option(
         "--warm-start/--no-warm-start",
-        help="Try first what earlier searches in the data folder found on this instrument.",
+        help="Try first the recipes that earlier searches in the data folder found.",
     ),
 ]
 TextureBy = Annotated[
     Literal["evidence", "request"],
-    typer.Option("--texture", help="Preferred orientation where evidence asks, or on request."),
+    typer.Option(
+        "--texture",
+        help="Refine preferred orientation where the data show it (evidence), or only where "
+        "--preferred-orientation asks for it (request).",
+    ),
 ]
 Spike = Annotated[
     str | None,
-    typer.Option("--standard", help="NAME=WT_PERCENT weighed in, e.g. corundum=20.0±0.1."),
+    typer.Option(
+        "--standard",
+        metavar="NAME=WT_PERCENT",
+        help="Internal standard that was weighed in, for the amorphous content, "
+        "e.g. corundum=20.0±0.1.",
+    ),
 ]
 Grains = Annotated[
     list[str],
     typer.Option(
-        "--particle-size", help="NAME=UM of every phase: corrects weights for micro-absorption."
+        "--particle-size",
+        metavar="NAME=MICROMETRES",
+        help="Grain diameter of a phase, given for every phase: corrects weight "
+        "fractions for micro-absorption.",
     ),
 ]
 

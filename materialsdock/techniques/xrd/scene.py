@@ -53,6 +53,6 @@ def replayed(measured: Measured, job: Job) -> Measured:
         raise InputError(
             f"holds {measured.x.size} steps where the job began with {grid.size}",
             where=str(job.settings.get("replay", "")),
-            remedy="put the old file back, or measure anew",
+            remedy="put the old file back, or begin a new measurement",
         )
     return measured

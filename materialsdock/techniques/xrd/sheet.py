@@ -157,7 +157,7 @@ def _phase(name: str, profile: Profile) -> Structure:
         return read_structure(Path(name))
     if profile.analysis.store is None:
         raise InputError(
-            f"{name!r} is no CIF file, and the profile has no store of structures",
+            f"{name!r} is not a CIF file, and the profile has no structure store",
             remedy="name a .cif file, or a store under [analysis]",
         )
     folder = Path(profile.analysis.store)

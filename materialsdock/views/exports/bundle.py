@@ -98,7 +98,7 @@ def known(names: Collection[str]) -> None:
         raise InputError(
             f"no format {', '.join(odd)}",
             where="--format",
-            remedy=f"there is: {', '.join(FORMATS)}",
+            remedy=f"available: {', '.join(FORMATS)}",
         )
 
 

@@ -31,7 +31,7 @@ def drawings(outcome: Outcome) -> list[Drawing]:
 def stopping(decisions: tuple[Decision, ...]) -> Drawing:
     """λ against its threshold, and the surprise of each step against its noise model."""
     return drawing(
-        "When it was enough",
+        "When the measurement stopped",
         "Above: the expected-generalisation-error ratio λ at each step, against the threshold "
         "it stops at. Below: the squared surprise z² of each step's points; its running mean "
         f"over {RUNNING} steps stays near 1, inside the shaded band, while the noise model holds. "

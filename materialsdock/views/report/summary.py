@@ -50,7 +50,7 @@ def headline(outcome: Outcome) -> str:
     if reason and not outcome.decisions and measured == full:
         return f"{counted[0].upper()}{counted[1:]}: {reason.rstrip('.')}."
     if reason is None:
-        return f"Ended after {counted}{share}, without a decision to stop."
+        return f"Ended after {counted}{share}, without meeting its stop conditions."
     return f"Stopped after {counted}{share}: {reason.rstrip('.')}."
 
 

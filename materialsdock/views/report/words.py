@@ -23,4 +23,4 @@ def _time(outcome: Outcome) -> list[str]:
     full = outcome.summary.get("seconds_full_scan")
     if spent is None or full is None:
         return []
-    return [f"  instrument time {duration(spent)}, the full scan {duration(full)}"]
+    return [f"  instrument time {duration(spent)}, a full scan takes {duration(full)}"]

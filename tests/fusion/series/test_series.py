@@ -318,7 +318,7 @@ def test_files_that_make_no_series_are_all_named(files, tmp_path):
     missing = tmp_path / "missing.xy"
     with pytest.raises(InputError, match=r"prose\.xy.*missing\.xy"):
         command.read_curves([*files, tmp_path / "prose.xy", missing])
-    with pytest.raises(InputError, match="no method 'ica'"):
+    with pytest.raises(InputError, match="unknown method 'ica'"):
         command.take_apart(files, tmp_path, method="ica", components=None)
     np.savetxt(tmp_path / "edge.dat", np.column_stack([ENERGY, simulate_xanes(ENERGY)]))
     with pytest.raises(InputError, match="diffraction and absorption"):

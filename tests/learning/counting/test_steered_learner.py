@@ -173,7 +173,7 @@ def without_a_count(pattern):
     [
         (absent_phase, "division by zero"),
         (not_finite, "not finite"),
-        (without_a_count, "nothing was counted that tells"),
+        (without_a_count, "nothing counted so far depends on the wanted quantity"),
     ],
 )
 def test_derivatives_without_an_esd_end_no_measurement(sensitivity, says):

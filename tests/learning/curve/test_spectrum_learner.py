@@ -230,7 +230,7 @@ def test_an_expert_who_has_nothing_left_is_not_chosen():
     learner = SpectrumLearner(ENERGY, count_time_s=1.0, initial=places, expert=places)
     energy_case(lambda: learner, places.size + 4).run()
     assert not learner.choice.expert
-    assert "holds all of the expert's grid" in learner.choice.sentence()
+    assert "contains all positions of the expert's grid" in learner.choice.sentence()
 
 
 def test_an_axis_that_does_not_move_teaches_nothing_but_ends_nothing():

@@ -108,7 +108,7 @@ def test_the_learner_goes_first_where_the_grid_wastes_points():
     dense = GRID[GRID < 30.0]
     found = choice(Costs(5.0, 1e3, 0.1), dense)
     assert not found.expert
-    assert "sweeps of the learner" in found.sentence()
+    assert "adaptive sweeps" in found.sentence()
 
 
 def test_the_experts_plan_leaves_out_what_was_counted_and_goes_one_way():

@@ -339,7 +339,7 @@ def test_a_profile_names_its_priors(site, tmp_path):
     assert said["prior"] == str(named)
     assert prior_file(Path("Fe-K"), folder, Path()) == named
     assert prior_file(Path("a/mine.npz"), folder, Path("b")) == Path("b/a/mine.npz")
-    with pytest.raises(InputError, match=r"no library prior 'Mn-K'.*there is: Fe-K"):
+    with pytest.raises(InputError, match=r"no library prior 'Mn-K'.*available: Fe-K"):
         prior_file(Path("Mn-K"), folder, Path())
     profile = folder / "profile.toml"
     profile.write_text(profile.read_text().replace("[xas]\n", '[xas]\nprior = "Fe-K"\n', 1))

@@ -102,8 +102,12 @@ def test_equal_evidence_gives_equal_certificates(run):
 def test_it_speaks_to_a_person_and_to_json(run):
     _, _, found = run
     lines = found.sentences()
-    assert lines[0].startswith(f"curve: rmse ≤ {found.rmse_bound:.2g} (95 %)")
-    assert any(line.startswith("e0 = 711") and line.endswith("eV (95 %)") for line in lines)
+    assert lines[0].startswith(
+        f"curve: root-mean-square error ≤ {found.rmse_bound:.2g} (95 % confidence)"
+    )
+    assert any(
+        line.startswith("e0 = 711") and line.endswith("eV (95 % confidence)") for line in lines
+    )
     assert not any("alarm" in line or "missed" in line for line in lines)
     assert json.loads(json.dumps(found.as_dict()))["statements"][0]["name"] == "e0"
     warned = replace(found, largest_gap=4.0, alarm="mean z² 3").sentences()
@@ -131,8 +135,9 @@ def test_a_stop_like_none_that_was_tested_is_said_so(run):
     few = replace(evidence, quantities={**evidence.quantities, "points": 9.0, "largest_gap": 12.0})
     found = certificate.certify(learner.present, few)
     assert not any("95 %" in line for line in found.sentences())
-    assert "not tested for a stop with: 9 of at least 20 points; largest gap 12 > " in " ".join(
-        found.sentences()
+    said = " ".join(found.sentences())
+    assert (
+        "at which 9 points are measured, at least 20 are needed; the largest gap is 12 eV" in said
     )
 
 

@@ -17,7 +17,10 @@ from materialsdock.testing.stopping_laws import evidence, learned
 
 def test_a_surprising_probe_holds_back():
     assert RobustRule().judge(evidence(learned().s, probe_z2=8.9)).stop
-    for z2, says in ((9.5, "the last probe was a surprise of z² 9.5"), (np.nan, "no probe")):
+    for z2, says in (
+        (9.5, "the surprise z² of the last probe of a gap is 9.5, it must be below 9"),
+        (np.nan, "the largest gap has not been probed yet"),
+    ):
         verdict = RobustRule().judge(evidence(learned().s, probe_z2=z2))
         assert not verdict.stop
         assert says in verdict.reason
@@ -25,10 +28,11 @@ def test_a_surprising_probe_holds_back():
 
 def test_points_off_the_curve_hold_back():
     assert RobustRule().judge(evidence(learned().s, max_residual=3.9)).stop
+    most = "it must be 4 or less"
     verdict = RobustRule().judge(evidence(learned().s, max_residual=6.1))
-    assert (verdict.stop, verdict.reason) == (False, "points lie 6.1 sd off the curve")
+    assert (verdict.stop, verdict.reason) == (False, f"points lie 6.1 sd off the curve, {most}")
     placed = evidence(learned().s, max_residual=6.1, max_residual_at=7113.2)
-    assert RobustRule().judge(placed).reason == "points lie 6.1 sd off the curve, at 7113.2"
+    assert RobustRule().judge(placed).reason == f"points lie 6.1 sd off the curve at 7113.2, {most}"
     assert RobustRule(outlier=7.0).judge(evidence(learned().s, max_residual=6.1)).stop
 
 
@@ -51,7 +55,9 @@ def test_target_mode_needs_no_lambda_but_safety():
     assert verdict.stop
     assert (verdict.statistic, verdict.threshold) == (0.015, 0.02)
     gap = replace(early, quantities={**early.quantities, "largest_gap": 2.0})
-    assert "largest gap 2 > 1.5" in rule.judge(gap).reason
+    assert "the largest gap is 2, it must be 1.5 or less" in rule.judge(gap).reason
+    with_unit = rule.judge(replace(gap, unit="eV")).reason
+    assert "the largest gap is 2 eV, it must be 1.5 eV or less" in with_unit
     bold = rule_from_settings({"mode": "target", "gap": False, "targets": {"rmse_bound": 0.02}})
     assert bold.judge(gap).stop
     assert not rule.judge(evidence([])).stop
@@ -88,7 +94,9 @@ def test_a_lambda_that_does_not_fall_ends_it_and_says_so():
     stuck = evidence(30.0 * np.exp(rng.normal(0, 0.1, 300)), points=300.0)
     verdict = RobustRule().judge(stuck)
     assert verdict.stop
-    assert verdict.reason.startswith("given up: λ has not fallen for 150 steps; missing: λ 1.")
+    assert verdict.reason.startswith(
+        "given up: λ has not fallen for 150 steps; not reached: the error ratio λ is 1."
+    )
     assert not RobustRule(patience=0).judge(stuck).stop
     assert (
         not RobustRule()
@@ -97,7 +105,7 @@ def test_a_lambda_that_does_not_fall_ends_it_and_says_so():
     )
     with_target = rule_from_settings({"targets": {"e0_sd": 0.1}}).judge(stuck)
     assert with_target.stop
-    assert "missing" in with_target.reason
+    assert "not reached" in with_target.reason
     assert "e0_sd is not known yet" in with_target.reason
 
 
@@ -113,7 +121,9 @@ def test_a_budget_says_what_is_missing():
     rule = rule_from_settings({"maximum_points": 60, "targets": {"e0_sd": 0.1}})
     verdict = rule.judge(learned())
     assert verdict.stop
-    assert verdict.reason == "budget of 60 points used up; missing: e0_sd is not known yet"
+    assert (
+        verdict.reason == "the budget of 60 points is used up; not reached: e0_sd is not known yet"
+    )
 
 
 def test_the_dose_is_a_budget():
@@ -135,7 +145,7 @@ def test_the_alarm_names_the_direction(z2, says):
 
 def test_a_small_lasting_deviation_sounds_the_alarm_with_enough_points():
     assert gates.alarm(evidence(np.ones(40), np.full(40, 1.5))) is None
-    assert "mean square 1.50 of the innovations" in gates.alarm(
+    assert "mean square of the prediction errors is 1.50, outside" in gates.alarm(
         evidence(np.ones(100), np.full(100, 1.5))
     )
 
@@ -147,7 +157,7 @@ def test_residuals_sound_the_alarm_when_innovations_are_calm():
         return evidence(np.ones(60), residual_chi2=chi2, residual_dof=dof)
 
     assert gates.alarm(calm(35.0, 30.0)) is None
-    assert "mean square 2.00 of the residuals" in gates.alarm(calm(60.0, 30.0))
+    assert "mean square of the residuals is 2.00, outside" in gates.alarm(calm(60.0, 30.0))
     assert "smaller than stated" in gates.alarm(calm(6.0, 30.0))
     assert gates.alarm(calm(60.0, 0.5)) is None  # a curve through all points leaves nothing
 
@@ -190,7 +200,7 @@ def test_a_low_lambda_waits_for_an_open_gate_so_many_times_the_patience_and_no_l
         verdict = RobustRule().judge(never)
         assert verdict.stop
         assert "given up: λ has been low for" in verdict.reason
-        assert "missing: " in verdict.reason
+        assert "not reached: " in verdict.reason
         assert not RobustRule(patience=0).judge(never).stop
 
 

@@ -78,11 +78,13 @@ def test_paper_rule_gives_its_numbers():
     assert verdict.stop
     assert verdict.threshold == 0.05
     assert verdict.statistic == pytest.approx(lambda_history(learned())[-1])
-    assert verdict.reason == f"λ {verdict.statistic:.3f} ≤ 0.050 after 60 points"
+    assert verdict.reason == (
+        f"the error ratio λ is {verdict.statistic:.3f} (limit 0.050) after 60 points"
+    )
     going = PaperRule(threshold=1e-9).judge(learned())
     assert not going.stop
-    assert going.reason.startswith("λ 0.0")
-    assert "> 0.000 after 60 points" in going.reason
+    assert going.reason.startswith("the error ratio λ is 0.0")
+    assert "it must be 0.000 or less, after 60 points" in going.reason
 
 
 def test_paper_rule_never_stops_in_the_warm_up():
@@ -111,7 +113,7 @@ def test_an_unfinished_group_is_not_judged():
 def test_a_good_run_stops():
     verdict = RobustRule().judge(learned())
     assert verdict.stop
-    assert verdict.reason.startswith("λ 0.0")
+    assert verdict.reason.startswith("the error ratio λ is 0.0")
     assert "after 60 points" in verdict.reason
 
 
@@ -123,16 +125,16 @@ def test_a_lucky_hit_stops_the_paper_rule_but_not_the_robust_one():
     assert PaperRule().judge(lucky).stop
     verdict = RobustRule().judge(lucky)
     assert not verdict.stop
-    assert "λ 1.000 > 0.050" in verdict.reason
+    assert "λ is 1.000, it must be 0.050 or less" in verdict.reason
 
 
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"points": 12.0}, "12 of at least 20 points"),
-        ({"max_sd": 0.021}, "largest sd 0.021 > 0.02"),
-        ({"largest_gap": 1.6}, "largest gap 1.6 > 1.5"),
-        ({"far_gap": 1.2}, "a stretch is 1.2 times too wide for oscillations"),
+        ({"points": 12.0}, "12 points are measured, at least 20 are needed"),
+        ({"max_sd": 0.021}, "the largest sd of the curve is 0.021, it must be 0.02 or less"),
+        ({"largest_gap": 1.6}, "the largest gap is 1.6, it must be 1.5 or less"),
+        ({"far_gap": 1.2}, "a gap is 1.2 times too wide for the oscillations"),
     ],
 )
 def test_each_gate_holds_back_and_says_why(change, says):
@@ -145,9 +147,9 @@ def test_each_gate_holds_back_and_says_why(change, says):
 @pytest.mark.parametrize(
     ("last", "says"),
     [
-        ([0.01] * 15, "mean z² 0.01 outside 0.2 to 2.5"),
-        ([4.0] * 15, "mean z² 4.00 outside 0.2 to 2.5"),
-        ([1.0] * 12 + [9.5, 1.0, 1.0], "a surprise of z² 9.5"),
+        ([0.01] * 15, "is 0.01, it must be between 0.2 and 2.5: check the noise model"),
+        ([4.0] * 15, "is 4.00, it must be between 0.2 and 2.5: check the noise model"),
+        ([1.0] * 12 + [9.5, 1.0, 1.0], "one of the last 5 points is 9.5, it must be below 9"),
     ],
 )
 def test_innovations_that_the_noise_model_does_not_expect_hold_back(last, says):
@@ -199,18 +201,20 @@ def test_target_in_the_users_unit():
     assert not rule.judge(evidence([1.0], e0_sd_ev=np.nan)).stop
     met = rule.judge(evidence([1.0], e0_sd_ev=0.04))
     assert met.stop
-    assert met.reason == "e0_sd_ev 0.04 ≤ 0.05"
-    assert rule.judge(evidence([1.0], e0_sd_ev=0.06)).reason == "e0_sd_ev 0.06 > 0.05"
+    assert met.reason == "e0_sd_ev is 0.04 (target 0.05)"
+    assert rule.judge(evidence([1.0], e0_sd_ev=0.06)).reason == (
+        "e0_sd_ev is 0.06, it must be 0.05 or less"
+    )
 
 
 @pytest.mark.parametrize(
     ("rule", "stop", "says"),
     [
-        (BudgetRule(), False, "within budget"),
-        (BudgetRule(61, 121.0), False, "within budget"),
-        (BudgetRule(60), True, "budget of 60 points used up"),
-        (BudgetRule(None, 100.0), True, "budget of 100 seconds used up"),
-        (BudgetRule(10, 10.0), True, "budget of 10 points and 10 seconds used up"),
+        (BudgetRule(), False, "the budget is not used up"),
+        (BudgetRule(61, 121.0), False, "the budget is not used up"),
+        (BudgetRule(60), True, "the budget of 60 points is used up"),
+        (BudgetRule(None, 100.0), True, "the budget of 100 seconds is used up"),
+        (BudgetRule(10, 10.0), True, "the budget of 10 points and 10 seconds is used up"),
     ],
 )
 def test_budget(rule, stop, says):
@@ -265,7 +269,7 @@ def test_the_paper_rule_takes_a_minimum_too():
     rule = rule_from_settings({"mode": "paper", "minimum_points": 61})
     verdict = rule.judge(learned())
     assert not verdict.stop
-    assert "60 of at least 61 points" in verdict.reason
+    assert "60 points are measured, at least 61 are needed" in verdict.reason
     assert rule.judge(replace(learned(), quantities={"points": 61.0})).stop
 
 

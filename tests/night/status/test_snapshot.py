@@ -175,7 +175,7 @@ def test_stale_beats_are_said_and_frozen_processes_are_faults(night, monkeypatch
     monkeypatch.setattr(state.heartbeats.time, "monotonic", lambda: later)
     found = snapshot.snapshot(data, ledger)
     assert found.daemon == "fault"
-    assert found.stale == tuple(f"{role} silent for 10 s" for role in state.ROLES)
+    assert found.stale == tuple(f"{role} without heartbeat for 10 s" for role in state.ROLES)
 
 
 def test_the_beat_of_a_dead_process_is_offline(night):

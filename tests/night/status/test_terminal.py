@@ -119,7 +119,7 @@ def test_a_silent_daemon_makes_the_view_stale(night, monkeypatch):
             now = snapshot.snapshot(*night)
     out = io.StringIO()
     Console(file=out, width=120).print(status_view.view(now))
-    assert "STALE: daemon silent for 9 s" in out.getvalue()
+    assert "STALE: daemon without heartbeat for 9 s" in out.getvalue()
 
 
 def test_names_are_shown_as_they_are(night):
@@ -231,4 +231,4 @@ def test_a_decision_says_what_is_missing(night):
                 queue.claim(ledger)
             now = snapshot.snapshot(data, ledger)
         assert now.current.missing == missing
-        assert (f"missing {missing}" in " ".join(drawn(now).split())) is not stop
+        assert (f"not stopping yet {missing}" in " ".join(drawn(now).split())) is not stop

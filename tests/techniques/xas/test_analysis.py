@@ -87,7 +87,7 @@ def test_the_report_shows_both(waves, mixed):
     both = with_it(replace(mixed, oscillations=waves.oscillations))
     page, plain = render_report(both), render_report(absorption_outcome())
     assert page.count("<svg") == plain.count("<svg") + 2
-    assert "Oscillations behind the edge" in page
+    assert "Oscillations beyond the edge" in page
     assert "Fractions of standards" in page
     assert "sd of normalisation" in page
     said = summary_json(both)
@@ -96,7 +96,7 @@ def test_the_report_shows_both(waves, mixed):
     assert said["oscillations"]["k_max"] > 12
     assert said["absorption_missing"] == []
     assert "highest peak of |χ(R)|" in overview(both)
-    assert "not asked for (share if it were added): high" in overview(both)
+    assert "not needed (fraction if it were added): high" in overview(both)
 
 
 def test_it_is_kept_to_the_last_bit(waves, mixed):

@@ -42,7 +42,7 @@ def test_an_engine_is_chosen_by_its_name():
     assert engines.engine().name == "rietx"
     assert next(iter(engines.ENGINES)) == engines.DEFAULT == "rietx"
     assert not engines.unusable("rietx")
-    with pytest.raises(InputError, match="no refinement engine 'fullprof'"):
+    with pytest.raises(InputError, match="unknown refinement engine 'fullprof'"):
         engines.engine("fullprof")
 
 

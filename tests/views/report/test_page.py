@@ -109,7 +109,7 @@ def test_every_diffraction_figure_is_drawn_and_named(diffraction_html):
     for title in (
         "Measured pattern and counting time",
         "Rietveld refinement",
-        "When it was enough",
+        "When the measurement stopped",
         "Search of refinement recipes",
     ):
         assert title in labels
@@ -168,7 +168,7 @@ def test_outcome_without_decisions_fit_or_curve_still_reports():
     outcome = replace(known, decisions=(), curve=None, summary={})
     page = Page(render_report(outcome))
     assert page.tags.count("svg") == 1
-    assert "without a decision to stop" in "".join(page.words)
+    assert "without meeting its stop conditions" in "".join(page.words)
 
 
 def test_pattern_without_a_single_count_still_reports():

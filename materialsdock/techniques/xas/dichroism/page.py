@@ -43,14 +43,15 @@ def drawings(pair: Pair, found: Moments) -> list[Drawing]:
     return [
         drawing(
             "Spectra and background",
-            "Left: both spectra as measured. Right: their sum without its line, in units of half "
-            "its step, and the two steps under it. Shaded: where nothing but background is.",
+            "Left: both spectra as measured. Right: their sum without the pre-edge line, in units "
+            "of half its edge step, and the two steps of its background. Shaded: ranges of "
+            "background only.",
             partial(_draw_spectra, pair, found),
             3.1,
         ),
         drawing(
             "Dichroism and its integral",
-            "Left: the difference without its drift, in units of half the step of the sum. Right: "
+            "Left: the difference without its drift, in units of half the edge step. Right: "
             "its integral; p is its value at the dashed line, where L3 ends, q the one at the end.",
             partial(_draw_dichroism, found),
             3.1,

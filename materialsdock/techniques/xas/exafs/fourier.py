@@ -51,7 +51,7 @@ def window(
     i1, i2, i3, i4 = (min(max(int((end + small) / step), 0), k.size - 1) for end in ends)
     if not k_max > k_min or i3 <= i2:
         raise InputError(
-            f"k from {k_min:g} to {k_max:g} 1/Å with sills of {dk:g} leaves nothing",
+            f"k from {k_min:g} to {k_max:g} 1/Å with tapers of {dk:g} leaves nothing",
             where="window",
             remedy="widen the k range, or measure further beyond the edge",
         )

@@ -193,7 +193,7 @@ def violations(fit: ShellFit, path: ScatteringPath) -> tuple[str, ...]:
         < value["sigma2"]
         <= LARGEST_SIGMA2,
         f"fewer than {SPARE_POINTS:g} independent points to spare": spare < SPARE_POINTS,
-        "R has no esd": esd is None or not np.isfinite(esd),
+        "the distance R has no standard deviation": esd is None or not np.isfinite(esd),
     }
     return tuple(what for what, so in broken.items() if so)
 

@@ -58,7 +58,7 @@ def oscillation(data: Oscillations) -> Drawing:
     within = plain_range(data)
     bands = "" if data.samples is None else "Bands: ± 2 standard deviations of the measurement. "
     return drawing(
-        "Oscillations behind the edge",
+        "Oscillations beyond the edge",
         f"{bands}Left: k²χ(k). Right: the size of its Fourier transform from k = "
         f"{within.k[0]:.1f} to {within.k[1]:.1f} 1/Å; distances are not corrected for the phase, "
         "so that peaks lie 0.3 to 0.5 Å below the distance of the atoms.",

@@ -80,9 +80,9 @@ def mixture_sentences(said: Mapping[str, Any]) -> list[str]:
     parts = [f"{with_esd(f['value'], f['esd'])} {n}" for n, f in said["fractions"].items()]
     lines = [" + ".join(parts) + f", R-factor {said['r_factor']:.2g}"]
     out = [
-        f"{name} ({with_esd(f['value'], f['esd']) if f['esd'] else 'like the others'})"
+        f"{name} ({with_esd(f['value'], f['esd']) if f['esd'] else 'not separable'})"
         for name, f in said["left_out"].items()
     ]
     if out:
-        lines.append(f"not asked for (share if it were added): {', '.join(out)}")
+        lines.append(f"not needed (fraction if it were added): {', '.join(out)}")
     return lines + [f"rival: {each}" for each in said["rivals"]] + list(said["warnings"])

@@ -39,7 +39,7 @@ def edge_step(energy_ev: FloatArray, mu: FloatArray) -> float:
 
 
 def white_line(energy_ev: FloatArray, mu: FloatArray) -> tuple[float, float]:
-    """Position [eV] and normalised height of the maximum within 30 eV behind the edge.
+    """Position [eV] and normalised height of the maximum within 30 eV beyond the edge.
 
     The position is that of a parabola through the highest point and its neighbours.
     """
@@ -47,7 +47,7 @@ def white_line(energy_ev: FloatArray, mu: FloatArray) -> tuple[float, float]:
     behind = energy_ev - found.e0_ev
     at = np.flatnonzero((behind >= 0.0) & (behind <= WHITE_LINE_EV))
     if not at.size:
-        raise InputError(f"nothing measured behind {found.e0_ev:.1f} eV", where="white line")
+        raise InputError(f"nothing is measured beyond {found.e0_ev:.1f} eV", where="white line")
     top = int(at[np.argmax(found.flat[at])])
     around = slice(max(top - 1, 0), top + 2)
     x, y = energy_ev[around] - energy_ev[top], found.flat[around]
@@ -106,4 +106,4 @@ def _quantity(name: str, grid: FloatArray, shares: Iterable[str]) -> Quantity:
     except ValueError:
         pass
     known = ", ".join([*NAMED, "area:LO:HI", *(shares or ["fraction:NAME with --standards FILE"])])
-    raise InputError(f"no quantity {name!r}", where="stop targets", remedy=f"there is: {known}")
+    raise InputError(f"no quantity {name!r}", where="stop targets", remedy=f"available: {known}")

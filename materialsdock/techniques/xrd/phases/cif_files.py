@@ -162,7 +162,7 @@ def read_structure(path: Path, orientation: tuple[int, int, int] | None = None) 
     try:
         text = content(path).decode("utf-8")
     except UnicodeDecodeError as error:
-        why = f"is no text: {error}"
+        why = f"is not text: {error}"
         raise InputError(why, where=str(path), remedy="name a readable CIF file") from error
     return Structure(path.stem, text.replace("\r\n", "\n").replace("\r", "\n"), orientation)
 

@@ -13,7 +13,7 @@ def lines(outcome: Outcome) -> list[str]:
         return [*_refinement(outcome), *_verdict(outcome)]
     if outcome.found.assessment is not None:
         return _verdict(outcome)
-    return ["  not refined: no structure was given (--cif), nor a store (--store)"]
+    return ["  not refined: no structure was given (--cif), nor a structure store (--store)"]
 
 
 def warnings(outcome: Outcome) -> list[str]:
@@ -40,7 +40,7 @@ def quantities(outcome: Outcome) -> list[str]:
             added = original["standard"]
             percent = with_esd(added["percent"], added["esd"])
             lines.append(
-                f"of the original sample, without {percent} wt% of {added['name']}: "
+                f"in the original sample, without the {percent} wt% of {added['name']}: "
                 f"{', '.join(rows)} wt%"
             )
         lines += original["sentences"]
@@ -75,7 +75,8 @@ def _verdict(outcome: Outcome) -> list[str]:
     held = solutions[0].held_out if solutions else None
     if held is not None:
         lines.append(
-            f"    left-out blocks of 2θ: Rwp {fixed(held.rwp)} %, {held.ratio:.2f} times inside"
+            f"    Rwp on held-out 2θ blocks: {fixed(held.rwp)} %, "
+            f"{held.ratio:.2f} times that of the refined blocks"
         )
     return lines
 

@@ -40,12 +40,14 @@ def engine(name: str = DEFAULT, *, python: Path | None = None) -> RefinementEngi
     """
     if name not in ENGINES:
         raise InputError(
-            f"no refinement engine {name!r}",
+            f"unknown refinement engine {name!r}",
             where="engine",
             remedy=f"say one of {', '.join(ENGINES)}",
         )
     if reason := unusable(name, python):
         raise InputError(
-            reason, where=f"engine {name}", remedy=f"say engine {DEFAULT}, or name its interpreter"
+            reason,
+            where=f"engine {name}",
+            remedy=f"use engine {DEFAULT}, or name the Python that has it",
         )
     return ENGINES[name](python)

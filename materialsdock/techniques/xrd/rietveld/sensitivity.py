@@ -162,7 +162,7 @@ def _kind(names: Sequence[str], phases: Sequence[str]) -> str:
         raise InputError(
             f"the weight fraction of {phases[0]} is 100 % when it is alone",
             where="wanted quantity",
-            remedy="give the structures of all phases, or want a cell length",
+            remedy="give the structures of all phases, or choose a cell length",
         )
     return min(kinds)
 

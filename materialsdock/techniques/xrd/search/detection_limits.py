@@ -65,7 +65,7 @@ def _weak(phase: PhaseFit) -> bool:
 def _trace(phase: PhaseFit) -> Trace:
     share, esd = phase.weight_fraction, phase.weight_fraction_esd
     if esd is None or not math.isfinite(esd) or esd <= 0:
-        said = f"{phase.name}: {share:.2f} wt% without an esd, so nobody can say if it is there"
+        said = f"{phase.name}: {share:.2f} wt% without an esd, so its presence is not known"
         return Trace(phase.name, False, None, said)
     most = limit(share, esd)
     if share >= DETECTED_ESDS * esd:

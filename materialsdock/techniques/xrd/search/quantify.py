@@ -73,7 +73,7 @@ def weighed_in(word: str) -> SpikedStandard:
     esd = int(found["last"]) / 10**digits if found["last"] else float(found["esd"] or 0.0)
     if not 0 < percent < 100 or esd >= min(percent, 100 - percent):
         raise InputError(
-            f"{word!r} is no weight of a standard in a mixture",
+            f"{word!r} cannot be the weight of a standard in a mixture",
             where="--standard",
             remedy="give its share of the measured mixture, more than 0 and less than 100 wt%",
         )
@@ -90,7 +90,7 @@ def check_standard(standard: SpikedStandard, names: tuple[str, ...]) -> None:
         )
     if len(names) < 2:
         raise InputError(
-            f"{standard.name} is the only phase, so all the rest would be called amorphous",
+            f"{standard.name} is the only phase, so everything else would count as amorphous",
             where="--standard",
             remedy="give the structures of the sample's crystalline phases too",
         )
@@ -154,7 +154,7 @@ def _scaled(
 
 def _said(amorphous: Share, name: str, esd: float | None, r: float) -> list[str]:
     if amorphous.esd is None or not math.isfinite(amorphous.esd):
-        return ["the engine gave no covariance of the fractions, so no esd can be said"]
+        return ["the engine gave no covariance of the fractions, so no esd can be given"]
     value, spread = amorphous.percent, amorphous.esd
     said = []
     if value < -spread:

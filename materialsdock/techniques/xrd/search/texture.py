@@ -195,11 +195,11 @@ def _first_look(base: Fit, fit: Fit, name: str, axis: Axis, price: float) -> Tex
     cost, before = (math.log(f.rwp) + price * f.n_free for f in (fit, base))
     said = ""
     if not (math.isfinite(esd) and abs(r.value - 1) > max(SIGNIFICANT_ESDS * esd, LEAST_MARCH)):
-        said = f"r = {r.value:.3f} with an esd of {esd:.3f} does not differ from 1"
+        said = f"r = {r.value:.3f} ± {esd:.3f} does not differ from 1, no preferred orientation"
     elif cost >= before:
-        said = f"Rwp goes from {base.rwp:.2f} to {fit.rwp:.2f} % only, which does not pay"
+        said = f"Rwp goes from {base.rwp:.2f} to {fit.rwp:.2f} %, too little for one more parameter"
     elif new := [v for v in fit.violations if v not in base.violations]:
-        said = f"what is refined then is not physical: {new[0]}"
+        said = f"the refinement with it is not physical: {new[0]}"
     words = f"{name} {_indices(axis)}: {said}"
     return Texture(name, axis, r.value, esd, (base.rwp, fit.rwp), cost, None, not said, words)
 
@@ -208,11 +208,15 @@ def _foretold(look: Texture, gain: float | None) -> Texture:
     words = f"{look.phase} {_indices(look.axis)}: r = {look.march:.3f}, "
     words += f"Rwp {look.rwp[0]:.2f} to {look.rwp[1]:.2f} %"
     if gain is None:
-        return replace(look, accepted=False, sentence=f"{words}; left-out blocks could not be told")
+        return replace(
+            look, accepted=False, sentence=f"{words}; held-out blocks could not be predicted"
+        )
     passed = gain > GAIN_SPREADS
-    verb = "are foretold better" if gain > 0 else "are foretold worse"
-    words += f"; left-out blocks {verb}, by {abs(gain):.1f} times the spread"
-    words += "" if passed else f" ({GAIN_SPREADS:g} are wanted), so it is not accepted"
+    verb = "are predicted better" if gain > 0 else "are predicted worse"
+    words += f"; held-out blocks {verb}, by {abs(gain):.1f} times the spread"
+    words += (
+        "" if passed else f" (at least {GAIN_SPREADS:g} better is needed), so it is not accepted"
+    )
     return replace(look, gain=gain, accepted=passed, sentence=words)
 
 

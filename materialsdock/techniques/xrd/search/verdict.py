@@ -53,7 +53,7 @@ def judge(
     if any(not check.passed for check in checks):
         return Assessment("no confident match", tuple(failed), everything, rivals, notes)
     if opposed:
-        reasons = (*failed, *(f"as good: {words}" for words in opposed))
+        reasons = (*failed, *(f"fits as well: {words}" for words in opposed))
         return Assessment("ambiguous", reasons, everything, tuple(opposed), notes)
     passed = tuple(check.sentence for check in checks if check.value is not None)
     return Assessment("accept", passed, everything, rivals, notes)
@@ -94,10 +94,11 @@ def _agreement(pattern: Pattern, fit: Fit) -> Checks:
     misfit = above * math.sqrt(max(1 - (free / fit.rwp) ** 2, 0.0))
     passed = misfit <= INTENSITY_MISFIT
     said = (
-        f"free intensities would explain {misfit:.1f} % of it more (limit {INTENSITY_MISFIT:g} %)"
+        f"with free reflection intensities, {misfit:.1f} % more of it would be explained "
+        f"(limit {INTENSITY_MISFIT:g} %)"
     )
     if not passed:
-        said += ": atoms, symmetry or texture are wrong, although the cell fits"
+        said += ": the cell fits, but atoms, symmetry or preferred orientation are wrong"
     yield Check("intensities", misfit, INTENSITY_MISFIT, passed, said)
 
 
@@ -114,7 +115,9 @@ def _explained(extra: Sequence[unexplained.Peak]) -> Check:
 
 def _present(absent: Sequence[unexplained.Peak]) -> Check:
     strongest = absent[0].share if absent else 0.0
-    said = f"{_at(absent)} calculated but not there" if absent else "every strong peak is there"
+    said = (
+        f"{_at(absent)} calculated but not observed" if absent else "every strong peak is observed"
+    )
     return Check("absent peaks", strongest, unexplained.STRONG_SHARE, not absent, said)
 
 
@@ -148,7 +151,9 @@ def _doublet(fit: Fit, diffractometer: Diffractometer) -> Checks:
     passed = beyond <= DETECTED_ESDS * weight.esd
     said = f"Kα2 : Kα1 is {weight.value:.3f}, the profile says {stated:.3f}"
     if not passed and weight.value < low:
-        said += ": Kα2 was stripped or the radiation is another; counting statistics do not hold"
+        said += (
+            ": Kα2 was stripped, so counting statistics do not hold, or the radiation is another"
+        )
     yield Check("doublet", weight.value, low if weight.value < stated else high, passed, said)
 
 
@@ -156,8 +161,8 @@ def _foretold(best: Solution) -> Check:
     held = best.held_out
     assert held is not None
     said = (
-        f"left-out blocks are foretold with Rwp {held.rwp:.2f} %, {held.ratio:.2f} times that of "
-        f"what was refined (limit {HELD_OUT_RATIO:g})"
+        f"Rwp on held-out 2θ blocks: {held.rwp:.1f} %, {held.ratio:.2f} times that of the refined "
+        f"blocks (limit {HELD_OUT_RATIO:g})"
     )
     return Check("held-out", held.ratio, HELD_OUT_RATIO, held.ratio <= HELD_OUT_RATIO, said)
 
@@ -169,14 +174,14 @@ def _undetected(fit: Fit) -> Checks:
         significance = phase.weight_fraction / esd if esd > 0 else math.inf
         passed = math.isfinite(esd) and significance >= DETECTED_ESDS
         said = f"{phase.name} has {phase.weight_fraction:.2f} wt% with an esd of {esd:.2f}"
-        said += "" if passed else ", which is below detection"
+        said += "" if passed else ", which is below the detection limit"
         yield Check(phase.name, significance, DETECTED_ESDS, passed, said)
 
 
 def _rival(solution: Solution) -> str:
-    made = "; ".join(solution.differences) or "no parameter differs by 3 esds"
+    made = "; ".join(solution.differences) or "no parameter differs by 3 esds or more"
     held = solution.held_out
-    score = f", left-out Rwp {held.rwp:.2f} %" if held else ""
+    score = f", {held.rwp:.2f} % on held-out blocks" if held else ""
     return f"Rwp {solution.fit.rwp:.2f} %{score} ({solution.trials} trials): {made}"
 
 
@@ -188,14 +193,14 @@ def _notes(pattern: Pattern, best: Solution, diffractometer: Diffractometer) -> 
             yield f"{pair.first} and {pair.second} are correlated ({pair.coefficient:+.3f})"
     weak = [p for p in unexplained.unexplained(pattern, fit, fwhm_deg) if p.share > TRACE_PEAK]
     if weak:
-        yield f"{_at(weak)} not explained; a trace phase would show so"
+        yield f"{_at(weak)} not explained; a trace phase would look like this"
     shift = shift_deg(fit, diffractometer, pattern.two_theta)
     if shift > NOTED_SHIFT_DEG:
         yield f"peaks are shifted by {shift:.3f}°: check zero and height of the sample"
     d = unexplained.durbin_watson(pattern, fit)
     if d < RUNS:
         widened = f", esds are widened {fit.esd_inflation:.1f} times" if fit.esd_inflation else ""
-        yield f"residuals run (Durbin-Watson d {d:.2f}){widened}"
+        yield f"neighbouring residuals are correlated (Durbin-Watson d {d:.2f}){widened}"
     low, high, share = unexplained.worst_window(pattern, fit)
     if share > 4 / unexplained.WINDOWS:
         yield f"{share:.0%} of the misfit lies between {low:.1f}° and {high:.1f}°"

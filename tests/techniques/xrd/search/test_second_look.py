@@ -63,7 +63,7 @@ def test_amorphous_content_is_said(spiked):
     assert said["amorphous"]["percent"] == pytest.approx(40, abs=3 * said["amorphous"]["esd"])
     assert 0 < said["amorphous"]["esd"] < 2
     assert said["standard"] == {"name": "corundum", "percent": 20.0, "esd": 0.1}
-    assert "of the original sample, without 20.0(1) wt% of corundum" in overview(outcome)
+    assert "in the original sample, without the 20.0(1) wt% of corundum" in overview(outcome)
     assert "amorphous" in render_report(outcome)
     assert "not detected" in render_report(outcome)
     assert json.loads(json.dumps(summary_json(outcome), allow_nan=False))

@@ -116,7 +116,7 @@ def test_planted_texture_is_found_with_its_axis(structure, axis):
     assert best.gain > 2
     assert found.structures[0].preferred_orientation == axis
     assert found.recipe == {**fit.recipe, "preferred_orientation": True}
-    assert "foretold better" in best.sentence
+    assert "predicted better" in best.sentence
     assert not any(look.accepted for look in found.looks[1:])
 
 

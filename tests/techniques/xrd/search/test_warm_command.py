@@ -103,4 +103,4 @@ def test_trials_to_the_target_fall_over_a_series_and_the_result_says_why(refine)
     said, again = refine(SERIES[0].name, "warm", "--no-warm-start")
     assert again == pytest.approx(warm[0][1])
     assert said["start"]["recipes"] == 0
-    assert "was not looked at" in said["start"]["sentence"]
+    assert "earlier searches were not used" in said["start"]["sentence"]
