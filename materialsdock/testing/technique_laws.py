@@ -174,7 +174,7 @@ def no_other_claims_its_files(subject: Subject) -> None:
         assert _read_by(subject.technique, lines), text[:60]
         formats, name = subject.technique.formats(), subject.technique.name
         found = replace(formats.read(lines), technique=name)
-        assert formats.checked(found, lines).technique == name
+        assert name == formats.checked(found, lines).technique
         for name, other in technique.known().items():
             if name != subject.technique.name:
                 assert not _read_by(other, lines), f"{name} reads {text[:60]!r}"
