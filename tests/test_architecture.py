@@ -81,6 +81,15 @@ def test_only_the_ledger_speaks_sql():
             assert found is None, f"{name}: {found and found[0]} belongs into a query of the ledger"
 
 
+def test_nobody_outside_asks_which_technique_it_is():
+    asks, answers = re.compile(r'"(xrd|xas)"|technique =='), ("techniques", "fusion")
+    for path in SOURCES:
+        place = path.relative_to(ROOT).parts
+        if place[0] == "materialsdock" and place[1] not in answers:
+            found = asks.search(path.read_text())
+            assert found is None, f"{path}: {found and found[0]} belongs behind the seam"
+
+
 def test_processes_are_started_by_names_that_there_are():
     started = re.compile(r"materialsdock\.night(\.\w+)+")
     room = "materialsdock.night.processes"
