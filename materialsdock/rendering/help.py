@@ -1,4 +1,4 @@
-"""What `--help` shows besides a command's own words: its group, and examples that run."""
+"""The parts of `--help` beside a command's own words: its group, and examples that run."""
 
 from __future__ import annotations
 

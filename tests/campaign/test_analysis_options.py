@@ -321,7 +321,7 @@ def test_a_refined_file_cannot_be_measured_on(tmp_path):
     job = job_of(simulated([(ZINCITE, 1.0)]), ZINCITE)
     with Ledger(DataDirectory(tmp_path).ledger) as ledger:
         ledger.add_job(job)
-    with pytest.raises(InputError, match="a file was refined"):
+    with pytest.raises(InputError, match="this job refined a file"):
         measure_command.resume(MeasureRequest(out=tmp_path), job.job_id)
     with pytest.raises(InputError, match="no ledger"):
         measure_command.resume(MeasureRequest(out=tmp_path / "nowhere"), job.job_id)

@@ -36,6 +36,8 @@ def test_a_search_that_is_ended_says_how_to_go_on(folder, end):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # a shell that runs the tests in the background has them ignore SIGINT, their children too
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     heard = []
     for line in child.stderr:

@@ -198,9 +198,9 @@ def test_what_is_packed_may_be_said_again_but_not_differently(ledger):
     ledger.add_documents("job", [], [an_observation("run", 1)])
     ledger.add_decision("job", a_decision(1, ["run/1"]))
     assert tables(ledger) == [0, 0, 0]
-    with pytest.raises(LedgerFault, match="another content"):
+    with pytest.raises(LedgerFault, match="different content"):
         ledger.add_documents("job", [], [replace(an_observation("run", 1), y=9.0)])
-    with pytest.raises(LedgerFault, match="another content"):
+    with pytest.raises(LedgerFault, match="different content"):
         ledger.add_decision("job", replace(a_decision(1), lambda_t=0.5))
     assert queries.number_of_observations(ledger) == 3
 

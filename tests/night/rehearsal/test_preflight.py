@@ -177,7 +177,7 @@ def test_a_template_can_be_checked(tmp_path, capsys):
     simulate_command.template(sheet, "sim", None)
     assert "two_theta_start" in sheet.read_text()
     sheet.write_text(filled := sheet.read_text() + "\n,,\n")
-    with pytest.raises(Refused, match="is there already"):  # an evening's work
+    with pytest.raises(Refused, match="exists already"):  # an evening's work
         simulate_command.template(sheet, "sim", None)
     assert sheet.read_text() == filled
     with pytest.raises(InputError, match="holds no samples"):

@@ -197,7 +197,7 @@ def test_a_child_whose_parent_was_gone_before_it_began_ends(tmp_path, modules):
 
 def test_a_lock_is_of_one_process_and_names_it(path, locked):
     assert holder(path) == locked.pid
-    with pytest.raises(Refused, match=f"process {locked.pid} holds it"):
+    with pytest.raises(Refused, match=f"process {locked.pid} has it locked"):
         Lock(path)
     assert holder(path) == locked.pid
 
