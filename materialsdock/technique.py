@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import pkgutil
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -124,9 +125,19 @@ class Technique:
 def known() -> Mapping[str, Technique]:
     """Every installed technique by name, in their order.
 
-    Raises InputError for an entry point that does not give a Technique of its own name.
+    Raises InputError for an entry point that does not give a Technique of its own name, and for
+    two packages that bring the same name: neither may take the place of the other unseen.
     """
-    found = [_loaded(point) for point in importlib.metadata.entry_points(group=GROUP)]
+    points = importlib.metadata.entry_points(group=GROUP)
+    for name, times in Counter(point.name for point in points).items():
+        if times > 1:
+            packages = ", ".join(sorted(_package(p) for p in points if p.name == name))
+            raise InputError(
+                f"{times} packages bring a technique {name!r}: {packages}",
+                where=f"entry points {GROUP}",
+                remedy="uninstall all but one",
+            )
+    found = [_loaded(point) for point in points]
     return {each.name: each for each in sorted(found, key=lambda each: (each.order, each.name))}
 
 
@@ -148,7 +159,7 @@ def resolved(dotted: str) -> Any:
     """
     try:
         return pkgutil.resolve_name(dotted)
-    except (ImportError, AttributeError, ValueError) as error:
+    except Exception as error:  # code of others may raise anything
         raise InputError(
             f"cannot load {dotted!r}: {error}",
             where="dotted name",
@@ -159,10 +170,10 @@ def resolved(dotted: str) -> Any:
 def _loaded(point: importlib.metadata.EntryPoint) -> Technique:
     try:
         found = point.load()
-    except (ImportError, AttributeError) as error:
+    except Exception as error:  # code of others may raise anything
         raise InputError(
             f"cannot load technique {point.name!r} from {point.value}: {error}",
-            where=f"entry point of {point.dist.name if point.dist else 'an unknown package'}",
+            where=f"entry point of {_package(point)}",
             remedy="mend or uninstall that package",
         ) from error
     if not isinstance(found, Technique) or found.name != point.name:
@@ -172,3 +183,7 @@ def _loaded(point: importlib.metadata.EntryPoint) -> Technique:
             remedy="name a materialsdock.technique.Technique",
         )
     return found
+
+
+def _package(point: importlib.metadata.EntryPoint) -> str:
+    return point.dist.name if point.dist else "an unknown package"

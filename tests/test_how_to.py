@@ -21,6 +21,12 @@ def test_a_block_stands_in_its_file(name, text):
     assert f"\n{text}" in "\n" + (PACKAGE / name).read_text()
 
 
+@pytest.mark.parametrize("name", sorted({name for name, _ in SHOWN}))
+def test_the_blocks_of_a_file_are_all_of_it(name):
+    shown = "".join(text for each, text in SHOWN if each == name)
+    assert shown.split() == (PACKAGE / name).read_text().split()
+
+
 def test_every_file_is_shown():
     parts = {
         str(path.relative_to(PACKAGE))

@@ -15,8 +15,8 @@ from typer.exceptions import TyperException
 from materialsdock import __version__
 from materialsdock import technique as techniques
 from materialsdock.cli import export, night, own_options, refine, serve
+from materialsdock.cli.endings import INTERRUPTED, refuse
 from materialsdock.cli.ledger import ledger
-from materialsdock.cli.main import INTERRUPTED, refuse
 from materialsdock.errors import InputError, MaterialsDockError
 from materialsdock.fusion.hybrid import cli as hybrid
 from materialsdock.fusion.series import cli as series

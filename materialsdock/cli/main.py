@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
 import warnings
-from collections.abc import Mapping
-from typing import NoReturn
 
+from materialsdock.cli.endings import INTERRUPTED, refuse
 from materialsdock.errors import MaterialsDockError
-
-INTERRUPTED = {"code": "interrupted", "message": "interrupted"}
 
 
 def main() -> None:
@@ -27,14 +23,6 @@ def main() -> None:
         refuse(error.as_dict(), str(error), error.exit_code)
     except KeyboardInterrupt:
         refuse(INTERRUPTED, INTERRUPTED["message"], 130)
-
-
-def refuse(envelope: Mapping[str, str], sentence: str, exit_code: int) -> NoReturn:
-    """Say one sentence, after one JSON object where that was asked for, and end."""
-    if "--json" in sys.argv:
-        print(json.dumps({"error": dict(envelope)}))
-    print(f"materialsdock: {sentence}", file=sys.stderr)
-    sys.exit(exit_code)
 
 
 def _hush_libraries() -> None:

@@ -22,7 +22,8 @@ Reason = Annotated[str, typer.Option(help="Why; kept in the audit.")]
 Limit = Annotated[float, typer.Option(min=0.1, help="How long to wait for the answer [s].")]
 Ids = Annotated[list[str], typer.Argument(help="Sample ids, as `queue list` shows them.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
-Low = Annotated[float, typer.Argument(help="Position, or lower end of an interval [deg or eV].")]
+LOW = "Position, or lower end of an interval [unit of the scanned axis]."
+Low = Annotated[float, typer.Argument(help=LOW)]
 High = Annotated[float | None, typer.Argument(help="Upper end of the interval.")]
 WITH_NEGATIVES = {"ignore_unknown_options": True}  # -5.2 is a position
 Head = Annotated[str | None, typer.Option(help="Check value printed earlier, e.g. in a digest.")]
@@ -155,7 +156,7 @@ def veto(
 
 
 def force(
-    x: Annotated[float, typer.Argument(help="Position [deg or eV].")],
+    x: Annotated[float, typer.Argument(help="Position [unit of the scanned axis].")],
     out: Out = Data,
     limit: Limit = 10.0,
     as_json: Json = False,

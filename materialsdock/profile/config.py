@@ -62,6 +62,15 @@ class Profile(Section):
             raise ValueError("learn is given twice, at the top and in [plans]: keep one of them")
         return {**rest, "plans": {**plans, "learn": given["learn"]}}
 
+    @model_validator(mode="before")
+    @classmethod
+    def _knows_its_techniques(cls, given: Any) -> Any:
+        """Only a technique's section has a plan `measure`; InputError lists the installed ones."""
+        for name, section in given.items() if isinstance(given, Mapping) else ():
+            if isinstance(section, Mapping) and "measure" in section:
+                technique.named(name)
+        return given
+
     @model_validator(mode="after")
     def _is_simulated_throughout(self) -> Self:
         if self.simulated and self.simulation is None:

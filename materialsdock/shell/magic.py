@@ -211,12 +211,12 @@ class NightMagic:
         return self._asked("release_queue")
 
     def veto(self, low: float, high: float | None = None, reason: str = "") -> Said:
-        """Never measure a position [deg or eV], or an interval, of this sample."""
+        """Never measure a position [unit of the axis], or an interval, of this sample."""
         where = {"x": low} if high is None else {"low": low, "high": high}
         return self._asked("veto", **where, reason=reason)
 
     def force(self, x: float, reason: str = "") -> Said:
-        """Measure this position [deg or eV] next."""
+        """Measure this position [unit of the axis] next."""
         return self._asked("force", x=x, reason=reason)
 
     def change(self, reason: str = "", **settings: Any) -> Said:

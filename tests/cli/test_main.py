@@ -20,6 +20,7 @@ def installed(folder, name, value):
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: strange\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(ENTRY.format(name=name, value=value))
     (folder / "strange.py").write_text("FOUND = 'no technique'\n")
+    (folder / "licensed.py").write_text("raise RuntimeError('no licence')\n")
     return folder
 
 
@@ -29,14 +30,24 @@ def installed(folder, name, value):
         ("nowhere:FOUND", "cannot load technique 'strange' from nowhere:FOUND"),
         ("strange:MISSING", "cannot load technique 'strange' from strange:MISSING"),
         ("strange:FOUND", "no Technique named 'strange'"),
+        ("licensed:FOUND", "cannot load technique 'strange' from licensed:FOUND: no licence"),
     ],
 )
 def test_a_technique_that_cannot_be_loaded_is_refused_with_its_package(tmp_path, value, said):
-    found = installed(tmp_path, "strange", value)
+    refused(installed(tmp_path, "strange", value), said)
+
+
+def test_no_package_takes_the_place_of_another_unseen(tmp_path):
+    found = installed(tmp_path, "xas", "strange:FOUND")
+    refused(found, "2 packages bring a technique 'xas': materialsdock, strange")
+
+
+def refused(found, said):
+    """See that a command says so in one sentence, and in its JSON."""
     done = subprocess.run(
         [sys.executable, "-m", "materialsdock", "jobs", "--json"],
         env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{found}"},
-        cwd=tmp_path,
+        cwd=found,
         capture_output=True,
         text=True,
         check=False,
