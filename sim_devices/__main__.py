@@ -18,6 +18,7 @@ import sys
 import threading
 from pathlib import Path
 
+from materialsdock.errors import InputError
 from sim_devices.ioc import Beamline, serve
 from sim_devices.safety import PutLog
 from sim_devices.world import World, load_scene
@@ -93,4 +94,7 @@ async def run(options: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(run(arguments()))
+    try:
+        asyncio.run(run(arguments()))
+    except (InputError, OSError) as error:  # for whoever started us: one sentence
+        sys.exit(str(error))
