@@ -228,6 +228,16 @@ def change(
     return {"verb": verb, "samples": states}
 
 
+def changed(said: Mapping[str, Any]) -> str:
+    """Say what `change` has made of the samples."""
+    return ", ".join(
+        f"{name}: its analysis will be repeated"
+        if (said["verb"], state) == ("retry", "measured")
+        else f"{name} {state}"
+        for name, state in said["samples"].items()
+    )
+
+
 def _advance(ledger: Ledger, verb: str, sample_id: str, reason: str) -> None:
     """Refused in the words of the commands, which know less than all events."""
     before = queue.sample(ledger, sample_id).state
