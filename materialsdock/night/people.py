@@ -30,6 +30,7 @@ FOLLOW_S = 0.5
 START = "start it: `materialsdock up --out {out}`, or systemctl start materialsdock.target"
 EVENTS: Mapping[str, Event] = {"hold": "hold", "rm": "cancel", "approve": "approve"}
 UNTOLD = ("lease_epoch",)  # of no use to people
+COMMANDS = {"approve": "approve-point", "hold_queue": "hold", "release_queue": "release"}
 ONWARD = ("retry", "approve", "move")  # what lets the instrument go on: for who has control
 
 
@@ -115,7 +116,8 @@ def ask(
                 remedy="look at `materialsdock status`; `materialsdock safe-state` needs no daemon",
             )
         if answer.state == "refused":
-            raise Refused(answer.answer.removeprefix(f"{verb}: "), where=verb)
+            said = answer.answer.removeprefix(f"{verb}: ")
+            raise Refused(said, where=COMMANDS.get(verb, verb))
         came = _what_came(verb, measured[0], data, ledger, until) if measured else ""
         return {"verb": verb, "answer": answer.answer, "came": came}
 
