@@ -24,7 +24,8 @@ class MaterialsDockError(Exception):
 
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""
-        cure = f" ({self.remedy})" if self.remedy else ""
+        apart = "\n" if "\n" in self.what else " "  # below a list: it is of no single line
+        cure = f"{apart}({self.remedy})" if self.remedy else ""
         return f"{place}{self.what}{cure}"
 
     def __reduce__(self) -> tuple[object, ...]:  # crosses process borders with its parts

@@ -18,9 +18,12 @@ import sys
 import threading
 from pathlib import Path
 
+from materialsdock.errors import InputError
 from sim_devices.ioc import Beamline, serve
 from sim_devices.safety import PutLog
 from sim_devices.world import World, load_scene
+
+ENDING_S = 2.0  # of caproto's own shutdown, then the process ends without it
 
 
 def arguments() -> argparse.Namespace:
@@ -81,11 +84,17 @@ async def run(options: argparse.Namespace) -> None:
     await answer_registrations()
     serving = asyncio.ensure_future(serve(beamline, ready))
     loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        serving.cancel()
+        # caproto may wait for a client that is gone for good; every put is logged already
+        loop.call_later(ENDING_S, os._exit, 0)
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, serving.cancel)
+        loop.add_signal_handler(number, end)
     if options.with_parent:
         threading.Thread(
-            target=lambda: (sys.stdin.read(), loop.call_soon_threadsafe(serving.cancel)),
+            target=lambda: (sys.stdin.read(), loop.call_soon_threadsafe(end)),
             daemon=True,
         ).start()
     with contextlib.suppress(asyncio.CancelledError):
@@ -93,4 +102,7 @@ async def run(options: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(run(arguments()))
+    try:
+        asyncio.run(run(arguments()))
+    except (InputError, OSError) as error:  # for whoever started us: one sentence
+        sys.exit(str(error))

@@ -235,7 +235,8 @@ app.add_typer(simulator, name="sim", rich_help_panel=TRY)
 def sim_up(
     profile: Annotated[str, typer.Option(help="Profile with a section [simulation].")] = "sim",
     port: Annotated[
-        int, typer.Option(help="Port of EPICS Channel Access; 0: any free one.")
+        int,
+        typer.Option(min=0, max=65535, help="Port of EPICS Channel Access; 0: any free one."),
     ] = 5064,
     speed: Speed = None,
     seed: Seed = 0,

@@ -21,9 +21,8 @@ def run(
     exactly one of `job_id` and `every` is given, and what `views.exports.bundle` raises.
     """
     if (job_id is not None) == every:
-        raise InputError(
-            "export needs either a job or --all", where="export", remedy="use JOB or --all"
-        )
+        given = "both a job and --all are given" if every else "neither a job nor --all is given"
+        raise InputError(given, where="export", remedy="name the job, or use --all")
     names = _names(formats)
     folder = to or out / "exports"
     path = out / "ledger.sqlite"

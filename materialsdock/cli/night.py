@@ -210,7 +210,7 @@ def _changed(out: Path, verb: str, ids: list[str], as_json: bool, **more: Any) -
     from materialsdock.night import people
 
     said = people.change(out, verb, ids, **more)
-    _print(said, ", ".join(f"{name} {state}" for name, state in said["samples"].items()), as_json)
+    _print(said, people.changed(said), as_json)
 
 
 @queue.command("move", epilog=examples("queue move S7 1"))

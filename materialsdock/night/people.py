@@ -30,6 +30,7 @@ FOLLOW_S = 0.5
 START = "start it: `materialsdock up --out {out}`, or systemctl start materialsdock.target"
 EVENTS: Mapping[str, Event] = {"hold": "hold", "rm": "cancel", "approve": "approve"}
 UNTOLD = ("lease_epoch",)  # of no use to people
+COMMANDS = {"approve": "approve-point", "hold_queue": "hold", "release_queue": "release"}
 ONWARD = ("retry", "approve", "move")  # what lets the instrument go on: for who has control
 
 
@@ -115,7 +116,8 @@ def ask(
                 remedy="look at `materialsdock status`; `materialsdock safe-state` needs no daemon",
             )
         if answer.state == "refused":
-            raise Refused(answer.answer.removeprefix(f"{verb}: "), where=verb)
+            said = answer.answer.removeprefix(f"{verb}: ")
+            raise Refused(said, where=COMMANDS.get(verb, verb))
         came = _what_came(verb, measured[0], data, ledger, until) if measured else ""
         return {"verb": verb, "answer": answer.answer, "came": came}
 
@@ -226,6 +228,16 @@ def change(
         audit.record(ledger, who, f"queue {verb}", {k: v for k, v in details.items() if v})
         states = {name: queue.sample(ledger, name).state for name in ids}
     return {"verb": verb, "samples": states}
+
+
+def changed(said: Mapping[str, Any]) -> str:
+    """Say what `change` has made of the samples."""
+    return ", ".join(
+        f"{name}: its analysis will be repeated"
+        if (said["verb"], state) == ("retry", "measured")
+        else f"{name} {state}"
+        for name, state in said["samples"].items()
+    )
 
 
 def _advance(ledger: Ledger, verb: str, sample_id: str, reason: str) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from typing import Any
 
 from materialsdock.errors import Unreachable
 from materialsdock.profile.config import Profile
 from materialsdock.protocols import Instrument
 from materialsdock.technique import resolved
+
+LEAST_S = 0.1  # that a device gets to answer when the others have used up the time
 
 
 def prepare_channel_access(profile: Profile) -> None:
@@ -22,17 +25,20 @@ def prepare_channel_access(profile: Profile) -> None:
 def build_instrument(profile: Profile) -> Instrument:
     """Make and connect every device of the profile.
 
-    Raises Unreachable naming all devices that did not connect in time.
+    They have `connection_timeout_s` together, not each.  Raises Unreachable naming all devices
+    that did not connect in time.
     """
     prepare_channel_access(profile)
     devices = {
         role: resolved(device.cls)(device.prefix, name=role, **device.options)
         for role, device in profile.devices.items()
     }
-    absent = [role for role, device in devices.items() if not _connects(profile, device)]
+    began = time.monotonic()
+    deadline = began + profile.epics.connection_timeout_s
+    absent = [role for role, device in devices.items() if not _connects(device, deadline)]
     if absent:
         raise Unreachable(
-            f"no answer from {', '.join(absent)} in {profile.epics.connection_timeout_s:g} s",
+            f"no answer from {', '.join(absent)} in {time.monotonic() - began:.1f} s",
             where=f"profile {profile.name}",
             remedy="is the IOC up? for the simulation run `materialsdock sim up`",
         )
@@ -45,9 +51,10 @@ def release(instrument: Instrument) -> None:
         device.destroy()
 
 
-def _connects(profile: Profile, device: Any) -> bool:
+def _connects(device: Any, deadline: float) -> bool:
+    """Wait for the device until `deadline` of the monotonic clock [s], a moment at least."""
     try:
-        device.wait_for_connection(timeout=profile.epics.connection_timeout_s)
+        device.wait_for_connection(timeout=max(deadline - time.monotonic(), LEAST_S))
     except TimeoutError:
         return False
     return True

@@ -19,6 +19,8 @@ from materialsdock.sheets.entry import Fault, SheetEntry, refusal
 
 FACTS = ("sample_id", "owner", "hazard", "comment")  # columns that a job keeps as they are
 
+SAMPLE = "sample "  # before its id, the place of a fault where there is no sheet
+
 
 def job_of(entry: SheetEntry, profile: Profile, profile_folder: Path, seed: int = 0) -> Job:
     """The job that measures and analyses an entry.
@@ -81,17 +83,29 @@ def read_sheet(
     faults_of : judges the rows that are clean by themselves
     Raises InputError with every fault: of cells, and of what cannot be measured.
     """
-    entries, found = sheet_files.examine(path)
-    if found := (*found, *faults_of(entries, profile, profile_folder)):
+    entries, found, places = sheet_files.examine(path)
+    later = [
+        _in_sheet(fault, places, (path.resolve().parent, profile_folder))
+        for fault in faults_of(entries, profile, profile_folder)
+    ]
+    if found := (*found, *later):
         raise refusal(found, str(path))
     return entries
+
+
+def _in_sheet(fault: Fault, places: Mapping[str, str], folders: Sequence[Path]) -> Fault:
+    """A fault of an entry by its place in the sheet, files in `folders` named from there."""
+    sample_id, reason = fault.place.removeprefix(SAMPLE), fault.reason
+    for folder in folders:
+        reason = reason.replace(f"{folder}/", "")
+    return replace(fault, place=f"{places[sample_id]} ({sample_id})", reason=reason)
 
 
 def _faults(
     entry: SheetEntry, profile: Profile, profile_folder: Path, sound: set[str]
 ) -> list[Fault]:
     """All faults of one entry; `sound` remembers settings that others had already."""
-    at = f"sample {entry.sample_id}"
+    at = f"{SAMPLE}{entry.sample_id}"
     faults = [Fault(at, column, None, words) for column, words in _place_faults(entry, profile)]
 
     def tried(column: str, make: Callable[[], Any]) -> Any:

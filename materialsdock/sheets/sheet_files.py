@@ -43,14 +43,14 @@ def read_sheet(path: Path) -> tuple[SheetEntry, ...]:
 
     Raises InputError with every fault: row, column, value, reason, nearest word that is known.
     """
-    entries, faults = examine(path)
+    entries, faults, _ = examine(path)
     if faults:
         raise refusal(faults, str(path))
     return entries
 
 
-def examine(path: Path) -> tuple[tuple[SheetEntry, ...], tuple[Fault, ...]]:
-    """The clean entries of a sheet, and the faults of all others.
+def examine(path: Path) -> tuple[tuple[SheetEntry, ...], tuple[Fault, ...], dict[str, str]]:
+    """The clean entries of a sheet, the faults of all others, and id -> place of the clean ones.
 
     Raises InputError for a file that is no sheet at all.
     """
@@ -68,7 +68,8 @@ def examine(path: Path) -> tuple[tuple[SheetEntry, ...], tuple[Fault, ...]]:
     faults += shared(rows)
     folder = path.resolve().parent
     clean = tuple(located(row, folder) for _, row in rows if isinstance(row, SheetEntry))
-    return clean, tuple(sorted(faults, key=_line))
+    places = {row.sample_id: place for place, row in rows if isinstance(row, SheetEntry)}
+    return clean, tuple(sorted(faults, key=_line)), places
 
 
 def _line(fault: Fault) -> int:

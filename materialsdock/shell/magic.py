@@ -121,8 +121,7 @@ class QueueCard:
 
     def _changed(self, verb: str, ids: Sequence[str], **more: Any) -> Said:
         body = people.change(self.data, verb, ids, **more)
-        states = (f"{name} {state}" for name, state in body["samples"].items())
-        return Said(", ".join(states), body)
+        return Said(people.changed(body), body)
 
 
 @dataclass(frozen=True)

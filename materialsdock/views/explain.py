@@ -34,6 +34,14 @@ def sentences(decisions: Sequence[Decision], unit: str = "", objective: str = "p
     return found
 
 
+def round_word(decisions: Sequence[Decision]) -> str:
+    """Name one way over the axis: a sweep of single positions, or a pass of segments.
+
+    People count them from 1; `Proposal.sweep` begins at 0.
+    """
+    return "pass" if any(d.proposal.points > 1 for d in decisions) else "sweep"
+
+
 def _place(proposal: Proposal, unit: str) -> str:
     unit = f" {unit}" if unit else ""
     if proposal.points > 1:
@@ -82,7 +90,7 @@ def _segment(decision: Decision, objective: str) -> str:
         return "the segment of a position that was asked for"
     if proposal.sweep == 0:
         return "a segment of the first pass, which counts everything"
-    what = f"a segment of pass {proposal.sweep}"
+    what = f"a segment of pass {proposal.sweep + 1}"
     if objective in AIMS:
         return f"{what}, {AIMS[objective]}"
     if proposal.score == 0:
@@ -95,10 +103,11 @@ def _turn(decisions: Sequence[Decision], i: int) -> str:
     sweep = decisions[i].proposal.sweep
     same = [d.proposal.start for d in decisions if d.proposal.sweep == sweep]
     number = sum(d.proposal.sweep == sweep for d in decisions[: i + 1])
+    whole = f"{round_word(decisions)} {sweep + 1}"
     if len(same) < 2:
-        return f"number 1 of sweep {sweep}"
+        return f"number 1 of {whole}"
     way = "upward" if same[-1] > same[0] else "downward"
-    return f"number {number} of sweep {sweep} on its way {way}"
+    return f"number {number} of {whole} on its way {way}"
 
 
 def _found(decision: Decision, before: Decision | None) -> str:

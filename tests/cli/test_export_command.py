@@ -100,12 +100,21 @@ def test_all_jobs_say_what_was_left_out(data, tmp_path):
     assert "not written: spectrum: xye: the job is xas, the format of xrd" in text
 
 
+def test_what_is_left_out_is_named_by_its_job(data, tmp_path, monkeypatch):
+    def lost(ledger, job_id):
+        raise InputError("no technique 'rocking'", where="technique")
+
+    monkeypatch.setattr("materialsdock.views.exports.bundle.source_of", lost)
+    with pytest.raises(Refused, match="refined: technique: no technique 'rocking'"):
+        export_command.run(data, None, True, None, tmp_path)
+
+
 @pytest.mark.parametrize(
     ("words", "kind", "said"),
     [
         (("gone", False, None), InputError, "no job 'gone'"),
-        ((None, False, None), InputError, "export needs either a job or --all"),
-        (("spectrum", True, None), InputError, "export needs either a job or --all"),
+        ((None, False, None), InputError, "export: neither a job nor --all is given (name"),
+        (("spectrum", True, None), InputError, "export: both a job and --all are given (name"),
         (("spectrum", False, "docx,json,pdf"), InputError, "no format docx, pdf"),
         ((None, True, "docx"), InputError, "available: nexus, xye, xy, cif, xdi"),
         (("spectrum", False, " , "), InputError, "no format is given"),

@@ -132,7 +132,7 @@ def test_a_failed_analysis_is_done_again_and_faults_are_forgiven(run, night):
     ledger = night[1]
     for event in ("claim", "measured", "analyse", "fail"):
         queue.advance(ledger, "S1", event, failures=2)
-    assert "S1 measured" in run("queue", "retry", "S1")
+    assert run("queue", "retry", "S1").strip() == "S1: its analysis will be repeated"
     assert queue.sample(ledger, "S1").failures == 0
 
 

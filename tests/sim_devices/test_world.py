@@ -195,6 +195,18 @@ def test_a_beamline_that_cannot_start_says_why(tmp_path, monkeypatch):
         pass
 
 
+def test_a_scene_of_an_unknown_technique_is_one_sentence(tmp_path, monkeypatch):
+    for name in simulation.channel_access(1):
+        monkeypatch.setenv(name, os.environ.get(name, ""))
+    scenes = {0: simulation.save_scene(tmp_path / "s.npz", technique="rocking", rates=[1.0])}
+    with (
+        pytest.raises(Unreachable, match="no scene of technique 'rocking'") as refused,
+        simulation.running("sim_devices", siteroot.find(), scenes),
+    ):
+        pass
+    assert "Traceback" not in str(refused.value)
+
+
 def test_the_beamline_dies_with_its_parent():
     program = (
         "import time\nfrom materialsdock.profile import simulation, siteroot\n"

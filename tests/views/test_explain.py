@@ -53,14 +53,14 @@ def test_one_sentence_a_decision_with_numbers_and_units():
     found = sentences(RUN, "eV")
     assert len(found) == len(RUN)
     assert found[0] == (
-        "Step 0, 7100 eV for 0.5 s: a position of the first sweep, number 1 of sweep 0 on its way "
+        "Step 0, 7100 eV for 0.5 s: a position of the first sweep, number 1 of sweep 1 on its way "
         "upward; measured 1.2 standard deviations away; not stopping yet: λ 0.310 > 0.050; "
         "largest gap 3 > 1.5."
     )
     assert "lower the uncertainty most (0.0123" in found[2]
-    assert "number 1 of sweep 1 on its way downward" in found[2]
+    assert "number 1 of sweep 2 on its way downward" in found[2]
     assert "expected 1.02 ± 0.03" in found[2]
-    assert "a probe of the largest gap, number 2 of sweep 1" in found[3]
+    assert "a probe of the largest gap, number 2 of sweep 2" in found[3]
     assert found[3].endswith("stops after 63 s: λ 0.040 ≤ 0.050 after 64 points.")
 
 
@@ -73,8 +73,8 @@ def test_segments_of_passes():
     first, second, third = sentences(run, "deg")
     assert "20 to 21.26 deg in 64 points for 0.2 s each" in first
     assert "the first pass, which counts everything" in first
-    assert "a segment of pass 1, where a peak stands out by 3.2 sd" in second
-    assert "24 deg for 0.1 s: a segment of pass 1, number 2" in third
+    assert "a segment of pass 2, where a peak stands out by 3.2 sd" in second
+    assert "24 deg for 0.1 s: a segment of pass 2, number 2 of pass 2" in third
 
 
 def test_what_is_not_known_is_left_out():

@@ -37,7 +37,8 @@ class Choice:
         which = "the expert's grid" if self.expert else "adaptive sweeps"
         return (
             f"{which} after the first sweep: predicted {self.learner_s:.0f} s for adaptive sweeps, "
-            f"{self.expert_s:.0f} s for the expert's grid (used below {MARGIN:.0%} of the sweeps)"
+            f"{self.expert_s:.0f} s for the expert's grid; the grid is used where it needs less "
+            f"than {100 * MARGIN:.0f} % of the sweeps' time"
         )
 
 

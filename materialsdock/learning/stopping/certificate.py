@@ -84,11 +84,13 @@ class Certificate:
     coverage: float = COVERAGE
     excluded: float = 0.0
 
-    def sentences(self, unit: str = "") -> list[str]:
+    def sentences(self, unit: str = "", called: Mapping[str, str] | None = None) -> list[str]:
         """The certificate for a person: one line a statement, the alarm last.
 
-        unit : of the axis
+        unit : of the axis; called : what people call a quantity, where that is not its name
         """
+        called = called or {}
+        statements = [replace(s, name=called.get(s.name, s.name)) for s in self.statements]
         unit = f" {unit}" if unit else ""
         label = (
             f" ({100 * self.coverage:.0f} % confidence)"
@@ -98,7 +100,7 @@ class Certificate:
         lines = [
             f"curve: root-mean-square error ≤ {self.rmse_bound:.2g}{label}, "
             f"{self.rmse:.2g} expected, after {self.points} points",
-            *(f"{said}{label if np.isfinite(said.bound) else ''}" for said in self.statements),
+            *(f"{said}{label if np.isfinite(said.bound) else ''}" for said in statements),
         ]
         if self.missing is not None:
             lines.append(f"the bounds are not calibrated for a stop at which {self.missing}")

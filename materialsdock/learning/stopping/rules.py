@@ -254,8 +254,11 @@ class AllOf:
 
 
 def _too_few(evidence: Evidence, warmup: int) -> str:
-    needed = f"{warmup + 1} steps" if warmup else "a complete pass"
-    return f"{_points(evidence)} points are too few to judge λ, which needs {needed}"
+    if not warmup:
+        return "λ is judged from the first complete pass on"
+    steps = np.unique(evidence.group).size
+    done = "1 step is" if steps == 1 else f"{steps} steps are"
+    return f"{done} too few to judge λ, which needs {warmup + 1}"
 
 
 def _too_large(value: float, threshold: float, points: int | None = None) -> str:

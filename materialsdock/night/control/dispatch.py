@@ -16,6 +16,8 @@ ABORTING, PAUSED = "aborting", "paused"
 KEPT = {"abort": ABORTING, "pause": PAUSED}
 UNDONE = ("abort", "pause", "stop")  # halts of the sample in the beam
 NOTHING = "nothing is being measured"
+LATER = "`materialsdock status` shows when a sample is"
+UNASKED = f"{NOTHING}; {LATER}"
 IDLE = f"{NOTHING}; `materialsdock hold` keeps the next sample from beginning"
 
 
@@ -82,7 +84,7 @@ class Desk:
                 queue.release_all(self.ledger)
                 self._settle(intent, "done", "samples begin again")
             elif worker is None or measuring is None:
-                self._settle(intent, "refused", IDLE if intent.verb in UNDONE else NOTHING)
+                self._settle(intent, "refused", IDLE if intent.verb in UNDONE else UNASKED)
             else:
                 self._pass_on(intent, worker, measuring)
         if worker is not None:

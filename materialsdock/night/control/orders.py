@@ -14,6 +14,7 @@ from materialsdock.campaign.campaign import Campaign
 from materialsdock.campaign.interrupted import Interrupted
 from materialsdock.campaign.steering import Steering
 from materialsdock.errors import MaterialsDockError, Refused
+from materialsdock.night.control.dispatch import LATER, NOTHING
 from materialsdock.night.sentinels.sentry import Sentry
 from materialsdock.night.system.heartbeats import Heart
 from materialsdock.night.system.process import Line, Message
@@ -88,7 +89,7 @@ class Orders:
 
     def _act(self, verb: str, order: Mapping[str, Any]) -> str:
         if self._sample is None:
-            raise Refused("nothing is being measured", where=verb)
+            raise Refused(NOTHING, where=verb, remedy=LATER)
         if verb == "abort":
             reason = order.get("reason", "")
             self._halt(f"by {order['who']}{': ' if reason else ''}{reason}")

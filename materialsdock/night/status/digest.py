@@ -105,6 +105,8 @@ def words_of(line: Noted) -> str:
         return f"{word}, interrupted: {again}" if again else word
     if line.kind == "condition":
         return f"{body['kind']}: {body['words']}"
+    if line.kind == "safe_state" and "safe_state" in body:
+        return f"{body['why']}; {body['safe_state']} ({body['seconds']:.2f} s)"
     return said_of({key: value for key, value in body.items() if key != "said"})
 
 

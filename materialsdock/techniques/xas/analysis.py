@@ -66,7 +66,7 @@ def analyse(
     edge, missing = _edge(energy, mean, samples)
     if edge is not None and promised.missing is not None:
         edge = _of_early_stop(edge, promised)
-    sentences = [*promised.sentences("eV"), *missing]
+    sentences = [*promised.sentences("eV", wanted_quantities.CALLED), *missing]
     summary["certificate"] = {**promised.as_dict(), "sentences": sentences}
     summary["plan"] = plan(learner)
     summary |= _against_replay(job, learner)

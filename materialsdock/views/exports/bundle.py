@@ -117,7 +117,8 @@ def export_many(
         except ExportFault:
             raise
         except MaterialsDockError as fault:
-            left_out.append(str(fault))
+            named = fault.where == job_id
+            left_out.append(str(fault) if named else f"{job_id}: {fault}")
             continue
         if names is not None:
             left_out += [f"{job_id}: {name}: {why}" for name, why in missing.items() if why]

@@ -14,6 +14,7 @@ from materialsdock.model import Decision, Outcome
 from materialsdock.rendering.drawing import Drawing, drawing, legend, two_panels
 from materialsdock.rendering.numbers import fixed
 from materialsdock.rendering.svg import BLUE, MUTED, ORANGE, WASH, plain_log
+from materialsdock.views.explain import round_word
 
 Z2_CALIBRATED = (0.3, 2.5)  # outside it the noise model is wrong
 RUNNING = 15  # steps in the running mean of z²
@@ -92,6 +93,7 @@ def _shade_passes(axes: Axes, decisions: tuple[Decision, ...]) -> None:
     starts = np.flatnonzero(np.diff(sweep, prepend=sweep[0] - 1))
     if not 1 < starts.size <= MAX_SHADED_PASSES:
         return
+    word = round_word(decisions)
     for number, (start, stop) in enumerate(zip(starts, [*starts[1:], sweep.size], strict=True)):
         low, high = decisions[start].step - 0.5, decisions[stop - 1].step + 0.5
         if number % 2:
@@ -99,7 +101,7 @@ def _shade_passes(axes: Axes, decisions: tuple[Decision, ...]) -> None:
         axes.text(
             (low + high) / 2,
             0.02,
-            f"pass {number + 1}",
+            f"{word} {decisions[start].proposal.sweep + 1}",
             color=MUTED,
             ha="center",
             va="bottom",

@@ -16,6 +16,7 @@ from materialsdock.rendering.plain_json import readable_json
 from materialsdock.rendering.plain_page import write_page
 from materialsdock.rendering.software import software
 from materialsdock.rendering.svg import PALETTE
+from materialsdock.views.explain import round_word
 from materialsdock.views.report.figures import drawings
 from materialsdock.views.report.summary import headline, summary_json
 
@@ -66,6 +67,7 @@ def _context(outcome: Outcome) -> dict[str, Any]:
         "drawings": [(d.title, d.caption, Markup(d.svg)) for d in drawings(outcome)],
         "decisions": outcome.decisions[-LAST_DECISIONS:],
         "decisions_total": len(outcome.decisions),
+        "round_word": round_word(outcome.decisions),
         "unit": own.symbol,
         "palette": PALETTE,
         "versions": software(),

@@ -110,6 +110,9 @@ def test_it_speaks_to_a_person_and_to_json(run):
     )
     assert not any("alarm" in line or "missed" in line for line in lines)
     assert json.loads(json.dumps(found.as_dict()))["statements"][0]["name"] == "e0"
+    called = found.sentences(called=wanted_quantities.CALLED)
+    for words in ("E0 = ", "edge step = ", "white line height = "):
+        assert any(line.startswith(words) for line in called)
     warned = replace(found, largest_gap=4.0, alarm="mean z² 3").sentences()
     assert "a feature narrower than 4 may have been missed" in warned
     assert warned[-1] == "alarm: mean z² 3"

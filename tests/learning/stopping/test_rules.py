@@ -315,3 +315,9 @@ def test_bad_settings_are_refused(wrong):
     with pytest.raises(InputError) as caught:
         rule_from_settings(wrong)
     assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(("steps", "said"), [(1, "1 step is too few"), (3, "3 steps are too few")])
+def test_too_few_steps_are_said_in_steps(steps, said):
+    words = RobustRule().judge(evidence(np.ones(steps), np.ones(steps))).reason
+    assert words == f"{said} to judge λ, which needs 11"

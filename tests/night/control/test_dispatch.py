@@ -166,4 +166,4 @@ def test_a_halt_between_two_samples_names_the_one_that_helps(ledger):
     pause, veto = (intents.wait(ledger, seq, 0.0) for seq in seqs)
     assert (pause.state, veto.state) == ("refused", "refused")
     assert "`materialsdock hold`" in pause.answer
-    assert veto.answer == "nothing is being measured"
+    assert veto.answer.startswith("nothing is being measured; `materialsdock status`")

@@ -135,6 +135,15 @@ def test_an_alarm_reaches_a_real_server(night, notify_file, mailbox):
     assert "worker frozen" in post["message"]
 
 
+def test_what_the_guard_did_is_one_sentence(night):
+    told = Told(*night)
+    body = {"why": "worker 7 died while idle", "safe_state": "shutter closed and verified"}
+    queue.note(night[1], "safe_state", {**body, "seconds": 0.0246107}, severity="warn")
+    (message,) = told.turn()[1]
+    said = "worker 7 died while idle; shutter closed and verified (0.02 s)"
+    assert str(message).count(said) == 1
+
+
 def test_what_happened_before_there_were_notices_is_no_news(night):
     queue.note(night[1], "orphan", {}, severity="warn")
     assert Told(*night).turn()[1] == []

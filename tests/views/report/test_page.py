@@ -212,3 +212,9 @@ def test_square_root_ticks_are_few_and_inside(top):
     assert 3 <= len(ticks) <= 11
     assert ticks[0] == 0
     assert ticks[-1] <= top
+
+
+def test_figures_fit_narrow_screens_and_number_sweeps_as_the_sentences_do(absorption_html):
+    assert "max-width: 100%; height: auto" in absorption_html
+    assert "min-width: 44rem" not in absorption_html
+    assert '<th scope="col" class="n">Sweep</th>' in absorption_html

@@ -247,8 +247,15 @@ def _drift(
 def _inside(energy_ev: FloatArray, window: tuple[float, float], name: str) -> BoolArray:
     inside = (energy_ev >= window[0]) & (energy_ev <= window[1])
     if inside.sum() < FEWEST_POINTS:
+        what = f"{int(inside.sum())} points from {window[0]:.1f} to {window[1]:.1f} eV"
+        if window[0] > energy_ev[-1]:
+            what = f"the spectrum ends at {energy_ev[-1]:.1f} eV, "
+            what += f"the {name} range begins at {window[0]:.1f} eV"
+        elif window[1] < energy_ev[0]:
+            what = f"the spectrum begins at {energy_ev[0]:.1f} eV, "
+            what += f"the {name} range ends at {window[1]:.1f} eV"
         raise InputError(
-            f"{int(inside.sum())} points from {window[0]:.1f} to {window[1]:.1f} eV",
+            what,
             where=name,
             remedy="measure further, or give another range",
         )

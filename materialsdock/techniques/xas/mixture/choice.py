@@ -63,12 +63,7 @@ def explain(
     Raises InputError as `combine` does, and for more than 12 candidates.
     """
     names = [each.name for each in candidates]
-    if not 2 <= len(set(names)) == len(names) <= MOST_CANDIDATES:
-        raise InputError(
-            f"candidates {names}",
-            where="linear combination",
-            remedy=f"give 2 to {MOST_CANDIDATES}, of different names",
-        )
+    _check_names(names)
     e0 = common_edge(sample, candidates, edge, e0_ev)
     reference = normalisations(e0, [sample, *candidates])[0]
     prepared = prepare(sample, candidates, e0, reference, fit_ev)
@@ -87,6 +82,24 @@ def explain(
         shares[names[i]] = added.fractions[names[i]]
     said = tuple(_said(names, chosen, rival) for rival in rivals)
     return replace(found, left_out=shares, rivals=said)
+
+
+def _check_names(names: Sequence[str]) -> None:
+    """InputError for too few or too many standards, or two of one name."""
+    if not 2 <= len(names) <= MOST_CANDIDATES:
+        count = "1 standard is" if len(names) == 1 else f"{len(names)} standards are"
+        raise InputError(
+            f"{count} too {'few' if len(names) < 2 else 'many'}",
+            where="linear combination",
+            remedy=f"give 2 to {MOST_CANDIDATES}",
+        )
+    if len(set(names)) < len(names):
+        twice = sorted({name for name in names if names.count(name) > 1})
+        raise InputError(
+            f"two standards are called {', '.join(twice)}",
+            where="linear combination",
+            remedy="give each a name of its own",
+        )
 
 
 def contenders(prepared: Prepared, shift_limit_ev: float = SHIFT_LIMIT_EV) -> list[Contender]:

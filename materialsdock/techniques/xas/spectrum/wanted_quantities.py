@@ -66,6 +66,7 @@ NAMED: Mapping[str, tuple[str, Callable[[FloatArray, FloatArray], float]]] = {
     "white_line_height": ("", lambda energy, mu: white_line(energy, mu)[1]),
     "white_line_position": ("eV", lambda energy, mu: white_line(energy, mu)[0]),
 }
+CALLED = {name: name.replace("_", " ") for name in NAMED} | {"e0": "E0"}  # by people
 
 
 def quantities(

@@ -57,11 +57,12 @@ def allowed_elements(options: Mapping[str, Any], sample: Sample) -> frozenset[st
 
 def existing_store(folder: Path) -> StructureStore:
     """The store in `folder`; InputError when there is none."""
-    if not folder.is_dir():
+    store = StructureStore(folder)
+    if not store.exists():
         raise InputError(
             "no structure store", where=str(folder), remedy="make one with `store add FILES`"
         )
-    return StructureStore(folder)
+    return store
 
 
 def check_store(folder: Path, elements: frozenset[str] | None) -> None:

@@ -157,6 +157,10 @@ class StructureStore:
             found = [_entry(row) for row in rows]
         return [e for e in found if allowed is None or allowed.issuperset(e.described.elements)]
 
+    def exists(self) -> bool:
+        """Return True if the folder holds an index, or a CIF to make one from."""
+        return (self.folder / INDEX).is_file() or (self.folder.is_dir() and bool(self._files()))
+
     def _files(self) -> list[Path]:
         return [path for path in cif_files.find_files([self.folder])[0] if path.is_file()]
 

@@ -178,6 +178,8 @@ def test_correlated_residuals_count_less():
 
 def test_too_many_or_one_candidate_are_refused(candidates):
     sample = mixture(STANDARDS[:2], (0.3, 0.7))
+    with pytest.raises(InputError, match="1 standard is too few"):
+        explain(sample, candidates[:1])
     for wrong in (candidates[:1], [replace(candidates[0], name=str(i)) for i in range(13)]):
         with pytest.raises(InputError, match="give 2 to 12"):
             explain(sample, wrong, edge="Fe K")
