@@ -118,6 +118,7 @@ def test_interrupted_it_cleans_up_and_ends_in_one_json_object_and_a_report(tmp_p
         (("demo", "--technique", "nmr"), 2, "no technique 'nmr' (available: xrd, xas)"),
         (("demo", "--site", "."), 2, "not a site"),
         (("jobs", "--out", "nowhere"), 2, "no ledger"),
+        (("sim", "up", "--port", "99999"), 2, "less than or equal to 65535"),
     ],
 )
 def test_what_is_wrong_is_said_in_a_sentence_and_in_json(tmp_path, said, words, code, says):

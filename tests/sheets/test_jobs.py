@@ -276,3 +276,15 @@ def test_hundreds_of_equal_rows_are_checked_in_seconds(files):
     jobs.check(many, PROFILE.model_copy(update={"positions": 300}), FOLDER)
     assert len(many) == 300
     assert ROOT.is_dir()
+
+
+def test_what_a_sheet_lacks_is_said_by_its_row_and_without_its_folder(tmp_path):
+    sheet = tmp_path / "night.csv"
+    rows = ["sample_id,position,technique,recipe,replay", "A1,0,,nope,x.xy", "A2,1,xas,,y.xy"]
+    sheet.write_text("\n".join(rows))
+    with pytest.raises(InputError) as refusal:
+        jobs.read_sheet(sheet, PROFILE, FOLDER)
+    first, second, last = str(refusal.value).splitlines()[1:]
+    assert first.startswith("row 2 (A1), recipe: recipes: no recipe 'nope'")
+    assert second.startswith("row 3 (A2), replay: y.xy: No such file")
+    assert last == "(mend these and try again)"

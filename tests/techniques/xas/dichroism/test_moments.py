@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from support.xas_samples import dichroism
@@ -121,3 +123,10 @@ def test_bad_spectra_are_one_error(kind):
 def test_impossible_atoms_are_refused(bad):
     with pytest.raises(InputError):
         Atom(**bad)
+
+
+def test_a_spectrum_that_ends_before_the_post_edge_says_where():
+    made = dichroism(M_ORB, M_SPIN, IRON.holes)
+    said = "post-edge: the spectrum ends at 765.0 eV, the post-edge range begins at 777.0 eV"
+    with pytest.raises(InputError, match=said):
+        correct(*made, replace(CHOSEN, post_ev=(777.0, 765.0)))

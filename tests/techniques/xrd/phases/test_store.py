@@ -233,6 +233,14 @@ def test_command_line_adds_lists_and_refuses(tmp_path, monkeypatch, capsys):
     assert (added["entries_added"], len(added["refused"])) == (1, 1)
     (listed,) = run("list", "--elements", "Na,Cl", "--json")["structures"]
     assert (listed["formula"], listed["space_group"]) == ("ClNa", "F m -3 m")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    for none in (empty, tmp_path / "gone"):
+        with pytest.raises(SystemExit) as ended:
+            run("list", "--store", str(none))
+        assert ended.value.code == 2
+        assert "no structure store" in capsys.readouterr().err
+    assert not list(empty.iterdir())
     with pytest.raises(SystemExit) as ended:
         run("add", str(folder / "bad.cif"))
     assert ended.value.code == 2
