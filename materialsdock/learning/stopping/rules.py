@@ -256,7 +256,7 @@ class AllOf:
 def _too_few(evidence: Evidence, warmup: int) -> str:
     if not warmup:
         return "λ is judged from the first complete pass on"
-    steps = np.unique(evidence.group).size
+    steps = max(np.unique(evidence.group).size - (not evidence.complete), 0)
     done = "1 step is" if steps == 1 else f"{steps} steps are"
     return f"{done} too few to judge λ, which needs {warmup + 1}"
 

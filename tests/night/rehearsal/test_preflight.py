@@ -205,11 +205,11 @@ def test_a_sheet_is_told_all_its_faults_at_once(tmp_path):
         assert first.startswith("4 faults")
         assert [line.split(":")[0] for line in told] == [
             "row 2, threshold",
-            "sample B, position",
-            "sample B, replay",
-            "sample C, replay",
+            "row 3 (B), position",
+            "row 3 (B), replay",
+            "row 4 (C), replay",
         ]
-    with pytest.raises(InputError, match=r"(?s)4 faults.*sample C, range"):  # of a stand-in
+    with pytest.raises(InputError, match=r"(?s)4 faults.*C.*, range"):  # of a stand-in
         simulate_command.simulate(
             tmp_path / "sheet.csv", "sim", None, tmp_path / "data", seeds=1, analyse=False
         )

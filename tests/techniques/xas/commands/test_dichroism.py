@@ -74,7 +74,7 @@ def test_columns_are_signal_over_flux(pair, tmp_path):
         (["--holes", "3.4", "--columns", "1;2"], "--columns '1;2'"),
         (["--holes", "3.4", "--columns", "1,7"], "has 2 columns"),
         (["--holes", "3.4", "--edge", "Co-L3"], "L3 is at 70"),
-        (["--holes", "3.4", "--pre", "600", "601"], "0 points from 600.0 to 601.0"),
+        (["--holes", "3.4", "--pre", "600", "601"], "the pre-edge range ends at 601.0 eV"),
     ],
 )
 def test_bad_requests_are_one_sentence(pair, options, said):
