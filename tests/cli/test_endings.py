@@ -8,11 +8,8 @@ import signal
 import subprocess
 import sys
 
-import numpy as np
 import pytest
-from support.structures import simulated
-
-from materialsdock.testing.crystals import LAB6
+from support.structures import lab6_files
 
 COMMAND = (sys.executable, "-m", "materialsdock")
 
@@ -20,11 +17,7 @@ COMMAND = (sys.executable, "-m", "materialsdock")
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A folder with a pattern and its structure."""
-    found = tmp_path_factory.mktemp("calculating")
-    pattern = simulated(((LAB6, 1.0),))
-    np.savetxt(found / "LaB6.xy", np.c_[pattern.two_theta, pattern.intensity], fmt="%.3f")
-    (found / "LaB6.cif").write_text(LAB6.cif)
-    return found
+    return lab6_files(tmp_path_factory.mktemp("calculating"))
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])

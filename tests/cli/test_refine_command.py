@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import typer
 from support.outcomes import with_found
-from support.structures import simulated
+from support.structures import lab6_files
 from typer.testing import CliRunner
 
 from materialsdock import technique
@@ -25,18 +25,13 @@ from materialsdock.techniques.xas.options import Options as SpectrumOptions
 from materialsdock.techniques.xrd.refine import Options
 from materialsdock.techniques.xrd.report.cif import write_cif
 from materialsdock.techniques.xrd.report.figures import search as search_figure
-from materialsdock.testing.crystals import LAB6
 
 RANGE = (20.0, 70.0)
 
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("measured")
-    pattern = simulated(((LAB6, 1.0),))
-    np.savetxt(folder / "LaB6.xy", np.c_[pattern.two_theta, pattern.intensity], fmt="%.3f")
-    (folder / "LaB6.cif").write_text(LAB6.cif)
-    return folder
+    return lab6_files(tmp_path_factory.mktemp("measured"))
 
 
 def refine(files, out, trials, *, resume=False):

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import gemmi
 import numpy as np
@@ -13,6 +14,15 @@ import numpy as np
 from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.model import Structure
 from materialsdock.techniques.xrd.model import Fit
+from materialsdock.testing.crystals import LAB6
+
+
+def lab6_files(folder: Path) -> Path:
+    """The folder, with the simulated pattern LaB6.xy and its structure LaB6.cif."""
+    pattern = simulated(((LAB6, 1.0),))
+    np.savetxt(folder / "LaB6.xy", np.c_[pattern.two_theta, pattern.intensity], fmt="%.3f")
+    (folder / "LaB6.cif").write_text(LAB6.cif)
+    return folder
 
 
 def simulated(

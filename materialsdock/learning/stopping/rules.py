@@ -53,7 +53,7 @@ class PaperRule:
         if history.size <= self.warmup:
             return Verdict(
                 False,
-                _too_few(evidence, self.warmup),
+                _too_few(history.size, self.warmup),
                 None,
                 self.threshold,
             )
@@ -98,7 +98,7 @@ class RobustRule:
         """Stop when λ is low and every gate is open; else say what is missing."""
         history = lambda_history(evidence, self.reference, self.warmup, 1.0, self.per_observation)
         if history.size <= self.warmup:
-            words = _too_few(evidence, self.warmup)
+            words = _too_few(history.size, self.warmup)
             return Verdict(False, words, None, self.threshold)
         value = float(history[-self.window :].max())
         closed = [] if value <= self.threshold else [_too_large(value, self.threshold)]
@@ -253,10 +253,9 @@ class AllOf:
         return replace(verdicts[0], stop=True, reason=f"{stuck}; {NOT_REACHED}: {missing}")
 
 
-def _too_few(evidence: Evidence, warmup: int) -> str:
+def _too_few(steps: int, warmup: int) -> str:
     if not warmup:
         return "λ is judged from the first complete pass on"
-    steps = max(np.unique(evidence.group).size - (not evidence.complete), 0)
     done = "1 step is" if steps == 1 else f"{steps} steps are"
     return f"{done} too few to judge λ, which needs {warmup + 1}"
 
