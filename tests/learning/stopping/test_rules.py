@@ -70,6 +70,13 @@ def test_the_first_sweep_can_be_left_out():
     np.testing.assert_allclose(later, lambda_history(evidence(run.s[7:])))
 
 
+def test_too_few_steps_are_those_after_the_first_sweep():
+    run = learned()
+    first = run.group.size - 4
+    verdict = PaperRule().judge(replace(run, quantities={**QUIET, "initial": float(first)}))
+    assert verdict.reason == "4 steps are too few to judge λ, which needs 11"
+
+
 # -- the paper's rule -----------------------------------------------------------------------------
 
 
