@@ -93,12 +93,32 @@ class Axis:
         return (right - left_is_nearer).astype(np.int64)
 
 
+@dataclass(frozen=True)
+class Reading:
+    """The words of a reader about what it took from a file; "" where there was nothing to take.
+
+    scan : which of how many, e.g. "2 of 3"; columns : of the file, as what each was taken
+    unit : of the axis in the file, and how it was converted, e.g. "keV × 1000"
+    signal : how y was made, e.g. "transmission ln(i0/it)"; sigma_from, wavelengths_from : sources
+    edge : absorption edge, e.g. "Fe K"; dropped : how many rows were left out, and why
+    """
+
+    scan: str = ""
+    columns: tuple[str, ...] = ()
+    unit: str = ""
+    signal: str = ""
+    sigma_from: str = ""
+    wavelengths_from: str = ""
+    edge: str = ""
+    dropped: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, eq=False)
 class Measured:
     """A scan: x (n,) is 2θ [deg] or energy [eV], y (n,) counts or µ, sigma (n,) if there is one.
 
     count_time_s : seconds per step, when the file says so; kind : the format it was read as
-    notes : what the reader had to decide
+    notes : what the reader had to decide; reading : what it took as what
     """
 
     technique: str
@@ -110,6 +130,7 @@ class Measured:
     kind: str = ""
     notes: tuple[str, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
+    reading: Reading = field(default_factory=Reading)
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from materialsdock.errors import InputError
 from materialsdock.formats.lines import Lines, row
-from materialsdock.model import FloatArray, Measured
+from materialsdock.formats.table import read_table
+from materialsdock.model import FloatArray, Measured, Reading
 
 FEWEST_POINTS = 20
 
@@ -20,6 +21,7 @@ class FileColumns:
 
     kind : the format; notes : what the reader had to decide
     technique : of which it is, where the file or somebody says so
+    reading : what was taken as what
     """
 
     x: FloatArray
@@ -31,33 +33,41 @@ class FileColumns:
     wavelengths_angstrom: tuple[float, ...] | None = None
     notes: tuple[str, ...] = ()
     technique: str = ""
+    reading: Reading = field(default_factory=Reading)
 
 
 def read_columns(lines: Lines) -> FileColumns:
     """Two columns x, y, or three with the standard deviation; more are left unread, with a note."""
-    rows = list(lines.numbers())
-    if not rows:
-        number, text = next(lines.numbered(), (1, ""))
+    table = read_table(lines)
+    if table.width < 2:
         lines.refuse(
-            number,
-            f"holds no rows of numbers, it begins with {text[:60]!r}",
-            "name a text file with columns 2θ and counts, or energy and µ",
+            table.line[0], "one column only", "two columns are needed: position and counts"
         )
-    width = len(rows[0][1])
-    ragged = next((number for number, values in rows if len(values) != width), None)
-    if ragged is not None:
-        lines.refuse(ragged, f"a row has not {width} columns as the first", "mend that row")
-    if width < 2:
-        lines.refuse(rows[0][0], "one column only", "two columns are needed: position and counts")
-    table = np.array([values for _, values in rows])
-    found = FileColumns(
-        table[:, 0], table[:, 1], [number for number, _ in rows], f"{width} columns"
+    x, y, *others = table.values.T
+    sigma = others[0] if len(others) == 1 and (others[0] > 0).all() else None
+    unread = range(4 if sigma is not None else 3, table.width + 1)
+    return FileColumns(
+        x,
+        y,
+        table.line,
+        f"{table.width} columns",
+        sigma,
+        notes=(*lines.notes, *((unread_note(unread),) if unread else ())),
+        reading=Reading(
+            columns=("1 as position", "2 as counts", "3 as standard deviation")[
+                : 2 + (sigma is not None)
+            ],
+            sigma_from="" if sigma is None else "column 3",
+            dropped=table.dropped,
+        ),
     )
-    if width == 3 and (table[:, 2] > 0).all():
-        return replace(found, sigma=table[:, 2])
-    if width > 2:
-        return replace(found, notes=(f"columns 3 to {width} were not read",))
-    return found
+
+
+def unread_note(columns: range) -> str:
+    """A note about columns of a file that nobody took."""
+    if len(columns) == 1:
+        return f"column {columns[0]} was not read"
+    return f"columns {columns[0]} to {columns[-1]} were not read"
 
 
 def measured(found: FileColumns, lines: Lines, technique: str) -> Measured:
@@ -84,7 +94,8 @@ def measured(found: FileColumns, lines: Lines, technique: str) -> Measured:
         found.count_time_s,
         found.wavelengths_angstrom,
         found.kind,
-        found.notes,
+        tuple(dict.fromkeys((*lines.notes, *found.notes))),
+        reading=found.reading,
     )
 
 

@@ -8,17 +8,28 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from materialsdock.errors import InputError
+from materialsdock.formats.options import NOTHING_ASKED, FileOptions
 
 COMMENT = "#;!'\"%_*/"
 SEPARATOR = re.compile(r"[,;\t ]+")
+BEHIND = re.compile(r"\s[#!].*$")  # a remark behind the numbers of a row
+FORTRAN = re.compile(r"(?<=[\d.])[dD](?=[-+]?\d+\b)")  # exponent of double precision
 
 
 @dataclass(frozen=True)
 class Lines:
-    """The lines of one file."""
+    """The content of one file: its lines, with decimal points, and its bytes where it is binary.
+
+    raw : unpacked, b"" for lines that came from no file; binary : there are no lines
+    options : what a user says about it; notes : what was decided to make lines of it
+    """
 
     name: str
     text: Sequence[str]
+    raw: bytes = b""
+    binary: bool = False
+    options: FileOptions = NOTHING_ASKED
+    notes: tuple[str, ...] = ()
 
     def refuse(self, number: int, what: str, remedy: str) -> NoReturn:
         """Raise InputError at line `number`, counted from 1."""
@@ -53,7 +64,8 @@ class Lines:
 
 
 def row(line: str) -> list[float] | None:
-    """The numbers of a line, or None when it holds anything else."""
+    """The numbers of a line, a remark behind them left out, or None when it holds anything else."""
+    line = FORTRAN.sub("e", BEHIND.sub("", line))
     words = [word for word in SEPARATOR.split(line.strip()) if word]
     try:
         return [float(word) for word in words] or None

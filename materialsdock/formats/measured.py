@@ -12,6 +12,8 @@ from typing import Protocol
 from materialsdock.errors import InputError
 from materialsdock.formats.columns import FileColumns, read_columns
 from materialsdock.formats.lines import Lines
+from materialsdock.formats.options import NOTHING_ASKED, FileOptions
+from materialsdock.formats.text import decoded, with_points
 from materialsdock.model import Measured
 from materialsdock.technique import known, named
 
@@ -22,7 +24,10 @@ class FormatsPart(Protocol):
     """The part of a technique that reads its files."""
 
     def read(self, lines: Lines) -> FileColumns | None:
-        """The columns of a file in a format that announces itself, or None."""
+        """The columns of a file in a format that announces itself, or None.
+
+        `lines.options` hold what a user says of the file; a binary one has `lines.raw` alone.
+        """
 
     def is_mine(self, columns: FileColumns) -> bool:
         """True where bare columns can be a scan of this technique."""
@@ -31,14 +36,24 @@ class FormatsPart(Protocol):
         """The scan, or InputError."""
 
 
-def read_measured(path: Path, technique: str | None = None) -> Measured:
+def read_measured(
+    path: Path, technique: str | None = None, options: FileOptions = NOTHING_ASKED
+) -> Measured:
     """Read a measured scan of `technique`; None: of the one that knows it by its content.
 
+    options : what a user says about the file.  The one reader of all commands: what one of them
+    reads or refuses, the others read or refuse.
     Raises InputError naming file, line, the offending text and a remedy.
     """
     formats = {name: named(name).formats() for name in ((technique,) if technique else known())}
-    lines = Lines(str(path), _text(path).splitlines())
+    lines = content(path, options)
     found = _announced(formats, lines)
+    if not found and lines.binary:
+        raise InputError(
+            "is binary, in no format that is known",
+            where=lines.name,
+            remedy="export it as text (.xye, .xy, .uxd, .xdi)",
+        )
     if not found:
         columns = read_columns(lines)
         found = {n: columns for n, each in formats.items() if technique or each.is_mine(columns)}
@@ -76,7 +91,18 @@ def _undecided(what: str, lines: Lines) -> InputError:
     return InputError(what, where=lines.name, remedy=f"say {words}")
 
 
-def _text(path: Path) -> str:
+def content(path: Path, options: FileOptions = NOTHING_ASKED) -> Lines:
+    """The content of a file, unpacked; InputError for one that cannot be read, or is too large."""
+    raw = _unpacked(path)
+    text = decoded(raw)
+    if text is None:
+        return Lines(str(path), (), raw, binary=True, options=options)
+    lines, commas = with_points(text.splitlines())
+    notes = ("decimal commas were read as points",) if commas else ()
+    return Lines(str(path), lines, raw, options=options, notes=notes)
+
+
+def _unpacked(path: Path) -> bytes:
     try:
         if path.stat().st_size > LARGEST_BYTES:
             raise InputError(f"larger than {LARGEST_BYTES // 10**6} MB", where=str(path))
@@ -94,8 +120,4 @@ def _text(path: Path) -> str:
         raise InputError(f"larger than {LARGEST_BYTES // 10**6} MB unpacked", where=str(path))
     if not raw.strip():
         raise InputError("is empty", where=str(path), remedy="name a measured file")
-    if b"\0" in raw[:4096]:
-        raise InputError(
-            "is binary", where=str(path), remedy="export it as text (.xye, .xy, .uxd, .xdi)"
-        )
-    return raw.decode("utf-8", errors="replace").lstrip("\ufeff")
+    return raw

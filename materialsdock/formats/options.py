@@ -1,0 +1,70 @@
+"""Words of a user about a file that is silent: which columns, which scan, which unit."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from materialsdock.errors import InputError
+
+REMEDY = "write NAME=COLUMN, columns counted from 1, e.g. energy=1,i0=4,it=5 or if=6+7+8+9"
+COLUMN = re.compile(r"\s*([A-Za-z]\w*)\s*=\s*(\d+(?:\s*\+\s*\d+)*)\s*")
+
+
+@dataclass(frozen=True)
+class FileOptions:
+    """Answers of a user to what a file leaves open; empty values ask nothing of the reader.
+
+    columns : numbers, counted from 1, of the columns that are summed for each quantity
+    scan : number of the scan as the file counts them; group : of a project of several
+    unit : of the axis; wavelengths_angstrom, anode, instrument (a parameter file) : the radiation
+    edge : absorption edge, e.g. "Fe K"; signal : e.g. "fluorescence", where a file holds several
+    """
+
+    columns: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    scan: int | None = None
+    group: str = ""
+    unit: str = ""
+    wavelengths_angstrom: tuple[float, ...] = ()
+    anode: str = ""
+    instrument: Path | None = None
+    edge: str = ""
+    signal: str = ""
+
+
+NOTHING_ASKED = FileOptions()
+
+
+def columns_of(words: str) -> dict[str, tuple[int, ...]]:
+    """Columns by quantity from `energy=1,i0=4,if=6+7`; InputError lists every word that is none."""
+    found: dict[str, tuple[int, ...]] = {}
+    wrong = []
+    for word in filter(str.strip, words.split(",")):
+        match = COLUMN.fullmatch(word)
+        numbers = tuple(int(n) for n in match[2].split("+")) if match else ()
+        if match is None or 0 in numbers or match[1].lower() in found:
+            wrong.append(repr(word.strip()))
+        else:
+            found[match[1].lower()] = numbers
+    if wrong or not found:
+        said = f"cannot read {', '.join(wrong)}" if wrong else "names no column"
+        raise InputError(said, where="--columns", remedy=REMEDY)
+    return found
+
+
+def check_columns(
+    asked: Mapping[str, tuple[int, ...]], known: Sequence[str], width: int, where: str
+) -> None:
+    """Raise InputError where `asked` names an unknown quantity, or a column beyond `width`."""
+    faults = [
+        f"{name!r} is no quantity, known are {', '.join(known)}"
+        for name in asked
+        if name not in known
+    ]
+    beyond = sorted({n for numbers in asked.values() for n in numbers if n > width})
+    if beyond:
+        faults.append(f"column {', '.join(map(str, beyond))} is asked for, the file has {width}")
+    if faults:
+        raise InputError("; ".join(faults), where=f"{where}, --columns", remedy=REMEDY)
