@@ -49,7 +49,8 @@ class Technique:
     one axis; a part of its own may take over names from there.  cli and refine it may go without.
 
     name : as samples, sheets, recipes and profiles say it, e.g. xas
-    title : as people read it; unit, symbol : of the scanned axis, in data ("deg") and in text ("°")
+    title : as people read it; axis : name of the scanned axis, e.g. two_theta
+    unit, symbol : of that axis, in data ("deg") and in text ("°")
     keys : what events call position and counts
     counter : role of the device that counts at a single place
 
@@ -119,6 +120,7 @@ class Technique:
     cli: Part | None = None
     refine: Part | None = None
     order: int = 100
+    axis: str = "position"
 
 
 @cache

@@ -14,12 +14,14 @@ from typer.exceptions import TyperException
 
 from materialsdock import __version__
 from materialsdock import technique as techniques
-from materialsdock.cli import export, night, own_options, refine, serve
+from materialsdock.cli import export, night, read, refine, serve
 from materialsdock.cli.endings import INTERRUPTED, refuse
 from materialsdock.cli.ledger import ledger
 from materialsdock.errors import InputError, MaterialsDockError
+from materialsdock.formats import command_line
 from materialsdock.fusion.hybrid import cli as hybrid
 from materialsdock.fusion.series import cli as series
+from materialsdock.rendering import own_options
 from materialsdock.rendering.help import INSTRUMENT, MEASURE, PROGRAM, TRY, examples
 from materialsdock.rendering.options import (
     PROFILE,
@@ -174,7 +176,11 @@ app.command(
         "measure --replay spectrum.xdi --stop maximum_points=150 --json",
         "measure --resume JOB",
     ),
-)(own_options.command(measure, own_options.of_measure(), after="count_time"))
+)(
+    own_options.command(
+        measure, {**own_options.of_measure(), **command_line.KINDS}, after="count_time"
+    )
+)
 
 
 @app.command(rich_help_panel=MEASURE, epilog=examples("jobs", "jobs --out night --json"))
@@ -203,6 +209,7 @@ def explain(
     print(json.dumps({"job_id": job, "decisions": lines}) if as_json else "\n".join(lines))
 
 
+read.mount(app)
 export.mount(app)
 app.add_typer(ledger, name="ledger", rich_help_panel=MEASURE)
 refine.mount(app)

@@ -19,6 +19,7 @@ from materialsdock.cli.progress import display
 from materialsdock.cli.request import MeasureRequest
 from materialsdock.errors import InputError, Refused
 from materialsdock.formats import read_measured
+from materialsdock.formats.reading import facts
 from materialsdock.ledger.folder import DataDirectory
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.ledger.queries import listed_jobs
@@ -45,7 +46,7 @@ def read_sample(path: Path, name: str | None, request: MeasureRequest) -> tuple[
 
     name : of the technique; None: as the file shows
     """
-    measured = read_measured(path, name)
+    measured = read_measured(path, name, request.reading)
     structures = ()
     if own := request.own.get(measured.technique):
         structures = technique.named(measured.technique).options().structures(own)
@@ -73,7 +74,9 @@ def replay(
     save_scene(scene, technique=sample.technique, **prepare.scene(measured, job, profile))
     job = replace(job, settings={**job.settings, "scene": str(scene.resolve())})
     if source is not None:
-        job = replace(job, settings={**job.settings, "replay": str(source.resolve())})
+        read = facts(measured, source, request.reading)
+        more = {"replay": str(source.resolve()), "reading": read}
+        job = replace(job, settings={**job.settings, **more})
     return _carry_out(job, job, profile, site, data, request)
 
 

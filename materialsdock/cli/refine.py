@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from materialsdock import technique as techniques
-from materialsdock.cli import own_options
+from materialsdock.formats import command_line
+from materialsdock.rendering import own_options
 from materialsdock.rendering.help import ANALYSE, examples
 from materialsdock.rendering.options import (
     Json,
@@ -32,7 +33,7 @@ def mount(app: typer.Typer) -> None:
                 "refine scan.xye --cif a.cif --cif b.cif --range 15 100 --trials 80",
                 "refine scan.xye --store cifs --elements Zn,O --json",
             ),
-        )(own_options.command(refine, kinds, after="pattern"))
+        )(own_options.command(refine, {**kinds, **command_line.KINDS}, after="pattern"))
 
 
 def refine(
@@ -68,7 +69,7 @@ def refine(
     if technique is None and len(kinds) == 1:  # else the file says whose it is
         (technique,) = kinds
     measured, sample = measure_command.read_sample(pattern, technique, request)
-    refine_command.show(*refine_command.refine(request, measured, sample), as_json)
+    refine_command.show(*refine_command.refine(request, measured, sample, pattern), as_json)
 
 
 def _kinds() -> own_options.Kinds:

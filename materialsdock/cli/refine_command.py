@@ -16,6 +16,7 @@ from materialsdock.cli.measure_command import Shown
 from materialsdock.cli.progress import display
 from materialsdock.cli.request import MeasureRequest
 from materialsdock.errors import InputError
+from materialsdock.formats.reading import facts
 from materialsdock.knowledge.past_searches import searches
 from materialsdock.ledger.folder import DataDirectory
 from materialsdock.ledger.ledger import Ledger
@@ -29,7 +30,7 @@ SEARCHES = "searches.log"
 
 
 def refine(
-    request: MeasureRequest, measured: Measured, sample: Sample
+    request: MeasureRequest, measured: Measured, sample: Sample, source: Path
 ) -> tuple[Shown, Mapping[str, Path | None]]:
     """Refine a measured pattern without measuring; the outcome shown, and files written by kind.
 
@@ -43,7 +44,8 @@ def refine(
     data = DataDirectory(request.out)
     job = prepare.job_for(measured, sample, profile, seed=request.seed)
     asked = {**_asked(job, request, data), **part.settings(own, sample, request.seed)}
-    job = replace(job, settings={**job.settings, "analysis": asked})
+    read = facts(measured, source, request.reading)
+    job = replace(job, settings={**job.settings, "analysis": asked, "reading": read})
     analysis.check(job)
     with display(job) as watch:
         try:

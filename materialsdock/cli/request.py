@@ -10,17 +10,20 @@ from typing import Any, Self
 
 from materialsdock import technique
 from materialsdock.campaign import option_words
-from materialsdock.cli import own_options
+from materialsdock.formats import command_line
+from materialsdock.formats.options import NOTHING_ASKED, FileOptions
 from materialsdock.model import Measured, Sample
 from materialsdock.profile import config, siteroot
+from materialsdock.profile.files import file_options
 from materialsdock.profile.sections import changed
+from materialsdock.rendering import own_options
 
 
 @dataclass(frozen=True)
 class MeasureRequest:
     """The request of a user, apart from the sample; None means: as the profile says.
 
-    own : the options of each technique, by its name
+    own : the options of each technique, by its name; file : what is said of the measured file
     """
 
     profile: str = "sim"
@@ -33,6 +36,7 @@ class MeasureRequest:
     seed: int = 0
     count_time_s: float | None = None
     own: Mapping[str, Any] = field(default_factory=dict)
+    file: FileOptions = NOTHING_ASKED
 
     @classmethod
     def of(cls, *, kinds: own_options.Kinds | None = None, **values: Any) -> Self:
@@ -42,7 +46,7 @@ class MeasureRequest:
         """
         common = {name: values[name] for name in cls.__dataclass_fields__ if name in values}
         own = own_options.made(own_options.of_measure() if kinds is None else kinds, values)
-        return cls(**{**common, "own": own})
+        return cls(**{**common, "own": own, "file": command_line.taken(values)})
 
     @property
     def of_techniques(self) -> dict[str, list[str]]:
@@ -52,7 +56,11 @@ class MeasureRequest:
     @property
     def given(self) -> tuple[str, ...]:
         """The options that say what a job is to do, which cannot change when it goes on."""
-        common = {"--stop": self.stop, "--count-time": self.count_time_s}
+        common = {
+            "--stop": self.stop,
+            "--count-time": self.count_time_s,
+            **{name: self.file for name in ("--columns",) if self.file != NOTHING_ASKED},
+        }
         found = [word for word, value in common.items() if value not in (None, (), [])]
         for name, own in self.own.items():
             anew = technique.named(name).options().ANEW
@@ -78,6 +86,12 @@ class MeasureRequest:
         seeded = {**self.of_analysis, "seeds": (self.seed,)}
         news = {"analysis": changed(profile.analysis, seeded)}
         return self.applied(profile.model_copy(update=news)), site
+
+    @property
+    def reading(self) -> FileOptions:
+        """The words about the measured file, of the user or else of the profile."""
+        profile = config.load(self.profile, siteroot.activate(self.site))
+        return self.file.over(file_options(profile.formats, self._folder))
 
     @property
     def of_analysis(self) -> dict[str, Any]:

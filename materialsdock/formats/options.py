@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from typing import Any
 
 from materialsdock.errors import InputError
 
@@ -32,6 +34,37 @@ class FileOptions:
     instrument: Path | None = None
     edge: str = ""
     signal: str = ""
+
+    def __hash__(self) -> int:
+        return hash(repr(self))
+
+    def over(self, others: FileOptions) -> FileOptions:
+        """These, and those of `others` where these ask nothing."""
+        return replace(others, **self._asked)
+
+    def plain(self) -> dict[str, Any]:
+        """The same as plain JSON; `FileOptions.of` reads it."""
+        said = dict(self._asked)
+        if self.instrument is not None:
+            said["instrument"] = str(self.instrument.resolve())
+        return json.loads(json.dumps(said))  # type: ignore[no-any-return]
+
+    @classmethod
+    def of(cls, plain: Mapping[str, Any]) -> FileOptions:
+        """The options that were kept as `plain` JSON."""
+        said = dict(plain)
+        if "columns" in said:
+            said["columns"] = {name: tuple(numbers) for name, numbers in said["columns"].items()}
+        if "wavelengths_angstrom" in said:
+            said["wavelengths_angstrom"] = tuple(said["wavelengths_angstrom"])
+        if "instrument" in said:
+            said["instrument"] = Path(said["instrument"])
+        return cls(**said)
+
+    @property
+    def _asked(self) -> dict[str, Any]:
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {name: value for name, value in values.items() if value not in ({}, None, "", ())}
 
 
 NOTHING_ASKED = FileOptions()

@@ -143,6 +143,11 @@ def _members(value: Any) -> Any:
     return [part for part in value.split(BETWEEN) if part.strip()] if type(value) is str else value
 
 
+def _numbers(value: Any) -> Any:
+    """A list of numbers, of text between semicolons, or of one number."""
+    return [value] if isinstance(value, (int, float)) else _members(value)
+
+
 def _no_separator(value: str) -> str:
     if BETWEEN in value:
         raise ValueError(f"holds {BETWEEN!r}, which separates the members of a list")
@@ -155,4 +160,5 @@ Number = Annotated[float, BeforeValidator(no_truth), Field(allow_inf_nan=False)]
 Positive = Annotated[Number, Field(gt=0)]
 Whole = Annotated[int, BeforeValidator(no_truth)]
 File = Annotated[Text, Field(min_length=1, max_length=PATH), AfterValidator(_no_separator)]
+Numbers = Annotated[tuple[Positive, ...], BeforeValidator(_numbers), Field(max_length=50)]
 Files = Annotated[tuple[File, ...], BeforeValidator(_members), Field(max_length=50)]

@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, create_model, model_validator
 
 from materialsdock import technique
 from materialsdock.errors import InputError
+from materialsdock.profile.files import FileKeys
 from materialsdock.profile.sections import (
     Analysis,
     Beam,
@@ -46,6 +47,7 @@ class Profile(Section):
     beam: Beam | None = None
     conditions: ConditionSettings | None = None
     plans: Plans = Plans()
+    formats: FileKeys = FileKeys()
     analysis: Analysis = Analysis()
     catalog: Catalog = Catalog()
     night: NightSettings = NightSettings()

@@ -25,6 +25,7 @@ from materialsdock.profile.columns import (
     numbers,
     words,
 )
+from materialsdock.profile.files import FileKeys
 from materialsdock.profile.sections import Section, joined
 
 TECHNIQUES = tuple(technique.known())
@@ -99,12 +100,12 @@ class First(Section):
     recipe: Annotated[Text, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")] | None = None
 
 
-class Last(Section):
+class Last(FileKeys):
     """The last columns of a sheet: when to stop, and what people want to know of the sample.
 
     count_time_s : per position of a full scan
     threshold, maximum_points, maximum_minutes (of the instrument) : when to stop
-    replay : measured file that a simulated beamline replays
+    replay : measured file that a simulated beamline replays, read as `FileKeys` say
     """
 
     count_time_s: Annotated[Positive, Field(le=86_400)] | None = None

@@ -12,6 +12,8 @@ from typing import Any
 from materialsdock import technique
 from materialsdock.campaign import analysis, build, prepare
 from materialsdock.errors import MaterialsDockError
+from materialsdock.formats.options import FileOptions
+from materialsdock.formats.reading import facts
 from materialsdock.model import Job, Sample, Scan
 from materialsdock.profile.config import Profile
 from materialsdock.sheets import planning, sheet_files
@@ -44,6 +46,8 @@ def job_of(entry: SheetEntry, profile: Profile, profile_folder: Path, seed: int 
     more: dict[str, Any] = {"approval": profile.night.approval, "recipe": entry.recipe}
     if entry.replay is not None:
         more["replay"] = str(Path(entry.replay).resolve())
+        measured = planning.read(entry.replay, plan.technique, plan.file_options)
+        more["reading"] = facts(measured, Path(entry.replay), plan.file_options)
     return replace(job, settings={**job.settings, **more})
 
 
@@ -54,7 +58,8 @@ def scene_of(entry: SheetEntry, job: Job, profile: Profile) -> dict[str, Any] | 
     """
     if entry.replay is None or profile.simulated_by is None:
         return None
-    measured = planning.read(entry.replay, job.sample.technique)
+    asked = FileOptions.of(job.settings.get("reading", {}).get("asked", {}))
+    measured = planning.read(entry.replay, job.sample.technique, asked)
     part = technique.named(job.sample.technique).scene()
     found: dict[str, Any] = part.scene(part.replayed(measured, job), job, profile)
     return found

@@ -12,10 +12,12 @@ import numpy as np
 from materialsdock import technique
 from materialsdock.errors import InputError
 from materialsdock.formats import read_measured
+from materialsdock.formats.options import NOTHING_ASKED, FileOptions
 from materialsdock.formats.scans import cut
 from materialsdock.model import Measured, Scan
 from materialsdock.profile import recipes
 from materialsdock.profile.config import Profile
+from materialsdock.profile.files import file_options
 from materialsdock.profile.recipes import Recipe
 from materialsdock.sheets.entry import SheetEntry, contradictions
 
@@ -24,12 +26,13 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True)
 class Plan:
-    """An entry, its recipe, and the profile as the recipe changes it."""
+    """An entry, its recipe, and the profile, in its folder, as the recipe changes it."""
 
     entry: SheetEntry
     recipe: Recipe | None
     profile: Profile
     technique: str
+    folder: Path = Path()
 
     def said(self, key: str) -> Any:
         """Return the value in the entry, or else in its recipe; None where both are silent."""
@@ -40,14 +43,20 @@ class Plan:
 
     def replayed(self) -> Measured | None:
         """The file that is replayed; None where none is."""
-        return None if self.entry.replay is None else read(self.entry.replay, self.technique)
+        replay = self.entry.replay
+        return None if replay is None else read(replay, self.technique, self.file_options)
+
+    @property
+    def file_options(self) -> FileOptions:
+        """The words of the row, or else of the profile, about the file that is replayed."""
+        return file_options(self.entry).over(file_options(self.profile.formats, self.folder))
 
     def part(self, asked: Range | None, *, strict: bool) -> Measured:
         """The replayed file as far as it is asked for [unit of its axis]; None: all of it.
 
         strict : refuse a range beyond the file; otherwise the file ends it
         """
-        measured = read(str(self.entry.replay), self.technique)
+        measured = read(str(self.entry.replay), self.technique, self.file_options)
         if asked is None:
             return measured
         if strict:
@@ -85,7 +94,7 @@ def planned(entry: SheetEntry, profile: Profile, profile_folder: Path) -> Plan:
     changed = recipes.applied(recipe, profile, profile_folder) if recipe else profile
     said = {column: getattr(own, column) for column in own.model_fields_set}
     section = technique.named(name).sheet().applied(changed.section(name), said)
-    return Plan(own, recipe, changed.with_section(name, section), name)
+    return Plan(own, recipe, changed.with_section(name, section), name, profile_folder)
 
 
 def scan_of(plan: Plan) -> Scan:
@@ -108,7 +117,7 @@ def _refuse_beyond(asked: Range, measured: Measured, where: str) -> None:
         )
 
 
-def read(file: str, technique: str) -> Measured:
+def read(file: str, technique: str, options: FileOptions = NOTHING_ASKED) -> Measured:
     """A measured file, read again only when it has changed; InputError when it cannot be."""
     path = Path(file)
     try:
@@ -119,9 +128,9 @@ def read(file: str, technique: str) -> Measured:
         ) from error
     if not path.is_file():
         raise InputError("is not a regular file", where=file, remedy="name a measured file")
-    return _read(path, technique, (status.st_mtime_ns, status.st_size, status.st_ino))
+    return _read(path, technique, options, (status.st_mtime_ns, status.st_size, status.st_ino))
 
 
 @functools.lru_cache(maxsize=8)
-def _read(path: Path, technique: str, stamp: tuple[int, ...]) -> Measured:
-    return read_measured(path, technique)
+def _read(path: Path, technique: str, options: FileOptions, stamp: tuple[int, ...]) -> Measured:
+    return read_measured(path, technique, options)

@@ -80,7 +80,8 @@ def _line(fault: Fault) -> int:
 
 def located(entry: SheetEntry, folder: Path) -> SheetEntry:
     """The entry with its relative files taken from `folder`."""
-    files = {"replay": None if entry.replay is None else str(folder / entry.replay)}
+    own = {name: getattr(entry, name) for name in ("replay", "instrument")}
+    files = {name: None if file is None else str(folder / file) for name, file in own.items()}
     for each in technique.known().values():
         files |= each.sheet().located(entry, folder)
     return entry.model_copy(update=files)

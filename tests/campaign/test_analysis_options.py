@@ -150,7 +150,7 @@ def test_an_unknown_pattern_is_identified_refined_and_reported(store, tmp_path, 
         range=RANGE,
     )
     measured, sample = measure_command.read_sample(path, "xrd", request)
-    shown, written = refine_command.refine(request, measured, sample)
+    shown, written = refine_command.refine(request, measured, sample, path)
     said = summary_json(shown.outcome)
     assert [phase["name"] for phase in said["phases"]] == ["zincite"]
     assert said["phases"][0]["a"] == pytest.approx(3.2498, abs=1e-3)
@@ -169,7 +169,7 @@ def test_no_confident_match_is_an_end_with_a_report(store, tmp_path, capsys):
         kinds={"xrd": Options}, out=tmp_path / "out", trials=1, workers=1, store=store, seeds=1
     )
     measured, sample = measure_command.read_sample(path, "xrd", request)
-    done = refine_command.refine(request, measured, sample)
+    done = refine_command.refine(request, measured, sample, path)
     refine_command.show(*done, True)
     said = json.loads(capsys.readouterr().out)
     assert said["verdict"] == "no confident match"

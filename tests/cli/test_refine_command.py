@@ -46,7 +46,7 @@ def refine(files, out, trials, *, resume=False):
         resume=resume,
     )
     measured, sample = measure_command.read_sample(files / "LaB6.xy", "xrd", request)
-    shown, written = refine_command.refine(request, measured, sample)
+    shown, written = refine_command.refine(request, measured, sample, files / "LaB6.xy")
     return shown, written["cif"]
 
 

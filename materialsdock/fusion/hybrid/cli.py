@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from materialsdock.formats import command_line
+from materialsdock.rendering import own_options
 from materialsdock.rendering.help import ANALYSE, examples
 from materialsdock.rendering.options import Json, ProfileName, Site
 
@@ -40,12 +42,25 @@ def hybrid(
         Path, typer.Option("--out", help="Folder for the report and the structures.")
     ] = Path("materialsdock-hybrid"),
     as_json: Json = False,
+    **own: Any,
 ) -> None:
     """Rank candidate structures by fit and by energy: the Pareto set of Rwp and energy per atom."""
     from materialsdock.fusion.hybrid import command
 
+    file = command_line.taken(own)
     request = command.HybridRequest(
-        pattern, cif, calculator, arguments, others, trials, seeds, workers, profile, site, out
+        pattern,
+        cif,
+        calculator,
+        arguments,
+        others,
+        trials,
+        seeds,
+        workers,
+        profile,
+        site,
+        out,
+        file,
     )
     _, said = command.run(request)
     print(json.dumps(said, allow_nan=False) if as_json else command.overview(said))
@@ -58,4 +73,4 @@ def mount(app: typer.Typer) -> None:
         epilog=examples(
             "hybrid scan.xye --cif a.cif --cif b.cif --calculator ase.calculators.emt.EMT"
         ),
-    )(hybrid)
+    )(own_options.command(hybrid, command_line.KINDS, after="pattern"))

@@ -12,6 +12,7 @@ import numpy as np
 
 from materialsdock.errors import InputError
 from materialsdock.formats import read_measured
+from materialsdock.formats.options import NOTHING_ASKED, FileOptions
 from materialsdock.fusion.hybrid.page import render_hybrid
 from materialsdock.fusion.hybrid.pareto import HybridResult, Point, hybrid_json
 from materialsdock.fusion.hybrid.search import hybrid_search
@@ -27,7 +28,7 @@ from materialsdock.theory.energy import Calculator
 
 @dataclass(frozen=True)
 class HybridRequest:
-    """The request of the user; arguments : of the calculator, as JSON text."""
+    """The request of the user; arguments : of the calculator, as JSON text; file : its reading."""
 
     pattern: Path
     cifs: Sequence[Path]
@@ -40,6 +41,7 @@ class HybridRequest:
     profile: str = "sim"
     site: Path | None = None
     out: Path = Path("materialsdock-hybrid")
+    file: FileOptions = NOTHING_ASKED
 
 
 def calculator_of(name: str, arguments: str) -> Calculator:
@@ -67,7 +69,7 @@ def run(
     calculator = calculator_of(request.calculator, request.arguments)
     calculator.make()
     _folder(request.out)
-    measured = read_measured(request.pattern, "xrd")
+    measured = read_measured(request.pattern, "xrd", request.file)
     candidates = tuple(read_structure(path) for path in request.cifs)
     others = tuple(read_structure(path) for path in request.others)
     profile = config.load(request.profile, siteroot.activate(request.site))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from materialsdock.formats import command_line
+from materialsdock.rendering import own_options
 from materialsdock.rendering.help import ANALYSE, examples
 from materialsdock.rendering.options import Json
 
@@ -32,11 +34,13 @@ def series(
         ),
     ] = None,
     as_json: Json = False,
+    **own: Any,
 ) -> None:
     """Decompose a series of patterns or spectra into components (NMF, PCA), with a report."""
     from materialsdock.fusion.series import command
 
-    _, said = command.take_apart(files, out, method=method, components=components)
+    asked = command_line.taken(own)
+    _, said = command.take_apart(files, out, method=method, components=components, options=asked)
     print(json.dumps(said) if as_json else command.overview(said))
 
 
@@ -47,4 +51,4 @@ def mount(app: typer.Typer) -> None:
         epilog=examples(
             "series 300K.xye 400K.xye 500K.xye", "series *.xdi --method pca --components 3"
         ),
-    )(series)
+    )(own_options.command(series, command_line.KINDS, after="components"))

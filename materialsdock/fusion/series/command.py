@@ -11,13 +11,16 @@ import numpy as np
 
 from materialsdock.errors import InputError
 from materialsdock.formats import read_measured
+from materialsdock.formats.options import NOTHING_ASKED, FileOptions
 from materialsdock.fusion.series.curves import SeriesCurve, prepared
 from materialsdock.fusion.series.decomposition import Decomposition, Method, decompose
 from materialsdock.fusion.series.page import component_names, write_series_report
 from materialsdock.model import Measured
 
 
-def read_curves(files: Sequence[Path]) -> tuple[str, list[SeriesCurve]]:
+def read_curves(
+    files: Sequence[Path], options: FileOptions = NOTHING_ASKED
+) -> tuple[str, list[SeriesCurve]]:
     """The files as curves of one technique, named after the files.
 
     Raises InputError naming every file that cannot be read, or that is of another technique.
@@ -26,7 +29,7 @@ def read_curves(files: Sequence[Path]) -> tuple[str, list[SeriesCurve]]:
     faults = []
     for path in files:
         try:
-            found.append((path, read_measured(path)))
+            found.append((path, read_measured(path, None, options)))
         except InputError as fault:
             faults.append(str(fault))
     if faults:
@@ -53,7 +56,12 @@ def _curve(path: Path, measured: Measured) -> SeriesCurve:
 
 
 def take_apart(
-    files: Sequence[Path], out: Path, *, method: str, components: int | None
+    files: Sequence[Path],
+    out: Path,
+    *,
+    method: str,
+    components: int | None,
+    options: FileOptions = NOTHING_ASKED,
 ) -> tuple[Decomposition, dict[str, Any]]:
     """Read, decompose and write series.html, scores.csv and loadings.csv into `out`.
 
@@ -62,7 +70,7 @@ def take_apart(
     if method not in ("pca", "nmf"):
         raise InputError(f"unknown method {method!r}", where="--method", remedy="say pca or nmf")
     chosen: Method = "pca" if method == "pca" else "nmf"
-    technique, curves = read_curves(files)
+    technique, curves = read_curves(files, options)
     diffraction = technique == "xrd"
     series = prepared(
         curves,

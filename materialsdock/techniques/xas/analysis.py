@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from materialsdock.errors import InputError, MaterialsDockError
-from materialsdock.formats import read_measured
+from materialsdock.formats.reading import again
 from materialsdock.learning.curve.spectrum import Spectrum
 from materialsdock.learning.curve.spectrum_learner import SpectrumLearner
 from materialsdock.learning.stopping.certificate import Certificate, certify
@@ -101,7 +101,7 @@ def _against_replay(job: Job, learner: SpectrumLearner) -> dict[str, float]:
     replayed = job.settings.get("replay")
     if not replayed or not Path(replayed).is_file():
         return {}
-    truth = read_measured(Path(replayed), "xas")
+    truth = again(Path(replayed), job.settings, "xas")
     at_truth, _ = learner.posterior(truth.x)
     return {"rmse_vs_replay": float(np.sqrt(np.mean((at_truth - truth.y) ** 2)))}
 

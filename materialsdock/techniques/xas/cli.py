@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from materialsdock.errors import InputError
+from materialsdock.formats import command_line
+from materialsdock.rendering import own_options
 from materialsdock.rendering.help import ANALYSE, examples
 from materialsdock.rendering.options import Json
 
@@ -42,9 +43,6 @@ Standards = Annotated[
 FeffPath = Annotated[
     Path | None,
     typer.Option("--path", help="File feffNNNN.dat with the FEFF path of the first shell."),
-]
-EdgeName = Annotated[
-    str | None, typer.Option(help="Edge of the spectrum, e.g. Fe-K; default: as its energy shows.")
 ]
 Out = Annotated[Path | None, typer.Option(help="Folder for the report page; default: no page.")]
 KeepAll = Annotated[
@@ -84,19 +82,10 @@ def mount(app: typer.Typer) -> None:
     app.add_typer(priors, name="prior", rich_help_panel=ANALYSE)
 
 
-@xas.command(
-    PLAIN,
-    epilog=examples(
-        "xas spectrum.xdi --out report",
-        "xas spectrum.xdi --standards hematite.xdi --standards magnetite.xdi",
-        "xas spectrum.xdi --path feff0001.dat --edge Fe-K",
-    ),
-)
 def spectrum(
     spectrum: Annotated[Path, typer.Argument(help="Measured absorption spectrum.")],
     standards: Standards = [],  # noqa: B006 - typer reads the default, nobody changes it
     path: FeffPath = None,
-    edge: EdgeName = None,
     trials: Annotated[
         int, typer.Option(min=1, help="Trials of the first-shell fit per seed.")
     ] = 60,
@@ -104,39 +93,54 @@ def spectrum(
     keep_all: KeepAll = False,
     out: Out = None,
     as_json: Json = False,
+    **own: Any,
 ) -> None:
     """Analyse an absorption spectrum: edge energy, oscillations, fractions, first shell."""
     from materialsdock.techniques.xas.commands import analyse_spectrum
 
     request = analyse_spectrum.SpectrumRequest(
-        spectrum, tuple(standards), path, edge, trials, seeds, out, keep_all
+        spectrum, tuple(standards), path, command_line.taken(own), trials, seeds, out, keep_all
     )
     said = analyse_spectrum.run(request)
     print(json.dumps(said, allow_nan=False) if as_json else analyse_spectrum.overview(said))
 
 
-@xas.command(epilog=examples("xas lcf mixture.xdi hematite.xdi magnetite.xdi wustite.xdi"))
+xas.command(
+    PLAIN,
+    epilog=examples(
+        "xas spectrum.xdi --out report",
+        "xas spectrum.xdi --standards hematite.xdi --standards magnetite.xdi",
+        "xas spectrum.dat --columns energy=1,i0=4,it=5 --edge Fe-K",
+        "xas spectrum.xdi --path feff0001.dat --edge Fe-K",
+    ),
+)(own_options.command(spectrum, command_line.KINDS, after="path"))
+
+
 def lcf(
     spectrum: Annotated[Path, typer.Argument(help="Measured absorption spectrum.")],
     standards: Annotated[
         list[Path], typer.Argument(help="Measured standards to choose from, two or more.")
     ],
-    edge: EdgeName = None,
     keep_all: KeepAll = False,
     out: Out = None,
     as_json: Json = False,
+    **own: Any,
 ) -> None:
     """Fit a spectrum as a linear combination of standards: fractions, esds and rival choices."""
     from materialsdock.techniques.xas.commands import analyse_spectrum
 
     request = analyse_spectrum.SpectrumRequest(
-        spectrum, tuple(standards), None, edge, out=out, keep_all=keep_all
+        spectrum, tuple(standards), None, command_line.taken(own), out=out, keep_all=keep_all
     )
     said = analyse_spectrum.run(request)
     print(json.dumps(said, allow_nan=False) if as_json else analyse_spectrum.overview(said))
 
 
-@xas.command(epilog=examples("xas xmcd plus.dat minus.dat --holes 3.39 --polarisation 0.9"))
+xas.command(epilog=examples("xas lcf mixture.xdi hematite.xdi magnetite.xdi wustite.xdi"))(
+    own_options.command(lcf, command_line.KINDS, after="standards")
+)
+
+
 def xmcd(
     plus: Annotated[
         Path, typer.Argument(help="Spectrum µ⁺: of the first helicity or field direction.")
@@ -151,14 +155,6 @@ def xmcd(
     angle: Annotated[
         float, typer.Option(help="Angle between beam and magnetic moment [deg].")
     ] = 0.0,
-    edge: EdgeName = None,
-    columns: Annotated[
-        str | None,
-        typer.Option(
-            metavar="E,SIGNAL,I0",
-            help="Numbers of these columns, counted from 1, the last may be left out; e.g. 1,3,2.",
-        ),
-    ] = None,
     pre: PreEdge = None,
     post: PostEdge = None,
     cut: Cut = None,
@@ -166,17 +162,22 @@ def xmcd(
     l2: L2 = None,
     out: Out = None,
     as_json: Json = False,
+    **own: Any,
 ) -> None:
     """Determine magnetic moments by the sum rules, with the uncertainty from the background."""
     from materialsdock.techniques.xas.commands import dichroism
     from materialsdock.techniques.xas.dichroism.moments import Atom
 
     atom = Atom(holes, polarisation, angle)
-    request = dichroism.DichroismRequest(
-        plus, minus, atom, edge, _columns(columns), pre, post, cut, l3, l2, out
-    )
+    file = command_line.taken(own)
+    request = dichroism.DichroismRequest(plus, minus, atom, file, pre, post, cut, l3, l2, out)
     said = dichroism.run(request)
     print(json.dumps(said, allow_nan=False) if as_json else dichroism.overview(said))
+
+
+xas.command(epilog=examples("xas xmcd plus.dat minus.dat --holes 3.39 --polarisation 0.9"))(
+    own_options.command(xmcd, command_line.KINDS, after="angle")
+)
 
 
 @priors.command("learn", epilog=examples("prior learn a.xdi b.xdi c.xdi --edge Fe-K"))
@@ -199,16 +200,3 @@ def prior_learn(
 
     said = learn_prior.learn_prior(files, edge, out, profile)
     print(json.dumps(said) if as_json else learn_prior.overview(said))
-
-
-def _columns(text: str | None) -> tuple[int, ...] | None:
-    if text is None:
-        return None
-    parts = text.split(",")
-    if len(parts) not in (2, 3) or not all(p.strip().isdigit() and int(p) > 0 for p in parts):
-        raise InputError(
-            f"--columns {text!r} are not the numbers of two or three columns",
-            where="xmcd",
-            remedy="give e.g. 1,3,2 for energy in column 1, signal in 3 and I0 in 2",
-        )
-    return tuple(int(part) for part in parts)

@@ -9,6 +9,7 @@ ROOM = "materialsdock.techniques.xas"
 TECHNIQUE = Technique(
     name="xas",
     title="X-ray absorption",
+    axis="energy",
     unit="eV",
     symbol="eV",
     keys=ReadingKeys("mono_energy", "it", "i0"),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from materialsdock.formats import command_line
+from materialsdock.rendering import own_options
 from materialsdock.rendering.help import ANALYSE, examples
 from materialsdock.rendering.options import Json, ProfileName
 
@@ -55,10 +57,6 @@ def store_list(elements: Elements = None, folder: Folder = DEFAULT, as_json: Jso
     print(json.dumps(said) if as_json else structure_store.table(said))
 
 
-@store.command(
-    "search",
-    epilog=examples("store search scan.xye", "store search scan.xye --elements Zn,O --no-refine"),
-)
 def store_search(
     pattern: Annotated[Path, typer.Argument(help="Measured powder pattern.")],
     elements: Elements = None,
@@ -70,20 +68,22 @@ def store_search(
             help="Refine the best candidates, or only compare positions and heights of peaks."
         ),
     ] = True,
-    wavelength: Annotated[
-        list[float],
-        typer.Option(
-            help="Wavelength [Å], twice for Kα1 and Kα2; default: the file's or the profile's."
-        ),
-    ] = [],  # noqa: B006
     profile: ProfileName = "sim",
     workers: Processes = 2,
     as_json: Json = False,
+    **own: Any,
 ) -> None:
     """Identify the phases of a pattern: confident, ambiguous with rivals, or no confident match."""
     from materialsdock.techniques.xrd.commands import structure_store
 
-    query = structure_store.Query(pattern, elements, top, refine, workers, profile, wavelength)
+    file = command_line.taken(own)
+    query = structure_store.Query(pattern, elements, top, refine, workers, profile, file)
     watch = None if as_json else structure_store.tell
     said = structure_store.search(query, folder, watch)
     print(json.dumps(said, allow_nan=False) if as_json else structure_store.overview(said))
+
+
+store.command(
+    "search",
+    epilog=examples("store search scan.xye", "store search scan.xye --elements Zn,O --no-refine"),
+)(own_options.command(store_search, command_line.KINDS, after="refine"))

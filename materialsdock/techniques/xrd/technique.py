@@ -9,6 +9,7 @@ ROOM = "materialsdock.techniques.xrd"
 TECHNIQUE = Technique(
     name="xrd",
     title="powder diffraction",
+    axis="two_theta",
     unit="deg",
     symbol="°",
     keys=ReadingKeys("two_theta", "counts", "monitor"),

@@ -9,6 +9,7 @@ import jinja2
 from markupsafe import Markup
 
 from materialsdock import technique
+from materialsdock.formats.reading import sentences
 from materialsdock.fusion.hybrid import in_report
 from materialsdock.model import Outcome
 from materialsdock.rendering import numbers
@@ -64,6 +65,7 @@ def _context(outcome: Outcome) -> dict[str, Any]:
         "violations": summary.get("violations", []),
         "warnings": summary.get("warnings", []),
         "fused": Markup(in_report.block(outcome)),
+        "read_as": sentences(outcome.job.settings.get("reading", {})),
         "drawings": [(d.title, d.caption, Markup(d.svg)) for d in drawings(outcome)],
         "decisions": outcome.decisions[-LAST_DECISIONS:],
         "decisions_total": len(outcome.decisions),

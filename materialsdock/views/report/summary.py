@@ -28,6 +28,7 @@ def summary_json(outcome: Outcome) -> dict[str, Any]:
     }
     summary |= technique.named(job.sample.technique).report().summary(outcome)
     summary |= in_report.summary(outcome)
+    summary["reading"] = job.settings.get("reading")
     summary["plan"] = outcome.summary.get("plan")
     return summary
 

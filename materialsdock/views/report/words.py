@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from materialsdock import technique
+from materialsdock.formats.reading import sentences
 from materialsdock.fusion.hybrid import in_report
 from materialsdock.model import Outcome
 from materialsdock.rendering.numbers import duration
@@ -14,6 +15,7 @@ def overview(outcome: Outcome) -> str:
     lines = [headline(outcome), *_time(outcome)]
     if plan := outcome.summary.get("plan"):
         lines.append(f"  plan: {plan}")
+    lines += [f"  {each}" for each in sentences(outcome.job.settings.get("reading", {}))]
     lines += technique.named(outcome.job.sample.technique).report().lines(outcome)
     return "\n".join([*lines, *in_report.lines(outcome)])
 

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from materialsdock.errors import InputError
-from materialsdock.formats import read_measured
+from materialsdock.formats import read_measured, reading
+from materialsdock.formats.options import NOTHING_ASKED, FileOptions
 from materialsdock.rendering.numbers import with_esd
 from materialsdock.techniques.xas.commands.learn_prior import named_edge
 from materialsdock.techniques.xas.exafs.background import SHORTEST_K, remove_background, wavenumber
@@ -37,7 +38,7 @@ SIGNS = {
 
 @dataclass(frozen=True)
 class SpectrumRequest:
-    """The request: the spectrum, standards, a FEFF path, the edge, how long to search.
+    """The request: the spectrum, standards, a FEFF path, how to read it, how long to search.
 
     keep_all : True gives every standard its fraction, needed or not
     """
@@ -45,17 +46,18 @@ class SpectrumRequest:
     spectrum: Path
     standards: Sequence[Path] = ()
     path: Path | None = None
-    edge: str | None = None
+    file: FileOptions = NOTHING_ASKED
     trials: int = 60
     seeds: int = 3
     out: Path | None = None
     keep_all: bool = False
 
 
-def read_curve(path: Path) -> tuple[XasCurve, tuple[str, ...]]:
-    """A spectrum and what its reader had to decide; InputError as `read_measured` says it."""
-    measured = read_measured(path, "xas")
-    return XasCurve(path.stem, measured.x, measured.y, measured.sigma), measured.notes
+def read_curve(path: Path, file: FileOptions = NOTHING_ASKED) -> tuple[XasCurve, tuple[str, ...]]:
+    """A spectrum and what was read as what; InputError as `read_measured` says it."""
+    measured = read_measured(path, "xas", file)
+    curve = XasCurve(path.stem, measured.x, measured.y, measured.sigma)
+    return curve, tuple(reading.sentences(reading.facts(measured, path, file)))
 
 
 def analyse(request: SpectrumRequest) -> SpectrumAnalysis:
@@ -64,8 +66,8 @@ def analyse(request: SpectrumRequest) -> SpectrumAnalysis:
     Raises InputError for bad files, another element's edge, or a spectrum too short for what was
     asked of it.
     """
-    curve, notes = read_curve(request.spectrum)
-    wanted = named_edge(request.edge).name if request.edge else None
+    curve, notes = read_curve(request.spectrum, request.file)
+    wanted = named_edge(request.file.edge).name if request.file.edge else None
     found = checked_edge(curve.energy_ev, curve.mu, wanted, curve.name)
     edge = EdgeFit(
         found.e0_ev,

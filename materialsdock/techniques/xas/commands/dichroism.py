@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,9 @@ import numpy as np
 
 from materialsdock.errors import InputError
 from materialsdock.formats import read_measured
+from materialsdock.formats.options import NOTHING_ASKED, FileOptions
+from materialsdock.formats.reading import facts
+from materialsdock.formats.reading import sentences as sentences_of
 from materialsdock.model import FloatArray
 from materialsdock.rendering.numbers import with_esd
 from materialsdock.techniques.xas.commands.learn_prior import named_edge
@@ -29,16 +31,14 @@ Window = tuple[float, float]
 class DichroismRequest:
     """The request of the user.
 
-    columns : numbers from 1 of energy, signal and, if it is to be divided by, I0; None: as the
-        reader finds them
+    file : what is said of both files where they are silent
     pre, post : where nothing but background is [eV]; cut, l3, l2 : where L3 ends, the steps [eV]
     """
 
     plus: Path
     minus: Path
     atom: Atom
-    edge: str | None = None
-    columns: tuple[int, ...] | None = None
+    file: FileOptions = NOTHING_ASKED
     pre: Window | None = None
     post: Window | None = None
     cut: float | None = None
@@ -52,8 +52,8 @@ def run(request: DichroismRequest) -> dict[str, Any]:
     energy, plus, minus, notes = read_pair(request)
     background = drawn(request, energy, plus + minus)
     near = background or find_background(energy, plus + minus)
-    if request.edge is not None:
-        _check_edge(request.edge, near)
+    if request.file.edge:
+        _check_edge(request.file.edge, near)
     rng = np.random.default_rng(SEED)
     samples = [
         mu + _noise(energy, mu, near) * rng.standard_normal((SAMPLES, mu.size))
@@ -79,7 +79,7 @@ def run(request: DichroismRequest) -> dict[str, Any]:
 def read_pair(request: DichroismRequest) -> tuple[FloatArray, FloatArray, FloatArray, list[str]]:
     """Energies of the first spectrum that the second one covers, µ⁺, µ⁻, and the reader's notes."""
     (x, plus, said), (other, minus, more) = (
-        _read(path, request.columns) for path in (request.plus, request.minus)
+        _read(path, request.file) for path in (request.plus, request.minus)
     )
     inside = (x >= other[0]) & (x <= other[-1])
     if not inside.any():
@@ -155,28 +155,10 @@ def overview(said: dict[str, Any]) -> str:
     return "\n".join([f"{said['plus']} − {said['minus']}", *sentences(said), *report])
 
 
-def _read(path: Path, columns: Sequence[int] | None) -> tuple[FloatArray, FloatArray, list[str]]:
-    if columns is None:
-        measured = read_measured(path, "xas")
-        return measured.x, measured.y, list(measured.notes)
-    try:
-        table = np.loadtxt(path, ndmin=2)
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"cannot be read as columns of numbers: {error}",
-            where=str(path),
-            remedy="name a text file whose other lines begin with #",
-        ) from error
-    if max(columns) > table.shape[1]:
-        raise InputError(f"has {table.shape[1]} columns", where=str(path), remedy="see --columns")
-    energy, signal = table[:, columns[0] - 1], table[:, columns[1] - 1]
-    if len(columns) > 2:
-        flux = table[:, columns[2] - 1]
-        if not (flux > 0).all():
-            raise InputError("I0 is not above 0", where=str(path), remedy="see --columns")
-        signal = signal / flux
-    check_curve(energy, signal, str(path))
-    return energy, signal, []
+def _read(path: Path, file: FileOptions) -> tuple[FloatArray, FloatArray, list[str]]:
+    measured = read_measured(path, "xas", file)
+    check_curve(measured.x, measured.y, str(path))
+    return measured.x, measured.y, sentences_of(facts(measured, path, file))
 
 
 def _check_edge(wanted: str, found: Background) -> None:

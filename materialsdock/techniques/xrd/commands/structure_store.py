@@ -11,10 +11,13 @@ from typing import Any
 import numpy as np
 
 from materialsdock.errors import InputError
-from materialsdock.formats import read_measured
+from materialsdock.formats import read_measured, reading
+from materialsdock.formats.options import NOTHING_ASKED, FileOptions
 from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.model import Measured
 from materialsdock.profile import config, siteroot
+from materialsdock.profile.config import Profile
+from materialsdock.profile.files import file_options
 from materialsdock.techniques.xrd.model import Diffractometer
 from materialsdock.techniques.xrd.phases import identify as identifying
 from materialsdock.techniques.xrd.phases.answer import (
@@ -31,7 +34,7 @@ from materialsdock.techniques.xrd.section import section_of
 
 @dataclass(frozen=True)
 class Query:
-    """A question to `search`: the pattern, allowed elements, candidates shown, how to refine."""
+    """A question to `search`: the pattern, how to read it, elements, candidates, how to refine."""
 
     pattern: Path
     elements: str | None = None
@@ -39,7 +42,7 @@ class Query:
     refine: bool = True
     workers: int = 2
     profile: str = "sim"
-    wavelengths_angstrom: Sequence[float] = ()
+    file: FileOptions = NOTHING_ASKED
 
 
 def add(paths: Sequence[Path], folder: Path, workers: int) -> dict[str, Any]:
@@ -87,8 +90,10 @@ def search(
     query: Query, folder: Path, on_round: Callable[[int, Sequence[Match]], None] | None = None
 ) -> dict[str, Any]:
     """Identify the phases of a measured pattern among the structures of the store."""
-    measured = read_measured(query.pattern, "xrd")
-    diffractometer = _diffractometer(query, measured)
+    profile = config.load(query.profile, siteroot.activate(None))
+    asked = query.file.over(file_options(profile.formats))
+    measured = read_measured(query.pattern, "xrd", asked)
+    diffractometer = _diffractometer(profile, asked, measured)
     pattern = _pattern(measured)
     chosen = elements_of(query.elements)
     store = existing_store(folder)
@@ -105,6 +110,7 @@ def search(
     )
     return {
         "pattern": str(query.pattern),
+        "reading": reading.facts(measured, query.pattern, asked),
         "store": str(folder),
         "elements": sorted(chosen) if chosen else None,
         **answer(found, entries),
@@ -118,11 +124,10 @@ def tell(number: int, found: Sequence[Match]) -> None:
     print(f"phase {number + 1}: {names or 'no candidate'}", file=sys.stderr, flush=True)
 
 
-def _diffractometer(query: Query, measured: Measured) -> Diffractometer:
+def _diffractometer(profile: Profile, asked: FileOptions, measured: Measured) -> Diffractometer:
     """The profile's, with the radiation of the option, else that of the file."""
-    profile = config.load(query.profile, siteroot.activate(None))
     known = section_of(profile).diffractometer if "xrd" in profile.techniques else Diffractometer()
-    lines = tuple(query.wavelengths_angstrom) or measured.wavelengths_angstrom
+    lines = asked.wavelengths_angstrom or measured.wavelengths_angstrom
     if not lines:
         return known
     if not all(0.1 <= x <= 3.0 for x in lines) or len(lines) > 2:

@@ -10,6 +10,7 @@ import pytest
 from support.xas_samples import exafs, feff_text, mixture, oxides
 
 from materialsdock.cli import app
+from materialsdock.formats.options import FileOptions
 from materialsdock.techniques.xas.commands import analyse_spectrum
 
 TRUTH = {"amplitude": 5.0, "distance": 2.13, "sigma2": 0.006, "e0_shift_ev": 1.5}
@@ -37,7 +38,7 @@ def test_a_shell_with_its_page(files):
     request = analyse_spectrum.SpectrumRequest(
         files / "shell.dat",
         path=files / "feff0001.dat",
-        edge="Fe-K",
+        file=FileOptions(edge="Fe-K"),
         trials=6,
         seeds=2,
         out=files / "out",

@@ -12,10 +12,12 @@ from typer.testing import CliRunner
 
 from materialsdock.cli import app
 from materialsdock.errors import InputError
+from materialsdock.formats.options import FileOptions
 from materialsdock.techniques.xas.commands import dichroism as xmcd_command
 from materialsdock.techniques.xas.dichroism.moments import Atom
 
 ORBITAL, SPIN, ATOM = 0.085, 1.98, Atom(3.39)
+COLUMNS = {"energy": (1,), "if": (3,), "i0": (2,)}
 
 
 def write(path, *columns):
@@ -30,7 +32,9 @@ def pair(tmp_path):
 
 
 def test_known_moments_with_their_page(pair, tmp_path):
-    request = xmcd_command.DichroismRequest(*pair, ATOM, edge="Fe-L3", out=tmp_path / "out")
+    request = xmcd_command.DichroismRequest(
+        *pair, ATOM, FileOptions(edge="Fe-L3"), out=tmp_path / "out"
+    )
     said = xmcd_command.run(request)
     for name, true in (("m_orb", ORBITAL), ("m_spin_eff", SPIN)):
         each = said["moments"][name]
@@ -61,7 +65,7 @@ def test_columns_are_signal_over_flux(pair, tmp_path):
     energy, mu = np.loadtxt(pair[0]).T
     flux = 1e5 * (1 + 0.1 * np.sin(energy / 7))
     path = write(tmp_path / "counts.dat", energy, flux, mu * flux)
-    request = xmcd_command.DichroismRequest(path, pair[1], ATOM, columns=(1, 3, 2))
+    request = xmcd_command.DichroismRequest(path, pair[1], ATOM, FileOptions(columns=COLUMNS))
     found, signal, _ = xmcd_command._read(path, request.columns)
     np.testing.assert_allclose(signal, mu, rtol=1e-6)
     assert found.size == energy.size
@@ -71,8 +75,8 @@ def test_columns_are_signal_over_flux(pair, tmp_path):
     ("options", "said"),
     [
         (["--holes", "12"], "holes 12"),
-        (["--holes", "3.4", "--columns", "1;2"], "--columns '1;2'"),
-        (["--holes", "3.4", "--columns", "1,7"], "has 2 columns"),
+        (["--holes", "3.4", "--columns", "1;2"], "cannot read '1;2'"),
+        (["--holes", "3.4", "--columns", "energy=1,mu=7"], "the file has 2"),
         (["--holes", "3.4", "--edge", "Co-L3"], "L3 is at 70"),
         (["--holes", "3.4", "--pre", "600", "601"], "the pre-edge range ends at 601.0 eV"),
     ],
@@ -101,7 +105,7 @@ def test_the_command_prints_one_object(pair):
 def test_measured_iron_holds_the_published_moments_and_says_what_it_does_not_know():
     files = [SHARED / f"xas/xmcd/inamin_Fe-{i}.txt" for i in (1, 2)]
     found = xmcd_command.run(
-        xmcd_command.DichroismRequest(*files, ATOM, edge="Fe-L3", columns=(1, 3, 2))
+        xmcd_command.DichroismRequest(*files, ATOM, FileOptions(edge="Fe-L3", columns=COLUMNS))
     )
     # bulk iron, Chen et al., PRL 75, 152 (1995)
     for name, published in (("m_orb", 0.085), ("m_spin_eff", 1.98)):

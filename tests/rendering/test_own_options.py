@@ -11,8 +11,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from materialsdock.cli import own_options
 from materialsdock.errors import InputError
+from materialsdock.rendering import own_options
 
 Width = Annotated[float | None, typer.Option(help="Of a line.")]
 
