@@ -39,7 +39,7 @@ def judged(answer: Answer, shared: Path) -> dict[str, Any]:
         fits = answer.refusal is not None and answer.refusal.lower() in text.lower()
         verdict = REFUSED_RIGHTLY if fits and named and fault.remedy else REFUSED
         return {**said, "verdict": verdict, "why": text}
-    except Exception as error:  # a traceback is what a user would see
+    except Exception as error:  # noqa: BLE001 - a traceback is what a user would see
         return {**said, "verdict": WRONG, "why": f"{type(error).__name__}: {error}"}
     faults = answer.faults(measured, shared)
     return {**said, "verdict": WRONG if faults else RIGHT, "why": "; ".join(faults)}
