@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from materialsdock.errors import InputError
-from materialsdock.formats import read_measured
+from materialsdock.formats import read_measured, reading
 from materialsdock.formats.options import NOTHING_ASKED, FileOptions
 from materialsdock.fusion.hybrid.page import render_hybrid
 from materialsdock.fusion.hybrid.pareto import HybridResult, Point, hybrid_json
@@ -92,8 +92,10 @@ def run(
     )
     for number, point in enumerate(found.front, 1):
         (request.out / f"pareto_{number:02d}.cif").write_text(point.cif, encoding="utf-8")
-    report = write_page(render_hybrid(found, sample.name), request.out / "hybrid.html")
-    return found, summary(found, report)
+    read_as = reading.facts(measured, request.pattern, request.file)
+    page = render_hybrid(found, sample.name, reading.sentences(read_as))
+    report = write_page(page, request.out / "hybrid.html")
+    return found, {**summary(found, report), "reading": read_as}
 
 
 def _folder(out: Path) -> None:

@@ -37,8 +37,8 @@ def hybrid_block(result: HybridResult) -> str:
     )
 
 
-def render_hybrid(result: HybridResult, sample: str) -> str:
-    """The whole page as HTML text; sample : what the pattern is of."""
+def render_hybrid(result: HybridResult, sample: str, read_as: Sequence[str] = ()) -> str:
+    """The whole page as HTML text; sample : what the pattern is of; read_as : how it was read."""
     return render_plain(
         Path(__file__).with_name("page.html"),
         kicker="fit and energy",
@@ -46,6 +46,7 @@ def render_hybrid(result: HybridResult, sample: str) -> str:
         headline=f"{len(result.front)} refined structures that no other beats in both fit and "
         "energy.",
         block=Markup(hybrid_block(result)),
+        read_as=read_as,
         calculator=result.calculator,
         arguments=json.dumps(dict(result.arguments)),
         counted=sum(p.counts for p in result.points),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from materialsdock.errors import InputError
-from materialsdock.formats import read_measured
+from materialsdock.formats import read_measured, reading
 from materialsdock.formats.options import NOTHING_ASKED, FileOptions
 from materialsdock.fusion.series.curves import SeriesCurve, prepared
 from materialsdock.fusion.series.decomposition import Decomposition, Method, decompose
@@ -20,8 +21,8 @@ from materialsdock.model import Measured
 
 def read_curves(
     files: Sequence[Path], options: FileOptions = NOTHING_ASKED
-) -> tuple[str, list[SeriesCurve]]:
-    """The files as curves of one technique, named after the files.
+) -> tuple[str, list[SeriesCurve], tuple[str, ...]]:
+    """The files as curves of one technique, named after them, and how they were read in words.
 
     Raises InputError naming every file that cannot be read, or that is of another technique.
     """
@@ -45,7 +46,20 @@ def read_curves(
             remedy="name files of one technique",
         )
     technique = found[0][1].technique
-    return technique, [_curve(path, measured) for path, measured in found]
+    curves = [_curve(path, measured) for path, measured in found]
+    return technique, curves, _read_as(found, options)
+
+
+def _read_as(found: Sequence[tuple[Path, Measured]], options: FileOptions) -> tuple[str, ...]:
+    """The words of all readings, each once; with the files that it speaks of where not of all."""
+    of: dict[str, list[str]] = {}
+    for path, measured in found:
+        for words in reading.sentences(reading.facts(measured, path, options)):
+            of.setdefault(words, []).append(path.name)
+    return tuple(
+        words if len(names) == len(found) else f"{words} ({', '.join(names)})"
+        for words, names in of.items()
+    )
 
 
 def _curve(path: Path, measured: Measured) -> SeriesCurve:
@@ -70,13 +84,14 @@ def take_apart(
     if method not in ("pca", "nmf"):
         raise InputError(f"unknown method {method!r}", where="--method", remedy="say pca or nmf")
     chosen: Method = "pca" if method == "pca" else "nmf"
-    technique, curves = read_curves(files, options)
+    technique, curves, read_as = read_curves(files, options)
     diffraction = technique == "xrd"
     series = prepared(
         curves,
         normalisation="area" if diffraction else "edge",
         subtract_background=diffraction,
     )
+    series = replace(series, notes=(*read_as, *series.notes))
     found = decompose(series, method=chosen, components=components, distinct=diffraction)
     unit = "deg" if diffraction else "eV"
     try:
