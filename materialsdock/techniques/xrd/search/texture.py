@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from materialsdock.learning.counting.pattern import Pattern
-from materialsdock.model import Structure
+from materialsdock.model import Parameter, Structure
 from materialsdock.techniques.xrd.model import Fit
 from materialsdock.techniques.xrd.search import heldout
 from materialsdock.techniques.xrd.search.final_fits import Refiner
@@ -190,11 +190,17 @@ def _gain(
 
 def _first_look(base: Fit, fit: Fit, name: str, axis: Axis, price: float) -> Texture:
     """Judge if r differs from 1, and if it pays `price` in ln Rwp per parameter (BIC)."""
-    r = next(p for p in fit.parameters if p.name == f"{name}.preferred_orientation")
+    # an engine holds what the pattern says nothing of: r of a phase that is hardly there
+    r = next(
+        (p for p in fit.parameters if p.name == f"{name}.preferred_orientation"),
+        Parameter("preferred_orientation", math.nan),
+    )
     esd = math.nan if r.esd is None else r.esd
     cost, before = (math.log(f.rwp) + price * f.n_free for f in (fit, base))
     said = ""
-    if not (math.isfinite(esd) and abs(r.value - 1) > max(SIGNIFICANT_ESDS * esd, LEAST_MARCH)):
+    if not math.isfinite(r.value):
+        said = "r cannot be refined, the phase is hardly seen"
+    elif not (math.isfinite(esd) and abs(r.value - 1) > max(SIGNIFICANT_ESDS * esd, LEAST_MARCH)):
         said = f"r = {r.value:.3f} ± {esd:.3f} does not differ from 1, no preferred orientation"
     elif cost >= before:
         said = f"Rwp goes from {base.rwp:.2f} to {fit.rwp:.2f} %, too little for one more parameter"

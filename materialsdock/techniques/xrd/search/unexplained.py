@@ -13,6 +13,7 @@ from scipy.ndimage import maximum_filter1d, median_filter, uniform_filter1d
 from scipy.signal import find_peaks
 
 from materialsdock.learning.counting.pattern import Pattern
+from materialsdock.model import FloatArray
 from materialsdock.techniques.xrd.model import Fit
 
 PEAK_SIGMAS = 6.0
@@ -42,7 +43,8 @@ def unexplained(pattern: Pattern, fit: Fit, fwhm_deg: float) -> tuple[Peak, ...]
     """
     points = _points(pattern, fwhm_deg)
     bragg = np.maximum(fit.y_calc - fit.y_background, 0.0)
-    residual = uniform_filter1d(pattern.intensity - fit.y_calc, points)
+    left = pattern.intensity - fit.y_calc
+    residual = uniform_filter1d(left, points)
     residual -= median_filter(
         residual, min(SLOW_WIDTHS * points + 1, residual.size), mode="nearest"
     )
@@ -54,8 +56,21 @@ def unexplained(pattern: Pattern, fit: Fit, fwhm_deg: float) -> tuple[Peak, ...]
     over = np.where(residual > PEAK_SIGMAS * noise + blamed, residual, 0.0)
     at, _ = find_peaks(over, distance=2 * points)
     top = max(float(uniform_filter1d(bragg, points).max()), float(residual.max()), 1e-300)
-    found = [Peak(float(pattern.two_theta[i]), float(residual[i] / top)) for i in at]
+    # a width smears Kα1 and Kα2 into one: the place is named where the eye sees the top
+    sharp = uniform_filter1d(left, 3)
+    found = [
+        Peak(
+            float(pattern.two_theta[_highest(sharp, int(i), points // 2)]), float(residual[i] / top)
+        )
+        for i in at
+    ]
     return tuple(sorted(found, key=lambda peak: -peak.share))
+
+
+def _highest(values: FloatArray, near: int, within: int) -> int:
+    """The index of the highest value at most `within` points from `near`."""
+    first = max(near - within, 0)
+    return first + int(np.argmax(values[first : near + within + 1]))
 
 
 def absent(pattern: Pattern, fit: Fit, fwhm_deg: float) -> tuple[Peak, ...]:
