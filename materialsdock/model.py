@@ -23,12 +23,14 @@ class Structure:
     """A candidate phase: the text of a CIF, and a preferred-orientation axis on request.
 
     particle_um : diameter [µm] of its grains, for micro-absorption; corrected when all have one
+    notes : what the reader of the CIF had to decide
     """
 
     name: str
     cif: str
     preferred_orientation: tuple[int, int, int] | None = None
     particle_um: float | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

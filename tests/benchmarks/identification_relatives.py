@@ -19,10 +19,10 @@ from identification_library import library, scaled
 
 from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.techniques.xrd.commands.structure_store import Query, search
+from materialsdock.techniques.xrd.crystals.plain import plain_cif
 from materialsdock.techniques.xrd.model import Diffractometer
 from materialsdock.techniques.xrd.phases import cif_files
 from materialsdock.techniques.xrd.phases.cif_files import StoreEntry
-from materialsdock.techniques.xrd.phases.crystal import plain_cif
 from materialsdock.techniques.xrd.phases.identify import identify
 from materialsdock.techniques.xrd.phases.match import match
 from materialsdock.techniques.xrd.phases.screen import observe

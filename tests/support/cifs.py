@@ -5,7 +5,7 @@ from __future__ import annotations
 import gemmi
 import numpy as np
 
-from materialsdock.techniques.xrd.phases.crystal import plain_cif
+from materialsdock.techniques.xrd.crystals.plain import plain_cif
 from materialsdock.testing.crystals import HEADER
 
 SITES = (

@@ -67,6 +67,7 @@ def add(paths: Sequence[Path], folder: Path, workers: int) -> dict[str, Any]:
         "added": list(done.added),
         "known": list(done.known),
         "refused": list(done.refused),
+        "notes": list(done.notes),
         "entries_added": done.entries,
         "structures": len(store.entries()),
         "entries": len(store.entries(aliases=True)),
@@ -153,6 +154,7 @@ def overview(said: dict[str, Any]) -> str:
             f"  {phase['weight_percent']:6.1f} wt%  {phase['formula']}  {phase['name']}  "
             f"{phase['space_group']}  {phase['collection']}{same}"
         )
+        lines += [f"    read: {note}" for note in phase["notes"]]
     for rival in said["rivals"]:
         lines.append(f"  rival: {' + '.join(rival['phases'])} (Rwp {rival['rwp']:.2f} %)")
     if said["rwp"] is not None:
@@ -185,4 +187,5 @@ def added(said: dict[str, Any]) -> str:
         f"{len(said['known'])} were there, {len(said['refused'])} refusals; "
         f"{said['store']} holds {said['structures']} different structures"
     )
-    return "\n".join([first, *(f"refused: {why}" for why in said["refused"])])
+    refused = [f"refused: {why}" for why in said["refused"]]
+    return "\n".join([first, *(f"note: {note}" for note in said["notes"]), *refused])

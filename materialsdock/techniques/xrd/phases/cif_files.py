@@ -12,8 +12,8 @@ import os
 import re
 import stat
 import zlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import gemmi
@@ -21,22 +21,21 @@ import numpy as np
 
 from materialsdock.errors import InputError
 from materialsdock.model import FloatArray, Structure
-from materialsdock.techniques.xrd.phases.crystal import (
-    Description,
-    describe,
-    plain_cif,
-    read_crystal,
-)
+from materialsdock.techniques.xrd.crystals.contents import Description
+from materialsdock.techniques.xrd.crystals.plain import plain_cif
+from materialsdock.techniques.xrd.crystals.reading import read_crystal
+from materialsdock.techniques.xrd.crystals.sites import has_atoms
+from materialsdock.techniques.xrd.crystals.text import UTF16, document_of, text_of
+from materialsdock.techniques.xrd.crystals.values import some, value
 from materialsdock.techniques.xrd.phases.powder_lines import powder_lines
-from materialsdock.techniques.xrd.phases.symmetry import with_symmetry
-from materialsdock.techniques.xrd.rietveld.crystals import read_document
 
 LARGEST_BYTES = 20_000_000
-MOST_BLOCKS = 2000
 MOST_FAULTS = 20
+ONE_ATOM_ANGSTROM = 0.01  # sites are exactly on their special positions; split ones are not
 ENDINGS = (".cif", ".cif.gz")
 ARCHIVES = (b"PK\x03\x04", b"BZh", b"\xfd7zXZ", b"7z\xbc\xaf", b"Rar!")
 LONGEST_NAME = 60
+NO_NAME = "unnamed"
 HASH = re.compile(r"-[0-9a-f]{8}$")  # what the store adds to the names of files
 COLLECTIONS = (
     ("ICSD", "_database_code_ICSD"),
@@ -82,7 +81,7 @@ class StoreEntry:
 
     def structure(self, name: str | None = None) -> Structure:
         """The structure as a candidate phase for refinement."""
-        return Structure(name or self.name, self.cif)
+        return Structure(name or self.name, self.cif, notes=self.described.notes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,19 +151,31 @@ def content(path: Path) -> bytes:
         raise InputError("is an archive", where=str(path), remedy="unpack it first")
     if not raw.strip():
         raise InputError("is empty", where=str(path))
-    if b"\0" in raw:
+    if b"\0" in raw and not raw.startswith(UTF16):
         raise InputError("is binary, not a CIF", where=str(path))
     return raw
 
 
 def read_structure(path: Path, orientation: tuple[int, int, int] | None = None) -> Structure:
-    """A candidate phase from a CIF file; InputError when it cannot be read as text."""
+    """The first crystal of a CIF file as a candidate phase, as the store reads it.
+
+    Its `notes` say what had to be decided.  Raises InputError for what the store refuses.
+    """
+    blocks, notes = _crystals(content(path), str(path))
+    first, *others = blocks
     try:
-        text = content(path).decode("utf-8")
-    except UnicodeDecodeError as error:
-        why = f"is not text: {error}"
-        raise InputError(why, where=str(path), remedy="name a readable CIF file") from error
-    return Structure(path.stem, text.replace("\r\n", "\n").replace("\r", "\n"), orientation)
+        entry = _entry(first, path.name, many=bool(others))
+    except InputError as fault:
+        place = _place(blocks, 0, str(path))
+        raise InputError(fault.what, where=place, remedy=fault.remedy) from fault
+    if others:
+        left = some(block.name for block in others)
+        notes = (*notes, f"{first.name} is the first of {len(blocks)} crystals; not read: {left}")
+    return replace(
+        entry.structure(stem(path.name)),
+        preferred_orientation=orientation,
+        notes=(*notes, *entry.described.notes),
+    )
 
 
 def _no_waiting(path: str, flags: int) -> int:
@@ -188,52 +199,50 @@ def read_file(path: str, called: str) -> FileRead:
     Raises InputError when the file as a whole cannot be read.  Made for a killable process.
     """
     raw = content(Path(path))
-    digest = hashlib.sha256(raw).hexdigest()
-    # what is not ASCII stands in authors' names and comments only
-    blocks = list(_blocks(raw.decode("ascii", errors="replace").replace("\ufffd", "_"), called))
+    blocks, notes = _crystals(raw, called)
     entries: list[StoreEntry] = []
     refused: list[str] = []
-    for block in blocks:
-        if len(blocks) > 1 and not _is_crystal(block):
-            continue  # publication and journal blocks of a multi-block file
+    for number, block in enumerate(blocks):
         try:
-            entries.append(_entry(block, called, many=len(blocks) > 1))
+            entry = _entry(block, called, many=len(blocks) > 1)
         except InputError as fault:
-            place = f"{called}: {safe_name(block.name)}" if len(blocks) > 1 else called
-            refused.append(f"{place}: {fault.what}")
-    if not entries and not refused:
-        refused = [f"{called}: has no atoms in any of its {len(blocks)} blocks"]
+            place = _place(blocks, number, called)
+            refused.append(str(InputError(fault.what, where=place, remedy=fault.remedy)))
+            continue
+        read = replace(entry.described, notes=(*notes, *entry.described.notes))
+        entries.append(replace(entry, described=read))
     if len(refused) > MOST_FAULTS:
         rest = len(refused) - MOST_FAULTS
         refused = [*refused[:MOST_FAULTS], f"{called}: {rest} more blocks refused"]
-    return FileRead(called, digest, tuple(entries), tuple(refused))
+    return FileRead(called, hashlib.sha256(raw).hexdigest(), tuple(entries), tuple(refused))
 
 
-def _blocks(text: str, called: str) -> Iterator[gemmi.cif.Block]:
+def _crystals(raw: bytes, place: str) -> tuple[list[gemmi.cif.Block], tuple[str, ...]]:
+    """The blocks that list atoms, journal and pattern blocks left aside, and notes on the file.
+
+    Raises InputError for a file that is no CIF, or has no atoms.
+    """
     try:
-        document = read_document(text)
-    except (ValueError, RuntimeError) as error:
-        what = str(error).removeprefix("string:").strip().splitlines()[0][:200]
-        raise InputError(f"is not a CIF: {what}", where=called) from error
-    if not len(document):
-        raise InputError("has no data block", where=called)
-    if len(document) > MOST_BLOCKS:
-        raise InputError(f"{len(document)} blocks are more than {MOST_BLOCKS}", where=called)
-    yield from document
+        text, notes = text_of(raw)
+        document, more = document_of(text)
+    except InputError as fault:
+        raise InputError(fault.what, where=place, remedy=fault.remedy) from fault
+    blocks = [block for block in document if has_atoms(block)]
+    if not blocks:
+        raise InputError(f"has no atoms in any of its {len(document)} blocks", where=place)
+    return blocks, (*notes, *more)
 
 
-def _is_crystal(block: gemmi.cif.Block) -> bool:
-    tags = ("_atom_site_fract_x", "_atom_site.fract_x")
-    return any(len(block.find_values(tag)) for tag in tags)
+def _place(blocks: Sequence[gemmi.cif.Block], number: int, file: str) -> str:
+    return f"{file}: {safe_name(blocks[number].name)}" if len(blocks) > 1 else file
 
 
 def _entry(block: gemmi.cif.Block, called: str, many: bool) -> StoreEntry:
-    crystal, notes = read_crystal(block)
-    crystal = with_symmetry(crystal)
-    described = describe(crystal, notes)
+    read = read_crystal(block)
+    crystal, described = read.structure, read.described
     label = safe_name(_named(block) or HASH.sub("", stem(called)))
     cif = plain_cif(crystal, "structure")
-    crystal.change_occupancies_to_crystallographic()
+    crystal.change_occupancies_to_crystallographic(ONE_ATOM_ANGSTROM)
     d, intensity = powder_lines(crystal, described.weight_u)
     if not d.size or not np.isfinite(intensity).all():
         raise InputError("scatters no line that can be calculated")
@@ -250,19 +259,15 @@ def _entry(block: gemmi.cif.Block, called: str, many: bool) -> StoreEntry:
     )
 
 
-def _value(block: gemmi.cif.Block, tag: str) -> str:
-    found = block.find_value(tag)
-    text = gemmi.cif.as_string(found) if found else ""
-    return " ".join(text.split())
-
-
 def _named(block: gemmi.cif.Block) -> str:
-    return next((text for tag in NAMES if (text := _value(block, tag)) not in ("", "?", ".")), "")
+    """The first name that has letters: others than Latin ones are not kept."""
+    names = (value(block, tag) for tag in NAMES)
+    return next((name for name in names if safe_name(name) != NO_NAME), "")
 
 
 def _collection(block: gemmi.cif.Block) -> str:
     for collection, tag in COLLECTIONS:
-        if (code := safe_name(_value(block, tag))) != "unnamed":
+        if (code := safe_name(value(block, tag))) != NO_NAME:
             return f"{collection} {code.removeprefix(collection).lstrip('_-')}"
     return ""
 
@@ -270,4 +275,4 @@ def _collection(block: gemmi.cif.Block) -> str:
 def safe_name(text: str) -> str:
     """A name that is harmless in files, terminals and parameter paths."""
     plain = re.sub(r"[^A-Za-z0-9+-]+", "_", text).strip("_-")[:LONGEST_NAME]
-    return plain or "unnamed"
+    return plain or NO_NAME

@@ -11,10 +11,10 @@ from materialsdock.errors import InputError, ModelFault
 from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.model import FloatArray, Structure
 from materialsdock.optimisation.processes import Executor
+from materialsdock.techniques.xrd.crystals.plain import strained
 from materialsdock.techniques.xrd.model import Diffractometer, Fit
 from materialsdock.techniques.xrd.phases import hypotheses
 from materialsdock.techniques.xrd.phases.cif_files import StoreEntry
-from materialsdock.techniques.xrd.phases.crystal import strained
 from materialsdock.techniques.xrd.phases.hypotheses import Hypothesis, Judgement
 from materialsdock.techniques.xrd.phases.match import Match, lines_of_its_own, match
 from materialsdock.techniques.xrd.phases.screen import Observed, binned, observe

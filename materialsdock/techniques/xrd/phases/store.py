@@ -18,13 +18,13 @@ import numpy as np
 
 from materialsdock.errors import InputError, MaterialsDockError, Refused
 from materialsdock.optimisation.processes import Executor
+from materialsdock.techniques.xrd.crystals.contents import Description
 from materialsdock.techniques.xrd.phases import cif_files, same
 from materialsdock.techniques.xrd.phases.cif_files import FileRead, StoreEntry
-from materialsdock.techniques.xrd.phases.crystal import Description
 
 INDEX = "index.sqlite"
 CIFS = "cifs"
-SCHEMA = 1
+SCHEMA = 2
 BUSY_S = 30.0
 FILE_LIMIT_S = 60.0  # enough for 2000 usual structures in one file
 TABLES = """
@@ -62,12 +62,16 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Added:
-    """The result of `add`: names of new files in the store, of known ones, refusals in words."""
+    """The result of `add`: names of new files in the store, of known ones, refusals in words.
+
+    notes : what the reader had to decide about new ones
+    """
 
     added: tuple[str, ...]
     known: tuple[str, ...]
     refused: tuple[str, ...]
     entries: int
+    notes: tuple[str, ...] = ()
 
 
 class StructureStore:
@@ -105,7 +109,13 @@ class StructureStore:
         self._write(accepted, ())
         count = sum(len(outcome.entries) for outcome in accepted)
         names = tuple(outcome.path for outcome in accepted)
-        return Added(names, tuple(there), tuple(refused), count)
+        notes = [
+            f"{_given(entry.source, outcome.path, fresh)}: {note}"
+            for outcome in accepted
+            for entry in outcome.entries
+            for note in entry.described.notes
+        ]
+        return Added(names, tuple(there), tuple(refused), count, tuple(notes))
 
     def _accepted(self, fresh: Mapping[str, Path], refused: list[str]) -> list[FileRead]:
         """Read and copy new files; those with no structure are left out, and say why."""
@@ -226,9 +236,15 @@ def _name_in_store(path: Path, digest: str) -> str:
     return f"{CIFS}/{cif_files.safe_name(cif_files.stem(path.name))}-{digest[:8]}.cif"
 
 
+def _given(source: str, name: str, fresh: Mapping[str, Path]) -> str:
+    """A source in the store by the file that was added."""
+    return f"{cif_files.shown(fresh[name])}{source.removeprefix(name)}"
+
+
 def _sentence(path: Path, error: BaseException) -> str:
-    said = error.what if isinstance(error, MaterialsDockError) else f"cannot be read: {error!r}"
-    return f"{cif_files.shown(path)}: {said}"
+    if not isinstance(error, MaterialsDockError):
+        return f"{cif_files.shown(path)}: cannot be read: {error!r}"
+    return str(InputError(error.what, where=cif_files.shown(path), remedy=error.remedy))
 
 
 def _as_read(name: str, outcome: Any) -> FileRead:

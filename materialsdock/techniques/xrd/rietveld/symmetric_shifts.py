@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import gemmi
 import numpy as np
@@ -62,4 +62,4 @@ def shifted(structure: Structure, shifts_angstrom: Mapping[str, float]) -> Struc
             if label in moves and np.any(moves[label]):
                 for i, value in enumerate(at[label] + moves[label], 1):
                     row[i] = f"{value:.7f}"
-    return Structure(structure.name, document.as_string(), structure.preferred_orientation)
+    return replace(structure, cif=document.as_string())

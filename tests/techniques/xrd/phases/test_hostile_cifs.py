@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from support.cifs import salt, written
 
 from materialsdock.errors import InputError
+from materialsdock.techniques.xrd.crystals.contents import HIGHEST_DENSITY
 from materialsdock.techniques.xrd.phases import cif_files
-from materialsdock.techniques.xrd.phases.crystal import HIGHEST_DENSITY
 from materialsdock.techniques.xrd.phases.store import StructureStore
 from materialsdock.testing.crystals import CORUNDUM, ZINCITE
 
@@ -45,9 +45,9 @@ HOSTILE = {
         .replace("0 0 0\n", "0 0 0 7\n"),
         "occupancy",
     ),
-    "atoms_on_each_other": (salt(group="P 1", rows="Na1 Na .1 .1 .1\n" * 400), "density"),
+    "atoms_on_each_other": (salt(group="P 1", rows="Na1 Na .1 .1 .1\n" * 400), "share a place"),
     "infinite_cell": (salt(a="1e400"), "no possible unit cell"),
-    "nan_place": (salt(rows="Na1 Na nan 0 0\nCl1 Cl inf 0 0"), "no coordinates"),
+    "nan_place": (salt(rows="Na1 Na nan 0 0\nCl1 Cl inf 0 0"), "no number"),
     "twins": (salt() + salt(), "duplicate block"),
     "program": (
         salt(

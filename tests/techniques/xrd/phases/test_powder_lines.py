@@ -6,7 +6,7 @@ import gemmi
 import numpy as np
 import pytest
 
-from materialsdock.techniques.xrd.phases.crystal import reduced_formula
+from materialsdock.techniques.xrd.crystals.contents import reduced_formula
 from materialsdock.techniques.xrd.phases.powder_lines import powder_lines
 from materialsdock.testing.crystals import ZINCITE
 

@@ -16,7 +16,7 @@ from support.cifs import PLUMBOUS, in_p1, salt, written
 from materialsdock.cli import app
 from materialsdock.errors import InputError
 from materialsdock.techniques.xrd.commands import structure_store
-from materialsdock.techniques.xrd.phases.crystal import plain_cif, strained
+from materialsdock.techniques.xrd.crystals.plain import plain_cif, strained
 from materialsdock.techniques.xrd.phases.powder_lines import lorentz_polarisation, positions
 from materialsdock.techniques.xrd.phases.store import INDEX, StructureStore
 from materialsdock.testing.crystals import CORUNDUM, FLUORITE, LAB6, ZINCITE

@@ -9,7 +9,8 @@ import gemmi
 import numpy as np
 import spglib
 
-SYMPREC_ANGSTROM = 0.01
+SYMPRECS_ANGSTROM = (0.02, 0.01, 0.001)
+FARTHEST_ANGSTROM = 0.02  # that an atom may be moved by
 MOST_ATOMS = 500
 AS_ONE = 1e-3
 spglib.error.OLD_ERROR_HANDLING = False  # errors are raised, not warned of
@@ -28,26 +29,53 @@ class _SymmetryPlace:
         return tuple(sorted((s.element.name, round(s.occ, 3)) for s in self.atoms))
 
 
-def with_symmetry(crystal: gemmi.SmallStructure) -> gemmi.SmallStructure:
-    """The same crystal in its conventional cell and space group, when it is given in P1.
+@dataclass(frozen=True, eq=False)
+class Found:
+    """A crystal in its conventional cell and group, and how far atoms were moved for it [Å]."""
 
-    As it is when it has a space group, is truly P1, or is too large to tell.
+    crystal: gemmi.SmallStructure
+    moved_angstrom: float
+
+
+def with_symmetry(crystal: gemmi.SmallStructure) -> Found | None:
+    """The same crystal, which is written out in P1, in its conventional cell and space group.
+
+    The highest symmetry for which no atom moves by more than FARTHEST_ANGSTROM, since databases
+    print three or four digits.  None when it is truly P1, or too large to tell.
     """
-    if crystal.spacegroup.number != 1 or not 1 < len(crystal.sites) <= MOST_ATOMS:
-        return crystal
+    if not 1 < len(crystal.sites) <= MOST_ATOMS:
+        return None
     places = _places(crystal)
     kinds = sorted({place.kind for place in places})
     lattice = np.array(crystal.cell.orth.mat.tolist()).T.tolist()
     numbers = [1 + kinds.index(place.kind) for place in places]
     cell = (lattice, [place.at.tolist() for place in places], numbers)
-    try:
-        found = spglib.get_symmetry_dataset(cell, symprec=SYMPREC_ANGSTROM)
-    except spglib.error.SpglibError:
-        return crystal  # atoms nearer than SYMPREC_ANGSTROM, or a cell that cannot be reduced
-    if found is None or found.number == 1:
-        return crystal
     atoms = {n: next(p.atoms for p in places if p.kind == kinds[n - 1]) for n in set(numbers)}
-    return _conventional(crystal, found, atoms)
+    for symprec in SYMPRECS_ANGSTROM:
+        try:
+            found = spglib.get_symmetry_dataset(cell, symprec=symprec)
+        except spglib.error.SpglibError:
+            continue  # atoms nearer than symprec, or a cell that cannot be reduced
+        if found is None or found.number == 1:
+            continue
+        moved = _moved_angstrom(found, [place.at for place in places])
+        standard = _conventional(found, atoms) if moved <= FARTHEST_ANGSTROM else None
+        if standard is not None:
+            return Found(standard, moved)
+    return None
+
+
+def _moved_angstrom(found: spglib.SpglibDataset, places: Sequence[np.ndarray]) -> float:
+    """How far the farthest atom is from its ideal place, in the standard cell [Å]."""
+    lattice = np.asarray(found.std_lattice)
+    ideal = np.asarray(found.std_positions)
+    given = np.array(places) @ np.asarray(found.transformation_matrix).T + found.origin_shift
+    farthest = 0.0
+    for place in given:
+        away = ideal - place
+        away -= np.rint(away)
+        farthest = max(farthest, float(np.linalg.norm(away @ lattice, axis=1).min()))
+    return farthest
 
 
 def _places(crystal: gemmi.SmallStructure) -> list[_SymmetryPlace]:
@@ -64,23 +92,27 @@ def _places(crystal: gemmi.SmallStructure) -> list[_SymmetryPlace]:
 
 
 def _conventional(
-    crystal: gemmi.SmallStructure,
     found: spglib.SpglibDataset,
     atoms: Mapping[int, Sequence[gemmi.SmallStructure.Site]],
-) -> gemmi.SmallStructure:
+) -> gemmi.SmallStructure | None:
     """One place per orbit of spglib's standard cell, which has the setting of its Hall number.
 
-    atoms : what stands at a place of each number
+    atoms : what stands at a place of each number; None for a setting that gemmi does not know
     """
     group = _group_of_hall(found.hall_number)
     if group is None:
-        return crystal
+        return None
+    places = np.asarray(found.std_positions)
+    if group.ext == "1":  # spglib's first origin; the tables and other programs prefer the second
+        shift = group.basisop.inverse()
+        places = np.array([shift.apply_to_xyz(place) for place in places.tolist()])
+        group = gemmi.get_spacegroup_reference_setting(group.number)
     standard = gemmi.SmallStructure()
     standard.cell = gemmi.UnitCell(*_parameters(np.asarray(found.std_lattice)))
     standard.spacegroup_hm = group.xhm()
     standard.spacegroup = group
     taken: list[tuple[int, np.ndarray]] = []
-    for place, number in zip(found.std_positions, map(int, found.std_types), strict=True):
+    for place, number in zip(places, map(int, found.std_types), strict=True):
         if any(n == number and _coincide(place, other) for n, other in taken):
             continue
         for given in atoms[number]:
@@ -100,7 +132,7 @@ def _moved(
 ) -> gemmi.SmallStructure.Site:
     site = gemmi.SmallStructure.Site()
     site.element, site.occ, site.u_iso = given.element, given.occ, given.u_iso
-    site.label, site.type_symbol = label, given.element.name
+    site.label, site.type_symbol, site.charge = label, given.type_symbol, given.charge
     site.fract = gemmi.Fractional(*map(float, place))
     return site
 

@@ -1,0 +1,1 @@
+"""CIFs of any origin as checked crystals; nothing else in the house reads a foreign CIF."""
