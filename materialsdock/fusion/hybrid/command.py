@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from materialsdock.rendering.plain_page import write_page
 from materialsdock.techniques.xrd import job as scanning
 from materialsdock.techniques.xrd.model import Diffractometer
 from materialsdock.techniques.xrd.phases.cif_files import read_structure
+from materialsdock.techniques.xrd.report.words import notes_of_reading
 from materialsdock.theory.energy import Calculator
 
 
@@ -90,6 +91,8 @@ def run(
         time_limit_s=float(job.settings["analysis"]["trial_time_limit_s"]),
         on_trial=on_trial,
     )
+    read = notes_of_reading((*candidates, *others))
+    found = replace(found, sentences=(*found.sentences, *read))
     for number, point in enumerate(found.front, 1):
         (request.out / f"pareto_{number:02d}.cif").write_text(point.cif, encoding="utf-8")
     read_as = reading.facts(measured, request.pattern, request.file)

@@ -17,6 +17,7 @@ from materialsdock.model import Outcome, Parameter, Structure
 from materialsdock.rendering.numbers import with_esd
 from materialsdock.rendering.plain_json import readable_json
 from materialsdock.techniques.xrd.model import Fit, PhaseFit
+from materialsdock.techniques.xrd.report.words import notes_of_reading
 from materialsdock.techniques.xrd.rietveld.contacts import refined_crystal
 
 CELL = {
@@ -139,6 +140,7 @@ def _provenance(outcome: Outcome, fit: Fit) -> str:
     ]
     if verdict is not None:
         lines += [f"verdict: {verdict.word}", *verdict.reasons]
+    lines += notes_of_reading(outcome.job.sample.structures)
     lines += [f"gemmi {importlib.metadata.version('gemmi')}", "recipe:", readable_json(fit.recipe)]
     return "\n".join(line.replace("\n;", "\n ;") for line in lines)
 

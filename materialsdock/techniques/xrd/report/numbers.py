@@ -14,12 +14,16 @@ CELL = ("a", "b", "c", "alpha", "beta", "gamma")
 
 
 def summary(outcome: Outcome) -> dict[str, Any]:
-    """Refinement, search and verdict; what there is not is None.
+    """Refinement, search, verdict, and structures as read; what there is not is None.
 
     Cell lengths in Å, angles in degrees, weights and R factors in %, times in seconds.
     """
     found = _refinement(outcome) | _search(outcome) | _verdict(outcome)
-    return found | {"identification": outcome.summary.get("identification")}
+    structures = [
+        {"name": each.name, "notes": list(each.notes)} for each in outcome.job.sample.structures
+    ]
+    identified = outcome.summary.get("identification")
+    return found | {"structures": structures, "identification": identified}
 
 
 def _refinement(outcome: Outcome) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from materialsdock.rendering.plain_json import readable_json
 from materialsdock.techniques.xrd.model import PhaseFit
 from materialsdock.techniques.xrd.report import figures
 from materialsdock.techniques.xrd.report.numbers import CELL, summary
-from materialsdock.techniques.xrd.report.words import lines, quantities, warnings
+from materialsdock.techniques.xrd.report.words import lines, notes_of_reading, quantities, warnings
 
 __all__ = [
     "TEMPLATE",
@@ -58,6 +58,7 @@ def context(outcome: Outcome) -> dict[str, Any]:
         "warnings": [line for line in said["warnings"] if not REMARK.match(line)],
         "remarks": [line for line in said["warnings"] if REMARK.match(line)],
         "fit": fit,
+        "notes_of_reading": notes_of_reading(outcome.job.sample.structures),
         "assessment": found.assessment,
         "cell_heads": CELL_HEADS,
         "phases": [_phase_row(phase, p) for phase, p in _rows(outcome, said)],

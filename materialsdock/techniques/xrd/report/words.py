@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from materialsdock.model import Outcome
+from collections.abc import Sequence
+
+from materialsdock.model import Outcome, Structure
 from materialsdock.rendering.numbers import fixed, with_esd
 from materialsdock.techniques.xrd.model import PhaseFit
 
 
 def lines(outcome: Outcome) -> list[str]:
     """Say what the pattern is of, how well it fits, and how far that can be trusted."""
+    read = [f"  {line}" for line in notes_of_reading(outcome.job.sample.structures)]
     if outcome.found.fit is not None:
-        return [*_refinement(outcome), *_verdict(outcome)]
+        return [*_refinement(outcome), *read, *_verdict(outcome)]
     if outcome.found.assessment is not None:
-        return _verdict(outcome)
+        return [*read, *_verdict(outcome)]
     return ["  not refined: no structure was given (--cif), nor a structure store (--store)"]
+
+
+def notes_of_reading(structures: Sequence[Structure]) -> list[str]:
+    """List what the reader of the CIFs had to decide, each with its structure."""
+    return [f"{structure.name}: {note}" for structure in structures for note in structure.notes]
 
 
 def warnings(outcome: Outcome) -> list[str]:

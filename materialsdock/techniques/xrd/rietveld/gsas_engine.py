@@ -30,6 +30,7 @@ from materialsdock.model import FloatArray, Structure
 from materialsdock.techniques.xrd.model import Diffractometer, Fit
 from materialsdock.techniques.xrd.rietveld import gsas_answer
 from materialsdock.techniques.xrd.rietveld.contacts import too_short
+from materialsdock.techniques.xrd.rietveld.crystals import crystal_of
 from materialsdock.techniques.xrd.rietveld.limits import check_pattern, check_structures, envelope
 from materialsdock.techniques.xrd.rietveld.recipe import SearchSpace, completed, stages
 
@@ -90,6 +91,7 @@ class GsasEngine:
         """
         began = time.perf_counter()
         check_structures(structures)
+        _check_origins(structures)
         check_pattern(pattern, diffractometer.fwhm_deg)
         default = SearchSpace.of(pattern, structures, diffractometer).default()
         full = completed(recipe, default)
@@ -150,6 +152,18 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+
+
+def _check_origins(structures: Sequence[Structure]) -> None:
+    """Refuse the first origin of groups with two: GSAS-II would read it as the second."""
+    for structure in structures:
+        setting = crystal_of(structure).spacegroup
+        if setting.ext == "1":
+            raise InputError(
+                f"has origin choice 1 of {setting.hm}, GSAS-II knows choice 2 only",
+                where=f"CIF of {structure.name}",
+                remedy="give it with origin choice 2, or refine with --engine rietx",
+            )
 
 
 def _fixed_background(pattern: Pattern, recipe: Mapping[str, Any]) -> FloatArray:
