@@ -15,6 +15,7 @@ from materialsdock.errors import InputError
 from materialsdock.model import Measured, Sample, Structure
 from materialsdock.profile import config
 from materialsdock.techniques.xrd.options import structures_of
+from materialsdock.testing import crystals
 
 PROFILE = config.load("sim", ROOT)
 SPECTRUM = Measured(technique="xas", x=np.linspace(7000.0, 7300.0, 601), y=np.zeros(601))
@@ -43,7 +44,7 @@ def test_every_wrong_word_is_named():
 def test_an_orientation_goes_to_its_phase(tmp_path):
     cifs = [tmp_path / "a.cif", tmp_path / "b.cif"]
     for cif in cifs:
-        cif.write_text("data_x")
+        cif.write_text(crystals.FLUORITE.cif)
     a, b = structures_of(cifs, ["b=0,0,1"])
     assert a.preferred_orientation is None
     assert b.preferred_orientation == (0, 0, 1)

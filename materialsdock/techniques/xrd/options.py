@@ -162,17 +162,19 @@ def structures_of(cifs: Sequence[Path], orientations: Sequence[str]) -> tuple[St
 
     NAME is the CIF's file name without ending; it may be left out when there is one phase.
     """
-    from materialsdock.techniques.xrd.phases.cif_files import read_structure
+    from materialsdock.techniques.xrd.phases.cif_files import read_structure, stem
 
-    axes = dict(_axis(word, cifs) for word in orientations)
-    unknown = set(axes) - {path.stem for path in cifs}
+    names = [stem(path.name) for path in cifs]
+    axes = dict(_axis(word, names) for word in orientations)
+    unknown = set(axes) - set(names)
     if unknown:
         raise InputError(
             f"no phase named {', '.join(sorted(unknown))}",
             where="--preferred-orientation",
-            remedy=f"phases are: {', '.join(path.stem for path in cifs) or 'none'}",
+            remedy=f"phases are: {', '.join(names) or 'none'}",
         )
-    return tuple(read_structure(path, axes.get(path.stem)) for path in cifs)
+    pairs = zip(cifs, names, strict=True)
+    return tuple(read_structure(path, axes.get(name)) for path, name in pairs)
 
 
 def particle_sizes(words: Sequence[str], structures: Sequence[Structure]) -> tuple[Structure, ...]:
@@ -202,7 +204,7 @@ def particle_sizes(words: Sequence[str], structures: Sequence[Structure]) -> tup
     return tuple(replace(s, particle_um=sizes.get(s.name)) for s in structures)
 
 
-def _axis(word: str, cifs: Sequence[Path]) -> tuple[str, tuple[int, int, int]]:
+def _axis(word: str, names: Sequence[str]) -> tuple[str, tuple[int, int, int]]:
     name, _, indices = word.rpartition("=")
     try:
         h, k, l = (int(part) for part in indices.split(","))  # noqa: E741
@@ -214,4 +216,4 @@ def _axis(word: str, cifs: Sequence[Path]) -> tuple[str, tuple[int, int, int]]:
         ) from None
     if not (h or k or l):
         raise InputError(f"{word!r} is not a direction", where="--preferred-orientation")
-    return name or (cifs[0].stem if len(cifs) == 1 else ""), (h, k, l)
+    return name or (names[0] if len(names) == 1 else ""), (h, k, l)

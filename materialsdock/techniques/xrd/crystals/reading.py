@@ -29,6 +29,7 @@ from materialsdock.techniques.xrd.crystals.values import number, some, value
 CELL_ANGSTROM = (1.5, 300.0)
 ANGLES_DEG = (20.0, 160.0)
 CELL_TAGS = ("length_a", "length_b", "length_c", "angle_alpha", "angle_beta", "angle_gamma")
+MERGED_ANGSTROM = 0.4  # gemmi takes images of a site nearer than this as one atom
 SAME_PLACE = 0.1  # Å, between atoms that share a site
 SAME_PACKING = 0.01  # relative: a symmetry that adds or takes atoms is wrong
 LOOSER = 1.1  # times the tightest contact: how much better an origin must be to be believed
@@ -202,13 +203,11 @@ def _built(
         notes = (*notes, f"put on special positions: {words}, moved by up to {farthest:.3f} Å")
     amounts = contents.amounts_of([s for s, _ in rows], [o.multiplicity for _, o in rows])
     own = [
-        f"{s.label} lies {o.nearest:.2f} Å from its own image"
-        for s, o in rows
-        if s.occ >= contacts.FULL
-        and o.nearest < 2 * contacts.SHORTEST_SHARE * s.element.covalent_r
-        and s.element.name not in contacts.HYDROGEN
+        f"{site.label} lies {orbit.nearest:.2f} Å from its own image"
+        for site, orbit in rows
+        if site.occ >= contacts.FULL and orbit.nearest < MERGED_ANGSTROM
     ]
-    faults = [*_overfull(crystal), *own] or contacts.impossible(crystal)
+    faults = list(_overfull(crystal)) or [*own, *contacts.impossible(crystal)]
     if not faults and formula and (wrong := formula.contradiction(amounts)):
         faults = [wrong]
     return _Built(crystal, amounts, notes, some(faults))
@@ -285,7 +284,8 @@ def _of_operations(cell: gemmi.UnitCell, group: Meant, atoms: Listed) -> _Built:
             f"its {len(group.operations)} listed operations are of no setting of the tables",
             remedy="write the structure in a standard setting",
         )
-    return _Built(built.crystal, built.amounts, (*built.notes, *notes), "")
+    said = f"its {len(group.operations)} listed operations are no setting of the tables"
+    return _Built(built.crystal, built.amounts, (said, *built.notes, *notes), "")
 
 
 def _symmetrised(built: _Built) -> tuple[_Built, tuple[str, ...]]:

@@ -189,8 +189,8 @@ def content_hash(path: Path) -> str:
 
 
 def stem(file_name: str) -> str:
-    """The name of a CIF file without folder and endings."""
-    return Path(file_name).name.removesuffix(".gz").removesuffix(".cif")
+    """The name of a CIF file without folder and endings, which is the name of its phase."""
+    return Path(re.sub(r"(?i)\.gz$", "", Path(file_name).name)).stem
 
 
 def read_file(path: str, called: str) -> FileRead:
@@ -229,7 +229,8 @@ def _crystals(raw: bytes, place: str) -> tuple[list[gemmi.cif.Block], tuple[str,
         raise InputError(fault.what, where=place, remedy=fault.remedy) from fault
     blocks = [block for block in document if has_atoms(block)]
     if not blocks:
-        raise InputError(f"has no atoms in any of its {len(document)} blocks", where=place)
+        many = f" in any of its {len(document)} blocks" if len(document) > 1 else ""
+        raise InputError(f"has no atoms{many}", where=place)
     return blocks, (*notes, *more)
 
 
