@@ -26,6 +26,7 @@ from materialsdock.techniques.xrd.crystals.sites import (
 )
 from materialsdock.techniques.xrd.crystals.values import number, some, value
 
+MOST_FAULTS = 3
 CELL_ANGSTROM = (1.5, 300.0)
 ANGLES_DEG = (20.0, 160.0)
 CELL_TAGS = ("length_a", "length_b", "length_c", "angle_alpha", "angle_beta", "angle_gamma")
@@ -210,7 +211,7 @@ def _built(
     faults = list(_overfull(crystal)) or [*own, *contacts.impossible(crystal)]
     if not faults and formula and (wrong := formula.contradiction(amounts)):
         faults = [wrong]
-    return _Built(crystal, amounts, notes, some(faults))
+    return _Built(crystal, amounts, notes, "; ".join(faults[:MOST_FAULTS]))
 
 
 def _crystal(

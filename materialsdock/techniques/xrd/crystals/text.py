@@ -10,6 +10,8 @@ import gemmi
 from materialsdock.errors import InputError
 
 MOST_BLOCKS = 2000
+UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+UNPRINTABLE = re.compile(r"[^\t\n -~]")
 SIGNS = {"\u2010": "-", "\u2011": "-", "\u2012": "-", "\u2013": "-", "\u2014": "-", "\u2212": "-"}
 SPACES = dict.fromkeys("\u00a0\u2002\u2003\u2007\u2009\u202f\u3000", " ")
 QUOTES = {"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"'}
@@ -38,15 +40,7 @@ def text_of(raw: bytes) -> tuple[str, tuple[str, ...]]:
         notes.append("a typographic minus sign is read as -")
     text = text.translate(str.maketrans(SIGNS | SPACES | QUOTES))
     text = text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\x1a\n") + "\n"
-    text = text.encode("ascii", "replace").decode() if text.isascii() else _ascii(text)
-    return DOTTED.sub(r"\1_", text), tuple(notes)
-
-
-UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-
-
-def _ascii(text: str) -> str:
-    return "".join(c if c.isascii() else "_" for c in text)
+    return DOTTED.sub(r"\1_", UNPRINTABLE.sub("_", text)), tuple(notes)
 
 
 def document_of(text: str) -> tuple[gemmi.cif.Document, tuple[str, ...]]:
