@@ -1,4 +1,4 @@
-"""Every file of ../shared that has a right answer, read by the one reader of all commands.
+"""Every file of ../shared that has a right answer, read by the readers of all commands.
 
     python tests/benchmarks/files.py [--quick] [--json]
 
@@ -18,6 +18,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+import files_crystals
 from files_answers import ANSWERS, Answer
 
 from materialsdock.errors import InputError
@@ -48,6 +49,7 @@ def judged(answer: Answer, shared: Path) -> dict[str, Any]:
 def run(shared: Path = SHARED) -> dict[str, Any]:
     """All files: their verdicts, and the targets."""
     rows = [judged(each, shared) for each in ANSWERS if (shared / each.file).is_file()]
+    rows += files_crystals.judged(shared)
     total = Counter(row["verdict"] for row in rows)
     have = total[RIGHT] + total[REFUSED] + total[WRONG]
     share = total[RIGHT] / have if have else float("nan")
