@@ -23,7 +23,7 @@ HALL = ("_space_group_name_Hall", "_symmetry_space_group_name_Hall")
 NUMBER = ("_space_group_IT_number", "_symmetry_Int_Tables_number")
 OPERATIONS = ("_space_group_symop_operation_xyz", "_symmetry_equiv_pos_as_xyz")
 # "F d -3 m Z", "F d -3 m :2", "F d -3 m (origin choice 2)", "R -3 c H", "R -3 c HR"
-MARK = re.compile(r"(?i)(?:\s*:\s*|\s+)(S|Z|HR?|R)$|\s*:\s*([12])$|\s*\(?origin\D*([12])\)?$")
+MARK = re.compile(r"(?i)\s*:?\s*(S|Z|HR?|R)$|\s*:\s*([12])$|\s*\(?origin\D*([12])\)?$")
 EXTENSION = {"S": "1", "Z": "2", "HR": "H"}
 MONOCLINIC = range(3, 16)
 MOST_OPERATIONS = 192
@@ -115,25 +115,32 @@ def _symbols(block: gemmi.cif.Block) -> tuple[list[Statement], list[str]]:
 def of_symbol(text: str) -> frozenset[str]:
     """The settings that a Hermann-Mauguin symbol can mean, as any program writes it."""
     plain = " ".join(re.sub(r"\((\d)\)", r"\1", text.replace("_", "")).split())
+    plain = re.sub(r"\s*\((?!\s*origin)[^)]*\)$", "", plain, flags=re.IGNORECASE)
     mark = MARK.search(plain)
     base = re.sub(r"\s*/\s*", "/", plain[: mark.start()] if mark else plain)
-    tried = [base, base.replace(" ", ""), *([plain] if mark else [])]
-    found = next((g for name in tried if (g := gemmi.find_spacegroup_by_name(name))), None)
-    if found is None:
-        return frozenset()
-    settings = [g for g in _table().values() if g.number == found.number]
-    alike = [g for g in settings if g.hm == found.hm]
-    if found.number in MONOCLINIC and " 1" not in base:
-        alike = [g for g in settings if _short(g) == _short(found)]
+    alike = _named(base)
     letter = next(filter(None, mark.groups())).upper() if mark else ""
     chosen = [g for g in alike if g.ext == EXTENSION.get(letter, letter)]
     return frozenset(g.xhm() for g in chosen or alike)
 
 
+def _named(symbol: str) -> list[gemmi.SpaceGroup]:
+    """The settings of a symbol that says neither origin nor, maybe, its monoclinic axis."""
+    short = symbol.replace(" ", "")
+    found = gemmi.find_spacegroup_by_name(symbol) or gemmi.find_spacegroup_by_name(short)
+    table = _table().values()
+    if " 1" not in symbol and (found is None or found.number in MONOCLINIC):
+        wanted = _short(found) if found else short
+        if alike := [g for g in table if g.number in MONOCLINIC and _short(g) == wanted]:
+            return alike
+    return [g for g in table if found and g.number == found.number and g.hm == found.hm]
+
+
 def of_hall(text: str) -> frozenset[str]:
     """The setting of a Hall symbol."""
     try:
-        found = gemmi.find_spacegroup_by_ops(gemmi.symops_from_hall(text))
+        operations = gemmi.symops_from_hall(text.replace("''", '"'))
+        found = gemmi.find_spacegroup_by_ops(operations)
     except (ValueError, RuntimeError):
         return frozenset()
     return frozenset({found.xhm()}) if found else frozenset()

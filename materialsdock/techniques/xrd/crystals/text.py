@@ -15,6 +15,7 @@ UNPRINTABLE = re.compile(r"[^\t\n -~]")
 SIGNS = {"\u2010": "-", "\u2011": "-", "\u2012": "-", "\u2013": "-", "\u2014": "-", "\u2212": "-"}
 SPACES = dict.fromkeys("\u00a0\u2002\u2003\u2007\u2009\u202f\u3000", " ")
 QUOTES = {"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"'}
+PLAIN = {ord(odd): plain for odd, plain in (SIGNS | SPACES | QUOTES).items()}
 NUMBER_AFTER = re.compile(f"[{''.join(SIGNS)}](?=[.0-9])")
 ONE_ITEM = re.compile(r"\s*(_\S+)[ \t]+(\S.*?)\s*$")
 # CIF of the newer dictionaries writes _cell.length_a for _cell_length_a
@@ -38,7 +39,7 @@ def text_of(raw: bytes) -> tuple[str, tuple[str, ...]]:
         notes.append("not UTF-8: read as Latin-1")
     if NUMBER_AFTER.search(text):
         notes.append("a typographic minus sign is read as -")
-    text = text.translate(str.maketrans(SIGNS | SPACES | QUOTES))
+    text = text.translate(PLAIN)
     text = text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\x1a\n") + "\n"
     return DOTTED.sub(r"\1_", UNPRINTABLE.sub("_", text)), tuple(notes)
 
@@ -49,11 +50,12 @@ def document_of(text: str) -> tuple[gemmi.cif.Document, tuple[str, ...]]:
     Raises InputError, with the line, for what is no CIF.
     """
     try:
-        document, notes = gemmi.cif.read_string(text), ()
+        document = gemmi.cif.read_string(text)
+        notes: tuple[str, ...] = ()
     except (ValueError, RuntimeError) as error:
-        mended, said = _quoted(text)
+        mended, notes = _quoted(text)
         try:
-            document, notes = gemmi.cif.read_string(mended), said
+            document = gemmi.cif.read_string(mended)
         except (ValueError, RuntimeError):
             raise InputError(f"is not a CIF: {_place(error)}") from error
     if not len(document):
