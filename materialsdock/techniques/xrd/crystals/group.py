@@ -30,6 +30,9 @@ MOST_OPERATIONS = 192
 LENGTH_SHARE = 5e-5  # from the mean that symmetry asks for; 4.7592 and 4.76 Å contradict
 ANGLE_DEG = 0.01
 SILENT_SHARE = 1e-7
+NAME_IT = "write its Hermann-Mauguin symbol or its symmetry operations into the file"
+TAKE_OUT = "take out of the file what is wrong of them"
+OF_CELL = "correct the cell or the space group in the file"
 
 
 @dataclass(frozen=True)
@@ -47,20 +50,19 @@ class Statement:
 
 
 @dataclass(frozen=True, eq=False)
-class Meant:
-    """What a file can mean.
+class PossibleSettings:
+    """Settings that a file can mean.
 
     settings : that statements and cell allow, the likeliest first
-    operations : of a setting that no table has, else empty; number : of its type
+    operations : of a setting that no table has, else empty
     """
 
     settings: tuple[gemmi.SpaceGroup, ...]
     notes: tuple[str, ...] = ()
     operations: tuple[gemmi.Op, ...] = ()
-    number: int = 0
 
 
-def meant(block: gemmi.cif.Block, cell: gemmi.UnitCell) -> Meant:
+def possible_settings(block: gemmi.cif.Block, cell: gemmi.UnitCell) -> PossibleSettings:
     """The settings of a space group that the statements of a block and its cell allow.
 
     Raises InputError for no statement, statements that disagree, and a cell of another system.
@@ -75,25 +77,29 @@ def meant(block: gemmi.cif.Block, cell: gemmi.UnitCell) -> Meant:
         statements.append(Statement(words, frozenset({found.xhm()})))
     if not statements:
         said = "; ".join(unread) or "neither symbol, number nor operations"
-        raise InputError(f"has no space group that can be read: {said}")
+        raise InputError(f"has no space group that can be read: {said}", remedy=NAME_IT)
     allowed = frozenset.intersection(*(s.allows for s in statements))
     if not allowed:
-        raise InputError(f"its space groups contradict each other: {_all(statements)}")
+        raise InputError(
+            f"its space groups contradict each other: {_all(statements)}", remedy=TAKE_OUT
+        )
     if unread and not any(len(s.allows) == 1 for s in statements):
-        raise InputError(f"has no space group that can be read: {'; '.join(unread)}")
+        said = "; ".join(unread)
+        raise InputError(f"has no space group that can be read: {said}", remedy=NAME_IT)
     settings = [_setting(key) for key in _ordered(statements, allowed)]
     fitting = [group for group in settings if _fits(cell, group)]
     if not fitting:
-        raise InputError(f"cell {cell_words(cell)} contradicts {some(g.xhm() for g in settings)}")
+        names = some(group.xhm() for group in settings)
+        raise InputError(f"cell {cell_words(cell)} contradicts {names}", remedy=OF_CELL)
     notes = [f"{words}, left out" for words in unread]
     if all(s.words.startswith("number") for s in statements):
         fitting, note = _standard(fitting)
         notes.append(note)
-    return Meant(_one_axis(fitting), tuple(notes))
+    return PossibleSettings(_one_axis(fitting), tuple(notes))
 
 
 def _symbols(block: gemmi.cif.Block) -> tuple[list[Statement], list[str]]:
-    """What symbols and number say, and what of it cannot be understood."""
+    """Statements of the symbols and the number, and sentences on those that are in no table."""
     kinds: Sequence[tuple[str, Sequence[str], Callable[[str], frozenset[str]]]] = (
         ("H-M symbol", SYMBOLS, of_symbol),
         ("Hall symbol", HALL, of_hall),
@@ -174,7 +180,9 @@ def _listed(block: gemmi.cif.Block, tag: str, unread: list[str]) -> tuple[gemmi.
         # x, y, z without quotes are three values
         texts = re.findall(r"[^,\s][^,]*,[^,]+,\s*\S+", " ".join(texts)) or texts
     if len(texts) > MOST_OPERATIONS:
-        raise InputError(f"{len(texts)} operations are more than {MOST_OPERATIONS}")
+        raise InputError(
+            f"{len(texts)} operations are more than {MOST_OPERATIONS}", remedy=TAKE_OUT
+        )
     operations = {}
     for text in texts:
         try:
@@ -184,7 +192,10 @@ def _listed(block: gemmi.cif.Block, tag: str, unread: list[str]) -> tuple[gemmi.
             return ()
         operations[operation.triplet()] = operation
     if operations and not _is_group(list(operations.values())):
-        raise InputError(f"its {len(operations)} listed operations are not a group")
+        raise InputError(
+            f"its {len(operations)} listed operations are not a group",
+            remedy="list all operations, or only the Hermann-Mauguin symbol",
+        )
     return tuple(operations.values())
 
 
@@ -202,7 +213,7 @@ def _untabulated(
     statements: Sequence[Statement],
     cell: gemmi.UnitCell,
     unread: Sequence[str],
-) -> Meant:
+) -> PossibleSettings:
     """Operations of an origin or axes that no table has; the type must be what symbols say."""
     found = spglib.get_spacegroup_type_from_symmetry(
         [_rotation(op) for op in operations],
@@ -211,15 +222,22 @@ def _untabulated(
         1e-4,
     )
     if found is None:
-        raise InputError(f"its {len(operations)} listed operations are of no space group")
+        raise InputError(
+            f"its {len(operations)} listed operations are of no space group", remedy=NAME_IT
+        )
     number = int(found.number)
     if any(number not in {_setting(key).number for key in s.allows} for s in statements):
         words = f"{len(operations)} listed operations (number {number})"
-        raise InputError(f"its space groups contradict each other: {_all(statements)}, {words}")
+        raise InputError(
+            f"its space groups contradict each other: {_all(statements)}, {words}",
+            remedy=TAKE_OUT,
+        )
     if _averaged(cell, operations) is None:
-        raise InputError(f"cell {cell_words(cell)} contradicts its listed operations")
+        raise InputError(
+            f"cell {cell_words(cell)} contradicts its listed operations", remedy=OF_CELL
+        )
     notes = tuple(f"{words}, left out" for words in unread)
-    return Meant((), notes, operations, number)
+    return PossibleSettings((), notes, operations)
 
 
 def _all(statements: Sequence[Statement]) -> str:
@@ -263,7 +281,7 @@ def symmetric_cell(
 ) -> tuple[gemmi.UnitCell, tuple[str, ...]]:
     """The cell that the group keeps exactly, and a note when that is another."""
     exact = _averaged(cell, group.operations().sym_ops)
-    assert exact is not None  # `meant` left no other
+    assert exact is not None  # `possible_settings` left no other
     away = np.abs(np.array(exact.parameters) / np.array(cell.parameters) - 1).max()
     if away <= SILENT_SHARE:
         return exact, ()

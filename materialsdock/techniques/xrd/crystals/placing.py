@@ -12,9 +12,9 @@ from materialsdock.errors import InputError
 from materialsdock.model import FloatArray
 from materialsdock.techniques.xrd.crystals import contacts, contents, symmetry
 from materialsdock.techniques.xrd.crystals.contents import Formula
-from materialsdock.techniques.xrd.crystals.group import Meant, cell_words, symmetric_cell
+from materialsdock.techniques.xrd.crystals.group import PossibleSettings, cell_words, symmetric_cell
 from materialsdock.techniques.xrd.crystals.orbits import SILENT_ANGSTROM, Operations
-from materialsdock.techniques.xrd.crystals.sites import HIGHEST_OCCUPANCY, Listed
+from materialsdock.techniques.xrd.crystals.sites import HIGHEST_OCCUPANCY, ListedAtoms
 from materialsdock.techniques.xrd.crystals.values import some
 
 MOST_FAULTS = 3
@@ -37,7 +37,7 @@ class Placed:
 
 
 def place(
-    cell: gemmi.UnitCell, setting: gemmi.SpaceGroup, atoms: Listed, formula: Formula | None
+    cell: gemmi.UnitCell, setting: gemmi.SpaceGroup, atoms: ListedAtoms, formula: Formula | None
 ) -> Placed:
     """The atoms in one setting, on their special positions, each orbit once."""
     exact, notes = symmetric_cell(cell, setting)
@@ -122,7 +122,7 @@ def _overfull(crystal: gemmi.SmallStructure) -> Iterator[str]:
             yield f"{names} share a place with an occupancy of {total:.2f}"
 
 
-def of_operations(cell: gemmi.UnitCell, group: Meant, atoms: Listed) -> Placed:
+def of_operations(cell: gemmi.UnitCell, group: PossibleSettings, atoms: ListedAtoms) -> Placed:
     """The crystal of operations that no table has: written out, then in the standard setting."""
     operations = gemmi.GroupOps(list(group.operations))
     every = Operations(cell, operations)
@@ -147,12 +147,12 @@ def of_operations(cell: gemmi.UnitCell, group: Meant, atoms: Listed) -> Placed:
 def symmetrised(built: Placed) -> tuple[Placed, tuple[str, ...]]:
     """A crystal written out in P 1 in its own space group, and a note; as it is when truly P 1."""
     found = symmetry.with_symmetry(built.crystal)
-    return (built, ()) if found is None else _again(built, found)
+    return (built, ()) if found is None else _in_own_group(built, found)
 
 
-def _again(written_out: Placed, found: symmetry.Found) -> tuple[Placed, tuple[str, ...]]:
+def _in_own_group(written_out: Placed, found: symmetry.Found) -> tuple[Placed, tuple[str, ...]]:
     sites = tuple(site.clone() for site in found.crystal.sites)
-    atoms = Listed(sites, np.zeros((len(sites), 3)), ())
+    atoms = ListedAtoms(sites, np.zeros((len(sites), 3)), ())
     setting = found.crystal.spacegroup
     again = place(found.crystal.cell, setting, atoms, None)
     packed = [sum(b.amounts.values()) / b.crystal.cell.volume for b in (written_out, again)]

@@ -15,14 +15,16 @@ import numpy as np
 from materialsdock.errors import InputError
 from materialsdock.techniques.xrd.crystals import contacts, contents
 from materialsdock.techniques.xrd.crystals.contents import Description, Formula
-from materialsdock.techniques.xrd.crystals.group import Meant, meant
+from materialsdock.techniques.xrd.crystals.group import PossibleSettings, possible_settings
 from materialsdock.techniques.xrd.crystals.placing import Placed, of_operations, place, symmetrised
-from materialsdock.techniques.xrd.crystals.sites import Listed, has_atoms, listed
+from materialsdock.techniques.xrd.crystals.sites import ListedAtoms, has_atoms, listed_atoms
 from materialsdock.techniques.xrd.crystals.values import number, some, value
 
 CELL_ANGSTROM = (1.5, 300.0)
 ANGLES_DEG = (20.0, 160.0)
 CELL_TAGS = ("length_a", "length_b", "length_c", "angle_alpha", "angle_beta", "angle_gamma")
+GIVE_ATOMS = "give a CIF with an _atom_site loop"
+GIVE_CELL = "give its three lengths in Å and three angles in degrees"
 CORRECT = "correct the atoms, the space group or the formula in the file"
 LOOSER = 1.1  # times the tightest contact: how much better an origin must be to be believed
 # modulated and magnetic structures have more symmetry than a space group
@@ -48,10 +50,10 @@ def read_crystal(block: gemmi.cif.Block) -> Crystal:
     """
     _refuse_other_kinds(block)
     if not has_atoms(block):
-        raise InputError("has no atoms")
+        raise InputError("has no atoms", remedy=GIVE_ATOMS)
     cell = _cell(block)
-    group = meant(block, cell)
-    atoms = listed(block, cell)
+    group = possible_settings(block, cell)
+    atoms = listed_atoms(block, cell)
     formula, said = contents.stated_formula(block)
     if atoms.lost and formula is None:
         raise InputError(
@@ -106,16 +108,18 @@ def _cell(block: gemmi.cif.Block) -> gemmi.UnitCell:
             return cell
     if np.isfinite(numbers).all():
         words = " ".join(f"{x:g}" for x in numbers)
-        raise InputError(f"has no possible unit cell ({words})")
+        raise InputError(f"has no possible unit cell ({words})", remedy=GIVE_CELL)
     odd = [
         f"_cell_{tag} is {block.find_value(f'_cell_{tag}')!r:.20}"
         for tag, x in zip(CELL_TAGS, numbers, strict=True)
         if not np.isfinite(x)
     ]
-    raise InputError(f"has no possible unit cell ({some(odd)})")
+    raise InputError(f"has no possible unit cell ({some(odd)})", remedy=GIVE_CELL)
 
 
-def _chosen(cell: gemmi.UnitCell, group: Meant, atoms: Listed, formula: Formula | None) -> Placed:
+def _chosen(
+    cell: gemmi.UnitCell, group: PossibleSettings, atoms: ListedAtoms, formula: Formula | None
+) -> Placed:
     """The atoms in the setting that nothing speaks against; InputError for none, or for two."""
     tried = [place(cell, setting, atoms, formula) for setting in group.settings]
     other = _other_origin(group.settings[0]) if len(tried) == 1 and tried[0].fault else None
@@ -128,7 +132,7 @@ def _chosen(cell: gemmi.UnitCell, group: Meant, atoms: Listed, formula: Formula 
     if len(tried) == 1:
         return good[0]
     if len(good) == 2:
-        return _told_apart(*good)
+        return _better_origin(*good)
     (wrong,) = (built for built in tried if built.fault)
     return _with_note(good[0], f"with the other {wrong.fault}")
 
@@ -145,7 +149,7 @@ def _with_note(built: Placed, why: str) -> Placed:
     return replace(built, notes=(*built.notes, said))
 
 
-def _told_apart(first: Placed, second: Placed) -> Placed:
+def _better_origin(first: Placed, second: Placed) -> Placed:
     """The first, which is the standard origin, where its atoms are clearly the better placed.
 
     Raises InputError where both can be meant.

@@ -41,7 +41,7 @@ OXYGEN = re.compile(r"(?i)(wat|ow|oh2|h2o|hoh|oh|o-h)(?=[^a-z]|$)")
 
 
 @dataclass(frozen=True, eq=False)
-class Listed:
+class ListedAtoms:
     """The sites with a place, and the unit of the last printed digit of each coordinate (n, 3).
 
     lost : names of atoms that should have a place and have none
@@ -78,21 +78,24 @@ def has_atoms(block: gemmi.cif.Block) -> bool:
     return any(len(block.find_values(f"_atom_site_{kind}_x")) for kind in ("fract", "Cartn"))
 
 
-def listed(block: gemmi.cif.Block, cell: gemmi.UnitCell) -> Listed:
+def listed_atoms(block: gemmi.cif.Block, cell: gemmi.UnitCell) -> ListedAtoms:
     """The atoms that have a place, in fractions of the cell.
 
     Raises InputError with every fault in one sentence.
     """
     rows = list(_rows(block))
     if len(rows) > MOST_SITES:
-        raise InputError(f"{len(rows)} atom sites are more than {MOST_SITES}")
+        raise InputError(
+            f"{len(rows)} atom sites are more than {MOST_SITES}",
+            remedy="give a structure for powder diffraction",
+        )
     cartesian = not _has(rows, "fract_x") and _has(rows, "Cartn_x")
     keys = [f"{'Cartn' if cartesian else 'fract'}_{axis}" for axis in "xyz"]
     if faults := list(_faults(rows, keys)):
-        raise InputError("; ".join(faults))
+        raise InputError("; ".join(faults), remedy="correct these values in the file")
     kept = [row for row in rows if _placed(row, keys) and _occupancy(row) > 0]
     if not kept:
-        raise InputError("has no atoms with coordinates")
+        raise InputError("has no atoms with coordinates", remedy="give their coordinates")
     lost = tuple(r.name for r in rows if not _placed(r, keys) and not _left_out(r))
     notes = list(_notes(rows, kept))
     places = np.array([[number(row.said[key]) for key in keys] for row in kept])
@@ -107,7 +110,7 @@ def listed(block: gemmi.cif.Block, cell: gemmi.UnitCell) -> Listed:
         _site(row, label, place, aniso)
         for row, label, place in zip(kept, labels, places, strict=True)
     ]
-    return Listed(tuple(sites), digits, (*notes, *said), lost)
+    return ListedAtoms(tuple(sites), digits, (*notes, *said), lost)
 
 
 def _rows(block: gemmi.cif.Block) -> Iterator[_Row]:
@@ -189,7 +192,7 @@ def _scatters(element: gemmi.Element) -> bool:
 
 
 def _notes(rows: Sequence[_Row], kept: Sequence[_Row]) -> Iterator[str]:
-    """What is left out, and what is read in another way than it is written."""
+    """Say what is left out, and what is read in another way than it is written."""
     if gone := [row.name for row in rows if row not in kept]:
         yield f"left out, without atom or place: {some(gone)}"
     if oxygen := [row.name for row in kept if OXYGEN.match(row.element)]:

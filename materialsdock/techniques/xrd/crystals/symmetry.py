@@ -66,7 +66,7 @@ def with_symmetry(crystal: gemmi.SmallStructure) -> Found | None:
 
 
 def _moved_angstrom(found: spglib.SpglibDataset, places: Sequence[np.ndarray]) -> float:
-    """How far the farthest atom is from its ideal place, in the standard cell [Å]."""
+    """Return how far the farthest atom is from its ideal place, in the standard cell [Å]."""
     lattice = np.asarray(found.std_lattice)
     ideal = np.asarray(found.std_positions)
     given = np.array(places) @ np.asarray(found.transformation_matrix).T + found.origin_shift

@@ -10,6 +10,7 @@ import gemmi
 from materialsdock.errors import InputError
 
 MOST_BLOCKS = 2000
+MEND = "mend the file, or export the structure anew"
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 UNPRINTABLE = re.compile(r"[^\t\n -~]")
 SIGNS = {"\u2010": "-", "\u2011": "-", "\u2012": "-", "\u2013": "-", "\u2014": "-", "\u2212": "-"}
@@ -57,16 +58,16 @@ def document_of(text: str) -> tuple[gemmi.cif.Document, tuple[str, ...]]:
         try:
             document = gemmi.cif.read_string(mended)
         except (ValueError, RuntimeError):
-            raise InputError(f"is not a CIF: {_place(error)}") from error
+            raise InputError(f"is not a CIF: {_place(error)}", remedy=MEND) from error
     if not len(document):
-        raise InputError("is not a CIF: it has no data block")
+        raise InputError("is not a CIF: it has no data block", remedy=MEND)
     if len(document) > MOST_BLOCKS:
-        raise InputError(f"{len(document)} blocks are more than {MOST_BLOCKS}")
+        raise InputError(f"{len(document)} blocks are more than {MOST_BLOCKS}", remedy="split it")
     return document, notes
 
 
 def _place(error: Exception) -> str:
-    """What a parser says, with its line in words."""
+    """Put the complaint of the parser into words, with its line."""
     said = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
     found = re.match(r"string:(\d+):\d+\(\d+\): *(.*)", said)
     return f"line {found[1]}: {found[2]}"[:200] if found else said.removeprefix("string:")[:200]

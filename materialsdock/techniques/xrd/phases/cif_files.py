@@ -23,7 +23,7 @@ from materialsdock.errors import InputError
 from materialsdock.model import FloatArray, Structure
 from materialsdock.techniques.xrd.crystals.contents import Description
 from materialsdock.techniques.xrd.crystals.plain import plain_cif
-from materialsdock.techniques.xrd.crystals.reading import read_crystal
+from materialsdock.techniques.xrd.crystals.reading import GIVE_ATOMS, read_crystal
 from materialsdock.techniques.xrd.crystals.sites import has_atoms
 from materialsdock.techniques.xrd.crystals.text import UTF16, document_of, text_of
 from materialsdock.techniques.xrd.crystals.values import some, value
@@ -230,7 +230,7 @@ def _crystals(raw: bytes, place: str) -> tuple[list[gemmi.cif.Block], tuple[str,
     blocks = [block for block in document if has_atoms(block)]
     if not blocks:
         many = f" in any of its {len(document)} blocks" if len(document) > 1 else ""
-        raise InputError(f"has no atoms{many}", where=place)
+        raise InputError(f"has no atoms{many}", where=place, remedy=GIVE_ATOMS)
     return blocks, (*notes, *more)
 
 
@@ -246,7 +246,9 @@ def _entry(block: gemmi.cif.Block, called: str, many: bool) -> StoreEntry:
     crystal.change_occupancies_to_crystallographic(ONE_ATOM_ANGSTROM)
     d, intensity = powder_lines(crystal, described.weight_u)
     if not d.size or not np.isfinite(intensity).all():
-        raise InputError("scatters no line that can be calculated")
+        raise InputError(
+            "scatters no line that can be calculated", remedy="look at its cell and its atoms"
+        )
     source = f"{called}: {safe_name(block.name)}" if many else called
     return StoreEntry(
         entry_id=hashlib.sha256(f"{source}\n{cif}".encode()).hexdigest()[:12],
