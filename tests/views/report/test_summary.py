@@ -13,8 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.outcomes import absorption_outcome, diffraction_outcome, with_found
 
+from materialsdock.model import Structure
 from materialsdock.rendering.numbers import count, duration, fixed
-from materialsdock.views.report import headline, summary_json, with_esd
+from materialsdock.views.report import headline, overview, summary_json, with_esd
+from materialsdock.views.report.page import render_report
 
 # --- numbers --------------------------------------------------------------------------------
 
@@ -83,6 +85,21 @@ def test_diffraction_summary_is_plain_json():
     assert summary["phases"][0]["alpha_esd"] is None
     assert (summary["trials"], summary["trials_failed"]) == (90, 8)
     assert 0 < summary["decision_ms_p50"] < summary["decision_ms_p95"]
+
+
+def test_notes_on_reading_structures_stand_in_json_terminal_and_page():
+    outcome = diffraction_outcome(400)
+    note = "read as R -3 c:H; coordinates moved by up to 0.005 Å"
+    read = Structure("corundum", "", notes=(note,))
+    sample = replace(outcome.job.sample, structures=(read, Structure("zincite", "")))
+    outcome = replace(outcome, job=replace(outcome.job, sample=sample))
+    structures = summary_json(outcome)["structures"]
+    assert structures == [
+        {"name": "corundum", "notes": [note]},
+        {"name": "zincite", "notes": []},
+    ]
+    assert f"corundum: {note}" in overview(outcome)
+    assert f"<li>corundum: {note}</li>" in render_report(outcome)
 
 
 def test_absorption_summary_has_the_edge():

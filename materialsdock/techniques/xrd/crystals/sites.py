@@ -118,7 +118,9 @@ def _rows(block: gemmi.cif.Block) -> Iterator[_Row]:
     for order, row in enumerate(block.find("_atom_site_", present), 1):
         said = {name: gemmi.cif.as_string(row[i]).strip() for i, name in enumerate(present)}
         unknown = frozenset(name for i, name in enumerate(present) if row[i] == "?")
-        yield _Row({k: text for k, text in said.items() if text not in NULL}, unknown, order)
+        known = {name: text for name, text in said.items() if text not in NULL}
+        if known:
+            yield _Row(known, unknown, order)
 
 
 def _has(rows: Sequence[_Row], key: str) -> bool:

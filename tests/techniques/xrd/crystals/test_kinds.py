@@ -5,7 +5,7 @@ from __future__ import annotations
 import gemmi
 import pytest
 from support.cif_answers import Right
-from support.cifs import in_p1
+from support.cifs import in_p1, salt
 
 from materialsdock.errors import InputError
 from materialsdock.techniques.xrd.phases import cif_files
@@ -287,6 +287,7 @@ REFUSED = {
     ),
     "cut in a row": (CORUNDUM.cif[: CORUNDUM.cif.index("0.25")], "is not a CIF: line 10"),
     "no atoms": (CORUNDUM.cif.split("loop_")[0], "has no atoms"),
+    "a row of nothing": (salt(rows="? ? ? ? ?"), "has no atoms"),
     "a pattern": ("data_p\nloop_\n_pd_meas_counts_total\n1\n2\n", "has no atoms"),
 }
 
@@ -334,6 +335,7 @@ def test_a_file_that_cannot_be_trusted_is_refused_in_the_same_words(tmp_path, ki
         cif_files.read_structure(path)
     assert reason in refused.value.what
     assert refused.value.where.startswith(str(path))
+    assert refused.value.remedy
     try:
         said = cif_files.read_file(str(path), str(path)).refused[0]
     except InputError as fault:

@@ -221,7 +221,8 @@ def test_elements_are_read_and_wrong_ones_named():
 
 
 def test_command_line_adds_lists_and_refuses(tmp_path, monkeypatch, capsys):
-    folder = written(tmp_path / "in", good=salt(), bad=salt(a=0))
+    odd = salt(a=5.8).replace("Na1 Na", "NA1 Na+1").replace("Cl1 Cl 0.5", "Cl1 Cl 1/2")
+    folder = written(tmp_path / "in", good=salt(), bad=salt(a=0), odd=odd + "Wat1 H ? ? ?\n")
     monkeypatch.setenv("MATERIALSDOCK_STORE", str(tmp_path / "store"))
 
     def run(*words):
@@ -230,8 +231,11 @@ def test_command_line_adds_lists_and_refuses(tmp_path, monkeypatch, capsys):
         return json.loads(capsys.readouterr().out)
 
     added = run("add", str(folder), "--json")
-    assert (added["entries_added"], len(added["refused"])) == (1, 1)
-    (listed,) = run("list", "--elements", "Na,Cl", "--json")["structures"]
+    assert (added["entries_added"], len(added["refused"])) == (2, 1)
+    (note,) = added["notes"]
+    assert note == f"{folder / 'odd.cif'}: left out, without atom or place: Wat1"
+    assert f"note: {note}" in structure_store.added(added)
+    (_, listed) = run("list", "--elements", "Na,Cl", "--json")["structures"]
     assert (listed["formula"], listed["space_group"]) == ("ClNa", "F m -3 m")
     empty = tmp_path / "empty"
     empty.mkdir()

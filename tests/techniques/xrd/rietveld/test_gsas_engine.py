@@ -25,7 +25,7 @@ from materialsdock.techniques.xrd.model import Diffractometer
 from materialsdock.techniques.xrd.rietveld import rfactors
 from materialsdock.techniques.xrd.rietveld.gsas_engine import CHILD, GsasEngine
 from materialsdock.techniques.xrd.rietveld.limits import envelope
-from materialsdock.testing.crystals import CORUNDUM
+from materialsdock.testing.crystals import CORUNDUM, cif
 from materialsdock.testing.planted_powder import PlantedScene, planted
 
 STUB = TESTS / "support" / "gsas_stub"
@@ -70,6 +70,12 @@ def parameters(fit):
 
 
 # question and answer
+
+
+def test_the_first_of_two_origins_is_refused(stub):
+    diamond = cif("diamond", "F d -3 m :1", 227, (3.567,) * 3, [("C1", "C", 0, 0, 0)])
+    with pytest.raises(InputError, match="CIF of diamond: has origin choice 1 of F d -3 m"):
+        stub.refine(PATTERN, (diamond,), CU, {})
 
 
 def test_what_is_refined_comes_back_in_our_words_and_units(stub):

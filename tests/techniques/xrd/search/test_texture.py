@@ -16,7 +16,7 @@ from materialsdock.techniques.xrd.model import Diffractometer, Fit
 from materialsdock.techniques.xrd.rietveld.rietx_engine import RietxEngine
 from materialsdock.techniques.xrd.search import heldout
 from materialsdock.techniques.xrd.search.final_fits import Refiner
-from materialsdock.techniques.xrd.search.texture import evidence, gain_of_blocks
+from materialsdock.techniques.xrd.search.texture import _first_look, evidence, gain_of_blocks
 from materialsdock.techniques.xrd.search.texture_axes import axes, candidates
 from materialsdock.testing.crystals import CORUNDUM, FLUORITE, YTTRIA, ZINCITE, cif
 
@@ -51,6 +51,15 @@ def test_axes_are_unique_under_the_group(structure, number):
         images = {tuple(op.apply_to_hkl(list(axis))) for op in operations.sym_ops}
         images |= {tuple(-k for k in image) for image in images}
         assert not images & set(found[i + 1 :])
+
+
+def test_a_phase_that_is_hardly_seen_has_no_texture():
+    """An engine holds what such a pattern says nothing of, r among it: no crash, no axis."""
+    pattern = textured(ZINCITE, (0, 0, 1), 1.0, seed=1)
+    fit = RietxEngine().refine(pattern, (ZINCITE,), CU, {"effort": "search"})
+    look = _first_look(fit, fit, "zincite", (0, 0, 1), 0.01)
+    assert not look.accepted
+    assert look.sentence == "zincite (0 0 1): r cannot be refined, the phase is hardly seen"
 
 
 def test_an_axis_on_request_is_not_tried_again():

@@ -84,6 +84,12 @@ def test_an_extra_phase_is_seen():
     assert "30.0" in found.reasons[0]
 
 
+def test_an_extra_doublet_is_named_where_its_top_is():
+    pattern = observed(extra=((30.0, 1500), (30.08, 750)))
+    (peak,) = unexplained.unexplained(pattern, fitted(pattern), 0.1)
+    assert peak.two_theta == pytest.approx(30.0, abs=0.021)
+
+
 def test_a_trace_is_noted_and_does_not_decide():
     pattern = observed(extra=((30.0, 50),))
     found = verdict(pattern, fitted(pattern))
