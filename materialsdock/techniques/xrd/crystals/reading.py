@@ -134,7 +134,7 @@ def _chosen(
     if len(good) == 2:
         return _better_origin(*good)
     (wrong,) = (built for built in tried if built.fault)
-    return _with_note(good[0], f"with the other {wrong.fault}")
+    return _with_note(good[0], f"with the other, {wrong.fault}")
 
 
 def _other_origin(setting: gemmi.SpaceGroup) -> gemmi.SpaceGroup | None:
