@@ -32,7 +32,8 @@ from support.places import ROOT, TESTS
 from devices import channel_access
 from materialsdock.profile import simulation, siteroot
 
-pytest_plugins = ["support.postgresql"]  # a server for the tests that ask for one
+# a server for the tests that ask for one, searches without processes for those that need none
+pytest_plugins = ["support.postgresql", "support.refining"]
 PEAKS = ((24.0, 900.0), (30.0, 400.0), (37.0, 1500.0), (44.0, 200.0), (47.0, 60.0))
 SPEED = 500.0
 FAULTS = TESTS / "faults"

@@ -103,9 +103,10 @@ def dots(axes: Axes, x: FloatArray, y: FloatArray, *, color: str, size: float) -
     """Round points (n,) of diameter `size` [pt] as one path: a sixth of the bytes of markers."""
     outline = Outline(np.repeat(np.column_stack([x, y]), 2, axis=0), np.tile([1, 2], x.size))
     outline.should_simplify = False  # simplifying drops strokes of no length
-    axes.add_patch(
+    axes.add_artist(
         PathPatch(outline, fill=False, edgecolor=color, linewidth=size, capstyle="round", zorder=3)
     )
+    axes.update_datalim(outline.vertices)  # as add_patch does, which looks at one after the other
 
 
 def strokes(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import optimize, special
 
 from materialsdock.errors import InputError
 from materialsdock.model import FloatArray
@@ -150,7 +150,7 @@ def sample_damage(
         pooled = np.maximum(before * t_1 + after * t_2, 1.0) / (t_1 + t_2)
         var_1, var_2 = pooled / t_1, pooled / t_2
     chi2 = _disagreement(before, after, var_1, var_2, scale)
-    p = float(stats.chi2.sf(chi2, first.size - 1))
+    p = float(special.chdtrc(first.size - 1, chi2))
     if p >= DAMAGE_P:
         return None
     words = f"{first.size} places look different when visited again (χ² {chi2:.0f}, p {p:.0e})"

@@ -36,6 +36,8 @@ from materialsdock.testing.planted_powder import PlantedScene, planted
 from materialsdock.views.report import overview, summary_json
 from materialsdock.views.report.page import render_report
 
+pytestmark = pytest.mark.usefixtures("in_this_process")
+
 PROFILE = config.load("sim", ROOT)
 RANGE = (25.0, 60.0)
 CUAU = cif(

@@ -54,13 +54,13 @@ def absorption(folder, *, library=False, velocity=50.0):
 
 def steered():
     pattern = structures.simulated([(MIXTURE[0], 0.6), (MIXTURE[1], 0.4)])
-    few = slice(400, 1000)
+    few = slice(550, 900)
     measured = Measured("xrd", pattern.two_theta[few], pattern.intensity[few])
     section = PROFILE.section("xrd").model_copy(
         update={"objective": "fractions", "wanted_esd": 0.5}
     )
     profile = PROFILE.model_copy(update={"xrd": section})
-    stop = option_words.stop_options(["maximum_points=1500"])
+    stop = option_words.stop_options(["maximum_points=900"])
     return measured, prepare.job_for(measured, Sample("s", "xrd", 0, MIXTURE), profile, stop=stop)
 
 

@@ -10,23 +10,22 @@ import sys
 import time
 
 import pytest
+from support.nursery import COMMANDS, Nursery
 
 from materialsdock.cli import app
 
 COMMAND = (sys.executable, "-m", "materialsdock")
 
 
-def run(*words, cwd, timeout=150):
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("EPICS_")}
-    return subprocess.run(
-        [*COMMAND, *words],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        env=environment,
-        check=False,
-    )
+@pytest.fixture
+def nursery():
+    with Nursery(COMMANDS) as process:
+        yield process
+
+
+def surroundings():
+    """The environment without an IOC of these tests, so that the command starts its own."""
+    return {k: v for k, v in os.environ.items() if not k.startswith("EPICS_")}
 
 
 @pytest.fixture
@@ -56,24 +55,16 @@ def simulators(folder):
     return set(found.stdout.split())
 
 
-def interrupted(folder, end, *words):
+def interrupted(folder, child, end):
     """The error of a command that gets the signal `end` while it measures."""
-    child = subprocess.Popen(
-        [*COMMAND, *words, "--json", "--speed", "5"],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={k: v for k, v in os.environ.items() if not k.startswith("EPICS_")},
-    )
     heard = []
     for line in child.stderr:
         heard.append(line)
         if "step" in line:
             break
-    assert simulators(folder), (child.poll(), "".join(heard))
+    assert simulators(folder), "".join(heard)
     child.send_signal(end)
-    out, err = child.communicate(timeout=100)
+    out, err = child.communicate()
     assert child.returncode == 130, err
     deadline = time.monotonic() + 5
     while simulators(folder) and time.monotonic() < deadline:
@@ -85,14 +76,21 @@ def interrupted(folder, end, *words):
     return error
 
 
-def test_interrupted_it_cleans_up_and_ends_in_one_json_object_and_a_report(tmp_path, said):
-    stop = ("--stop", "maximum_points=60")
-    job_id = interrupted(tmp_path, signal.SIGINT, "demo", "--technique", "xas", *stop)["where"]
+def test_interrupted_it_cleans_up_and_ends_in_one_json_object_and_a_report(
+    tmp_path, said, nursery
+):
+    how = ("--json", "--speed", "5")
+    demo = ("demo", "--technique", "xas", "--stop", "maximum_points=60")
+    first = nursery.command(*demo, *how, cwd=tmp_path, env=surroundings())
+    job_id = interrupted(tmp_path, first, signal.SIGINT)["where"]
     resume = ("measure", "--resume", job_id, "--out", "materialsdock-demo")
-    assert interrupted(tmp_path, signal.SIGTERM, *resume)["where"] == job_id
-    done = run(*resume, "--json", "--speed", "500", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
+    again = nursery.command(*resume, *how, cwd=tmp_path, env=surroundings())
+    assert interrupted(tmp_path, again, signal.SIGTERM)["where"] == job_id
+    fast = (*resume, "--json", "--speed", "500")
+    done = nursery.command(*fast, cwd=tmp_path, env=surroundings())
+    out, err = done.communicate()
+    assert done.returncode == 0, err
+    found = json.loads(out)
     assert (found["job_id"], found["technique"]) == (job_id, "xas")
     assert 40 < found["points_measured"] <= 60 < found["points_full_scan"]
     assert found["e0_ev"] == pytest.approx(7119.65, abs=5 * max(found["e0_sd_ev"], 0.05))
@@ -136,7 +134,14 @@ def test_what_is_wrong_is_said_in_a_sentence_and_in_json(tmp_path, said, words, 
 
 
 def test_a_process_that_is_told_what_is_wrong_ends_with_the_code(tmp_path):
-    done = run("measure", "--replay", "gone.xy", "--json", cwd=tmp_path)
+    done = subprocess.run(
+        [*COMMAND, "measure", "--replay", "gone.xy", "--json"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env=surroundings(),
+        check=False,
+    )
     assert done.returncode == 2
     assert "gone.xy" in json.loads(done.stdout)["error"]["message"] + done.stderr
     assert "Traceback" not in done.stderr

@@ -26,6 +26,8 @@ from materialsdock.techniques.xrd.refine import Options
 from materialsdock.techniques.xrd.report.cif import write_cif
 from materialsdock.techniques.xrd.report.figures import search as search_figure
 
+pytestmark = pytest.mark.usefixtures("in_this_process")
+
 RANGE = (20.0, 70.0)
 
 

@@ -5,16 +5,14 @@ A replay that goes on draws what an uninterrupted one would have drawn.
 
 from __future__ import annotations
 
-import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from dataclasses import replace
 
 import pytest
-from support.places import ROOT, TESTS
+from support.nursery import MEASURING, Nursery
+from support.places import ROOT
 
 from materialsdock.campaign import demo, observing, prepare
 from materialsdock.cli import measure_command
@@ -28,43 +26,24 @@ from sim_devices.scenes.xas import absorbed
 from sim_devices.scenes.xrd import diffracted
 from sim_devices.world import World, load_scene
 
-CHILD = TESTS / "support" / "measure_child.py"
 KILLS = 5
 
 
 @pytest.fixture(scope="module")
 def nursery():
-    """Process that forks the measurements, so that each begins without seconds of imports."""
-    process = subprocess.Popen(
-        [sys.executable, str(CHILD)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
-    with process:
+    with Nursery(MEASURING) as process:
         yield process
 
 
 def start(nursery, folder, technique):
-    """The process id of a new measurement."""
-    nursery.stdin.write(f"{folder} {technique}\n")
-    nursery.stdin.flush()
-    return int(nursery.stdout.readline())
-
-
-def until(nursery, word):
-    for line in nursery.stdout:
-        if line.strip() == word:
-            return
-        assert line.strip() != "ended", f"ended before {word!r}"
-    pytest.fail(f"no more words before {word!r}")
+    """A new measurement."""
+    return nursery.start("support.measure_child:measure", folder, technique)
 
 
 def measured(nursery, folder, technique):
-    start(nursery, folder, technique)
-    until(nursery, "done")
-    until(nursery, "ended")
+    child = start(nursery, folder, technique)
+    said, complaints = child.communicate()
+    assert (child.returncode, said) == (0, "done\n"), complaints
 
 
 def told(folder):
@@ -87,10 +66,11 @@ def test_killed_and_resumed_is_as_if_never_killed(tmp_path, technique, nursery):
     before = 0
     for _ in range(KILLS):
         child = start(nursery, killed, technique)
-        until(nursery, "measuring")
+        assert "measuring\n" in child.stderr
         time.sleep(rng.uniform(0.0, 0.4))
-        os.kill(child, signal.SIGKILL)
-        until(nursery, "ended")
+        child.send_signal(signal.SIGKILL)
+        child.communicate()
+        assert child.returncode == -signal.SIGKILL
         now = len(told(killed)[0])
         assert now >= before
         before = now

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import time
 
 import optuna
 import pytest
 from support.postgresql import child, wait_for
+from support.searcher import Searcher
 
 from materialsdock.errors import InputError, Unreachable
 from materialsdock.optimisation import storage
@@ -17,28 +17,6 @@ from materialsdock.profile.simulation import free_port
 KINDS = ("journal", "sqlite", "postgresql", "grpc")
 LONG_S = 3600.0
 FAIL, COMPLETE = optuna.trial.TrialState.FAIL, optuna.trial.TrialState.COMPLETE
-SEARCHER = """
-import sys, time, optuna
-from materialsdock.optimisation import storage
-url, trials, then = sys.argv[1], int(sys.argv[2]), sys.argv[3]
-optuna.logging.set_verbosity(optuna.logging.ERROR)
-with storage.opened(url) as kept:
-    study = optuna.create_study(storage=kept, study_name="shared", load_if_exists=True)
-    for _ in range(trials):
-        trial = study.ask()
-        study.sampler = optuna.samplers.RandomSampler(seed=trial.number)
-        storage.sign(trial)
-        value = trial.suggest_float("x", 0, 1)
-        if then == "tell":
-            study.tell(trial, value)
-print("asked", flush=True)
-if then == "hang":
-    time.sleep(60)
-"""
-
-
-def searcher(url, trials, then):
-    return child((sys.executable, "-c", SEARCHER), url, trials, then, stdout=subprocess.PIPE)
 
 
 @pytest.fixture(scope="module")
@@ -91,17 +69,16 @@ def test_a_search_that_resumes_draws_nothing_twice(url):
 
 
 def test_searchers_share_a_study_and_the_work_of_a_dead_one_is_done_again(url):
-    with searcher(url, 4, "tell") as first, searcher(url, 4, "tell") as second:
-        assert first.stdout.readline() == second.stdout.readline() == b"asked\n"
-    with searcher(url, 2, "hang") as dead, storage.opened(url) as kept:
-        assert dead.stdout.readline() == b"asked\n"
+    with Searcher(url, 4, "tell") as first, Searcher(url, 4, "tell") as second:
+        assert first.heard() == second.heard() == "asked"
+    with Searcher(url, 2, "hang") as dead, storage.opened(url) as kept:
+        assert dead.heard() == "asked"
         study = optuna.load_study(storage=kept, study_name="shared")
         told = study.get_trials(states=(COMPLETE,))
         assert sorted(t.number for t in told) == list(range(8))
         assert len({t.params["x"] for t in told}) == 8
         assert storage.fail_abandoned(study, LONG_S) == 0  # it lives
         dead.kill()
-        dead.wait()
         assert storage.fail_abandoned(study, LONG_S) == 2
         assert storage.fail_abandoned(study, LONG_S) == 0
         failed = study.get_trials(states=(FAIL,))

@@ -54,7 +54,7 @@ def energy_case(make, steps):
 
 
 CASES = {
-    "warped": energy_case(lambda: SpectrumLearner(ENERGY, count_time_s=1.0), 50),
+    "warped": energy_case(lambda: SpectrumLearner(ENERGY, count_time_s=1.0), 30),
     "stationary": energy_case(
         lambda: SpectrumLearner(
             ENERGY, count_time_s=0.5, model="stationary", initial=np.linspace(7085, 7170, 12)
@@ -65,16 +65,16 @@ CASES = {
         lambda: MultiPassLearner(TWO_THETA, full_time_s=5.0, fwhm_deg=0.1),
         TWO_THETA,
         diffraction,
-        32,
+        28,
     ),
 }
 CASES["expert"] = energy_case(
     lambda: SpectrumLearner(
         ENERGY, count_time_s=0.05, velocity=5.0, expert=np.arange(7081.0, 7180.0, 3.0)
     ),
-    60,
+    46,
 )
 CASES["library"] = energy_case(
-    lambda: SpectrumLearner(ENERGY, count_time_s=1.0, prior=library_prior()), 40
+    lambda: SpectrumLearner(ENERGY, count_time_s=1.0, prior=library_prior()), 25
 )
 SPECTRUM = ("warped", "stationary")

@@ -1,20 +1,14 @@
-"""Processes to be killed: each measures one job on its own simulated beamline, resuming it.
-
-python measure_child.py   forks one for every line "FOLDER xas|xrd" it reads; see `nursery`
-"""
+"""A process to be killed: it measures one job on its own simulated beamline, resuming it."""
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
-import bluesky.plans  # noqa: F401 - in the nursery, for all
 import numpy as np
 
 from materialsdock.campaign import prepare, run
 from materialsdock.campaign.campaign import Campaign
-from materialsdock.learning.gp import kalman
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.model import Job, Sample
 from materialsdock.profile import config, simulation, siteroot
@@ -69,8 +63,9 @@ def scene(path: Path, technique: str) -> Path:
     return simulation.save_scene(path, technique=technique, **arrays)
 
 
-def measure(folder: Path, technique: str) -> None:
-    """Measure the job of `folder` to its end; says "measuring", then "done"."""
+def measure(place: str, technique: str) -> None:
+    """Measure the job of folder `place` to its end; tells stderr its stages, then says "done"."""
+    folder = Path(place)
     site = siteroot.activate()
     profile = config.load("sim", site)
     path = scene(folder / "scene.npz", technique)
@@ -80,27 +75,6 @@ def measure(folder: Path, technique: str) -> None:
         campaign = Campaign.resume("job", ledger)
         prepare.mark_counted(path, job, ledger.observations("job"))
         with simulation.running("sim_devices", site, {0: path}, speed=200, seed=3):
-            watch = RunWatch(stage=lambda words: print(words, flush=True))
+            watch = RunWatch(stage=lambda words: print(words, file=sys.stderr, flush=True))
             run.acquire(campaign, profile, watch)
     print("done", flush=True)
-
-
-def nursery() -> None:
-    """Fork one measurement after the other: processes like any, that need not import first.
-
-    Each says its process id, then what `measure` says; "ended" follows however it ended.  What is
-    loaded before the fork has neither threads nor Channel Access.
-    """
-    kalman.warm_up()
-    for line in sys.stdin:
-        folder, technique = line.rsplit(maxsplit=1)
-        child = os.fork()
-        if not child:
-            print(os.getpid(), flush=True)
-            return measure(Path(folder), technique)
-        os.waitpid(child, 0)
-        print("ended", flush=True)
-
-
-if __name__ == "__main__":
-    nursery()

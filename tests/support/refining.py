@@ -1,18 +1,35 @@
-"""Refiners for searches in tests: in this process, and with trials drawn at random."""
+"""Refiners for searches in tests: in this process, and with trials drawn at random.
+
+A worker process imports for 1.5 s before its first call, and every search has its own.  Where the
+answer is tested and not that calls can be killed, `in_this_process` spares that.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import Future
 
 import numpy as np
+import pytest
+
+from materialsdock.optimisation.processes import in_order
+
+# the modules that make processes for their calls
+PROCESSES = (
+    "materialsdock.optimisation.executors",
+    "materialsdock.techniques.xrd.phases.identify",
+    "materialsdock.techniques.xrd.phases.store",
+)
 
 
 class Here:
-    """Refines in this process, one after the other, and counts how often."""
+    """Refines in this process, in the order in which `workers` processes would; counts how often.
 
-    workers = 1
+    Arguments are drawn when they would be, so a search makes the same trials.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, *, workers: int = 1, **_: object) -> None:
+        self.workers = workers
         self.done = 0
 
     def __enter__(self) -> Here:
@@ -23,9 +40,31 @@ class Here:
     def run(
         self, function, arguments, *, ahead=0, time_limit_s=None
     ) -> Iterator[tuple[int, object]]:
-        for number, call in enumerate(arguments):
+        def called(call):
             self.done += 1
-            yield number, function(*call)
+            future = Future()
+            try:
+                future.set_result(function(*call))
+            except Exception as error:
+                future.set_exception(error)
+            return future
+
+        return in_order(
+            arguments,
+            self.workers + ahead,
+            submit=called,
+            outcome=lambda future: future.exception() or future.result(),
+            cancel=Future.cancel,
+        )
+
+
+@pytest.fixture(scope="module")
+def in_this_process():
+    """Calls of searches and of the structure store run here, and not in processes of their own."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in PROCESSES:
+            patch.setattr(f"{module}.Executor", Here)
+        yield
 
 
 class Dice:

@@ -23,6 +23,8 @@ from materialsdock.techniques.xrd.phases.screen import observe
 from materialsdock.techniques.xrd.phases.store import StructureStore
 from materialsdock.testing.crystals import CORUNDUM, FLUORITE, LAB6, YTTRIA, ZINCITE
 
+pytestmark = pytest.mark.usefixtures("in_this_process")
+
 INSTRUMENT = Diffractometer()
 KNOWN = (CORUNDUM, ZINCITE, FLUORITE, LAB6, YTTRIA)
 
