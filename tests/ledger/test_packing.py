@@ -305,10 +305,14 @@ with Ledger(Path(sys.argv[1])) as ledger:
         print("page", flush=True)
     print("done", flush=True)
 """
+PAGES = 40  # at most, between two kills
 
 
 def test_sigkill_amid_packing_loses_and_doubles_nothing(ledger):
-    """Killed at random moments until all is packed: after each, everything is read as before."""
+    """Killed at random moments until all is packed: after each, everything is read as before.
+
+    The moments are counted in pages, so that as many kills are made on a busy machine.
+    """
     for job_id in "abcd":
         a_run(ledger, 120, job_id, f"r{job_id}")
     before = [all_that_is_read(ledger, job_id) for job_id in "abcd"]
@@ -318,10 +322,11 @@ def test_sigkill_amid_packing_loses_and_doubles_nothing(ledger):
             [sys.executable, "-c", PACKER, str(ledger.path)], stdout=subprocess.PIPE, text=True
         )
         assert packer.stdout.readline() == "ready\n"
-        time.sleep(rng.uniform(0.0, 0.15))
+        heard = [packer.stdout.readline() for _ in range(rng.randrange(PAGES))]
+        time.sleep(rng.uniform(0.0, 0.004))
         os.kill(packer.pid, signal.SIGKILL)
         said, _ = packer.communicate()
-        done, kills = "done" in said, kills + 1
+        done, kills = "done\n" in heard or "done" in said, kills + 1
         assert [all_that_is_read(ledger, job_id) for job_id in "abcd"] == before
         assert ledger.rows("PRAGMA quick_check") == [("ok",)]
     assert kills > 3
