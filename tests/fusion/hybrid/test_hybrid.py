@@ -292,6 +292,7 @@ def test_what_cannot_be_compared_is_refused():
         hybrid_search(flat, (FCC,), CU, EMT)
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_two_real_candidates_for_copper(tmp_path, monkeypatch, capsys):
     """Refined by rietx, energies by EMT: fcc fits and has the lowest energy, bcc neither."""
     pytest.importorskip("ase")

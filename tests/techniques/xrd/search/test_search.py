@@ -36,6 +36,11 @@ def searched(pattern, engine, **options):
     return search(pattern, (FLUORITE,), CU, engine=engine, **options)
 
 
+def searched_here(pattern, engine, *, workers=2, **options):
+    """The same search, in this process."""
+    return searched(pattern, engine, workers=workers, executor=Here(workers=workers), **options)
+
+
 def facts(result):
     return [(t.seed, t.number, t.state, t.rwp, t.recipe, t.reason) for t in result.trials]
 
@@ -43,15 +48,16 @@ def facts(result):
 def test_equal_seeds_give_equal_trials(pattern):
     first = searched(pattern, Pretender(), trials=9, seeds=(1, 2))
     again = searched(pattern, Pretender(), trials=9, seeds=(1, 2))
-    other = searched(pattern, Pretender(), trials=9, seeds=(1, 3))
-    assert facts(first) == facts(again)
+    here = searched_here(pattern, Pretender(), trials=9, seeds=(1, 2))
+    other = searched_here(pattern, Pretender(), trials=9, seeds=(1, 3))
+    assert facts(first) == facts(again) == facts(here)
     assert facts(first) != facts(other)
     assert [t.number for t in first.trials if t.seed == 2] == list(range(9))
 
 
 def test_the_default_recipe_comes_first_and_the_best_is_repeated_in_full(pattern):
     told = []
-    result = searched(pattern, Pretender(), trials=6, on_trial=told.append)
+    result = searched_here(pattern, Pretender(), trials=6, on_trial=told.append)
     assert tuple(told) == result.trials
     assert result.trials[0].recipe == default_recipe(pattern, (FLUORITE,))
     assert {t.recipe["effort"] for t in result.trials} == {"search"}
@@ -60,7 +66,7 @@ def test_the_default_recipe_comes_first_and_the_best_is_repeated_in_full(pattern
 
 
 def test_an_acceptable_fit_is_preferred_to_a_lower_rwp(pattern):
-    result = searched(pattern, Pretender(), trials=12)
+    result = searched_here(pattern, Pretender(), trials=12)
     broken = [t for t in result.trials if t.reason]
     assert broken
     assert min(t.rwp for t in broken) < result.fit.rwp
@@ -68,7 +74,7 @@ def test_an_acceptable_fit_is_preferred_to_a_lower_rwp(pattern):
 
 
 def test_the_range_is_cut_once_for_all(pattern):
-    result = searched(pattern, Pretender(), trials=2, range=(25.0, 70.0))
+    result = searched_here(pattern, Pretender(), trials=2, range=(25.0, 70.0))
     assert result.pattern.two_theta[[0, -1]] == pytest.approx([25, 70], abs=0.03)
     assert result.fit.y_calc.shape == result.pattern.two_theta.shape
     low, high = result.trials[0].recipe["warmup_deg"]
@@ -103,9 +109,9 @@ def test_all_trials_failing_is_a_fault_with_the_common_reason(pattern):
 
 def test_bad_data_stop_at_once(pattern):
     with pytest.raises(InputError, match="negative"):
-        searched(replace(pattern, intensity=-pattern.intensity), Pretender(), trials=3)
+        searched_here(replace(pattern, intensity=-pattern.intensity), Pretender(), trials=3)
     with pytest.raises(InputError, match="no such phase"):
-        searched(pattern, Pretender(chebyshev=InputError("no such phase")), trials=3)
+        searched_here(pattern, Pretender(chebyshev=InputError("no such phase")), trials=3)
 
 
 def stored(tmp_path, kind):
@@ -115,7 +121,7 @@ def stored(tmp_path, kind):
 @pytest.mark.parametrize("kind", ["journal", "sqlite"])
 def test_a_stored_search_goes_on_where_it_was_cut_off(pattern, tmp_path, kind):
     def part(trials, storage):
-        return searched(pattern, Pretender(), trials=trials, storage=storage, workers=1)
+        return searched_here(pattern, Pretender(), trials=trials, storage=storage, workers=1)
 
     whole = part(6, None)
     part(2, stored(tmp_path, kind))
@@ -129,27 +135,27 @@ def test_a_stored_search_goes_on_where_it_was_cut_off(pattern, tmp_path, kind):
 
 def test_trials_of_a_dead_search_are_failed_and_made_again(pattern, tmp_path):
     storage = stored(tmp_path, "journal")
-    searched(pattern, Pretender(), trials=2, storage=storage)
+    searched_here(pattern, Pretender(), trials=2, storage=storage)
     with opened(storage) as kept:
         (name,) = optuna.get_all_study_names(kept)
         dead = optuna.load_study(study_name=name, storage=kept).ask()
         dead.set_user_attr("searcher", [f"{socket.gethostname()}:{2**30}", 0.0])
-    result = searched(pattern, Pretender(), trials=4, storage=storage)
+    result = searched_here(pattern, Pretender(), trials=4, storage=storage)
     assert len(result.trials) == 4
     assert dead.number not in [t.number for t in result.trials]
 
 
 def test_other_data_have_a_search_of_their_own_and_an_old_one_can_be_thrown_away(pattern, tmp_path):
     storage = stored(tmp_path, "journal")
-    searched(pattern, Pretender(), trials=3, storage=storage)
-    other = searched(pattern, Pretender(), trials=1, storage=storage, range=(20.0, 80.0))
-    anew = searched(pattern, Pretender(), trials=2, storage=storage, resume=False)
+    searched_here(pattern, Pretender(), trials=3, storage=storage)
+    other = searched_here(pattern, Pretender(), trials=1, storage=storage, range=(20.0, 80.0))
+    anew = searched_here(pattern, Pretender(), trials=2, storage=storage, resume=False)
     assert len(other.trials) == 1
     assert len(anew.trials) == 2
 
 
 def test_the_search_ends_when_no_seed_improves(pattern):
-    result = searched(pattern, Pretender(), trials=60, seeds=(1, 2), patience=6)
+    result = searched_here(pattern, Pretender(), trials=60, seeds=(1, 2), patience=6)
     assert len(result.trials) < 120
     assert result.ended == "no seed improved in 6 trials"
     for seed in (1, 2):
@@ -157,14 +163,14 @@ def test_the_search_ends_when_no_seed_improves(pattern):
         best = min(t.objective for t in course if not t.violations)
         last = next(i for i, t in enumerate(course) if t.objective <= best * 1.002)
         assert len(course) - last >= 6
-    longer = searched(pattern, Pretender(), trials=12, patience=None)
+    longer = searched_here(pattern, Pretender(), trials=12, patience=None)
     assert longer.ended == "12 trials per seed were made, seeds: 1"
 
 
 def test_recipes_of_the_past_are_tried_after_the_default(pattern):
     space = SearchSpace.of(pattern, (FLUORITE,), CU)
     past = {**space.default_parameters(), "order": "widths_first", "background_terms": 12}
-    result = searched(pattern, Pretender(), trials=5, first=(past,))
+    result = searched_here(pattern, Pretender(), trials=5, first=(past,))
     tried = [t.recipe["background_terms"] for t in result.trials]
     default, *expert = space.first_parameters()
     assert tried == [p["background_terms"] for p in (default, past, *expert)]

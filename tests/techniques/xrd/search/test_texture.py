@@ -112,8 +112,10 @@ def test_a_failed_fold_tells_nothing():
 
 @pytest.mark.parametrize(
     ("structure", "axis"),
-    [(ZINCITE, (0, 0, 1)), (FLUORITE, (1, 1, 1))],
-    ids=["plates", "cubic"],
+    [
+        pytest.param(ZINCITE, (0, 0, 1), id="plates"),
+        pytest.param(FLUORITE, (1, 1, 1), id="cubic", marks=pytest.mark.slow),
+    ],
 )
 def test_planted_texture_is_found_with_its_axis(structure, axis):
     fit, found, _ = looked_at(textured(structure, axis, 0.7, seed=2), structure)
