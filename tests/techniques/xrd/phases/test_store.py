@@ -21,6 +21,8 @@ from materialsdock.techniques.xrd.phases.powder_lines import lorentz_polarisatio
 from materialsdock.techniques.xrd.phases.store import INDEX, StructureStore
 from materialsdock.testing.crystals import CORUNDUM, FLUORITE, LAB6, ZINCITE
 
+pytestmark = pytest.mark.usefixtures("in_this_process")
+
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory):
