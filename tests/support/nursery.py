@@ -97,7 +97,7 @@ class Nursery:
 
     def start(self, target: str, *words: object, cwd: object = ROOT, env: Any = None) -> Child:
         """Call "module:function" with words (strings) in a process of its own."""
-        stdout = tempfile.TemporaryFile("w+")
+        stdout = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed by `communicate`
         heard, stderr = os.pipe()
         asked = [target, [str(word) for word in words], str(cwd), dict(env or os.environ)]
         fds = [stdout.fileno(), stderr]

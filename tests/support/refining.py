@@ -45,7 +45,7 @@ class Here:
             future = Future()
             try:
                 future.set_result(function(*call))
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - raised where it is waited for
                 future.set_exception(error)
             return future
 
