@@ -119,8 +119,9 @@ def _position(group: Any) -> str | None:
     axes = _text(group.attrs.get("axes")).split(":")[-1].split(",")[-1].strip("[] ")
     for name in (axes, *POSITIONS):
         quantity = headings.meaning(name)[0] if name else ""
-        if name.lower() in names and quantity in headings.AXES and name.lower() in POSITIONS:
-            return names[name.lower()]
+        own = names.get(name.lower(), "")
+        if own.lower() in POSITIONS and quantity in headings.AXES and _is_column(group, own):
+            return own
     return None
 
 
@@ -133,6 +134,11 @@ def _signal(group: Any, x: str) -> str | None:
     marked = [n for n in datasets if str(group[n].attrs.get("signal", "")) in ("1", "b'1'")]
     named = [n for n in datasets if headings.meaning(n)[0] in ("counts", "cps")]
     return next(iter((*marked, *named)), None)
+
+
+def _is_column(group: Any, name: str) -> bool:
+    """True for numbers along one axis, more than one of them."""
+    return sum(length > 1 for length in _shape(group, name) or ()) == 1
 
 
 def _shape(group: Any, name: str) -> Any:

@@ -14,6 +14,7 @@ from materialsdock.techniques.xrd.model import Diffractometer, Radiation
 
 AGREE = 1e-3  # two wavelengths that differ by less are of one line, or of its mean
 SHORTEST, LONGEST = 0.05, 5.0  # Å
+MOST_LINES = 2
 KA2_WEIGHT = 0.5
 
 
@@ -110,11 +111,11 @@ def _asked(lines: Lines) -> list[Radiation]:
     """What the options say, the plainest first."""
     found, options = [], lines.options
     if given := options.wavelengths_angstrom:
-        if not all(SHORTEST <= each <= LONGEST for each in given):
+        if len(given) > MOST_LINES or not all(SHORTEST <= each <= LONGEST for each in given):
             raise InputError(
-                f"{angstroms(given)} is no wavelength between {SHORTEST:g} and {LONGEST:g} Å",
+                f"{angstroms(given)}: not one or two wavelengths of {SHORTEST:g} to {LONGEST:g} Å",
                 where="--wavelength",
-                remedy="e.g. --wavelength 1.540593",
+                remedy="e.g. --wavelength 1.540593 --wavelength 1.544427",
             )
         found.append(Radiation(tuple(given), alone=len(given) == 1, source="--wavelength"))
     if options.anode:
