@@ -82,12 +82,13 @@ def assigned(table: Table, lines: Lines) -> Assigned:
 def _meanings(table: Table, lines: Lines) -> Meanings:
     """The quantity and the unit of each column: by option, or else by heading.
 
-    A heading counts where two columns have names that say something, or one says it beyond doubt:
-    a title may have as many words as there are columns.
+    A heading counts where it names 2θ or a unit of positions, or counts and something else: a
+    title may have as many words as there are columns, and samples may be called a, b, c, d.
     """
     found = [headings.meaning(name) for name in table.names]
-    said = sum(bool(quantity) for quantity, _ in found)
-    if said < 2 and not _sure(table.names) and not _with_unit(found, headings.AXES):
+    said = [quantity for quantity, _ in found if quantity]
+    counts = len(said) > 1 and ("counts" in said or "cps" in said)
+    if not (counts or _sure(table.names) or _with_unit(found, headings.AXES)):
         found = [("", "")] * table.width
     asked = lines.options.columns
     check_columns(asked, ASKED, table.width, lines.name)

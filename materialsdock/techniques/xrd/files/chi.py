@@ -14,7 +14,6 @@ from materialsdock.formats.lines import Lines, row
 from materialsdock.techniques.xrd.files import axis, headings
 from materialsdock.techniques.xrd.files.found import FoundScan
 from materialsdock.techniques.xrd.files.header import header_of
-from materialsdock.techniques.xrd.files.scans import only_one
 
 ANGLE = re.compile(r"2\s*[-_]?\s*th(eta)?|2θ", re.IGNORECASE)
 UNIT = re.compile(r"[(\[]([^)\]]*)[)\]]")
@@ -33,7 +32,6 @@ def read_chi(lines: Lines) -> FoundScan | None:
     if width < 2:
         bad = next(n for n, values in body if not values or len(values) < 2)
         lines.refuse(bad, "not a row of position and intensity", "the file is damaged")
-    only_one(lines)
     table = np.array([values[:3] for _, values in body if values and len(values) >= width])
     label = head[1].strip()
     found = FoundScan(

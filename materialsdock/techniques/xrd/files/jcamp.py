@@ -16,7 +16,6 @@ from materialsdock.model import FloatArray
 from materialsdock.techniques.xrd.files.axis import UNITS, unit_of
 from materialsdock.techniques.xrd.files.found import FoundScan, stepped
 from materialsdock.techniques.xrd.files.header import header_of
-from materialsdock.techniques.xrd.files.scans import only_one
 
 RECORD = re.compile(r"##\s*([^=]*)=(.*)$")
 DATA = ("XYDATA", "XYPOINTS", "PEAKTABLE")
@@ -39,7 +38,6 @@ def read_jcamp(lines: Lines) -> FoundScan | None:
                 remedy="name a powder pattern",
             )
         return None
-    only_one(lines)
     body = [(n, text) for n, text in lines.numbered() if n > begin and not text.startswith("$$")]
     end = next((i for i, (_, text) in enumerate(body) if text.startswith("##")), len(body))
     form = next(keys[name] for name in DATA if name in keys).replace(" ", "").upper()

@@ -13,6 +13,7 @@ from materialsdock.model import FloatArray, Reading
 from materialsdock.techniques.xrd.files import axis, intensities
 from materialsdock.techniques.xrd.files.found import FoundScan
 from materialsdock.techniques.xrd.files.radiation import radiation_of
+from materialsdock.techniques.xrd.files.scans import only_one
 
 
 def judged(found: FoundScan, lines: Lines) -> FileColumns:
@@ -22,6 +23,8 @@ def judged(found: FoundScan, lines: Lines) -> FileColumns:
     """
     if not found.x.size:
         raise InputError("holds no points", where=lines.name, remedy="name a measured pattern")
+    if not found.scan:
+        only_one(lines)
     check_finite(found.x, found.y, found.line, lines)
     radiation, notes = radiation_of(found.stated, lines)
     found = axis.asked(found, lines)
