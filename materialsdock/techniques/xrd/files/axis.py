@@ -43,7 +43,7 @@ LARGEST_DEG = 180.0
 def unit_of(word: str) -> str | None:
     """The unit a word means, "" for none; None where it means no unit of a pattern's axis."""
     plain = MINUS_ONE.sub("-1", word.strip(" .")).casefold()
-    plain = re.sub(r"å|\u212b|a\u030a|[åa]ngstr[oö]ms?", "a", plain).replace(" ", "")
+    plain = re.sub(r"(å|a\u030a|a)ngstr[oö]ms?|å|\u212b|a\u030a", "a", plain).replace(" ", "")
     return NAMED.get(plain.replace("·", "").replace(".", ""))
 
 

@@ -12,7 +12,8 @@ from materialsdock.techniques.xrd.files.found import Stated
 from materialsdock.techniques.xrd.files.instrument import read_instrument
 from materialsdock.techniques.xrd.model import Diffractometer, Radiation
 
-AGREE = 1e-3  # two wavelengths that differ by less are of one line, or of its mean
+AGREE = 1e-3  # two wavelengths that differ by less are of one line
+MEAN_AGREES = 2e-4  # or are the mean of Kα1 and Kα2
 SHORTEST, LONGEST = 0.05, 5.0  # Å
 MOST_LINES = 2
 KA2_WEIGHT = 0.5
@@ -79,11 +80,11 @@ def mean(lines: Sequence[float], weights: Sequence[float] = ()) -> float:
 
 def _agrees(wavelength: float, known: Diffractometer) -> bool:
     own = known.wavelengths_angstrom
-    return _near(wavelength, own[0]) or _near(wavelength, mean(own, known.weights))
+    return _near(wavelength, own[0]) or _near(wavelength, mean(own, known.weights), MEAN_AGREES)
 
 
-def _near(one: float, other: float) -> bool:
-    return abs(one - other) <= AGREE * other
+def _near(one: float, other: float, within: float = AGREE) -> bool:
+    return abs(one - other) <= within * other
 
 
 def _of_file(stated: Stated) -> tuple[Radiation, tuple[str, ...]]:
@@ -131,8 +132,8 @@ def _check(asked: Radiation, other: Radiation, name: str) -> None:
         return
     mine, theirs = asked.wavelengths_angstrom, other.wavelengths_angstrom
     same = [_near(a, b) for a, b in zip(mine, theirs, strict=False)]
-    averaged = _near(mean(mine), mean(theirs)) or _near(mine[0], mean(theirs))
-    if all(same) or (averaged and 1 in (len(mine), len(theirs))):
+    averaged = 1 in (len(mine), len(theirs)) and _near(mean(mine), mean(theirs), MEAN_AGREES)
+    if all(same) or averaged:
         return
     raise InputError(
         f"{asked.source} says {angstroms(mine)}, {other.source} says {angstroms(theirs)}",
