@@ -38,6 +38,7 @@ SPELT = {
 NAMED = {spelling: unit for unit, spellings in SPELT.items() for spelling in spellings}
 MINUS_ONE = re.compile(r"⁻¹|\^?\(-1\)|⁻1")
 LARGEST_DEG = 180.0
+LOW_DEG = 12.0
 
 
 def unit_of(word: str) -> str | None:
@@ -91,7 +92,9 @@ def two_theta(
         return values, f"{shown}, made 2θ with {wavelength_angstrom:.7g} Å {said}".rstrip()
     if found.axis == "theta":
         values = 2 * values
-    if values.size and not -LARGEST_DEG <= values.min() <= values.max() <= LARGEST_DEG:
+    if not -LARGEST_DEG <= values.min() <= values.max() <= LARGEST_DEG or (
+        not found.unit and np.abs(values).max() <= math.pi
+    ):
         lines.refuse(found.line[0], *_no_range(found, values))
     words = {"two_theta": "" if unit == "deg" else f" × {ANGLES[unit]:g}", "theta": " × 2"}
     return values, f"{shown}{words[found.axis]}"
@@ -100,11 +103,19 @@ def two_theta(
 def _no_range(found: FoundScan, values: FloatArray) -> tuple[str, str]:
     shown = f"{values.min():g} to {values.max():g} is not a 2θ range"
     if found.unit:
-        return f"{shown} [deg]", "say --unit, or which column is what: --columns two_theta=1,..."
-    return shown, (
-        "say --unit (mdeg, centideg, 1/A, ...), or which column is what: "
+        return shown, "say --unit, or which column is what: --columns two_theta=1,..."
+    return f"{shown} [deg]", (
+        "say --unit (deg, mdeg, centideg, rad, 1/A, ...), or which column is what: "
         "--columns two_theta=2,counts=3"
     )
+
+
+def doubt(found: FoundScan, angles: FloatArray) -> tuple[str, ...]:
+    """A note where 2θ (n,) [deg] that nobody called so ends where Q would end, too."""
+    if found.unit or found.axis != "two_theta" or angles.max() > LOW_DEG:
+        return ()
+    shown = f"{angles.min():g} to {angles.max():g}"
+    return (f"{shown} was taken as 2θ in degrees, nobody says so: if it is Q, say --unit 1/A",)
 
 
 def _from_spacing(

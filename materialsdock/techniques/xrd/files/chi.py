@@ -32,7 +32,7 @@ def read_chi(lines: Lines) -> FoundScan | None:
     if width < 2:
         bad = next(n for n, values in body if not values or len(values) < 2)
         lines.refuse(bad, "not a row of position and intensity", "the file is damaged")
-    table = np.array([values[:3] for _, values in body if values and len(values) >= width])
+    table = np.array([values[: min(width, 3)] for _, values in body if values])
     label = head[1].strip()
     found = FoundScan(
         table[:, 0],
@@ -42,7 +42,7 @@ def read_chi(lines: Lines) -> FoundScan | None:
         sigma=table[:, 2] if width > 2 else None,
         sigma_from="column 3 of a .chi file" if width > 2 else "",
         stated=header_of(head[:3]).stated,
-        columns=(f"1 ({label}) as {{}}", "2 as counts", "3 as σ")[: min(width, 3)],
+        columns=("2 as counts", "3 as σ")[: min(width, 3) - 1],
     )
     return _with_axis(found, label, lines)
 
@@ -61,5 +61,5 @@ def _with_axis(found: FoundScan, label: str, lines: Lines) -> FoundScan:
             )
         name = fits[0]
     unit = unit if unit in axis.UNITS[name] else ""
-    columns = tuple(text.format(axis.SHOWN[name]) for text in found.columns)
+    columns = (f"1 ({label}) as {axis.SHOWN[name]}", *found.columns)
     return replace(found, axis=name, unit=unit or "", columns=columns)

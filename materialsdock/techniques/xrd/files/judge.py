@@ -30,6 +30,7 @@ def judged(found: FoundScan, lines: Lines) -> FileColumns:
     found = axis.asked(found, lines)
     first = radiation.wavelengths_angstrom[0] if radiation.wavelengths_angstrom else None
     angles, unit = axis.two_theta(found, first, f"of {radiation.source}", lines)
+    notes = (*notes, *axis.doubt(found, angles))
     if found.axis == "theta":
         notes = (*notes, "the heading names θ, 2θ is twice that; if not so: --columns two_theta=N")
     found, turned = axis.increasing(_merged(replace(found, x=angles)), lines)
