@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from materialsdock.errors import InputError
+from materialsdock.formats.hdf5 import MAGIC
 from materialsdock.formats.lines import Lines
 from materialsdock.model import FloatArray
 from materialsdock.techniques.xrd.files import axis, headings
@@ -19,7 +20,6 @@ from materialsdock.techniques.xrd.files.containers import BROKEN, EXPORT
 from materialsdock.techniques.xrd.files.found import FoundScan, Stated
 from materialsdock.techniques.xrd.files.scans import chosen
 
-HDF5 = b"\x89HDF\r\n\x1a\n"
 POSITIONS = ("polar_angle", "two_theta", "tth", "q", "d")
 SIGMAS = ("errors", "{}_errors", "{}_error", "uncertainties")
 TIMES = ("count_time", "counting_time", "time_per_step")
@@ -33,7 +33,7 @@ def read_nexus(lines: Lines) -> FoundScan | None:
 
     Raises InputError for a damaged file.
     """
-    if not lines.raw.startswith(HDF5):
+    if not lines.raw.startswith(MAGIC):
         return None
     import h5py
 
