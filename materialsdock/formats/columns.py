@@ -72,14 +72,16 @@ def unread_note(columns: range) -> str:
     return f"columns {columns[0]} to {columns[-1]} were not read"
 
 
-def measured(found: FileColumns, lines: Lines, technique: str) -> Measured:
+def measured(
+    found: FileColumns, lines: Lines, technique: str, fewest: int = FEWEST_POINTS
+) -> Measured:
     """The columns as a scan of `technique`; InputError for points not finite, or too few."""
     check_finite(found.x, found.y, found.line, lines)
-    if found.x.size < FEWEST_POINTS:
+    if found.x.size < fewest:
         raise InputError(
             f"{found.x.size} points are too few",
             where=lines.name,
-            remedy=f"name a scan of at least {FEWEST_POINTS} points",
+            remedy=f"name a scan of at least {fewest} points",
         )
     return Measured(
         technique,

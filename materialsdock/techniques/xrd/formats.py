@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from materialsdock.errors import InputError
@@ -9,8 +11,10 @@ from materialsdock.formats.columns import FileColumns, measured
 from materialsdock.formats.lines import Lines
 from materialsdock.model import Measured
 from materialsdock.techniques.xrd import files
+from materialsdock.techniques.xrd.files.intensities import whole
 
 LARGEST_ANGLE_DEG = 180.0
+FEWEST_POINTS = 3  # to be looked at; a job wants more
 
 
 def read(lines: Lines) -> FileColumns | None:
@@ -29,11 +33,12 @@ def checked(found: FileColumns, lines: Lines) -> Measured:
         found = files.read_bare(lines)
     negative = np.flatnonzero(found.y < 0)
     if negative.size:
-        lines.refuse(
-            found.line[negative[0]],
-            f"{negative.size} negative counts, first {found.y[negative[0]]:g}",
-            "a powder pattern is counts ≥ 0 on increasing 2θ",
-        )
+        what = f"{negative.size} negative counts, first {found.y[negative[0]]:g}"
+        if whole(found.y):
+            remedy = "a powder pattern is counts ≥ 0 on increasing 2θ"
+            lines.refuse(found.line[negative[0]], what, remedy)
+        note = f"{what}: intensities are no counts, they can be looked at but not refined"
+        found = replace(found, notes=(*found.notes, note))
     if not found.y.any():
         raise InputError("all counts are zero", where=lines.name, remedy="name a measured pattern")
-    return measured(found, lines, "xrd")
+    return measured(found, lines, "xrd", FEWEST_POINTS)

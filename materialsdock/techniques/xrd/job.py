@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from materialsdock.errors import InputError
+from materialsdock.formats.columns import FEWEST_POINTS
 from materialsdock.formats.scans import FEWEST_STEPS
 from materialsdock.learning.stopping.settings import BUDGETS
 from materialsdock.model import FloatArray, Job, Measured, Sample, Scan
@@ -29,8 +30,26 @@ FREE = {"gap": False, "minimum_points": 1, "calm": [0.0, 1e9], "wild": 1e9}
 
 
 def scan_of(measured: Measured) -> Scan:
-    """The scan that a measured pattern holds, with the radiation that its file names."""
+    """The scan that a measured pattern holds, with the radiation that its file names.
+
+    Raises InputError for too few points, and for negative intensities, which nothing counts.
+    """
+    check_usable(measured)
     return Scan("xrd", measured.x, measured.count_time_s, measured.about)
+
+
+def check_usable(measured: Measured) -> None:
+    """Raise InputError for a pattern that can be looked at and no more."""
+    negative = int(np.count_nonzero(measured.y < 0))
+    if measured.x.size < FEWEST_POINTS or negative:
+        what = f"{measured.x.size} points" + (
+            f", {negative} of them negative (lowest {measured.y.min():g})" if negative else ""
+        )
+        raise InputError(
+            f"{what}, of which nothing can be made",
+            where="pattern",
+            remedy=f"name a scan of at least {FEWEST_POINTS} points with counts ≥ 0",
+        )
 
 
 def of_two_theta(start: float, stop: float, step: float) -> Scan:

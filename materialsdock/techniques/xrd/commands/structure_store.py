@@ -19,6 +19,7 @@ from materialsdock.profile import config, siteroot
 from materialsdock.profile.config import Profile
 from materialsdock.profile.files import file_options
 from materialsdock.techniques.xrd.files.radiation import diffractometer_for
+from materialsdock.techniques.xrd.job import check_usable
 from materialsdock.techniques.xrd.model import Diffractometer
 from materialsdock.techniques.xrd.phases import identify as identifying
 from materialsdock.techniques.xrd.phases.answer import (
@@ -95,6 +96,7 @@ def search(
     profile = config.load(query.profile, siteroot.activate(None))
     asked = query.file.over(file_options(profile.formats))
     measured = read_measured(query.pattern, "xrd", asked)
+    check_usable(measured)
     diffractometer = _diffractometer(profile, measured)
     pattern = _pattern(measured)
     chosen = elements_of(query.elements)

@@ -148,7 +148,7 @@ def increasing(found: FoundScan, lines: Lines) -> tuple[FoundScan, tuple[str, ..
     if step.size and (step <= 0).all() and (step < 0).any():
         found, step = _taken(found, slice(None, None, -1)), -step[::-1]
         if found.axis != "d":
-            notes.append("2θ runs downwards in the file, the points were turned round")
+            notes.append("2θ descends in the file, the points were reversed")
     twice = np.flatnonzero(step == 0) + 1
     same = np.array([i for i in twice if found.y[i] == found.y[i - 1]], dtype=int)
     if same.size and same.size == twice.size:

@@ -131,7 +131,7 @@ def _read(content: bytes | str, suffix: str, lines: Lines) -> _Read:
             raise InputError(_plain(str(error)), where=lines.name, remedy=remedy) from error
     words = [_plain(each.message) for each in found if each.code not in SAID_BY_US]
     if any(each.code == TURNED for each in found):
-        words.append("2θ runs downwards in the file, the points were turned round")
+        words.append("2θ descends in the file, the points were reversed")
     return _Read(pattern, place, said, (*notes, *words))
 
 

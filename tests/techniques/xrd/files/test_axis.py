@@ -95,7 +95,7 @@ def test_descending_scans_are_turned_round_and_uneven_ones_are_data(tmp_path):
     found = read(tmp_path, text)
     np.testing.assert_allclose(found.x, X)
     np.testing.assert_allclose(found.sigma, sigma)
-    assert any("runs downwards" in note for note in found.notes)
+    assert any("descends" in note for note in found.notes)
     kept = np.delete(np.arange(61), [3, 4, 17, 30, 31, 32, 33])
     gaps = read(tmp_path, rows(X[kept], COUNTS[kept]))
     np.testing.assert_array_equal(gaps.x, X[kept])
