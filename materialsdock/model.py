@@ -121,6 +121,7 @@ class Measured:
 
     count_time_s : seconds per step, when the file says so; kind : the format it was read as
     notes : what the reader had to decide; reading : what it took as what
+    about : what the technique knows of it besides, for its Scan
     """
 
     technique: str
@@ -133,6 +134,7 @@ class Measured:
     notes: tuple[str, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
     reading: Reading = field(default_factory=Reading)
+    about: Any = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,7 +143,7 @@ class Scan:
 
     x : (n,) positions [unit of the axis]
     count_time_s : per position, None: as the profile says
-    about : what the technique knows of it besides, e.g. the edge, or the wavelengths [Å]
+    about : what the technique knows of it besides, e.g. the edge, or the radiation
     """
 
     technique: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +22,7 @@ class FileColumns:
 
     kind : the format; notes : what the reader had to decide
     technique : of which it is, where the file or somebody says so
-    reading : what was taken as what
+    reading : what was taken as what; about : what a technique keeps of the file besides
     """
 
     x: FloatArray
@@ -34,6 +35,7 @@ class FileColumns:
     notes: tuple[str, ...] = ()
     technique: str = ""
     reading: Reading = field(default_factory=Reading)
+    about: Any = None
 
 
 def read_columns(lines: Lines) -> FileColumns:
@@ -70,21 +72,16 @@ def unread_note(columns: range) -> str:
     return f"columns {columns[0]} to {columns[-1]} were not read"
 
 
-def measured(found: FileColumns, lines: Lines, technique: str) -> Measured:
+def measured(
+    found: FileColumns, lines: Lines, technique: str, fewest: int = FEWEST_POINTS
+) -> Measured:
     """The columns as a scan of `technique`; InputError for points not finite, or too few."""
-    bad = np.flatnonzero(~(np.isfinite(found.x) & np.isfinite(found.y)))
-    if bad.size:
-        i = int(bad[0])
-        lines.refuse(
-            found.line[i],
-            f"{found.x[i]:g}, {found.y[i]:g} is not finite ({bad.size} so)",
-            "remove or measure these points again",
-        )
-    if found.x.size < FEWEST_POINTS:
+    check_finite(found.x, found.y, found.line, lines)
+    if found.x.size < fewest:
         raise InputError(
             f"{found.x.size} points are too few",
             where=lines.name,
-            remedy=f"name a scan of at least {FEWEST_POINTS} points",
+            remedy=f"name a scan of at least {fewest} points",
         )
     return Measured(
         technique,
@@ -96,7 +93,20 @@ def measured(found: FileColumns, lines: Lines, technique: str) -> Measured:
         found.kind,
         tuple(dict.fromkeys((*lines.notes, *found.notes))),
         reading=found.reading,
+        about=found.about,
     )
+
+
+def check_finite(x: FloatArray, y: FloatArray, line: Sequence[int], lines: Lines) -> None:
+    """Raise InputError at the first point (of n) that is not finite."""
+    bad = np.flatnonzero(~(np.isfinite(x) & np.isfinite(y)))
+    if bad.size:
+        i = int(bad[0])
+        lines.refuse(
+            line[i],
+            f"{x[i]:g}, {y[i]:g} is not finite ({bad.size} so)",
+            "remove or measure these points again",
+        )
 
 
 def values_of(lines: Lines, first: int, last: int | None = None) -> tuple[list[float], list[int]]:

@@ -13,6 +13,7 @@ from materialsdock.formats.options import NOTHING_ASKED, FileOptions
 COMMENT = "#;!'\"%_*/"
 SEPARATOR = re.compile(r"[,;\t ]+")
 BEHIND = re.compile(r"\s[#!].*$")  # a remark behind the numbers of a row
+BROKEN = re.compile(r"[-+]?\.?\d")  # text that begins like a row
 FORTRAN = re.compile(r"(?<=[\d.])[dD](?=[-+]?\d+\b)")  # exponent of double precision
 
 
@@ -44,23 +45,30 @@ class Lines:
     def numbers(self, first: int = 1) -> Iterator[tuple[int, list[float]]]:
         """(number, values) of every row of numbers from line `first` on.
 
-        Text before the first row is a header; text after it, and rows of another width, are faults.
+        Text before the first row is a header, text behind the last one is left out.  Text between
+        rows is a fault, and so is what begins like a row and is none.
         """
-        began = False
+        began, between = False, None
         for number, line in self.numbered():
             if number < first or line[0] in COMMENT:
                 continue
             values = row(line)
-            if values is None:
-                if began:
-                    self.refuse(
-                        number,
-                        f"{line[:60]!r} is not a row of numbers",
-                        "use a decimal point, and one row per point",
-                    )
-                continue
-            began = True
-            yield number, values
+            if values is not None:
+                if between is not None:
+                    self._refuse_row(*between)
+                began = True
+                yield number, values
+            elif began:
+                if BROKEN.match(line):
+                    self._refuse_row(number, line)
+                between = between or (number, line)
+
+    def _refuse_row(self, number: int, line: str) -> NoReturn:
+        self.refuse(
+            number,
+            f"{line[:60]!r} is not a row of numbers",
+            "use a decimal point, and one row per point",
+        )
 
 
 def row(line: str) -> list[float] | None:

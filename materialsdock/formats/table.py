@@ -12,6 +12,7 @@ from materialsdock.formats.lines import COMMENT, Lines, row
 from materialsdock.model import FloatArray
 
 WIDE_GAP = re.compile(r"\s{2,}|[\t,;|]+|\s\*\s?")  # between names that hold blanks
+WITH_UNIT = re.compile(r"[^\s(\[]+(?:\s*[(\[][^)\]]*[)\]])?")  # a name, and its unit in brackets
 REMEDY = "name a text file with a row of numbers for each point"
 
 
@@ -38,30 +39,36 @@ class Table:
 def read_table(lines: Lines, first: int = 1) -> Table:
     """The rows of numbers from line `first` on, with the names in the last heading above them.
 
-    A last row that is shorter than the others was cut off while it was written: it is left out.
+    Numbers of another width above all rows are a title.  A last row that is shorter than the others
+    was cut off while it was written.  Both are left out, as is text behind the rows.
     Raises InputError for no rows, and for rows that are not all of one width.
     """
     rows = list(lines.numbers(first))
     if not rows:
         number, text = next(lines.numbered(), (1, ""))
         lines.refuse(number, f"holds no rows of numbers, it begins with {text[:60]!r}", REMEDY)
+    last, dropped = rows[-1][0], []
+    if len(rows) > 2 and len(rows[0][1]) != len(rows[1][1]) == len(rows[2][1]):
+        dropped.append(f"the numbers above the rows, line {rows.pop(0)[0]}")
     width = len(rows[0][1])
-    dropped: tuple[str, ...] = ()
     if len(rows) > 2 and len(rows[-1][1]) < width:
-        dropped = (f"the last row, line {rows[-1][0]}, has {len(rows[-1][1])} of {width} columns",)
-        rows.pop()
+        number, cut = rows.pop()
+        dropped.append(f"the last row, line {number}, has {len(cut)} of {width} columns")
+    below = (n for n, text in lines.numbered() if n > last and text[0] not in COMMENT)
+    if footer := next(below, None):
+        dropped.append(f"the text behind the rows, from line {footer} on")
     ragged = next((number for number, values in rows if len(values) != width), None)
     if ragged is not None:
         lines.refuse(ragged, f"a row has not {width} columns as the first", "mend that row")
     heading, names = _heading(lines, rows[0][0], width)
     values = np.array([values for _, values in rows])
-    return Table(values, [number for number, _ in rows], names, heading, dropped)
+    return Table(values, [number for number, _ in rows], names, heading, tuple(dropped))
 
 
 def names_in(heading: str, width: int) -> tuple[str, ...] | None:
     """The `width` names of columns that a line holds, or None where it holds another number."""
     bare = heading.strip().lstrip(COMMENT).strip()
-    for words in (WIDE_GAP.split(bare), bare.split()):
+    for words in (WIDE_GAP.split(bare), bare.split(), WITH_UNIT.findall(bare)):
         names = [word.strip(" *\"'#") for word in words if word.strip(" *\"'#")]
         if len(names) == width:
             return tuple(names)

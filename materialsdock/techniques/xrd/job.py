@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Collection, Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from materialsdock.errors import InputError
+from materialsdock.formats.columns import FEWEST_POINTS
 from materialsdock.formats.scans import FEWEST_STEPS
 from materialsdock.learning.stopping.settings import BUDGETS
 from materialsdock.model import FloatArray, Job, Measured, Sample, Scan
 from materialsdock.profile import asking
 from materialsdock.profile.config import Profile
-from materialsdock.techniques.xrd.model import Diffractometer
+from materialsdock.techniques.xrd.files.radiation import diffractometer_for
 from materialsdock.techniques.xrd.rietveld.sensitivity import QUANTITIES
 from materialsdock.techniques.xrd.section import STEERED, Xrd, section_of
 
@@ -29,9 +30,26 @@ FREE = {"gap": False, "minimum_points": 1, "calm": [0.0, 1e9], "wild": 1e9}
 
 
 def scan_of(measured: Measured) -> Scan:
-    """The scan that a measured pattern holds; InputError for uneven 2θ."""
-    grid, lines = even_grid(measured.x), measured.wavelengths_angstrom
-    return Scan("xrd", grid, measured.count_time_s, lines)
+    """The scan that a measured pattern holds, with the radiation that its file names.
+
+    Raises InputError for too few points, and for negative intensities, which nothing counts.
+    """
+    check_usable(measured)
+    return Scan("xrd", measured.x, measured.count_time_s, measured.about)
+
+
+def check_usable(measured: Measured) -> None:
+    """Raise InputError for a pattern that can be looked at and no more."""
+    negative = int(np.count_nonzero(measured.y < 0))
+    if measured.x.size < FEWEST_POINTS or negative:
+        what = f"{measured.x.size} points" + (
+            f", {negative} of them negative (lowest {measured.y.min():g})" if negative else ""
+        )
+        raise InputError(
+            f"{what}, of which nothing can be made",
+            where="pattern",
+            remedy=f"name a scan of at least {FEWEST_POINTS} points with counts ≥ 0",
+        )
 
 
 def of_two_theta(start: float, stop: float, step: float) -> Scan:
@@ -59,9 +77,20 @@ def even_grid(two_theta: FloatArray) -> FloatArray:
         worst = int(off.argmax())
         raise InputError(
             f"2θ step is uneven: {two_theta[worst]:g}° is {off[worst]:.2f} steps off an even grid",
-            remedy="replay a scan with constant step",
+            remedy="replay a scan with constant step; `refine` takes the points as they are",
         )
     return grid
+
+
+def axis_of(two_theta: FloatArray, resolution_deg: float) -> dict[str, Any]:
+    """The axis of a job as plain JSON: evenly stepped, or with every position where it is not."""
+    named = {"name": "two_theta", "unit": "deg", "resolution": resolution_deg}
+    try:
+        grid = even_grid(two_theta)
+    except InputError:
+        return {**named, "grid": two_theta.tolist()}
+    step = float(grid[1] - grid[0])
+    return {**named, "start": float(grid[0]), "step": step, "points": int(grid.size)}
 
 
 def job(
@@ -75,7 +104,8 @@ def job(
 ) -> Job:
     """A job that measures the 2θ range of `scan`, which is the yardstick.
 
-    What refinement steers towards ends the measurement when its esd is reached.
+    What refinement steers towards ends the measurement when its esd is reached.  A file of uneven
+    steps makes a job that can be refined, not one that can be measured.
     """
     xrd = section_of(profile)
     grid = scan.x
@@ -84,15 +114,9 @@ def job(
     stopping = _steered_stop(xrd, stop)
     steered = (f"{_steered_quantity(xrd)}_esd",) if xrd.objective in STEERED else ()
     _refuse_unknown_targets(stopping, (*PATTERN_TARGETS, *steered))
+    diffractometer, wavelengths_from = diffractometer_for(xrd.diffractometer, scan.about)
     settings = {
-        "axis": {
-            "name": "two_theta",
-            "unit": "deg",
-            "start": float(grid[0]),
-            "step": float(grid[1] - grid[0]),
-            "points": int(grid.size),
-            "resolution": xrd.fwhm_deg,
-        },
+        "axis": axis_of(grid, xrd.fwhm_deg),
         "learner": {
             "full_time_s": full_time_s,
             "fwhm_deg": xrd.fwhm_deg,
@@ -107,7 +131,8 @@ def job(
             "seconds": float(seconds),
             "full_time_s": full_time_s,
         },
-        "diffractometer": asdict(_radiation(xrd.diffractometer, scan)),
+        "diffractometer": asdict(diffractometer),
+        "wavelengths_from": wavelengths_from,
         "analysis": profile.analysis.model_dump(),
         "profile": profile.name,
     }
@@ -165,11 +190,3 @@ def _refuse_unknown_targets(stopping: Mapping[str, Any], known: Collection[str])
             where="stop targets",
             remedy=f"available: {', '.join(known)}; esds of structures by --objective and --esd",
         )
-
-
-def _radiation(diffractometer: Diffractometer, scan: Scan) -> Diffractometer:
-    lines: Sequence[float] | None = scan.about
-    if not lines:
-        return diffractometer
-    weights = diffractometer.weights[: len(lines)]
-    return replace(diffractometer, wavelengths_angstrom=tuple(lines), weights=weights)

@@ -16,8 +16,18 @@ from materialsdock.techniques.xrd.section import STEERED
 
 
 def learner(job: Job) -> Learner:
-    """The learner that the job's settings describe: steered by refinement, or by passes alone."""
+    """The learner that the job's settings describe: steered by refinement, or by passes alone.
+
+    Raises InputError for uneven steps, which no pass counts, and for steering without a structure.
+    """
     options, along = dict(job.settings["learner"]), Axis.of(job.settings["axis"])
+    if "grid" in job.settings["axis"]:
+        steps = np.diff(along.grid)
+        raise InputError(
+            f"2θ steps of the file are uneven, {steps.min():g} to {steps.max():g}°",
+            where=job.job_id,
+            remedy="replay a scan with constant step; `refine` takes the points as they are",
+        )
     if options.get("windows") is not None:
         options["windows"] = np.asarray(options["windows"], dtype=float)
     if options.get("objective") in STEERED:

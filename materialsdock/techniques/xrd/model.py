@@ -140,11 +140,30 @@ class Assessment:
 
 
 @dataclass(frozen=True)
+class Radiation:
+    """The radiation of one scan, as its file and its user say it; () where they do not.
+
+    weights : of the lines, where they are said; alone : one line, and there is no other
+    source : who says so, in words; instrument : fields of the Diffractometer that an instrument
+    parameter file gives
+    """
+
+    wavelengths_angstrom: tuple[float, ...] = ()
+    weights: tuple[float, ...] = ()
+    alone: bool = False
+    source: str = ""
+    instrument: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Diffractometer:
     """The facts about the instrument that a refinement must know.
 
     wavelengths_angstrom, weights : emission lines; polarization : K, 0.5 = unpolarised
     fwhm_deg : instrument width at mid-range; radius_mm : goniometer radius
+    widths : calibrated u, v, w [deg²], x, y [deg] of the profile of Thompson, Cox & Hastings (1987)
+    J. Appl. Cryst. 20, 79, in full widths at half maximum; () where nobody calibrated them
+    axial : half lengths of detector and sample over the radius; zero_deg : added to calculated 2θ
     """
 
     wavelengths_angstrom: tuple[float, ...] = (1.540593, 1.544427)
@@ -153,6 +172,9 @@ class Diffractometer:
     geometry: Literal["bragg_brentano", "debye_scherrer"] = "bragg_brentano"
     radius_mm: float = 217.5
     fwhm_deg: float = 0.1
+    widths: tuple[float, ...] = ()
+    axial: tuple[float, ...] = ()
+    zero_deg: float = 0.0
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Diffractometer:

@@ -9,19 +9,34 @@ import numpy as np
 
 from materialsdock.errors import InputError
 from materialsdock.formats.scans import cut
-from materialsdock.model import Axis, Job, Measured, Observation
+from materialsdock.model import Axis, FloatArray, Job, Measured, Observation
 from materialsdock.profile.config import Profile
 from materialsdock.techniques.xrd.demo import fluorapatite
 from materialsdock.techniques.xrd.job import even_grid
 
+WHOLE = 1e-3  # of a count
+
 
 def scene(measured: Measured, job: Job, profile: Profile) -> dict[str, Any]:
-    """Arrays of counts, counted for the file's time where it says one, else for the job's."""
+    """Arrays of counts, counted for the file's time where it says one, else for the job's.
+
+    Intensities that are no whole numbers are scaled to the counts that their σ stands for.
+    Raises InputError for uneven steps.
+    """
     return {
         "two_theta": even_grid(measured.x),
-        "counts": np.rint(measured.y).astype(np.int64),
+        "counts": np.rint(_as_counts(measured)).astype(np.int64),
         "count_time_s": measured.count_time_s or job.settings["full_scan"]["full_time_s"],
     }
+
+
+def _as_counts(measured: Measured) -> FloatArray:
+    """Intensities (n,) as counts: counts of variance σ² are y·median(y/σ²)."""
+    y, sigma = measured.y, measured.sigma
+    if sigma is None or np.allclose(y, np.rint(y), rtol=0.0, atol=WHOLE):
+        return y
+    strong = (y > 0) & (sigma > 0)
+    return y * float(np.median(y[strong] / sigma[strong] ** 2)) if strong.any() else y
 
 
 def counted(job: Job, observations: Sequence[Observation]) -> Mapping[str, Any]:

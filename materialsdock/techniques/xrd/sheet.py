@@ -108,7 +108,8 @@ def applied(section: Xrd, said: Mapping[str, Any]) -> Xrd:
 def scan_of(plan: PlannedEntry) -> Scan:
     """The 2θ scan of a row: the replayed file as far as it is asked for, or its own.
 
-    Raises InputError for a range that is missing, impossible, or beyond the file.
+    Raises InputError for a range that is missing, impossible, or beyond the file, and for a file of
+    uneven steps.
     """
     from materialsdock.techniques.xrd import job
 
@@ -125,7 +126,9 @@ def scan_of(plan: PlannedEntry) -> Scan:
     if own.two_theta_step is not None:
         raise InputError("a file is replayed on its own steps", remedy="leave two_theta_step empty")
     asked = None if start is None else (start, stop)
-    return job.scan_of(plan.part(asked, strict=own.two_theta_start is not None))
+    part = plan.part(asked, strict=own.two_theta_start is not None)
+    job.even_grid(part.x)  # a row is measured, and no pass counts uneven steps
+    return job.scan_of(part)
 
 
 def structures(row: Any, profile: Profile) -> tuple[Structure, ...]:

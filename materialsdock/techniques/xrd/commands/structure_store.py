@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from materialsdock.model import Measured
 from materialsdock.profile import config, siteroot
 from materialsdock.profile.config import Profile
 from materialsdock.profile.files import file_options
+from materialsdock.techniques.xrd.files.radiation import diffractometer_for
+from materialsdock.techniques.xrd.job import check_usable
 from materialsdock.techniques.xrd.model import Diffractometer
 from materialsdock.techniques.xrd.phases import identify as identifying
 from materialsdock.techniques.xrd.phases.answer import (
@@ -94,7 +96,8 @@ def search(
     profile = config.load(query.profile, siteroot.activate(None))
     asked = query.file.over(file_options(profile.formats))
     measured = read_measured(query.pattern, "xrd", asked)
-    diffractometer = _diffractometer(profile, asked, measured)
+    check_usable(measured)
+    diffractometer = _diffractometer(profile, measured)
     pattern = _pattern(measured)
     chosen = elements_of(query.elements)
     store = existing_store(folder)
@@ -125,19 +128,10 @@ def tell(number: int, found: Sequence[Match]) -> None:
     print(f"phase {number + 1}: {names or 'no candidate'}", file=sys.stderr, flush=True)
 
 
-def _diffractometer(profile: Profile, asked: FileOptions, measured: Measured) -> Diffractometer:
+def _diffractometer(profile: Profile, measured: Measured) -> Diffractometer:
     """The profile's, with the radiation of the option, else that of the file."""
     known = section_of(profile).diffractometer if "xrd" in profile.techniques else Diffractometer()
-    lines = asked.wavelengths_angstrom or measured.wavelengths_angstrom
-    if not lines:
-        return known
-    if not all(0.1 <= x <= 3.0 for x in lines) or len(lines) > 2:
-        raise InputError(
-            f"{lines} are not one or two wavelengths [Å]",
-            where="--wavelength",
-            remedy="e.g. --wavelength 1.540593 --wavelength 1.544427",
-        )
-    return replace(known, wavelengths_angstrom=lines, weights=(1.0, 0.5)[: len(lines)])
+    return diffractometer_for(known, measured.about)[0]
 
 
 def _pattern(measured: Measured) -> Pattern:

@@ -22,8 +22,12 @@ def summary(outcome: Outcome) -> dict[str, Any]:
     structures = [
         {"name": each.name, "notes": list(each.notes)} for each in outcome.job.sample.structures
     ]
-    identified = outcome.summary.get("identification")
-    return found | {"structures": structures, "identification": identified}
+    said = {
+        "structures": structures,
+        "identification": outcome.summary.get("identification"),
+        "wavelengths_from": outcome.job.settings.get("wavelengths_from"),
+    }
+    return found | said
 
 
 def _refinement(outcome: Outcome) -> dict[str, Any]:

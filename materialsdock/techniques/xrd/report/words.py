@@ -63,6 +63,8 @@ def _refinement(outcome: Outcome) -> list[str]:
     lines += [f"  {line}" for line in quantities(outcome)]
     if start := outcome.summary.get("start"):
         lines.append(f"  the search began {start['sentence']}")
+    if wavelengths := outcome.job.settings.get("wavelengths_from"):
+        lines.append(f"  wavelengths: {wavelengths}")
     lines += [f"  not physical: {violation}" for violation in fit.violations]
     if many := len(fit.warnings):
         lines.append(f"  {many} warning{'' if many == 1 else 's'}, see the report")

@@ -51,21 +51,24 @@ def instrument_file(request: dict[str, Any]) -> str:
     d, recipe = request["diffractometer"], request["recipe"]
     lines, weights = d["wavelengths_angstrom"], d["weights"]
     width = 60.0 * recipe["fwhm_deg"]  # centideg
+    u, v, w = (1e4 * each / EIGHT_LN2 for each in d.get("widths", ())[:3] or (0, 0, width**2 / 1e4))
+    x, y = (100.0 * each for each in d.get("widths", ())[3:] or (0, 0))
+    axial = sum(d.get("axial", ())) or (NO_AXIAL if recipe["axial"] == "off" else START_AXIAL)
     head = {"Type": "PXC", "Bank": 1.0}
     if len(lines) == 1:
         head["Lam"] = lines[0]
     else:
         head |= {"Lam1": lines[0], "Lam2": lines[1], "I(L2)/I(L1)": weights[1] / weights[0]}
     values = head | {
-        "Zero": 0.0,
+        "Zero": d.get("zero_deg", 0.0),
         "Polariz.": d["polarization"],
-        "U": 0.0,
-        "V": 0.0,
-        "W": width**2 / EIGHT_LN2,
-        "X": width if "x" in recipe["widths"] else 0.0,
-        "Y": 0.0,
+        "U": u,
+        "V": v,
+        "W": w,
+        "X": x or (width if "x" in recipe["widths"] else 0.0),
+        "Y": y,
         "Z": 0.0,
-        "SH/L": NO_AXIAL if recipe["axial"] == "off" else START_AXIAL,
+        "SH/L": axial,
         "Azimuth": 0.0,
     }
     rows = "".join(f"{key}:{value}\n" for key, value in values.items())

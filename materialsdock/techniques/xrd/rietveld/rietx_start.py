@@ -71,31 +71,62 @@ def instrument_of(
 ) -> Any:
     """The engine's instrument and background, as the recipe starts them."""
     import rietx
-    from rietx.schemas.instrument import EmissionLine, Geometry, ProfileTCHZ, Source
+    from rietx.schemas.instrument import EmissionLine, Geometry, Source
 
     number = rietx.Parameter
     first = diffractometer.weights[0]
     pairs = zip(diffractometer.wavelengths_angstrom, diffractometer.weights, strict=True)
     lines = [EmissionLine(wavelength=w, weight=number(value=k / first, min=0)) for w, k in pairs]
-    axial = 0.0 if recipe["axial"] == "off" else AXIAL_START
-    width = WIDTH_SHARE * recipe["fwhm_deg"]
-    shared = recipe["phase_widths"] == "shared"
-    return rietx.Instrument(
+    sample, detector = _axial(diffractometer, recipe)
+    instrument = rietx.Instrument(
         source=Source(
             lines=lines, polarization=number(value=diffractometer.polarization, min=0.0, max=1.0)
         ),
         geometry=Geometry(
             kind=diffractometer.geometry,
             goniometer_radius_mm=diffractometer.radius_mm,
-            axial_sl=number(value=axial, min=0.0),
-            axial_hl=number(value=axial, min=0.0),
+            axial_sl=number(value=sample, min=0.0),
+            axial_hl=number(value=detector, min=0.0),
             surface_roughness=_roughness() if recipe["roughness"] else None,
         ),
-        profile=ProfileTCHZ(
-            w=number(value=width**2, min=1e-8),
-            x=number(value=width if shared and "x" in recipe["widths"] else 0.0, min=0.0),
-        ),
+        profile=_profile(diffractometer, recipe),
         background=_background(pattern, recipe),
+    )
+    if diffractometer.zero_deg:
+        instrument.zero_shift.value = diffractometer.zero_deg
+    return instrument
+
+
+def _axial(diffractometer: Diffractometer, recipe: Mapping[str, Any]) -> tuple[float, float]:
+    """Half lengths of sample and detector over the radius: calibrated, or a start from nothing."""
+    if diffractometer.axial:
+        sample, detector = diffractometer.axial
+        equal = (sample + detector) / 2
+        return (equal, equal) if recipe["axial"] == "equal" else (sample, detector)
+    return (0.0, 0.0) if recipe["axial"] == "off" else (AXIAL_START, AXIAL_START)
+
+
+def _profile(diffractometer: Diffractometer, recipe: Mapping[str, Any]) -> Any:
+    """Widths of the instrument; where they are calibrated, the sample adds what is seen besides."""
+    import rietx
+    from rietx.schemas.instrument import ProfileTCHZ
+
+    number = rietx.Parameter
+    width = WIDTH_SHARE * recipe["fwhm_deg"]
+    lorentzian = recipe["phase_widths"] == "shared" and "x" in recipe["widths"]
+    if not diffractometer.widths:
+        return ProfileTCHZ(
+            w=number(value=width**2, min=1e-8),
+            x=number(value=width if lorentzian else 0.0, min=0.0),
+        )
+    u, v, w, x, y = diffractometer.widths
+    more = WIDTH_SHARE * max(recipe["fwhm_deg"] - diffractometer.fwhm_deg, 0.0)
+    return ProfileTCHZ(
+        u=number(value=u),
+        v=number(value=v),
+        w=number(value=max(w, 1e-8), min=1e-8),
+        x=number(value=x + (more if lorentzian else 0.0), min=0.0),
+        y=number(value=y),
     )
 
 

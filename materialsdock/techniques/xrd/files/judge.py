@@ -1,0 +1,84 @@
+"""From what a format holds to a pattern: 2θ [deg], counts and σ, with a word about each step."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from materialsdock.errors import InputError
+from materialsdock.formats.columns import FileColumns, check_finite
+from materialsdock.formats.lines import Lines
+from materialsdock.model import FloatArray, Reading
+from materialsdock.techniques.xrd.files import axis, intensities
+from materialsdock.techniques.xrd.files.found import FoundScan
+from materialsdock.techniques.xrd.files.radiation import radiation_of
+from materialsdock.techniques.xrd.files.scans import only_one
+
+
+def judged(found: FoundScan, lines: Lines) -> FileColumns:
+    """The pattern of a scan, in the units of this program.
+
+    Raises InputError, with its line where there is one, for what is no powder pattern.
+    """
+    if not found.x.size:
+        raise InputError("holds no points", where=lines.name, remedy="name a measured pattern")
+    if not found.scan:
+        only_one(lines)
+    check_finite(found.x, found.y, found.line, lines)
+    radiation, notes = radiation_of(found.stated, lines)
+    found = axis.asked(found, lines)
+    first = radiation.wavelengths_angstrom[0] if radiation.wavelengths_angstrom else None
+    angles, unit = axis.two_theta(found, first, f"of {radiation.source}", lines)
+    notes = (*notes, *axis.doubt(found, angles))
+    if found.axis == "theta":
+        notes = (*notes, "the heading names θ, 2θ is twice that; if not so: --columns two_theta=N")
+    found, turned = axis.increasing(_merged(replace(found, x=angles)), lines)
+    counts = intensities.judged(found)
+    kept, sigma = counts.kept, counts.sigma
+    of_file = counts.sigma_from == found.sigma_from
+    columns = tuple(each for each in found.columns if of_file or not each.endswith(" as σ"))
+    return FileColumns(
+        found.x[kept],
+        counts.y[kept],
+        np.asarray(found.line)[kept].tolist(),
+        found.kind,
+        None if sigma is None else sigma[kept],
+        counts.seconds,
+        radiation.wavelengths_angstrom or None,
+        (*found.notes, *turned, *counts.notes, *notes),
+        reading=Reading(
+            scan=found.scan,
+            columns=columns,
+            unit=unit,
+            signal=counts.signal,
+            sigma_from=counts.sigma_from,
+            wavelengths_from=radiation.source if radiation.wavelengths_angstrom else "",
+            dropped=found.dropped,
+        ),
+        about=radiation,
+    )
+
+
+def _merged(found: FoundScan) -> FoundScan:
+    """Counts of several visits of one 2θ as one, where all their counting times are known."""
+    if not isinstance(found.seconds, np.ndarray) or found.intensity == "cps":
+        return found
+    if found.factor is not None or found.sigma is not None:
+        return found
+    x, first, place = np.unique(np.round(found.x, 7), return_index=True, return_inverse=True)
+    if x.size == found.x.size:
+        return found
+
+    def summed(values: FloatArray) -> FloatArray:
+        return np.asarray(np.bincount(place, values, x.size), dtype=float)
+
+    visits = found.x.size - x.size
+    return replace(
+        found,
+        x=found.x[first],
+        y=summed(found.y),
+        seconds=summed(found.seconds),
+        line=np.asarray(found.line)[first].tolist(),
+        notes=(*found.notes, f"{visits} repeated visits were added to the counts of their places"),
+    )

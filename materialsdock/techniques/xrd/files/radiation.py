@@ -1,0 +1,142 @@
+"""Wavelengths of a scan: those of its file, of its user, or of the profile, and who says so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from materialsdock.errors import InputError
+from materialsdock.formats.lines import Lines
+from materialsdock.techniques.xrd.files import anodes
+from materialsdock.techniques.xrd.files.found import Stated
+from materialsdock.techniques.xrd.files.instrument import read_instrument
+from materialsdock.techniques.xrd.model import Diffractometer, Radiation
+
+AGREE = 1e-3  # two wavelengths that differ by less are of one line
+MEAN_AGREES = 2e-4  # or are the mean of Kα1 and Kα2
+SHORTEST, LONGEST = 0.05, 5.0  # Å
+MOST_LINES = 2
+KA2_WEIGHT = 0.5
+
+
+def radiation_of(stated: Stated, lines: Lines) -> tuple[Radiation, tuple[str, ...]]:
+    """The radiation of a file that states `stated`, read with the options of its user.
+
+    Raises InputError where they contradict each other, with both numbers.
+    """
+    said, notes = _of_file(stated)
+    asked = _asked(lines)
+    instrument: Radiation | None = None
+    more: tuple[str, ...] = ()
+    if lines.options.instrument is not None:
+        instrument, more = read_instrument(lines.options.instrument)
+        asked.append(instrument)
+    for number, each in enumerate(asked):
+        for other in (said, *asked[:number]):
+            _check(each, other, lines.name)
+    best = asked[0] if asked else said
+    if instrument is not None:
+        best = replace(best, instrument=instrument.instrument)
+        if best is not instrument and len(best.wavelengths_angstrom) == len(instrument.weights):
+            best = replace(best, weights=instrument.weights)
+    if asked and said.wavelengths_angstrom:
+        notes = (*notes, f"the file names {angstroms(said.wavelengths_angstrom)}")
+    return best, (*notes, *more)
+
+
+def diffractometer_for(
+    known: Diffractometer, radiation: Radiation | None
+) -> tuple[Diffractometer, str]:
+    """The profile's diffractometer with the radiation of one scan, and whose wavelengths they are.
+
+    A file that names one wavelength names the first line of a tube, or its mean, where it agrees
+    with the profile's: the others of the profile are there too, unless it says otherwise.
+    """
+    said = radiation or Radiation()
+    found = replace(known, **said.instrument)
+    lines, own = said.wavelengths_angstrom, known.wavelengths_angstrom
+    shown = angstroms(own)
+    if not lines:
+        return found, f"{shown} of the profile, the file names none"
+    if len(lines) == 1 < len(own) and not said.alone and _agrees(lines[0], known):
+        return found, f"{shown} of the profile, the file names {angstroms(lines)} alone"
+    weights = said.weights or (1.0, *(KA2_WEIGHT for _ in lines[1:]))
+    words = f"{angstroms(lines)} of {said.source}"
+    if not _agrees(lines[0], known):
+        words += f"; the profile has {shown}"
+    return replace(found, wavelengths_angstrom=lines, weights=weights), words
+
+
+def angstroms(lines: Sequence[float]) -> str:
+    """Wavelengths for a sentence: "1.540593 and 1.544427 Å"."""
+    return f"{' and '.join(f'{each:.7g}' for each in lines)} Å"
+
+
+def mean(lines: Sequence[float], weights: Sequence[float] = ()) -> float:
+    """Mean wavelength [Å] of lines, Kα2 half as strong as Kα1 where nobody says."""
+    by = weights or (1.0, *(KA2_WEIGHT for _ in lines[1:]))
+    return sum(w * line for w, line in zip(by, lines, strict=True)) / sum(by)
+
+
+def _agrees(wavelength: float, known: Diffractometer) -> bool:
+    own = known.wavelengths_angstrom
+    return _near(wavelength, own[0]) or _near(wavelength, mean(own, known.weights), MEAN_AGREES)
+
+
+def _near(one: float, other: float, within: float = AGREE) -> bool:
+    return abs(one - other) <= within * other
+
+
+def _of_file(stated: Stated) -> tuple[Radiation, tuple[str, ...]]:
+    """What a file says; Kα2 of its anode joins a Kα1 that stands alone."""
+    given = stated.wavelengths_angstrom
+    lines = tuple(each for each in given if SHORTEST <= each <= LONGEST)
+    notes: tuple[str, ...] = ()
+    if len(lines) < len(given):
+        notes = (f"wavelengths of {', '.join(f'{x:g}' for x in given)} Å in the file, of no use",)
+        notes = notes if any(given) else ()
+    where = stated.where or "the file"
+    tube = anodes.K_ALPHA.get(stated.anode.strip().capitalize(), ())
+    if stated.alone or not tube:
+        return Radiation(lines, alone=stated.alone and bool(lines), source=where), notes
+    if not lines:
+        said = f"anode {stated.anode} of the file (tables)"
+        return Radiation(tube, source=said), notes
+    if len(lines) == 1 and _near(lines[0], tube[0]):
+        source = f"{where}, Kα2 of its anode {stated.anode} (tables)"
+        return Radiation((lines[0], tube[1]), source=source), notes
+    return Radiation(lines, source=where), notes
+
+
+def _asked(lines: Lines) -> list[Radiation]:
+    """What the options say, the plainest first."""
+    found, options = [], lines.options
+    if given := options.wavelengths_angstrom:
+        if len(given) > MOST_LINES or not all(SHORTEST <= each <= LONGEST for each in given):
+            raise InputError(
+                f"{angstroms(given)}: not one or two wavelengths of {SHORTEST:g} to {LONGEST:g} Å",
+                where="--wavelength",
+                remedy="e.g. --wavelength 1.540593 --wavelength 1.544427",
+            )
+        found.append(Radiation(tuple(given), alone=len(given) == 1, source="--wavelength"))
+    if options.anode:
+        tube = anodes.lines_of(options.anode, "--anode")
+        source = f"--anode {options.anode}"
+        found.append(Radiation(tube, alone=len(tube) == 1, source=source))
+    return found
+
+
+def _check(asked: Radiation, other: Radiation, name: str) -> None:
+    """Raise InputError where two name wavelengths that are not of the same lines."""
+    if not other.wavelengths_angstrom:
+        return
+    mine, theirs = asked.wavelengths_angstrom, other.wavelengths_angstrom
+    same = [_near(a, b) for a, b in zip(mine, theirs, strict=False)]
+    averaged = 1 in (len(mine), len(theirs)) and _near(mean(mine), mean(theirs), MEAN_AGREES)
+    if all(same) or averaged:
+        return
+    raise InputError(
+        f"{asked.source} says {angstroms(mine)}, {other.source} says {angstroms(theirs)}",
+        where=name,
+        remedy=f"leave {asked.source.split()[0]} out, or mend the file",
+    )

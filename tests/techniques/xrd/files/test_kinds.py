@@ -1,0 +1,219 @@
+"""Every kind of powder file holds the same counts, and the reader finds them."""
+
+from __future__ import annotations
+
+import gzip
+
+import numpy as np
+import pytest
+from support.powder_files import (
+    COUNTS,
+    CU,
+    KINDS,
+    X,
+    asc,
+    brml,
+    chi,
+    cif,
+    gsas,
+    jcamp,
+    nexus,
+    ras,
+    rasx,
+    raw_v3,
+    read,
+    rows,
+    title,
+    uxd,
+    xrdml,
+)
+
+from materialsdock.errors import InputError
+
+WITH_LINES = ("UXD", "BRML", "XRDML", "RD", "NeXus")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_gives_the_same_counts(tmp_path, kind):
+    name, content = KINDS[kind]
+    found = read(tmp_path, content, name)
+    np.testing.assert_allclose(found.x, X, atol=1e-6)
+    np.testing.assert_allclose(found.y, COUNTS, atol=2 if kind == "RD" else 0.06)  # RD packs them
+    assert found.reading.columns
+    assert found.reading.unit.startswith("2θ")
+    sigma = np.sqrt(found.y) if found.sigma is None else found.sigma
+    np.testing.assert_allclose(sigma, np.sqrt(found.y), rtol=2e-3)
+    if kind.startswith(WITH_LINES):
+        assert found.wavelengths_angstrom == pytest.approx(CU)
+        assert "file" in found.reading.wavelengths_from
+
+
+@pytest.mark.parametrize("kind", ["XRDML", "RASX", "GSAS STD", "RD"])
+def test_packed_files_are_what_they_hold(tmp_path, kind):
+    name, content = KINDS[kind]
+    raw = content if isinstance(content, bytes) else content.encode()
+    found = read(tmp_path, gzip.compress(raw), f"{name}.gz")
+    np.testing.assert_array_equal(found.y, read(tmp_path, content, name).y)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-8-sig", "latin-1"])
+@pytest.mark.parametrize("kind", ["heading", "UXD", "RAS", "XRDML"])
+def test_the_encoding_does_not_matter(tmp_path, kind, encoding):
+    name, content = KINDS[kind]
+    found = read(tmp_path, content.encode(encoding) + b"\x1a" * (encoding == "latin-1"), name)
+    np.testing.assert_allclose(found.y, COUNTS)
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        (gsas() + gsas(number=2), "a.gsas"),
+        (uxd() + uxd("_2THETACOUNTS"), "a.uxd"),
+        (asc(scans=2), "a.asc"),
+        (xrdml(scans=2), "a.xrdml"),
+        (ras(scans=2), "a.ras"),
+        (cif() + cif().replace("data_sample", "data_again"), "a.cif"),
+    ],
+)
+def test_the_first_of_several_scans_is_read_and_said(tmp_path, content, name):
+    found = read(tmp_path, content, name)
+    assert found.reading.scan == "1 of 2"
+    assert any("1 of 2 was read; --scan" in note for note in found.notes)
+    second = read(tmp_path, content, name, scan=2)
+    assert second.reading.scan == "2 of 2"
+    assert not any("--scan" in note for note in second.notes)
+    with pytest.raises(InputError, match=r"no \w+ 3.*the file has 1 \("):
+        read(tmp_path, content, name, scan=3)
+
+
+@pytest.mark.parametrize("kind", ["RAW v3", "RD", "UDF", "CPI", "chi", "JCAMP pairs"])
+def test_a_scan_that_is_not_there_is_refused(tmp_path, kind):
+    name, content = KINDS[kind]
+    with pytest.raises(InputError, match="no scan 2"):
+        read(tmp_path, content, name, scan=2)
+
+
+@pytest.mark.parametrize(
+    ("content", "seconds"),
+    [
+        (uxd("_CPS"), 2.0),
+        (uxd("_2THETACPS"), 2.0),
+        (asc("cps", "*SPEED_DIM\t= sec./step\n*SPEED\t= 2\n"), 2.0),
+        (asc("cps", "*SPEED_DIM\t= deg./min.\n*SPEED\t= 1.5\n"), 2.0),
+        (xrdml(unit="cps", values=COUNTS / 2), 2.0),
+    ],
+)
+def test_counts_per_second_become_counts_of_the_time_stated(tmp_path, content, seconds):
+    found = read(tmp_path, content)
+    np.testing.assert_allclose(found.y, COUNTS, atol=0.03)
+    assert found.count_time_s == seconds
+    assert "per second × 2 s" in found.reading.signal
+    sigma = np.sqrt(found.y) if found.sigma is None else found.sigma
+    np.testing.assert_allclose(sigma, np.sqrt(COUNTS), rtol=1e-3)
+
+
+def test_counting_times_of_each_point_are_used(tmp_path):
+    times = np.where(X < 21, 2.0, 8.0)
+    counted = np.rint(COUNTS * times / 2)
+    listed = f"<countingTimes>{' '.join(f'{t:g}' for t in times)}</countingTimes>"
+    for content in (
+        xrdml(more=listed, values=counted),
+        rows(X, counted, times, heading="2theta counts time"),
+        uxd("_2THETACOUNTSTIME").split("_2THETA")[0]
+        + "_2THETACOUNTSTIME\n"
+        + rows(X, counted, times),
+    ):
+        found = read(tmp_path, content)
+        assert found.count_time_s == 8.0
+        np.testing.assert_allclose(found.y, counted * 8 / times)
+        np.testing.assert_allclose(found.sigma, np.sqrt(counted) * 8 / times)
+        assert "counting time × 8 s" in found.reading.signal
+    clock = rows(X, COUNTS, np.cumsum(times), heading="2theta counts time")
+    assert read(tmp_path, clock).count_time_s is None
+
+
+def test_old_files_of_bruker_and_archives_without_a_manifest(tmp_path):
+    old = read(tmp_path, brml(views=False), "a.brml")
+    assert any("does not describe its columns: 3 is 2θ" in note for note in old.notes)
+    np.testing.assert_allclose(read(tmp_path, rasx(manifest=False), "a.rasx").y, COUNTS)
+    np.testing.assert_allclose(read(tmp_path, raw_v3(length=0), "a.raw").y, COUNTS)
+    with pytest.raises(InputError, match="data record of 8 bytes"):
+        read(tmp_path, raw_v3(length=8), "a.raw")
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (title().replace("23.0000", "29.0000"), "cut short"),
+        (gsas().replace("61 7", "99 7"), "61 points where BANK promises 99"),
+        (gsas().replace("CONST", "SLOG"), "SLOG holds times of flight"),
+        (gsas("ALT"), r"in a form that is known \(ALT\)"),
+        (uxd().replace("COUPLED", "THETA"), "_DRIVE is 'THETA'"),
+        (uxd().replace("_START", "_BEGIN"), "_START missing"),
+        (asc().replace("= 61", "= 60"), r"61 counts where \*COUNT promises 60"),
+        (asc().replace("STOP\t= 23", "STOP\t= 33"), "61 counts, but 20 to 33"),
+        (asc().replace("2theta/theta", "omega"), "is no 2θ scan"),
+        (jcamp("(X++(Y..Y))").replace("NPOINTS=61", "NPOINTS=62"), "61 values"),
+        (jcamp("(X++(Y..Y))").replace("\n20.4 ", "\n21.4 "), "begins at 21.4"),
+        (jcamp("(X++(Y..Y))").replace("\n20.4 ", "\n20.4A@"), "a packed table"),
+        (jcamp().replace("X-RAY DIFFRACTION", "INFRARED SPECTRUM"), "INFRARED"),
+        (chi("Radius (pixels)"), "names no axis of a powder pattern"),
+        (cif("_diffrn_radiation_probe neutron\n"), "pattern of neutrons"),
+        ("data_x\n_cell_length_a 4.0\n", "CIF without a measured powder pattern"),
+        (xrdml().replace("Gonio", "Omega"), "rocking curve"),
+        (ras().replace("TwoThetaTheta", "Omega"), "rocking curve"),
+        (ras().replace("*RAS_INT_END", ""), "not a row of numbers"),
+    ],
+)
+def test_what_is_no_powder_pattern_is_refused(tmp_path, content, says):
+    with pytest.raises(InputError, match=says) as refused:
+        read(tmp_path, content)
+    assert str(tmp_path / "a.dat") in refused.value.where
+    assert refused.value.remedy
+
+
+def test_peaks_are_no_pattern(tmp_path):
+    peaks = "".join(f"{20 + i:.3f} {100 - i} {i + 1} 0 0\n" for i in range(30))
+    with pytest.raises(InputError, match="list of peaks"):
+        read(tmp_path, peaks, "a.dif")
+    assert read(tmp_path, rows(X, COUNTS), "a.dif").x.size == 61
+
+
+def test_a_cif_of_a_range_and_its_radiation(tmp_path):
+    span = "".join(
+        f"_pd_meas_2theta_range_{k} {v}\n"
+        for k, v in zip(("min", "max", "inc"), (20, 23, 0.05), strict=True)
+    )
+    lines = "loop_\n_diffrn_radiation_wavelength\n_diffrn_radiation_wavelength_wt\n"
+    lines += f"1.3922 0.1\n{CU[0]} 1.0\n{CU[1]} 0.5\n_pd_meas_step_count_time 5\n"
+    found = read(tmp_path, cif(span + lines, x=False))
+    np.testing.assert_allclose(found.x, X)
+    assert found.wavelengths_angstrom == CU
+    assert found.count_time_s == 5.0
+    with pytest.raises(InputError, match="61 intensities, but"):
+        read(tmp_path, cif(span.replace("23", "29"), x=False))
+
+
+def test_a_cif_says_its_sigma_in_brackets_or_beside(tmp_path):
+    values = [f"{y}.0({10 * round(np.sqrt(y))})" for y in COUNTS]
+    words = "".join(f"{x} {v}\n" for x, v in zip(X, values, strict=True))
+    found = read(
+        tmp_path, f"data_a\nloop_\n_pd_meas_2theta_scan\n_pd_proc_intensity_total\n{words}"
+    )
+    np.testing.assert_allclose(found.sigma, np.round(np.sqrt(COUNTS)))
+    assert "brackets" in found.reading.sigma_from
+
+
+def test_nexus_says_its_sigma_and_angles_in_radians(tmp_path):
+    found = read(tmp_path, nexus(errors=True))
+    np.testing.assert_allclose(found.sigma, np.sqrt(COUNTS))
+    assert found.reading.sigma_from == "/entry/data/errors"
+    with pytest.raises(InputError, match="is not a 2θ range"):
+        read(tmp_path, nexus(units="rad"))
+
+
+def test_detectors_of_gsas_make_their_mean_more_certain(tmp_path):
+    body = "".join(f"{4:2d}{y:6d}" + "\n" * (i % 10 == 9) for i, y in enumerate(COUNTS))
+    found = read(tmp_path, f"BANK 1 {X.size} 7 CONST 2000.0 5.0 0 0 STD\n{body}\n")
+    np.testing.assert_allclose(found.y, COUNTS)
+    np.testing.assert_allclose(found.sigma, np.sqrt(COUNTS / 4))

@@ -1,0 +1,184 @@
+"""Plain tables: headings and options say what columns are; σ is what says so or behaves so."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from support.powder_files import COUNTS, X, read, rows
+
+from materialsdock.errors import InputError
+from materialsdock.formats import read_measured
+
+ROOT = np.sqrt(COUNTS)
+SMOOTH = np.full(61, 50.0) + np.linspace(0, 9, 61)
+
+
+@pytest.mark.parametrize(
+    ("heading", "columns", "sigma", "said"),
+    [
+        ("2theta counts sigma", (X, COUNTS, 1.5 * ROOT), 1.5 * ROOT, "column 3 (sigma)"),
+        ("2theta I esd", (X, COUNTS, ROOT), ROOT, "column 3 (esd)"),
+        ("2theta Iobs Icalc sigma", (X, COUNTS, COUNTS, ROOT), ROOT, "column 4 (sigma)"),
+        ("2theta I error bkg", (X, COUNTS, ROOT, SMOOTH), ROOT, "column 3 (error)"),
+        ("2theta I weight", (X, COUNTS, 1 / COUNTS), ROOT, "column 3 (weight)"),
+        ("", (X, COUNTS, ROOT), ROOT, "column 3"),
+        ("", (X, COUNTS, 2.9 * ROOT), 2.9 * ROOT, "column 3"),
+        ("2theta Yobs Ybackground", (X, COUNTS, SMOOTH), None, "√counts"),
+        ("2theta I calc", (X, COUNTS, ROOT), None, "√counts"),
+        ("2theta I attenuator", (X, COUNTS, np.ones(61)), None, "√counts"),
+        ("", (X, COUNTS, SMOOTH), None, "√counts"),
+        ("", (X, COUNTS, 3.1 * ROOT), None, "√counts"),
+        ("", (X, COUNTS, np.full(61, 7.0)), None, "√counts"),
+        ("2theta I sigma", (X, COUNTS, np.full(61, 7.0)), None, "√counts"),
+        ("2theta I sigma", (X, COUNTS, COUNTS + 1.0), None, "√counts"),
+        ("2theta I sigma", (X, COUNTS, -ROOT), None, "√counts"),
+        ("2theta I sigma", (X, COUNTS, np.where(X < 22, 0.0, ROOT)), None, "√counts"),
+    ],
+)
+def test_sigma_is_a_column_that_says_so_or_behaves_so(tmp_path, heading, columns, sigma, said):
+    found = read(tmp_path, rows(*columns, heading=heading))
+    assert found.reading.sigma_from == said
+    if sigma is None:
+        assert found.sigma is None
+        assert not any(each.endswith("as σ") for each in found.reading.columns)
+        assert found.notes or "attenuator" in heading
+    else:
+        np.testing.assert_allclose(found.sigma, sigma)
+
+
+def test_sigma_zero_is_no_weight_without_end(tmp_path):
+    sigma = np.where(np.arange(61) == 7, 0.0, ROOT)
+    found = read(tmp_path, rows(X, COUNTS, sigma, heading="2theta I sigma"))
+    assert found.x.size == 60
+    assert "1 points of σ = 0 were left out" in found.notes
+    none = np.where(np.arange(61) % 5 == 0, 0, COUNTS)
+    found = read(tmp_path, rows(X, none, np.sqrt(none), heading="2theta I sigma"))
+    assert found.sigma.min() == 1.0
+    assert any("was read as 1" in note for note in found.notes)
+
+
+def test_the_name_of_an_xye_says_that_its_third_column_is_sigma(tmp_path):
+    table = rows(X, COUNTS / 7, ROOT / 7)
+    assert read(tmp_path, table, "a.xye").reading.sigma_from == "column 3"
+    other = read(tmp_path, table, "a.xy")
+    assert other.reading.sigma_from.startswith("not known")
+    assert any("--columns sigma=3" in note for note in other.notes)
+    told = read(tmp_path, table, "a.xy", columns={"sigma": (3,)})
+    np.testing.assert_allclose(told.sigma, ROOT / 7, rtol=1e-8)
+
+
+@pytest.mark.parametrize("scale", [1 / 947, 0.1, 3.7])
+def test_what_is_no_counts_has_a_sigma_that_is_doubted(tmp_path, scale):
+    rng = np.random.default_rng(1)
+    x = np.linspace(20, 60, 2001)
+    counts = rng.poisson(60 + 900 * np.exp(-(((x - 40) / 0.2) ** 2)))
+    found = read(tmp_path, rows(x, counts * scale))
+    assert found.reading.sigma_from.startswith("not known: intensities are not counts")
+    np.testing.assert_allclose(found.sigma, scale * np.sqrt(counts), rtol=0.15)
+
+
+@pytest.mark.parametrize(
+    "heading",
+    [
+        "# counting time 2 s per step, intensity in cps",
+        "# Step time: 2.0 sec\n# 2theta intensity(cps)",
+        "Time per step (s),2\nAngle [°2Th.],Intensity [counts/s]",
+    ],
+)
+def test_counts_per_second_of_a_time_in_the_heading(tmp_path, heading):
+    separator = "," if "," in heading.splitlines()[-1] else " "
+    found = read(tmp_path, rows(X, COUNTS / 2, separator=separator, heading=heading))
+    np.testing.assert_allclose(found.y, COUNTS)
+    assert found.count_time_s == 2.0
+    assert found.reading.sigma_from == "√counts"
+
+
+def test_counts_per_second_without_a_time_are_doubted(tmp_path):
+    found = read(tmp_path, rows(X, COUNTS / 2, heading="2theta cps"))
+    assert "counts per second, whose counting time is not named" in found.reading.sigma_from
+
+
+@pytest.mark.parametrize(
+    ("heading", "columns"),
+    [
+        ("No,2theta,counts", (np.arange(61), X, COUNTS)),
+        ("counts,2theta", (COUNTS, X)),
+        ("d,2theta,I", (1 / X, X, COUNTS)),
+        ("Pos. [°2Th.],Iobs [cts]", (X, COUNTS)),
+        ("Omega-2Theta,Intensity", (X, COUNTS)),
+        ("θ,counts", (X / 2, COUNTS)),
+        ("2theta(mdeg),counts", (1000 * X, COUNTS)),
+        ("2Theta [rad],counts", (np.radians(X), COUNTS)),
+    ],
+)
+def test_headings_name_the_columns(tmp_path, heading, columns):
+    path = tmp_path / "a.csv"
+    path.write_text(rows(*columns, separator=",", heading=heading))
+    found = read_measured(path, "xrd")
+    np.testing.assert_allclose(found.x, X, atol=1e-5)
+    np.testing.assert_allclose(found.y, COUNTS)
+
+
+@pytest.mark.parametrize("title", ["sample d", "run 5e", "phase Q", "test t", "LaB6 x"])
+def test_a_title_of_two_words_is_no_heading(tmp_path, title):
+    found = read(tmp_path, rows(X, COUNTS, heading=title))
+    np.testing.assert_allclose(found.x, X)
+
+
+def test_options_name_the_columns_before_headings(tmp_path):
+    table = rows(np.arange(1, 62), X, COUNTS, 2 * ROOT)
+    with pytest.raises(InputError, match="column 1 counts the rows"):
+        read(tmp_path, table)
+    found = read(tmp_path, table, columns={"two_theta": (2,), "counts": (3,)})
+    np.testing.assert_allclose(found.x, X)
+    np.testing.assert_allclose(found.y, COUNTS)
+    found = read(tmp_path, rows(X, COUNTS, ROOT, heading="2theta I bkg"), columns={"sigma": (3,)})
+    np.testing.assert_allclose(found.sigma, ROOT, rtol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("columns", "says"),
+    [
+        ({"energy": (1,)}, "'energy' is no quantity, known are two_theta"),
+        ({"two_theta": (5,)}, "column 5 is asked for, the file has 2"),
+        ({"counts": (1, 2)}, "several columns for counts"),
+        ({"two_theta": (1,), "sigma": (2,)}, "no column of counts"),
+    ],
+)
+def test_wrong_columns_are_refused(tmp_path, columns, says):
+    with pytest.raises(InputError, match=says):
+        read(tmp_path, rows(X, COUNTS), columns=columns)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (rows(X, *np.outer(range(1, 6), COUNTS), heading="a b c d e f"), ""),
+        (rows(X[:60:5], *COUNTS[:60].reshape(12, 5).T), "rows may go on from line to line"),
+        (rows(7000 + X, COUNTS, heading="energy counts"), "names energies"),
+        ("XYDATA\nINTER 10.0 1.0 2 0.05\n" + rows(X, COUNTS), "multiplies positions"),
+        (rows(np.arange(1, 4001), np.arange(1, 4001) % 7), "is not a 2θ range"),
+    ],
+)
+def test_what_cannot_be_told_apart_is_asked(tmp_path, text, says):
+    if not says:
+        assert read(tmp_path, text).x.size == 61
+        return
+    with pytest.raises(InputError, match=says) as refused:
+        read(tmp_path, text)
+    assert "--columns" in refused.value.remedy or "export" in refused.value.remedy
+
+
+def test_attenuators_of_a_table_are_applied_once(tmp_path):
+    factor = np.where(COUNTS > 500, 8.0, 1.0)
+    raw = np.rint(COUNTS / factor)
+    for y in (raw, raw * factor):
+        found = read(tmp_path, rows(X, y, factor, heading="2theta counts attenuator"))
+        np.testing.assert_allclose(found.y, raw * factor)
+        np.testing.assert_allclose(found.sigma, np.sqrt(raw) * factor)
+
+
+def test_what_is_left_out_is_said(tmp_path):
+    found = read(tmp_path, rows(X, COUNTS) + "End of scan\n")
+    assert found.reading.dropped == ("the text behind the rows, from line 62 on",)
+    assert read(tmp_path, rows(X, COUNTS) + "23.05\n").reading.dropped
