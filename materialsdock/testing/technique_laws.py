@@ -32,7 +32,7 @@ from materialsdock.learning.stopping.rules import rule_from_settings
 from materialsdock.model import Axis, FloatArray, Job, Measured, Observation, Sample, Scan
 from materialsdock.profile.config import Profile
 from materialsdock.profile.sections import Measuring
-from materialsdock.protocols import Counted, Learner, Reading
+from materialsdock.protocols import Counted, Learner, Observer, Reading
 from materialsdock.technique import Technique
 from materialsdock.testing import learner_laws, technique_parts
 from materialsdock.testing.checks import near, refused
@@ -74,11 +74,16 @@ class Subject:
         found: Job = part.job(part.scan_of(measured), sample, self.profile, **asked)
         return found
 
+    @property
+    def observer(self) -> Observer:
+        """What makes observations of a job of it; it remembers nothing yet."""
+        return self.technique.observer(self.job())
+
     def count(
         self, x: FloatArray, seconds: float, rng: np.random.Generator
     ) -> tuple[FloatArray, FloatArray]:
         """Return what the learner receives for positions (n,): y (n,) and sigma (n,)."""
-        observe = self.technique.observe()
+        observe = self.observer
         found = [observe(self.read(at, seconds, rng)) for at in x.tolist()]
         return np.array([c.y for c in found]), np.array([c.sigma for c in found])
 
@@ -201,7 +206,7 @@ def an_event_becomes_finite_numbers(subject: Subject) -> None:
     """Position, value, a positive sd and the count time of what the detector shows."""
     measured, _ = subject.what
     at = float(measured.x[measured.x.size // 2])
-    found = subject.technique.observe()(subject.read(at, 0.5, np.random.default_rng(0)))
+    found = subject.observer(subject.read(at, 0.5, np.random.default_rng(0)))
     assert isinstance(found, Counted)
     assert all(math.isfinite(value) for value in found), found
     assert near(found.x, at, abs=1e-3)
@@ -213,9 +218,10 @@ def impossible_counts_are_a_fault_of_the_device(subject: Subject) -> None:
     """Counts that no counter can have shown are a DeviceFault and no observation."""
     measured, _ = subject.what
     fair = subject.read(float(measured.x[0]), 1.0, np.random.default_rng(0))
+    keys = subject.technique.way(subject.job()).keys
     for value in NO_COUNTS:
         with refused(DeviceFault):
-            subject.technique.observe()({**fair, subject.technique.keys.signal: value})
+            subject.observer({**fair, keys.signal: value})
 
 
 # -- the job -------------------------------------------------------------------------------------

@@ -25,6 +25,8 @@ from materialsdock.techniques.xas.exafs.oscillations import measured_oscillation
 from materialsdock.techniques.xas.mixture.choice import explain
 from materialsdock.techniques.xas.mixture.combination import XasCurve
 from materialsdock.techniques.xas.model import AbsorptionFit, Combination, EdgeFit, Oscillations
+from materialsdock.techniques.xas.signals import self_absorption
+from materialsdock.techniques.xas.signals.fluorescence import FluorescenceObserver
 from materialsdock.techniques.xas.spectrum import wanted_quantities
 from materialsdock.techniques.xas.spectrum.edge import fit_edge
 
@@ -70,6 +72,7 @@ def analyse(
     summary["certificate"] = {**promised.as_dict(), "sentences": sentences}
     summary["plan"] = plan(learner)
     summary |= _against_replay(job, learner)
+    summary |= _of_signal(campaign)
     watch.stage("analysing the oscillations and the mixture")
     curve, measured = Spectrum(energy, mean, sd), learner.spectrum()
     beyond = beyond_edge(curve, samples, measured, edge, standards)
@@ -94,6 +97,16 @@ def _promised(campaign: LearningCampaign, learner: SpectrumLearner) -> Certifica
     energy = learner.axis.grid
     quantities = wanted_quantities.quantities(names, energy, options.get("standards"))
     return certify(learner.present, campaign.evidence, quantities, seed=campaign.job.seed)
+
+
+def _of_signal(campaign: LearningCampaign) -> dict[str, Any]:
+    """What was measured, where it was not transmission, and what to know of its counts."""
+    job, observer = campaign.job, campaign.observer
+    if (name := job.settings.get("signal")) is None:
+        return {}
+    facts = observer.facts() if isinstance(observer, FluorescenceObserver) else {}
+    remarks = [*observer.remarks.values(), *filter(None, [self_absorption.remark(job)])]
+    return {"signal": {"name": name, **facts, "remarks": remarks}}
 
 
 def _against_replay(job: Job, learner: SpectrumLearner) -> dict[str, float]:

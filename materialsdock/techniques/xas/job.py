@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from materialsdock import technique
 from materialsdock.errors import InputError
 from materialsdock.model import Job, Measured, Sample, Scan
 from materialsdock.profile import asking
 from materialsdock.profile.config import Profile
 from materialsdock.techniques.xas.learner import prior_settings
-from materialsdock.techniques.xas.section import section_of
+from materialsdock.techniques.xas.section import Xas, section_of
+from materialsdock.techniques.xas.signals import TRANSMISSION
 from materialsdock.techniques.xas.spectrum.edge import TABLE, Edge, find_edge, nearest_edge
 from materialsdock.techniques.xas.spectrum.grids import (
     candidate_grid,
@@ -104,8 +106,28 @@ def job(
         "edge": edge.name,
         "profile": profile.name,
         "d_spacing_angstrom": _d_spacing_angstrom(profile),
+        **_signal(xas, profile),
     }
     return Job(asking.new_job_id(sample.name), sample, settings, seed)
+
+
+def _signal(xas: Xas, profile: Profile) -> dict[str, Any]:
+    """Settings of what is measured; {} for transmission, as it was before there were others.
+
+    Raises InputError for a profile without the device that measures it.
+    """
+    if xas.signal == TRANSMISSION:
+        return {}
+    role = technique.named("xas").ways[xas.signal].counter
+    if role not in profile.devices:
+        raise InputError(
+            f"profile {profile.name!r} has no device {role!r}, which measures {xas.signal}",
+            where="signal",
+            remedy=f"describe it under [devices], or measure {TRANSMISSION}",
+        )
+    found = {"signal": xas.signal, **({"composition": xas.composition} if xas.composition else {})}
+    limit = profile.devices[role].options.get("dead_time_limit")
+    return {**found, **({} if limit is None else {"detector": {"dead_time_limit": limit}})}
 
 
 def _d_spacing_angstrom(profile: Profile) -> float | None:

@@ -43,12 +43,29 @@ Regions = Annotated[
         help="Range [eV] where precision is worth WEIGHT times as much; may be repeated.",
     ),
 ]
+Signal = Annotated[
+    str | None,
+    typer.Option(
+        help="What is measured: transmission, fluorescence or electron_yield; default: as the "
+        "profile says."
+    ),
+]
+Formula = Annotated[
+    str | None,
+    typer.Option(
+        "--composition",
+        help="Formula of the sample, e.g. Fe2O3: says how much self-absorption there is in "
+        "fluorescence.",
+    ),
+]
 
 
 @dataclass(frozen=True)
 class Options:
-    """The options of absorption: what is known beforehand, and where precision is worth more."""
+    """The options of absorption: what is measured, what is known, where precision is worth more."""
 
+    signal: Signal = None
+    composition: Formula = None
     prior: Prior = None
     standards: Standards = field(default_factory=list)
     region: Regions = field(default_factory=list)
@@ -65,6 +82,8 @@ def checks(
     if measured is not None and measured.technique == "xas":
         scan = float(measured.x[0]), float(measured.x[-1])
         found.append(partial(regions, options.region, scan))
+    if options.signal is not None:
+        found.append(partial(_known_signal, options.signal))
     if options.prior is not None:
         found.append(partial(_load_prior, options.prior, folder))
     return found
@@ -78,6 +97,8 @@ def changes(options: Options, folder: Path) -> Mapping[str, Any]:
         "standards": tuple(options.standards) or None,
         "prior": options.prior and prior_file(options.prior, folder, Path()),
         "regions": regions(options.region) or None,
+        "signal": options.signal,
+        "composition": options.composition,
     }
     return {key: value for key, value in asked.items() if value is not None}
 
@@ -90,6 +111,15 @@ def of_analysis(options: Options) -> Mapping[str, Any]:
 def structures(options: Options) -> tuple[Structure, ...]:
     """Return no structures: an absorption measurement asks for none."""
     return ()
+
+
+def _known_signal(signal: str) -> None:
+    from materialsdock.techniques.xas.signals import SIGNALS
+
+    if signal not in SIGNALS:
+        raise InputError(
+            f"no signal {signal!r}", where="--signal", remedy=f"available: {', '.join(SIGNALS)}"
+        )
 
 
 def _load_prior(named: Path, folder: Path) -> None:

@@ -31,15 +31,17 @@ def summary(outcome: Outcome) -> dict[str, Any]:
     """The edge [eV], what lies beyond it, and the certificate; what there is not is None."""
     return {
         **_edge(outcome.found.edge),
+        "warnings": warnings(outcome),
         **beyond_json(outcome.found.absorption),
         "certificate": outcome.summary.get("certificate"),
         "rmse_vs_replay": number(outcome.summary.get("rmse_vs_replay")),
+        "signal": outcome.summary.get("signal"),
     }
 
 
 def lines(outcome: Outcome) -> list[str]:
     """Say where the edge is, what lies beyond it, and what is certain of both."""
-    found, said = outcome.found, []
+    found, said = outcome.found, [f"  {line}" for line in signal_sentences(outcome)]
     if found.edge is not None:
         said += _edge_lines(found.edge)
     if found.absorption is not None:
@@ -52,14 +54,33 @@ def lines(outcome: Outcome) -> list[str]:
 
 def warnings(outcome: Outcome) -> list[str]:
     """List what a person should look at before the result is used, in words."""
-    return list(outcome.found.edge.warnings) if outcome.found.edge else []
+    signal = outcome.summary.get("signal") or {"remarks": []}
+    return [*signal["remarks"], *(outcome.found.edge.warnings if outcome.found.edge else ())]
 
 
 def context(outcome: Outcome) -> dict[str, Any]:
     """The values of the template."""
     found = outcome.found
     beyond = sentences(found.absorption) if found.absorption else []
-    return {"edge": found.edge, "beyond": beyond}
+    return {"edge": found.edge, "beyond": beyond, "signal_lines": signal_sentences(outcome)}
+
+
+def signal_sentences(outcome: Outcome) -> list[str]:
+    """Say what was measured, where it was not transmission: elements and their dead time."""
+    said = outcome.summary.get("signal")
+    if said is None:
+        return []
+    name = said["name"].replace("_", " ")
+    if "elements" not in said:
+        return [f"measured by {name}"]
+    points = outcome.summary["points_measured"]
+    used = ", ".join(map(str, said["elements"]))
+    found = [f"measured by {name}, elements {used}, corrected for dead time"]
+    if said["dead_time"] is not None:
+        low, high = (100 * each for each in said["dead_time"])
+        found[0] += f" of {low:.1f} to {high:.1f} %"
+    out = [f"element {n} at {k} of {points} points" for n, k in said["left_out"].items()]
+    return found + ([f"left out: {', '.join(out)}"] if out else [])
 
 
 def _edge(edge: EdgeFit | None) -> dict[str, Any]:
@@ -68,7 +89,6 @@ def _edge(edge: EdgeFit | None) -> dict[str, Any]:
         "e0_sd_ev": number(edge.e0_sd_ev) if edge else None,
         "edge_step": number(edge.edge_step) if edge else None,
         "edge_step_sd": number(edge.edge_step_sd) if edge else None,
-        "warnings": list(edge.warnings) if edge else [],
     }
 
 
