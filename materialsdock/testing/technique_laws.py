@@ -29,7 +29,16 @@ from materialsdock.errors import DeviceFault, InputError
 from materialsdock.formats.columns import read_columns
 from materialsdock.formats.lines import Lines
 from materialsdock.learning.stopping.rules import rule_from_settings
-from materialsdock.model import Axis, FloatArray, Job, Measured, Observation, Sample, Scan
+from materialsdock.model import (
+    Axis,
+    Evidence,
+    FloatArray,
+    Job,
+    Measured,
+    Observation,
+    Sample,
+    Scan,
+)
 from materialsdock.profile.config import Profile
 from materialsdock.profile.sections import Measuring
 from materialsdock.protocols import Counted, Learner, Observer, Reading
@@ -262,6 +271,17 @@ def what_is_asked_of_a_job_is_in_it(subject: Subject) -> None:
     assert job.settings["full_scan"]["full_time_s"] == 2.5
 
 
+def it_takes_no_longer_than_the_full_scan_unless_asked(subject: Subject) -> None:
+    """The time of the full scan ends a job; whoever asks for more seconds gets them."""
+    job = subject.job()
+    seconds = float(job.settings["full_scan"]["seconds"])
+    spent = {"points": 1.0, "count_seconds": 0.0, "seconds": seconds}
+    used_up = Evidence(np.empty(0), np.empty(0), np.empty(0, dtype=np.int64), quantities=spent)
+    assert rule_from_settings(job.settings["stop"]).judge(used_up).stop
+    more = subject.job(stop={"maximum_seconds": 2 * seconds})
+    assert not rule_from_settings(more.settings["stop"]).judge(used_up).stop
+
+
 def its_learner_keeps_the_laws_of_learners(subject: Subject) -> None:
     """Check all laws of learners, on what the instrument of the subject records."""
     job = subject.job(seed=1)
@@ -344,6 +364,7 @@ LAWS: tuple[Callable[[Subject], None], ...] = (
     its_job_is_plain_json,
     a_job_is_rebuilt_from_its_settings,
     what_is_asked_of_a_job_is_in_it,
+    it_takes_no_longer_than_the_full_scan_unless_asked,
     its_learner_keeps_the_laws_of_learners,
     its_scene_is_arrays,
     a_stand_in_covers_the_job,

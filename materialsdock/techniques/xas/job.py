@@ -22,6 +22,7 @@ from materialsdock.techniques.xas.spectrum.grids import (
 )
 from materialsdock.techniques.xas.standards import of_mixture
 
+SD_OVER_HEIGHT = 0.1
 BEFORE_EDGE_EV, BEYOND_EDGE_EV = 50.0, 40.0  # the least that shows an edge
 
 
@@ -79,7 +80,7 @@ def job(
     candidates = candidate_grid(lo, hi, edge.energy_ev, xas.resolution_ev)
     full = int(scan.x.size)
     seconds = full * (count + xas.motion.settle_s) + (hi - lo) / xas.motion.velocity
-    stopping = asking.stop_settings(xas.stop, stop)
+    stopping = _stopping(xas, stop, seconds * (1 - _visiting(profile)))
     targets = stopping.get("targets", {})
     settings = {
         "axis": {
@@ -109,6 +110,21 @@ def job(
         **_signal(xas, profile),
     }
     return Job(asking.new_job_id(sample.name), sample, settings, seed)
+
+
+def _stopping(xas: Xas, stop: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+    """When to stop: as profile and user say, and before `seconds` where neither says for how long.
+
+    A curve is known well enough when its sd is a small share of its height, too: of a weak edge
+    the noise of a single point says nothing.
+    """
+    found = asking.within_full_scan(asking.stop_settings(xas.stop, stop), seconds)
+    return found if found["mode"] != "robust" else {"sd_over_height": SD_OVER_HEIGHT, **found}
+
+
+def _visiting(profile: Profile) -> float:
+    """The share of the time that sentinels may take to look at places again."""
+    return 0.0 if profile.conditions is None else profile.conditions.reference_share
 
 
 def _signal(xas: Xas, profile: Profile) -> dict[str, Any]:

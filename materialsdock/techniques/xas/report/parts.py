@@ -41,7 +41,8 @@ def summary(outcome: Outcome) -> dict[str, Any]:
 
 def lines(outcome: Outcome) -> list[str]:
     """Say where the edge is, what lies beyond it, and what is certain of both."""
-    found, said = outcome.found, [f"  {line}" for line in signal_sentences(outcome)]
+    found, signal = outcome.found, outcome.summary.get("signal") or {"remarks": []}
+    said = [f"  {line}" for line in (*signal_sentences(outcome), *signal["remarks"])]
     if found.edge is not None:
         said += _edge_lines(found.edge)
     if found.absorption is not None:
@@ -80,7 +81,7 @@ def signal_sentences(outcome: Outcome) -> list[str]:
         low, high = (100 * each for each in said["dead_time"])
         found[0] += f" of {low:.1f} to {high:.1f} %"
     out = [f"element {n} at {k} of {points} points" for n, k in said["left_out"].items()]
-    return found + ([f"left out: {', '.join(out)}"] if out else [])
+    return [*found, *([f"left out: {', '.join(out)}"] if out else [])]
 
 
 def _edge(edge: EdgeFit | None) -> dict[str, Any]:
