@@ -19,7 +19,7 @@ from sim_devices.world import Place, Replay
 
 FloatArray = NDArray[np.float64]
 FLUORESCENCE, ELECTRONS = 0.05, 0.2  # counts for one of I0 and unit µ, where a scene has none
-OF_DETECTOR = 1  # key of the draws of the fluorescence detector, beside those of the scaler
+OF_DETECTOR, OF_ELECTROMETER = 1, 2  # keys of their draws, beside those of the chambers
 HC_EV_ANGSTROM = 12398.419843320026
 SI111_ANGSTROM = 3.1356
 
@@ -66,14 +66,18 @@ class Absorbing:
         self.scene, self.place = scene, place
         self.visits: Counter[int] = Counter()
         self.looks: Counter[int] = Counter()  # of the fluorescence detector
+        self.collections: Counter[int] = Counter()  # of the electrometer
 
     def channels(self, beamline: Any, seconds: float) -> tuple[float, ...]:
         """The two chambers, nothing, and the electrometer, at the energy of the crystals."""
         energy, empty = energy_through(beamline), beamline.sample_seen() is None
         if seconds <= 0 or beamline.intensity <= 0:
             return 0.0, 0.0, 0.0, 0.0
-        i0, it, iey = self.counts(energy, seconds, beamline.intensity, empty)
-        return i0, it, 0.0, iey
+        i0, it = self.absorption(energy, seconds, beamline.intensity, empty)
+        rate = self.scene.i0_rate_hz * beamline.intensity
+        share = 0.0 if empty else self._per_i0("electrons", energy)
+        rng = self._rng(energy, self.collections, OF_ELECTROMETER)
+        return i0, it, 0.0, int(rng.poisson(rate * seconds * share))
 
     def elements(
         self, beamline: Any, seconds: float, detector: MultiElement
@@ -82,7 +86,7 @@ class Absorbing:
         energy = energy_through(beamline)
         rng = self._rng(energy, self.looks, OF_DETECTOR)
         empty = beamline.sample_seen() is None
-        share = 0.0 if empty else self._per_i0("fluorescence", energy, self.place.intact(0.0))
+        share = 0.0 if empty else self._per_i0("fluorescence", energy)
         return detector.counted(self.scene.i0_rate_hz * beamline.intensity * share, seconds, rng)
 
     def _rng(self, energy_ev: float, counted: Counter[int], *key: int) -> np.random.Generator:
@@ -94,27 +98,25 @@ class Absorbing:
         counted[place] += 1
         return rng
 
-    def _per_i0(self, name: str, energy_ev: float, left: float) -> float:
-        """Counts for one count of the first chamber; `left` : share of the sample that is left."""
-        shown, scene = getattr(self.scene, name), self.scene
+    def _per_i0(self, name: str, energy_ev: float) -> float:
+        """Counts for one count of the first chamber, of what light has left of the sample."""
+        shown, scene, left = getattr(self.scene, name), self.scene, self.place.intact(0.0)
         if shown is None:
             factor = {"fluorescence": FLUORESCENCE, "electrons": ELECTRONS}[name]
             shown = factor * np.maximum(scene.mu, 0.0)
         here = float(np.interp(energy_ev, scene.energy_ev, shown))
         return left * here + (1 - left) * float(shown.mean())
 
-    def counts(
+    def absorption(
         self, energy_ev: float, seconds: float, intensity: float, empty: bool
-    ) -> tuple[int, int, int]:
-        """Counts of the two chambers and of the electrometer: independent Poisson draws."""
+    ) -> tuple[int, int]:
+        """Counts of the two chambers: independent Poisson draws around I0 and I0·e^-µ."""
         scene, rng = self.scene, self._rng(energy_ev, self.visits)
         expected = scene.i0_rate_hz * seconds * intensity
         mu = float(np.interp(energy_ev, scene.energy_ev, scene.mu))
         left = self.place.intact(seconds * intensity)
         mu = 0.0 if empty else left * mu + (1 - left) * float(scene.mu.mean())
-        i0, it = int(rng.poisson(expected)), int(rng.poisson(expected * np.exp(-mu)))
-        electrons = 0.0 if empty else expected * self._per_i0("electrons", energy_ev, left)
-        return i0, it, int(rng.poisson(electrons))
+        return int(rng.poisson(expected)), int(rng.poisson(expected * np.exp(-mu)))
 
 
 def energy_through(beamline: Any) -> float:
@@ -137,5 +139,4 @@ def absorbed(
     """
     if not isinstance(sample, Absorbing) or seconds <= 0 or intensity <= 0:
         return 0, 0
-    i0, it, _ = sample.counts(energy_ev, seconds, intensity, empty)
-    return i0, it
+    return sample.absorption(energy_ev, seconds, intensity, empty)
