@@ -43,7 +43,8 @@ class Elements:
                 where="fluorescence",
                 remedy="check the detector",
             )
-        return cls(numbers, *shown, seconds)
+        roi, icr, ocr = shown
+        return cls(numbers, roi, icr, ocr, seconds)
 
     @cached_property
     def dead(self) -> FloatArray:
