@@ -85,7 +85,7 @@ class Subject:
 
     @property
     def observer(self) -> Observer:
-        """What makes observations of a job of it; it remembers nothing yet."""
+        """The observer of a job of it, which remembers nothing yet."""
         return self.technique.observer(self.job())
 
     def count(

@@ -76,9 +76,7 @@ def interrupted(folder, child, end):
     return error
 
 
-def test_interrupted_it_cleans_up_and_ends_in_one_json_object_and_a_report(
-    tmp_path, said, nursery
-):
+def test_interrupted_it_cleans_up_and_ends_in_one_json_object_and_a_report(tmp_path, said, nursery):
     how = ("--json", "--speed", "5")
     demo = ("demo", "--technique", "xas", "--stop", "maximum_points=60")
     first = nursery.command(*demo, *how, cwd=tmp_path, env=surroundings())

@@ -40,4 +40,4 @@ def _beam(energy, seconds, rng, i0_hz):
     return {"mono_energy": float(energy), "i0": i0, "count_time_s": seconds}
 
 
-EVENTS = {"fluorescence": fluorescence, "electron_yield": electrons}
+EVENTS = {"fluorescence": fluorescence, "yield": electrons}

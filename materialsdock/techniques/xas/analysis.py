@@ -107,7 +107,7 @@ def _promised(campaign: LearningCampaign, learner: SpectrumLearner) -> Certifica
 
 
 def _of_signal(campaign: LearningCampaign) -> dict[str, Any]:
-    """What was measured, where it was not transmission, and what to know of its counts."""
+    """The signal, where it was not transmission, and what to know of its counts."""
     job, observer = campaign.job, campaign.observer
     if (name := job.settings.get("signal")) is None:
         return {}

@@ -113,7 +113,7 @@ def job(
 
 
 def _stopping(xas: Xas, stop: Mapping[str, Any], seconds: float) -> dict[str, Any]:
-    """When to stop: as profile and user say, and before `seconds` where neither says for how long.
+    """Stop as profile and user say, and before `seconds` where neither says for how long.
 
     A curve is known well enough when its sd is a small share of its height, too: of a weak edge
     the noise of a single point says nothing.

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from materialsdock.errors import InputError
+from materialsdock.formats.command_line import Signal
 
 if TYPE_CHECKING:
     from materialsdock.model import Measured, Sample, Structure
@@ -43,13 +44,6 @@ Regions = Annotated[
         help="Range [eV] where precision is worth WEIGHT times as much; may be repeated.",
     ),
 ]
-Signal = Annotated[
-    str | None,
-    typer.Option(
-        help="What is measured: transmission, fluorescence or electron_yield; default: as the "
-        "profile says."
-    ),
-]
 Formula = Annotated[
     str | None,
     typer.Option(
@@ -64,7 +58,7 @@ Formula = Annotated[
 class Options:
     """The options of absorption: what is measured, what is known, where precision is worth more."""
 
-    signal: Signal = None
+    signal: Signal = ""
     composition: Formula = None
     prior: Prior = None
     standards: Standards = field(default_factory=list)
@@ -82,8 +76,7 @@ def checks(
     if measured is not None and measured.technique == "xas":
         scan = float(measured.x[0]), float(measured.x[-1])
         found.append(partial(regions, options.region, scan))
-    if options.signal is not None:
-        found.append(partial(_known_signal, options.signal))
+    found.append(partial(_signal, options.signal))
     if options.prior is not None:
         found.append(partial(_load_prior, options.prior, folder))
     return found
@@ -97,7 +90,7 @@ def changes(options: Options, folder: Path) -> Mapping[str, Any]:
         "standards": tuple(options.standards) or None,
         "prior": options.prior and prior_file(options.prior, folder, Path()),
         "regions": regions(options.region) or None,
-        "signal": options.signal,
+        "signal": _signal(options.signal),
         "composition": options.composition,
     }
     return {key: value for key, value in asked.items() if value is not None}
@@ -113,13 +106,19 @@ def structures(options: Options) -> tuple[Structure, ...]:
     return ()
 
 
-def _known_signal(signal: str) -> None:
-    from materialsdock.techniques.xas.signals import SIGNALS
+def _signal(word: str) -> str | None:
+    """The signal to measure; None for what only files hold, or where nothing is asked for.
 
-    if signal not in SIGNALS:
+    Raises InputError for a word that means none.
+    """
+    from materialsdock.techniques.xas.signals import SIGNALS, WORDS
+
+    asked = word.strip().lower()
+    if asked and asked not in WORDS:
         raise InputError(
-            f"no signal {signal!r}", where="--signal", remedy=f"available: {', '.join(SIGNALS)}"
+            f"no signal {word!r}", where="--signal", remedy=f"available: {', '.join(SIGNALS)}"
         )
+    return WORDS.get(asked)
 
 
 def _load_prior(named: Path, folder: Path) -> None:

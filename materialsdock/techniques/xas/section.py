@@ -21,8 +21,8 @@ class Xas(Measuring):
     """Absorption: how a proposal is measured, and the counting time per energy.
 
     limits : of the energy [eV]; regions : (from [eV], to [eV], weight)
-    signal : what is measured: transmission by the devices of role ion_chambers, fluorescence by
-        role fluorescence, electron_yield by role electrometer
+    signal : what is measured: transmission by the device of role ion_chambers, fluorescence by
+        that of role fluorescence, the yield of electrons by that of role electrometer
     composition : of the sample, e.g. Fe2O3, from which self-absorption is estimated
     """
 
@@ -31,7 +31,7 @@ class Xas(Measuring):
     count_time_s: float = Field(default=1.0, gt=0)
     resolution_ev: float = Field(default=1.0, gt=0)
     i0_rate_hz: float = Field(default=1e5, gt=0)
-    signal: Literal["transmission", "fluorescence", "electron_yield"] = "transmission"
+    signal: Literal["transmission", "fluorescence", "yield"] = "transmission"
     composition: Composition = ""
     prior: Path | None = None
     standards: tuple[Path, ...] = ()

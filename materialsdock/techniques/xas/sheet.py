@@ -57,7 +57,7 @@ class RecipeKeys(Section):
 
     below_ev: float | None = Field(default=None, gt=0, le=10_000)
     above_ev: float | None = Field(default=None, gt=0, le=10_000)
-    signal: Literal["transmission", "fluorescence", "electron_yield"] | None = None
+    signal: Literal["transmission", "fluorescence", "yield"] | None = None
 
     def faults(self) -> Iterator[str]:
         """Keys that do not go together, in words."""

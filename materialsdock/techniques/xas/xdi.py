@@ -10,7 +10,7 @@ from materialsdock.errors import ModelFault
 from materialsdock.learning.curve.spectrum import Spectrum
 from materialsdock.ledger.finished import FinishedJob
 from materialsdock.model import FloatArray, Job
-from materialsdock.techniques.xas.signals import TRANSMISSION
+from materialsdock.techniques.xas.signals import CALLED, TRANSMISSION
 from materialsdock.techniques.xas.signals.recorded import SignalCounts, counted, kind_of
 
 Column = tuple[str, str, FloatArray]
@@ -36,7 +36,8 @@ def xdi(source: FinishedJob) -> bytes:
     rows = np.column_stack([values for _, _, values in columns])
     body = [" ".join((f"{row[0]:.6f}", *(f"{value:.9g}" for value in row[1:]))) for row in rows]
     head = [f"# XDI/1.0 materialsdock/{materialsdock.__version__}", *tags, "# ///"]
-    signal = str(job.settings.get("signal", TRANSMISSION)).replace("_", " ")
+    name = job.settings.get("signal", TRANSMISSION)
+    signal = CALLED.get(name, name)
     comment = [f"# {signal}; repeat visits are merged by their precision", "#" + "-" * 40]
     return ("\n".join([*head, *comment, f"# {labels}", *body]) + "\n").encode("ascii")
 
@@ -92,7 +93,7 @@ def _metadata(source: FinishedJob) -> list[str]:
 
 
 def _detectors(source: FinishedJob) -> dict[str, object]:
-    """Which elements counted, and where one was left out; {} but for fluorescence."""
+    """Name the elements, and those that were left out; {} but for fluorescence."""
     said = source.outcome.summary.get("signal") or {}
     if "elements" not in said:
         return {}

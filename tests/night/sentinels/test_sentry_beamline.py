@@ -300,8 +300,8 @@ def test_a_detector_that_is_dead_for_most_of_the_time_ends_the_sample(rig):
     assert said(rig, "retry")
 
 
-def test_the_electron_yield_is_measured_with_its_visits(rig):
-    _, sentry, plan = rig.made(signal="electron_yield", stop={"maximum_points": 36})
+def test_the_yield_is_measured_with_its_visits(rig):
+    _, sentry, plan = rig.made(signal="yield", stop={"maximum_points": 36})
     rig.RE(plan)
     told = rig.ledger.observations("job0")
     off = [(o.y - 0.2 * edge_mu(o.x)) / o.sigma for o in told]

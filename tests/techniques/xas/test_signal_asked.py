@@ -44,7 +44,7 @@ def test_transmission_is_the_default_and_its_jobs_are_as_before():
 
 
 @pytest.mark.parametrize(
-    ("signal", "counter"), [("fluorescence", "fluorescence"), ("electron_yield", "electrometer")]
+    ("signal", "counter"), [("fluorescence", "fluorescence"), ("yield", "electrometer")]
 )
 def test_a_signal_has_its_own_device_and_keys(signal, counter):
     job = made(profile(signal))
@@ -58,18 +58,21 @@ def test_a_sheet_and_a_recipe_ask_for_a_signal(tmp_path):
     assert "signal" not in of_sheet().settings
     assert of_sheet(signal="fluorescence", composition="Fe2O3").settings["composition"] == "Fe2O3"
     (tmp_path / "recipes").mkdir()
-    recipe = '[measure]\ntechnique = "xas"\nsignal = "electron_yield"\n'
+    recipe = '[measure]\ntechnique = "xas"\nsignal = "yield"\n'
     (tmp_path / "recipes" / "tey.toml").write_text(recipe)
     row = SheetEntry.model_validate(
         {"sample_id": "S1", "position": 1, "recipe": "tey", "element": "Fe", "edge": "K"}
     )
-    assert jobs.job_of(row, REAL, tmp_path).settings["signal"] == "electron_yield"
-    with pytest.raises(ValueError, match="is none of transmission, fluorescence, electron_yield"):
+    assert jobs.job_of(row, REAL, tmp_path).settings["signal"] == "yield"
+    with pytest.raises(ValueError, match="is none of transmission, fluorescence, yield"):
         of_sheet(signal="fluor")
 
 
 def test_the_options_ask_for_a_signal():
     part = technique.named("xas").options()
+    words = {"yield": "yield", "TEY": "yield", "fluo": "fluorescence", "reference": None, "": None}
+    for word, signal in words.items():
+        assert part.changes(Options(signal=word), Path()).get("signal") == signal
     asked = Options(signal="fluorescence", composition="Fe2O3")
     assert part.changes(asked, Path()) == {"signal": "fluorescence", "composition": "Fe2O3"}
     request = MeasureRequest(own={"xas": asked})
@@ -77,13 +80,13 @@ def test_the_options_ask_for_a_signal():
     assert made(request.applied(PROFILE)).settings["composition"] == "Fe2O3"
     with pytest.raises(InputError, match="no signal 'fluor'") as refused:
         MeasureRequest(own={"xas": Options(signal="fluor")}).check(SPECTRUM, SAMPLE)
-    assert "available: transmission, fluorescence, electron_yield" in str(refused.value)
+    assert "available: transmission, fluorescence, yield" in str(refused.value)
 
 
-@pytest.mark.parametrize("signal", ["fluorescence", "electron_yield"])
+@pytest.mark.parametrize("signal", ["fluorescence", "yield"])
 def test_a_profile_without_the_device_refuses_in_words(signal):
     own = profile(signal)
-    role = {"fluorescence": "fluorescence", "electron_yield": "electrometer"}[signal]
+    role = {"fluorescence": "fluorescence", "yield": "electrometer"}[signal]
     devices = {name: device for name, device in own.devices.items() if name != role}
     with pytest.raises(InputError, match=f"has no device '{role}', which measures {signal}"):
         made(own.model_copy(update={"devices": devices}))
@@ -115,7 +118,7 @@ def test_a_file_below_zero_cannot_be_replayed_as_counts():
 
 def test_a_job_of_a_signal_that_there_is_not_is_refused():
     job = Job("j", SAMPLE, {"signal": "reflection"})
-    with pytest.raises(InputError, match="available: fluorescence, electron_yield"):
+    with pytest.raises(InputError, match="available: fluorescence, yield"):
         technique.named("xas").way(job)
 
 
@@ -127,7 +130,7 @@ def test_the_plan_of_a_job_counts_with_its_device(monkeypatch):
     }
     monkeypatch.setattr(plan, "resolved", plans.get)
     bare = {"conditions": None, "beam": None}
-    for signal in ("transmission", "electron_yield"):
+    for signal in ("transmission", "yield"):
         own = profile(signal).model_copy(update=bare)
         plan.plan_for(SimpleNamespace(job=made(own)), None, own)(None, None)
     assert given == [{}, {"counter": "electrometer"}]

@@ -12,6 +12,7 @@ from materialsdock.rendering.numbers import number, with_esd
 from materialsdock.techniques.xas.model import EdgeFit
 from materialsdock.techniques.xas.report import analysis_figures, figures
 from materialsdock.techniques.xas.report.sentences import beyond_json, sentences
+from materialsdock.techniques.xas.signals import CALLED
 
 TEMPLATE = Path(__file__).with_name("job.html")
 
@@ -71,7 +72,7 @@ def signal_sentences(outcome: Outcome) -> list[str]:
     said = outcome.summary.get("signal")
     if said is None:
         return []
-    name = said["name"].replace("_", " ")
+    name = CALLED.get(said["name"], said["name"])
     if "elements" not in said:
         return [f"measured by {name}"]
     points = outcome.summary["points_measured"]

@@ -1,4 +1,4 @@
-"""What was counted of a finished job, by its signal, for files that carry it."""
+"""The counts of a finished job, by its signal, for files that carry them."""
 
 from __future__ import annotations
 

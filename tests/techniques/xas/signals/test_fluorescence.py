@@ -141,7 +141,7 @@ def test_no_counts_are_a_value_with_the_noise_of_one():
     assert found.sigma == pytest.approx(1e-5, rel=0.02)
 
 
-def test_electron_yield_has_the_noise_of_both_counters():
+def test_yield_has_the_noise_of_both_counters():
     rng = np.random.default_rng(0)
     shown = [electron_yield.observe(electrons(7100.0, 0.3, 1.0, rng, 1e4)) for _ in range(400)]
     off = [(each.y - 0.3) / each.sigma for each in shown]

@@ -99,8 +99,8 @@ def test_the_report_says_signal_elements_dead_time_and_self_absorption(fluoresce
     assert numbers["warnings"][0].startswith("element 2")
 
 
-def test_electron_yield_is_called_by_its_name(tmp_path):
-    source = finished(tmp_path, "electron_yield")
+def test_yield_is_called_by_its_name(tmp_path):
+    source = finished(tmp_path, "yield")
     tags, column, _ = xdi(source)
     assert tags["Column.2"] == "mu"
     assert column["iey"] / column["i0"] == pytest.approx(column["mu"], rel=1e-6)

@@ -54,7 +54,7 @@ def test_what_cannot_be_estimated_is_refused(formula, edge, why):
 
 
 def test_only_fluorescence_hears_of_it_and_what_is_not_known_is_said():
-    assert remark(job("electron_yield", composition="Fe2O3")) is None
+    assert remark(job("yield", composition="Fe2O3")) is None
     assert "composition of the sample is not known" in remark(job())
     assert "is not estimated: 'Fe,O' is no formula" in remark(job(composition="Fe,O"))
     assert "29 % of the oscillations at the Fe K edge" in remark(job(composition="Fe2O3"))
