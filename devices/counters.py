@@ -1,4 +1,4 @@
-"""Counting on a scaler record: ion chambers for absorption, a point detector for diffraction."""
+"""Counting on a scaler record: chambers and an electrometer for absorption, a point detector."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class CheckedScaler(Device):
             if counting.success:
                 self._verify(status, before)
             else:
-                _fail(status, counting.exception())
+                fail(status, counting.exception())
 
         super().trigger().add_callback(finished)
         return status
@@ -62,19 +62,19 @@ class CheckedScaler(Device):
     def _verify(self, status: DeviceStatus, before: float) -> None:
         if self._stamp() == before:
             words = "says that it has counted, and shows the count before"
-            _fail(status, DeviceFault(words, where=self.name, remedy="check the scaler"))
+            fail(status, DeviceFault(words, where=self.name, remedy="check the scaler"))
             return
         values = {channel: float(getattr(self, channel).get()) for channel in self.checked}
         bad = {key: value for key, value in values.items() if not 0 <= value < math.inf}
         full = [key for key in self.limited if values[key] >= self.saturation_counts]
         if bad:
-            _fail(
+            fail(
                 status,
                 DeviceFault(f"impossible counts {bad}", where=self.name, remedy="check detector"),
             )
         elif full:
             words = f"{', '.join(full)} at the limit of {self.saturation_counts:g} counts"
-            _fail(status, Saturated(words, where=self.name, remedy="attenuate the beam"))
+            fail(status, Saturated(words, where=self.name, remedy="attenuate the beam"))
         elif not status.done:
             status.set_finished()
 
@@ -84,7 +84,8 @@ class CheckedScaler(Device):
         super().stop(success=success)
 
 
-def _fail(status: DeviceStatus, error: BaseException) -> None:
+def fail(status: DeviceStatus, error: BaseException) -> None:
+    """Fail a status that has not ended yet with `error`."""
     if not status.done:
         status.set_exception(error)
 
@@ -95,6 +96,24 @@ class IonChambers(CheckedScaler):
     i0 = Component(EpicsSignalRO, ".S2", kind="hinted", auto_monitor=False)
     it = Component(EpicsSignalRO, ".S3", kind="hinted", auto_monitor=False)
     checked = limited = ("i0", "it")
+
+
+class IncidentBeam(CheckedScaler):
+    """The chamber before the sample alone: counts `i0`, and `count_time_s`."""
+
+    i0 = Component(EpicsSignalRO, ".S2", kind="hinted", auto_monitor=False)
+    checked = limited = ("i0",)
+
+
+class Electrometer(CheckedScaler):
+    """The drain current of the sample, behind a voltage-to-frequency converter, and the beam.
+
+    Counts `iey` of the electron yield and `i0` of the chamber before the sample, `count_time_s`.
+    """
+
+    i0 = Component(EpicsSignalRO, ".S2", kind="hinted", auto_monitor=False)
+    iey = Component(EpicsSignalRO, ".S5", kind="hinted", auto_monitor=False)
+    checked = limited = ("i0", "iey")
 
 
 class PointDetector(CheckedScaler):

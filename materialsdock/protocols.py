@@ -30,6 +30,23 @@ class Counted(NamedTuple):
     count_time_s: float
 
 
+class Observer(Protocol):
+    """Makes observations of recorded events, which are given in the order of recording.
+
+    remarks : what people should know of the counts so far, one sentence for each kind; a sentence
+    stays as it was first
+    """
+
+    @property
+    def remarks(self) -> Mapping[str, str]: ...
+
+    def __call__(self, data: Reading) -> Counted:
+        """The observation of an event; raises DeviceFault for what no detector can have shown."""
+
+    def remember(self, data: Reading) -> None:
+        """Take in an event of stream `primary`: those after it may be seen in its light."""
+
+
 def _ignore(_: Any) -> None:
     return None
 
@@ -136,6 +153,9 @@ class CampaignLedger(Protocol):
 
     def steering(self, job_id: str) -> tuple[tuple[int, dict[str, Any]], ...]: ...
 
+    def readings(self, job_id: str) -> Iterable[tuple[str, Reading]]:
+        """(uid of the observation, data) of each event of stream `primary`, as recorded."""
+
 
 class LearningCampaign(Protocol):
     """A job, as the plan that carries it out and the analysis after it need it."""
@@ -145,6 +165,10 @@ class LearningCampaign(Protocol):
     @property
     def learner(self) -> Learner:
         """The learner that chose the positions, and knows what was measured there."""
+
+    @property
+    def observer(self) -> Observer:
+        """Return what has made its observations, and knows what to say of them."""
 
     @property
     def decisions(self) -> Sequence[Decision]:

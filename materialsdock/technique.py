@@ -10,12 +10,14 @@ from __future__ import annotations
 import importlib.metadata
 import pkgutil
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
 from materialsdock.errors import InputError
+from materialsdock.model import Job
+from materialsdock.protocols import Counted, Observer, Reading
 
 GROUP = "materialsdock.techniques"
 ORDINARY = "materialsdock.techniques.ordinary"  # the parts of one that brings none of its own
@@ -41,6 +43,35 @@ class ReadingKeys:
 
 
 @dataclass(frozen=True)
+class Way:
+    """One way to measure with a technique: what detects, and what its events say.
+
+    keys, counter : as of a Technique
+    observer : function (job) -> protocols.Observer; None: the technique's `observe`, as its
+        events tell nothing of each other
+    """
+
+    keys: ReadingKeys
+    counter: str
+    observer: Part | None = None
+
+
+@dataclass(frozen=True)
+class EachByItself:
+    """An Observer of events that tell nothing of each other; observe : (data) -> Counted."""
+
+    observe: Callable[[Reading], Counted]
+    remarks: Mapping[str, str] = field(default_factory=dict)
+
+    def __call__(self, data: Reading) -> Counted:
+        """The observation of an event."""
+        return self.observe(data)
+
+    def remember(self, data: Reading) -> None:
+        """Remember nothing."""
+
+
+@dataclass(frozen=True)
 class Technique:
     """One technique; `Part`s marked "module" are modules that hold the names listed.
 
@@ -53,6 +84,8 @@ class Technique:
     unit, symbol : of that axis, in data ("deg") and in text ("°")
     keys : what events call position and counts
     counter : role of the device that counts at a single place
+    ways : other ways to measure by name, which a job's setting `signal` chooses; the plans of such
+        a job are called with `counter`, the role of its device
 
     observe : function (data of an event) -> protocols.Counted
     demo : function () -> (Measured, Sample)
@@ -121,6 +154,26 @@ class Technique:
     refine: Part | None = None
     order: int = 100
     axis: str = "position"
+    ways: Mapping[str, Way] = field(default_factory=dict)
+
+    def way(self, job: Job) -> Way:
+        """The way in which `job` is measured; InputError for one that there is not."""
+        name = job.settings.get("signal")
+        if name is None:
+            return Way(self.keys, self.counter)
+        if name not in self.ways:
+            raise InputError(
+                f"no signal {name!r} of {self.name}",
+                where=job.job_id,
+                remedy=f"available: {', '.join(self.ways) or 'only the usual one'}",
+            )
+        return self.ways[name]
+
+    def observer(self, job: Job) -> Observer:
+        """Return what makes observations of the events of `job`."""
+        made = self.way(job).observer
+        found: Observer = EachByItself(self.observe()) if made is None else made()(job)
+        return found
 
 
 @cache

@@ -16,15 +16,23 @@ from plans.saving import save_event, sealed
 Plan = Generator[Msg, Any, None]
 
 
-def measure_point(proposal: Proposal, instrument: Instrument, stream: str = "primary") -> Plan:
-    """Move the monochromator to one energy, count, and save one event in `stream`."""
-    detectors = [instrument.ion_chambers, instrument.mono]
+def measure_point(
+    proposal: Proposal,
+    instrument: Instrument,
+    stream: str = "primary",
+    counter: str = "ion_chambers",
+) -> Plan:
+    """Move the monochromator to one energy, count, and save one event in `stream`.
+
+    counter : role of what counts, as the signal of the job names it
+    """
+    counting = getattr(instrument, counter)
     yield from bps.checkpoint()
-    yield from bps.mv(instrument.ion_chambers.count_time, proposal.count_time_s)
+    yield from bps.mv(counting.count_time, proposal.count_time_s)
     yield from bps.mv(instrument.mono, proposal.start)
-    yield from bps.trigger(instrument.ion_chambers, group="count")
+    yield from bps.trigger(counting, group="count")
     yield from bps.wait(group="count")
-    yield from save_event(detectors, stream)
+    yield from save_event([counting, instrument.mono], stream)
 
 
 def measure_step(proposal: Proposal, instrument: Instrument, stream: str = "primary") -> Plan:

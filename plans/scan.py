@@ -40,21 +40,36 @@ def fixed(
 
 
 def uniform_energy(
-    instrument: Instrument, start_ev: float, stop_ev: float, points: int, count_time_s: float
+    instrument: Instrument,
+    start_ev: float,
+    stop_ev: float,
+    points: int,
+    count_time_s: float,
+    *,
+    counter: str = "ion_chambers",
 ) -> Generator[Msg, Any, None]:
-    """Equal steps in energy [eV], equal counting time [s]."""
+    """Equal steps in energy [eV], equal counting time [s]; counter : role of what counts."""
     proposals = points_of([(start_ev, stop_ev, _step(start_ev, stop_ev, points))], count_time_s)
     md = {"plan_name": "uniform_energy", "points": points}
-    return (yield from fixed(proposals, instrument, measure_point, md=md))
+    measure = partial(measure_point, counter=counter)
+    return (yield from fixed(proposals, instrument, measure, md=md))
 
 
 def expert_energy(
-    instrument: Instrument, regions: Iterable[Region], count_time_s: float
+    instrument: Instrument,
+    regions: Iterable[Region],
+    count_time_s: float,
+    *,
+    counter: str = "ion_chambers",
 ) -> Generator[Msg, Any, None]:
-    """An expert's regions (start, stop, step) [eV], each position once, in ascending order."""
+    """An expert's regions (start, stop, step) [eV], each position once, in ascending order.
+
+    counter : role of what counts
+    """
     proposals = points_of(regions, count_time_s)
     md = {"plan_name": "expert_energy", "points": len(proposals)}
-    return (yield from fixed(proposals, instrument, measure_point, md=md))
+    measure = partial(measure_point, counter=counter)
+    return (yield from fixed(proposals, instrument, measure, md=md))
 
 
 def uniform_two_theta(

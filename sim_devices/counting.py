@@ -15,7 +15,7 @@ SATURATED = 2**20
 
 
 class _Scaler(PVGroup):
-    """A scaler record; channel 1 is the clock, 2 and 3 the ion chambers, 4 the point detector."""
+    """A scaler record: the clock, the two ion chambers, the point detector, the electrometer."""
 
     count = pvproperty(value=0, name=".CNT")
     mode = pvproperty(value=0, name=".CONT", dtype=int)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from caproto.asyncio import server as ca_server
 from caproto.server import PVGroup, SubGroup, pvproperty
 
-from sim_devices import counting
+from sim_devices import counting, multi_element
+from sim_devices.detectors import MultiElement
 from sim_devices.records import SHORTEST_SLEEP_S, Faults, ShutterRecords, motor
 from sim_devices.safety import DeadManRecords, Owner, PutLog, circuit_that_logs
 from sim_devices.scenes.xrd import diffracted
@@ -46,6 +47,7 @@ class Beamline(PVGroup):
     sample = SubGroup(motor("", 0.0, 99.0, 1.0, 0.5), prefix="sample")
     scaler = SubGroup(counting.Scaler, prefix="scaler1")
     segment = SubGroup(counting.SegmentScannerRecords, prefix="seg:")
+    fluorescence = SubGroup(multi_element.MultiElementRecords, prefix="fluo:")
     shutter = SubGroup(ShutterRecords, prefix="shutter:")
     ring = SubGroup(Ring, prefix="ring:")
     faults = SubGroup(Faults, prefix="faults:")
@@ -80,6 +82,7 @@ class Beamline(PVGroup):
         """Close the shutter and end all counting."""
         self.scaler.abort.set()
         self.segment.stopped.set()
+        self.fluorescence.stopped.set()
         await self.shutter.shut()
 
     async def hang(self, fault: str, abort: asyncio.Event) -> None:
@@ -132,7 +135,7 @@ class Beamline(PVGroup):
     def detector(self, angles: np.ndarray, seconds: float) -> np.ndarray:
         """(n,) counts of the point detector at `angles` (n,), as the detector reports them."""
         counts = diffracted(self.sample_seen(), angles, seconds, self.intensity)
-        return self._reported(counts.astype(float))
+        return self.reported(counts.astype(float))
 
     def sample_seen(self) -> Replay | None:
         """The sample in the beam; None for an empty holder."""
@@ -147,14 +150,23 @@ class Beamline(PVGroup):
         return seconds * self.monitor_rate_hz * self.intensity
 
     def channels(self, seconds: float) -> dict[int, float]:
-        """Return what scaler channels 2, 3 and 4 show after `seconds`."""
+        """Return what scaler channels 2, 3, 4 and those after them show after `seconds`."""
         sample = self._sample()  # even of an empty holder: it says what the channels are
         nothing = self.monitor(seconds), 0.0, 0.0
         counts = nothing if sample is None else sample.channels(self, seconds)
-        values = self._reported(np.array(counts, dtype=float))
-        return dict(zip((2, 3, 4), values.tolist(), strict=True))
+        values = self.reported(np.array(counts, dtype=float))
+        return dict(enumerate(values.tolist(), start=2))
 
-    def _reported(self, counts: np.ndarray) -> np.ndarray:
+    def elements(self, detector: MultiElement, seconds: float) -> Sequence[np.ndarray]:
+        """Counts, photons in and pulses out [1/s] of each element of the fluorescence detector."""
+        sample = self._sample()
+        if not hasattr(sample, "elements") or seconds <= 0 or self.intensity <= 0:
+            return [np.zeros(len(detector.shares))] * 3
+        roi, *rates = sample.elements(self, seconds, detector)
+        return self.reported(roi), *rates
+
+    def reported(self, counts: np.ndarray) -> np.ndarray:
+        """(n,) counts as a detector shows them, with the faults that are on."""
         # a write from synchronous code: posted with the next scan of the record
         self.resampled._data["value"] = self.world.resampled_s
         return self._distort(counts)

@@ -186,6 +186,8 @@ class Faults(PVGroup):
     i0_drift : factor on the beam; energy_drift_ev : what the crystals let through beside the
     energy of their angle; beam_flicker : dumps per second of wall clock; sample_damage : share
     of what is left that an exposed second destroys; sample_missing : an empty holder
+    element_dead : number, from 1, of the element of the fluorescence detector that shows nothing;
+    fluorescence : factor on the photons that reach that detector
     """
 
     motor_stall = _switch("motor_stall")
@@ -204,3 +206,5 @@ class Faults(PVGroup):
     segment_hang = _switch("segment_hang")
     sample_damage = _switch("sample_damage", float)
     sample_missing = _switch("sample_missing")
+    element_dead = _switch("element_dead")
+    fluorescence = _switch("fluorescence", float)

@@ -28,7 +28,7 @@ class Replay(Protocol):
     """A sample in the changer, with what has been counted of it."""
 
     def channels(self, beamline: Any, seconds: float) -> Sequence[float]:
-        """Counts of scaler channels 2, 3, 4 in `seconds`, as everything on the beamline stands."""
+        """Counts of scaler channels 2, 3... in `seconds`, as everything on the beamline stands."""
 
 
 class Scene(Protocol):

@@ -20,6 +20,7 @@ from materialsdock.errors import DeviceFault, LedgerFault, Refused
 from materialsdock.learning.people import FORCED
 from materialsdock.model import Axis, Decision, Evidence, Job, Observation, Proposal, Verdict
 from materialsdock.protocols import CampaignLedger
+from materialsdock.technique import named
 
 NOT_YET = Verdict(stop=False, reason="nothing measured yet")
 
@@ -48,6 +49,7 @@ class Campaign:
         self.learner = build.learner(job)
         self.rule = build.rule(job)
         self.axis = Axis.of(job.settings["axis"])
+        self.observer = named(job.sample.technique).observer(job)
         self.steered: list[Steering] = []  # all that has had its effect
         self.decisions: list[Decision] = []
         self.listeners: list[Callable[[Decision], None]] = []
@@ -69,6 +71,9 @@ class Campaign:
         Raises LedgerFault when the replay comes to another proposal than the one recorded.
         """
         campaign = cls(ledger.job(job_id), ledger)
+        if named(campaign.job.sample.technique).way(campaign.job).observer is not None:
+            for _, data in ledger.readings(job_id):
+                campaign.observer.remember(data)
         rows: dict[int, list[Mapping[str, Any]]] = {}
         for step, row in ledger.steering(job_id):
             rows.setdefault(step, []).append(row)
@@ -230,7 +235,7 @@ class Campaign:
         found: list[Observation] = []
         if document.get("descriptor") in self._primary:
             found = observing.observations(
-                self.job.sample.technique,
+                self.observer,
                 name,
                 document,
                 run_uid=self._run_uid,

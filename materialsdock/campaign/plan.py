@@ -6,9 +6,10 @@ from functools import partial
 from typing import Any
 
 from materialsdock.campaign.campaign import Campaign
+from materialsdock.model import Job
 from materialsdock.profile.config import Profile
 from materialsdock.protocols import Instrument
-from materialsdock.technique import resolved
+from materialsdock.technique import named, resolved
 
 
 def run_engine(profile: Profile, instrument: Instrument) -> Any:
@@ -70,16 +71,24 @@ def plan_for(
     """
     section = profile.section(campaign.job.sample.technique)
     plans = profile.plans
-    measure = resolved(section.measure)
+    measure, visit = (_counting(campaign.job, plan) for plan in (section.measure, section.visit))
     ready: dict[str, Any] = {}
     gate = gate or gate_for(campaign, instrument, profile)
     if gate is not None:
         attempts = resolved(plans.attempts)(gate)
         measure, ready = attempts.of(measure), {"ready": gate.ready}
         if sentry is not None:
-            visits = resolved(plans.visits)(attempts, sentry, resolved(section.visit))
+            visits = resolved(plans.visits)(attempts, sentry, visit)
             ready = {"ready": visits.ready}
     elif (beam := profile.beam) is not None:
         limits = beam.role, beam.minimum_ma, beam.resume_ma
         ready = {"ready": partial(resolved(plans.hold_for_beam), instrument, *limits)}
     return resolved(plans.learn)(campaign, instrument, measure, **ready)
+
+
+def _counting(job: Job, plan: str) -> Any:
+    """The measuring plan of a job, told what counts where the job names a signal of its own."""
+    own = named(job.sample.technique)
+    way = own.way(job)
+    made = resolved(plan)
+    return made if way.counter == own.counter else partial(made, counter=way.counter)

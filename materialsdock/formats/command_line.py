@@ -22,6 +22,15 @@ def _option(*names: str, **words: Any) -> Any:
     return typer.Option(*names, rich_help_panel=FILES, **words)
 
 
+Signal = Annotated[  # of the file, and of a measurement that replays it
+    str,
+    _option(
+        help="Signal to take, and by `measure` to measure: transmission, fluorescence or yield; "
+        "default: as the file shows, and as the profile measures."
+    ),
+]
+
+
 @dataclass(frozen=True)
 class Words:
     """The options as they are typed."""
@@ -51,12 +60,7 @@ class Words:
     edge: Annotated[str, _option(help="Absorption edge, e.g. Fe-K; default: as its energy is.")] = (
         ""
     )
-    signal: Annotated[
-        str,
-        _option(
-            help="Signal to take: transmission, fluorescence or yield; default: as the file shows."
-        ),
-    ] = ""
+    signal: Signal = ""
 
     def meant(self) -> FileOptions:
         """The same, understood; InputError for columns that cannot be read."""

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from materialsdock.ledger.documents import events
 from materialsdock.ledger.ledger import Ledger, text
 from materialsdock.ledger.outcomes import outcome_of
 from materialsdock.ledger.queries import documents_of_job, job_created, rows_as_kept
@@ -91,11 +90,11 @@ def source_of(ledger: Ledger, job_id: str) -> FinishedJob:
     """Read a finished job; what `outcome_of` raises where there is nothing to export."""
     outcome = outcome_of(ledger, job_id)
     observations = ledger.observations(job_id)
-    readings, started = _readings(ledger, job_id)
+    started = next((d["time"] for _, d in documents_of_job(ledger, job_id, "start")), None)
     provenance = Provenance(
         job_id,
         outcome.job.seed,
-        _iso(job_created(ledger, job_id) if started is None else started),
+        _iso(job_created(ledger, job_id) if started is None else float(started)),
         len(observations),
         len(outcome.decisions),
         _sha256(rows_as_kept(ledger, job_id, "observations", "decisions")),
@@ -103,7 +102,7 @@ def source_of(ledger: Ledger, job_id: str) -> FinishedJob:
         hashlib.sha256(_canonical(outcome.job.settings)).hexdigest(),
         software(*WRITERS),
     )
-    return FinishedJob(outcome, observations, readings, provenance)
+    return FinishedJob(outcome, observations, dict(ledger.readings(job_id)), provenance)
 
 
 def _canonical(settings: Mapping[str, Any]) -> bytes:
@@ -120,20 +119,3 @@ def _sha256(rows: Iterable[str]) -> str:
     for row in rows:
         digest.update(f"{row}\n".encode())
     return digest.hexdigest()
-
-
-def _readings(ledger: Ledger, job_id: str) -> tuple[dict[str, Reading], float | None]:
-    """Uid -> reading of stream `primary`, the first of each; and when the first run began."""
-    found: dict[str, Reading] = {}
-    runs: dict[str, str] = {}
-    started: float | None = None
-    for name, document in documents_of_job(ledger, job_id):
-        if name == "start" and started is None:
-            started = float(document["time"])
-        elif name == "descriptor" and document["name"] == "primary":
-            runs[document["uid"]] = document["run_start"]
-        elif document.get("descriptor") in runs:
-            run_uid = runs[document["descriptor"]]
-            for seq_num, data in events(name, document):
-                found.setdefault(f"{run_uid}/{seq_num}", data)
-    return found, started

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,10 @@ from pydantic import TypeAdapter
 from materialsdock.errors import InputError, LedgerFault, ModelFault
 from materialsdock.ledger import packing, pages
 from materialsdock.ledger.database import Database
+from materialsdock.ledger.documents import events
 from materialsdock.ledger.schema import MIGRATIONS, heading
 from materialsdock.model import Decision, Job, Observation
+from materialsdock.protocols import Reading
 
 _job = TypeAdapter(Job)
 _observation = TypeAdapter(Observation)
@@ -156,6 +158,20 @@ class Ledger(Database):
     ) -> list[tuple[int, str, str, dict[str, Any]]]:
         """(seq, job id, name, document) of up to `limit` documents after `after_seq`."""
         return pages.documents_after(self, after_seq, limit)
+
+    def readings(self, job_id: str) -> Iterator[tuple[str, Reading]]:
+        """(uid of the observation, data) of each event of stream `primary`, the first of each."""
+        runs: dict[str, str] = {}
+        given: set[str] = set()
+        for name, document in pages.documents_of_job(self, job_id, ()):
+            if name == "descriptor" and document["name"] == "primary":
+                runs[document["uid"]] = document["run_start"]
+            elif document.get("descriptor") in runs:
+                for seq_num, data in events(name, document):
+                    uid = f"{runs[document['descriptor']]}/{seq_num}"
+                    if uid not in given:
+                        given.add(uid)
+                        yield uid, data
 
     def last_document(self) -> int:
         """The seq of the latest document, 0 when there is none."""

@@ -18,6 +18,14 @@ def new_job_id(sample: str) -> str:
     return f"{time.strftime('%Y%m%d-%H%M%S')}-{slug}-{secrets.token_hex(2)}"
 
 
+def within_full_scan(stop: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+    """Stopping settings with the time of the full scan [s] as the budget nobody asked for.
+
+    Whoever asks for maximum_seconds gets that, be it more or less.
+    """
+    return {"full_scan_seconds": float(seconds), **stop}
+
+
 def stop_settings(stop: Stop, changes: Mapping[str, Any]) -> dict[str, Any]:
     """The profile's stopping section with the user's changes, None left out.
 

@@ -154,7 +154,10 @@ class Motion(Section):
 
 
 class Stop(Section):
-    """The rules for stopping; the vocabulary of learning.stopping.rules.rule_from_settings."""
+    """The rules for stopping; the vocabulary of learning.stopping.rules.rule_from_settings.
+
+    Where maximum_seconds is not given, nothing takes longer than the full scan that it replaces.
+    """
 
     mode: Literal["paper", "robust", "target"] = "robust"
     threshold: float = Field(default=0.05, gt=0, lt=1)

@@ -121,7 +121,7 @@ class Session:
         if live_plot:
             from bluesky.callbacks.mpl_plotting import LivePlot
 
-            keys = named(campaign.job.sample.technique).keys
+            keys = named(campaign.job.sample.technique).way(campaign.job).keys
             plot = LivePlot(keys.signal, keys.position, marker=".", linestyle="none")
             watching.append(by_event(plot))
         self._watching = [self.engine.subscribe(watch) for watch in watching]

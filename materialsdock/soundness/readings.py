@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from materialsdock.model import FloatArray
+from materialsdock.protocols import Counted
 from materialsdock.technique import ReadingKeys
 
 NEAREST = 16
@@ -19,18 +20,27 @@ CAUTION = 0.5  # of the lower quartile of the nearest rates: what is expected at
 
 @dataclass(frozen=True, eq=False)
 class Readings:
-    """(n,) positions [unit of the axis], counts behind the sample and before it, seconds."""
+    """(n,) positions [unit of the axis], counts behind the sample and before it, seconds.
+
+    value, sigma : (n,) what an observer makes of them, and its standard deviation
+    """
 
     x: FloatArray
     counts: FloatArray
     monitor: FloatArray
     seconds: FloatArray
+    value: FloatArray
+    sigma: FloatArray
 
     @classmethod
-    def of(cls, keys: ReadingKeys, rows: Sequence[Mapping[str, Any]]) -> Readings:
-        """Collect the data of recorded events, which a technique calls by these keys."""
+    def of(
+        cls, keys: ReadingKeys, rows: Sequence[Mapping[str, Any]], observed: Sequence[Counted]
+    ) -> Readings:
+        """Collect the data of recorded events, named by these keys, and what was observed."""
         names = (keys.position, keys.signal, keys.monitor, "count_time_s")
-        return cls(*(np.array([float(row[name]) for row in rows]) for name in names))
+        shown = (np.array([float(row[name]) for row in rows]) for name in names)
+        seen = np.array([(each.y, each.sigma) for each in observed]).reshape(-1, 2)
+        return cls(*shown, *seen.T)
 
     def __add__(self, other: Readings) -> Readings:
         pairs = zip(self.columns, other.columns, strict=True)
@@ -40,9 +50,9 @@ class Readings:
         return Readings(*(column[rows] for column in self.columns))
 
     @property
-    def columns(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-        """The four arrays in order."""
-        return self.x, self.counts, self.monitor, self.seconds
+    def columns(self) -> tuple[FloatArray, ...]:
+        """The arrays in order."""
+        return self.x, self.counts, self.monitor, self.seconds, self.value, self.sigma
 
     @property
     def monitor_hz(self) -> FloatArray:
@@ -50,7 +60,7 @@ class Readings:
         return np.asarray(self.monitor / self.seconds)
 
 
-NONE_YET = Readings(*(np.zeros(0) for _ in range(4)))
+NONE_YET = Readings(*(np.zeros(0) for _ in range(6)))
 
 
 def expected_counts(known: Readings, new: Readings) -> FloatArray:

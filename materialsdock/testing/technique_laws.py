@@ -29,10 +29,19 @@ from materialsdock.errors import DeviceFault, InputError
 from materialsdock.formats.columns import read_columns
 from materialsdock.formats.lines import Lines
 from materialsdock.learning.stopping.rules import rule_from_settings
-from materialsdock.model import Axis, FloatArray, Job, Measured, Observation, Sample, Scan
+from materialsdock.model import (
+    Axis,
+    Evidence,
+    FloatArray,
+    Job,
+    Measured,
+    Observation,
+    Sample,
+    Scan,
+)
 from materialsdock.profile.config import Profile
 from materialsdock.profile.sections import Measuring
-from materialsdock.protocols import Counted, Learner, Reading
+from materialsdock.protocols import Counted, Learner, Observer, Reading
 from materialsdock.technique import Technique
 from materialsdock.testing import learner_laws, technique_parts
 from materialsdock.testing.checks import near, refused
@@ -74,11 +83,16 @@ class Subject:
         found: Job = part.job(part.scan_of(measured), sample, self.profile, **asked)
         return found
 
+    @property
+    def observer(self) -> Observer:
+        """The observer of a job of it, which remembers nothing yet."""
+        return self.technique.observer(self.job())
+
     def count(
         self, x: FloatArray, seconds: float, rng: np.random.Generator
     ) -> tuple[FloatArray, FloatArray]:
         """Return what the learner receives for positions (n,): y (n,) and sigma (n,)."""
-        observe = self.technique.observe()
+        observe = self.observer
         found = [observe(self.read(at, seconds, rng)) for at in x.tolist()]
         return np.array([c.y for c in found]), np.array([c.sigma for c in found])
 
@@ -201,7 +215,7 @@ def an_event_becomes_finite_numbers(subject: Subject) -> None:
     """Position, value, a positive sd and the count time of what the detector shows."""
     measured, _ = subject.what
     at = float(measured.x[measured.x.size // 2])
-    found = subject.technique.observe()(subject.read(at, 0.5, np.random.default_rng(0)))
+    found = subject.observer(subject.read(at, 0.5, np.random.default_rng(0)))
     assert isinstance(found, Counted)
     assert all(math.isfinite(value) for value in found), found
     assert near(found.x, at, abs=1e-3)
@@ -213,9 +227,10 @@ def impossible_counts_are_a_fault_of_the_device(subject: Subject) -> None:
     """Counts that no counter can have shown are a DeviceFault and no observation."""
     measured, _ = subject.what
     fair = subject.read(float(measured.x[0]), 1.0, np.random.default_rng(0))
+    keys = subject.technique.way(subject.job()).keys
     for value in NO_COUNTS:
         with refused(DeviceFault):
-            subject.technique.observe()({**fair, subject.technique.keys.signal: value})
+            subject.observer({**fair, keys.signal: value})
 
 
 # -- the job -------------------------------------------------------------------------------------
@@ -254,6 +269,17 @@ def what_is_asked_of_a_job_is_in_it(subject: Subject) -> None:
     assert job.seed == 7
     assert job.settings["stop"]["maximum_points"] == 77
     assert job.settings["full_scan"]["full_time_s"] == 2.5
+
+
+def it_takes_no_longer_than_the_full_scan_unless_asked(subject: Subject) -> None:
+    """The time of the full scan ends a job; whoever asks for more seconds gets them."""
+    job = subject.job()
+    seconds = float(job.settings["full_scan"]["seconds"])
+    spent = {"points": 1.0, "count_seconds": 0.0, "seconds": seconds}
+    used_up = Evidence(np.empty(0), np.empty(0), np.empty(0, dtype=np.int64), quantities=spent)
+    assert rule_from_settings(job.settings["stop"]).judge(used_up).stop
+    more = subject.job(stop={"maximum_seconds": 2 * seconds})
+    assert not rule_from_settings(more.settings["stop"]).judge(used_up).stop
 
 
 def its_learner_keeps_the_laws_of_learners(subject: Subject) -> None:
@@ -338,6 +364,7 @@ LAWS: tuple[Callable[[Subject], None], ...] = (
     its_job_is_plain_json,
     a_job_is_rebuilt_from_its_settings,
     what_is_asked_of_a_job_is_in_it,
+    it_takes_no_longer_than_the_full_scan_unless_asked,
     its_learner_keeps_the_laws_of_learners,
     its_scene_is_arrays,
     a_stand_in_covers_the_job,

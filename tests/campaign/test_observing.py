@@ -10,8 +10,11 @@ from hypothesis import strategies as st
 
 from materialsdock.campaign import observing
 from materialsdock.errors import DeviceFault
+from materialsdock.technique import EachByItself
 from materialsdock.techniques.xas.reading import observe as spectrum_reading
 from materialsdock.techniques.xrd.reading import observe as pattern_reading
+
+OBSERVER = EachByItself(pattern_reading)
 
 
 @given(counts=st.integers(0, 10**7), seconds=st.floats(1e-3, 1e3))
@@ -51,12 +54,12 @@ def test_pages_and_events_give_the_same_observations():
         "seq_num": [1, 2, 3],
         "data": {key: [row[key] for row in rows] for key in rows[0]},
     }
-    paged = observing.observations("xrd", "event_page", page, run_uid="r", step=4)
+    paged = observing.observations(OBSERVER, "event_page", page, run_uid="r", step=4)
     single = [
         o
         for i, row in enumerate(rows)
         for o in observing.observations(
-            "xrd", "event", {"seq_num": i + 1, "data": row}, run_uid="r", step=4
+            OBSERVER, "event", {"seq_num": i + 1, "data": row}, run_uid="r", step=4
         )
     ]
     assert paged == single

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from support import structures
 from support.places import ROOT
+from support.signals import fluorescence, profile
 
 from materialsdock.campaign import option_words, prepare
 from materialsdock.campaign.campaign import Campaign, same_place
@@ -15,6 +16,7 @@ from materialsdock.model import Measured, Observation, Sample
 from materialsdock.profile import config
 from materialsdock.techniques.xas.spectrum.simulate import simulate_xanes
 from materialsdock.testing import crystals
+from sim_devices.detectors import MultiElement
 
 PROFILE = config.load("sim", ROOT)
 ENERGY = np.linspace(6950.0, 7400.0, 901)
@@ -111,3 +113,42 @@ def test_rebuilt_at_any_step_it_decides_the_same(tmp_path, case):
     for one, other in zip(whole.decisions, again.decisions, strict=True):
         assert one.verdict == other.verdict
         assert same_place(one.next, other.next)
+
+
+def fluorescence_event(job, step, x):
+    """What the detector records at a step; its fourth element dies at the thirtieth."""
+    rng = np.random.default_rng([4, step])
+    ratio = 0.1 * float(np.interp(x, ENERGY, SPECTRUM.y))
+    return fluorescence(x, ratio, 1.0, rng, detector=MultiElement(dead=4 if step > 30 else 0))
+
+
+def go_on_recording(campaign, steps=10**4):
+    """As `go_on`, with events; each beginning is a run of its own."""
+    job, run = campaign.job, f"r{len(campaign.decisions)}"
+    campaign.receive("start", {"uid": run})
+    campaign.receive("descriptor", {"uid": f"d{run}", "name": "primary", "run_start": run})
+    number, proposal = 0, campaign.ask()
+    while proposal is not None and number < steps:
+        number += 1
+        data = fluorescence_event(job, len(campaign.decisions), proposal.start)
+        event = {"uid": f"e{run}{number}", "descriptor": f"d{run}", "seq_num": number, "data": data}
+        campaign.receive("event", event)
+        proposal = campaign.judge(proposal).next
+    return campaign
+
+
+def test_fluorescence_is_rebuilt_with_the_elements_that_were_left_out(tmp_path):
+    job = prepare.job_for(SPECTRUM, Sample("s", "xas"), profile("fluorescence"), seed=1)
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        ledger.add_job(job)
+        whole = go_on_recording(Campaign(job, ledger), 60)
+        told = [(o.x, o.y, o.sigma) for o in ledger.observations(job.job_id)]
+    with Ledger(tmp_path / "killed.sqlite") as ledger:
+        ledger.add_job(job)
+        campaign = go_on_recording(Campaign(job, ledger), 20)
+        for _ in range(2):
+            campaign = go_on_recording(Campaign.resume(job.job_id, ledger), 20)
+        assert [(o.x, o.y, o.sigma) for o in ledger.observations(job.job_id)] == told
+    assert campaign.observer.remarks == whole.observer.remarks
+    assert campaign.observer.facts() == whole.observer.facts()
+    assert whole.observer.facts()["left_out"] == {"4": 29}

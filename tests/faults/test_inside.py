@@ -13,6 +13,7 @@ import pytest
 from support.faults.garbage import Garbage
 from support.faults.rig import edge_mu, record, until, within
 from support.places import ROOT
+from support.readings import readings, transmitted
 from support.structures import simulated
 
 from materialsdock.errors import ModelFault
@@ -25,7 +26,6 @@ from materialsdock.night.system.heartbeats import alive
 from materialsdock.night.system.process import holder
 from materialsdock.profile.sections import Motion, NightSettings
 from materialsdock.soundness import judges
-from materialsdock.soundness.readings import Readings
 from materialsdock.techniques.xas.revisits import Revisits
 from materialsdock.techniques.xrd.model import Diffractometer, PhaseFit
 from materialsdock.techniques.xrd.rietveld import limits
@@ -102,7 +102,7 @@ MOTION = Motion(velocity=50.0, settle_s=0.1)
 
 def counted(energy, mu):
     i0 = np.full(np.size(energy), 1e5)
-    return Readings(np.atleast_1d(energy), i0 * np.exp(-np.atleast_1d(mu)), i0, np.ones(i0.size))
+    return transmitted(energy, i0 * np.exp(-np.atleast_1d(mu)), i0)
 
 
 def visited(revisits, recorded, mu_of):
@@ -134,10 +134,10 @@ def test_a_dead_detector_is_no_damage():
 
 def test_a_beam_that_is_back_is_proven_though_it_went_soon_after_another_hold():
     rates = np.r_[np.full(3, 1e5), np.full(3, 3e4)]
-    recorded = Readings(ENERGY[:6], rates, rates, np.ones(6))
+    recorded = readings(ENERGY[:6], rates, rates)
     alarm = judges.intensity_drift(recorded.monitor_hz, recorded.seconds)
     for rate, found in ((1e5, None), (3e4, "intensity")):
-        new = Readings(ENERGY[:1], *(np.array([rate]),) * 2, np.ones(1))
+        new = readings(ENERGY[:1], *(np.array([rate]),) * 2)
         said = still_weak(alarm, recorded, new, 0.2)
         assert (said and said.kind) == found
 

@@ -82,9 +82,18 @@ def test_the_entry_goes_before_the_recipe_and_the_recipe_before_the_profile(file
     of_entry = made(edge(files, recipe="exafs", count_time_s=3.0, threshold=0.2)).settings
     seconds = [s["learner"]["count_time_s"] for s in (of_profile, of_recipe, of_entry)]
     assert seconds == [PROFILE.section("xas").count_time_s, 2.0, 3.0]
-    assert of_recipe["stop"]["maximum_seconds"] == 7200.0
     assert (of_recipe["stop"]["threshold"], of_entry["stop"]["threshold"]) == (0.05, 0.2)
-    assert "maximum_seconds" not in of_profile["stop"]
+
+
+def test_nothing_takes_longer_than_the_full_scan_unless_a_row_asks(files):
+    share = 1 - PROFILE.conditions.reference_share  # the rest is for visits of the sentinels
+    for recipe in (None, "xanes", "exafs"):
+        settings = made(edge(files, recipe=recipe)).settings
+        whole = settings["full_scan"]["seconds"]
+        assert settings["stop"]["full_scan_seconds"] == pytest.approx(share * whole)
+        assert "maximum_seconds" not in settings["stop"]
+    asked = made(edge(files, maximum_minutes=1000)).settings["stop"]
+    assert asked["maximum_seconds"] == 60_000.0
 
 
 def test_a_replay_is_measured_as_far_as_entry_or_recipe_ask(files):
@@ -114,7 +123,8 @@ def test_fractions_are_steered_by_refinement_and_want_phases(files):
     job = made(pattern(files, recipe="phase-fractions"))
     assert isinstance(build.learner(job), SteeredLearner)
     assert job.settings["stop"]["targets"] == {"weight_fraction_esd": 0.5}
-    assert job.settings["stop"]["maximum_seconds"] == 14_400.0
+    whole = job.settings["full_scan"]["seconds"]
+    assert job.settings["stop"]["full_scan_seconds"] == whole
     assert "without a structure" in refused(pattern(files, recipe="phase-fractions", phases=()))[1]
 
 

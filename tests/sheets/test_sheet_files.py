@@ -103,8 +103,8 @@ def test_a_workbook_is_read_back_and_its_words_are_offered(tmp_path):
     write_template(tmp_path / "t.xlsx", ["xanes", "exafs"])
     made = openpyxl.load_workbook(tmp_path / "t.xlsx")
     choices = made["samples"].data_validations.dataValidation
-    assert len(choices) == 4
-    assert {c.value for c in made["words"]["D"]} >= {"technique", "xrd", "xas"}
+    assert len(choices) == 5
+    assert {c.value for c in made["words"]["E"]} >= {"technique", "xrd", "xas"}
     assert "no samples" in refused(tmp_path / "t.xlsx")
 
 

@@ -48,6 +48,11 @@ SETTINGS = {
         "stop": {**BY_PASS_ROBUST, "threshold": 0.12, "minimum_points": 1},
     },
 }
+SETTINGS["fluorescence"] = {
+    **SETTINGS["xas"],
+    "signal": "fluorescence",
+    "stop": {"threshold": 0.05, "maximum_points": 36},
+}
 
 
 def scene(path: Path, technique: str) -> Path:
@@ -68,9 +73,11 @@ def measure(place: str, technique: str) -> None:
     folder = Path(place)
     site = siteroot.activate()
     profile = config.load("sim", site)
+    settings = SETTINGS[technique]
+    technique = "xrd" if technique == "xrd" else "xas"
     path = scene(folder / "scene.npz", technique)
     with Ledger(folder / "ledger.sqlite") as ledger:
-        job = Job("job", Sample("a sample", technique), SETTINGS[technique], seed=3)
+        job = Job("job", Sample("a sample", technique), settings, seed=3)
         ledger.add_job(job)
         campaign = Campaign.resume("job", ledger)
         prepare.mark_counted(path, job, ledger.observations("job"))

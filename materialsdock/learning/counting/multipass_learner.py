@@ -270,6 +270,7 @@ class MultiPassLearner:
             "points": float(self._taken),
             "positions": float(self.axis.grid.size),
             "seconds": self._seconds(),
+            "next_seconds": self._next_seconds(),
             "passes": float(self.passes),
             "largest_gap": float(empty.max() * self.step_deg),
             "resolution": self.axis.resolution,
@@ -286,6 +287,14 @@ class MultiPassLearner:
         starts = np.concatenate([[0], ends[:-1]])
         travel = np.abs(x[starts[1:]] - x[ends[:-1] - 1]).sum() / self.velocity_deg_s
         return float(self._posterior.seconds.sum() + travel + self.settle_s * ends.size)
+
+    def _next_seconds(self) -> float:
+        """Instrument time that the next segment takes; 0 where there is none."""
+        if (proposal := self.ask()) is None:
+            return 0.0
+        way = abs(proposal.start - self._told[-1].x) if self._told else 0.0
+        counting = proposal.points * proposal.count_time_s
+        return float(counting + way / self.velocity_deg_s + self.settle_s)
 
     def pattern(self) -> Pattern:
         """The merged pattern; sigma from the posterior rate, so that no low count is favoured."""

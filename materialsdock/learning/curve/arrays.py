@@ -33,6 +33,16 @@ def merged(axis: Axis, observations: Sequence[Observation]) -> Spectrum:
     return Spectrum(axis.grid[places], mean, np.asarray(total**-0.5))
 
 
+def height(x: FloatArray, y: FloatArray) -> float:
+    """The height of what y (n,) at x (n,) shows on its straight background [unit of y]."""
+    away = (x - x.mean()) / np.ptp(x)
+    weight = np.gradient(x)
+    middle = float(weight @ away / weight.sum())
+    centred = away - middle
+    slope = float(weight @ (centred * y) / (weight @ centred**2))
+    return float(np.ptp(y - slope * away))
+
+
 def largest_gap(x: FloatArray, region: tuple[float, float]) -> float:
     """Widest stretch of `region` without one of `x` (n,) [its unit]."""
     lo, hi = region

@@ -15,7 +15,7 @@ import numpy as np
 
 from materialsdock.errors import ModelFault
 from materialsdock.learning.curve import sweeps
-from materialsdock.learning.curve.arrays import columns, gaps, merged, usable
+from materialsdock.learning.curve.arrays import columns, gaps, height, merged, usable
 from materialsdock.learning.curve.expert_grid import Choice, choose
 from materialsdock.learning.curve.model_of_sweep import (
     LEAST,
@@ -304,6 +304,8 @@ class SpectrumLearner:
             "max_sd": float(np.sqrt(variance.max())),
             "median_sd": float(np.sqrt(np.median(variance))),
             "noise_sd": float(np.sqrt(np.median(noise))) if x.size else np.inf,
+            "height": height(self.axis.grid, present.mean),
+            "next_seconds": self._next_seconds(x),
             **gaps(seen, self.axis, self.interest.narrow, self.interest.widest),
             **self._probed(),
             **self._detours.excluded(),
@@ -318,6 +320,12 @@ class SpectrumLearner:
         of_curve = curve_quantities(present, found, self.axis.index(x), y, noise**0.5)
         all_of_them = {**quantities, **of_curve, **self._estimates(self._learned_at)}
         return replace(found, quantities=all_of_them)
+
+    def _next_seconds(self, x: FloatArray) -> float:
+        """Time [s] that the next point takes after those at x (n,); 0 where there is none."""
+        proposal = self.ask()
+        start = float(x[-1]) if x.size else None
+        return 0.0 if proposal is None else self.costs.seconds(proposal.x, start)
 
     def _probed(self) -> dict[str, float]:
         """probe_z2, squared standardised innovation of a probe of the last two sweeps."""

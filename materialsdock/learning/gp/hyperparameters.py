@@ -21,6 +21,7 @@ SETTLED = 0.05  # in log likelihood: rounds that change less are the last
 # gain at most on n data of a stationary process, that need none.
 PRICE_PER_POINT, LARGEST_PRICE = 1 / 6, 10.0
 Likelihood = Callable[[FloatArray], tuple[float, FloatArray]]
+TINY = 1e-200  # a variance whose logarithm is a number, whatever the unit of y
 STRAIGHT = 1e-6  # sag of a curve in units of its height: below it only rounding bends it
 PRIOR_SD = 1.5  # of log lengthscale and log variance about their starting values: weak
 
@@ -54,7 +55,7 @@ def fit(
     """
     u = warp(x) if warp else x
     extent = float(np.ptp(u))
-    start = np.log([extent / 10.0, max(float(np.var(y)), 1e-12)])
+    start = np.log([extent / 10.0, max(float(np.var(y)), TINY)])
     smallest = resolution * (extent / float(np.ptp(x))) / (1.0 if warp is None else 20.0)
     bounds = [
         (np.log(min(smallest, extent / 50.0)), np.log(3.0 * extent)),

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from materialsdock.learning.stopping import misfit
 from materialsdock.learning.stopping.divergence import judged
-from materialsdock.learning.stopping.gates import LEAST_DOF, alarm
+from materialsdock.learning.stopping.gates import LEAST_DOF, SdGate, alarm
 from materialsdock.learning.stopping.quantities import Posterior, Quantity, cell_widths, estimates
 from materialsdock.learning.stopping.rules import SafeRule
 from materialsdock.model import Evidence, FloatArray
@@ -26,6 +26,7 @@ SAMPLES = 200
 # bound over (posterior sd x surprise x unseen): the largest 95 % quantile of any calibration family
 RMSE_FACTOR = 1.15 * 1.41  # 1.15: measured spectra are less regular than the families
 QUANTITY_FACTOR = 2.65
+TESTED_SD = 0.1  # of the height: as well the curves were known that the bounds were tested on
 LARGEST_PRINTED = 1e6  # in digits
 SEEN, UNSEEN = 2.0, 1.6  # gap in resolutions up to which nothing is added; the most that is
 
@@ -184,6 +185,15 @@ def _widened(evidence: Evidence) -> float:
     return surprise(evidence) * unseen(evidence.quantities)
 
 
+def _missing(evidence: Evidence) -> str | None:
+    """Say what the stops that the bounds were tested on had and this one has not."""
+    safe = SafeRule().judge(evidence)
+    if not safe.stop:
+        return safe.reason
+    known = "height" in evidence.quantities
+    return SdGate(np.inf, TESTED_SD).closed(evidence) if known else None
+
+
 def certify(
     posterior: Posterior,
     evidence: Evidence,
@@ -195,7 +205,7 @@ def certify(
     """The certificate of a posterior: equal posterior, evidence and seed, equal certificate."""
     wanted, q, wide = tuple(wanted), evidence.quantities, _widened(evidence)
     found = estimates(posterior, wanted, samples, seed)
-    rmse, safe = expected_rmse(posterior), SafeRule().judge(evidence)
+    rmse, missing = expected_rmse(posterior), _missing(evidence)
     statements = tuple(
         Statement(w.name, w.unit, value, sd, QUANTITY_FACTOR * wide * sd)
         for w, (value, sd) in zip(wanted, found.values(), strict=True)
@@ -210,6 +220,6 @@ def certify(
         float(q["resolution"]),
         wide,
         alarm(evidence),
-        None if safe.stop else safe.reason,
+        missing,
         excluded=float(q.get("excluded", 0.0)),
     )

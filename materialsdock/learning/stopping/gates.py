@@ -6,6 +6,7 @@ open, or it says with numbers why it is not.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -58,17 +59,27 @@ class MinimumGate:
 
 @dataclass(frozen=True)
 class SdGate:
-    """A gate on the largest posterior sd: at most so many times the noise of one point."""
+    """A gate on the largest posterior sd: at most so many times the noise of one point.
+
+    over_height : and at most this share of the height of the curve, `height` among the quantities:
+        where the noise of a point is as large as what is measured, points have to be averaged
+    """
 
     over_noise: float
+    over_height: float | None = None
 
     def closed(self, evidence: Evidence) -> str | None:
         """Closed while anywhere on the axis the curve is known worse."""
-        limit = self.over_noise * evidence.quantities["noise_sd"]
-        sd = evidence.quantities["max_sd"]
-        if sd <= limit:
+        q = evidence.quantities
+        limit, sd = self.over_noise * q["noise_sd"], q["max_sd"]
+        share = math.inf if self.over_height is None else self.over_height
+        of_height = share * q.get("height", math.inf)
+        if sd <= min(limit, of_height):
             return None
-        return f"the largest sd of the curve is {sd:.3g}, {at_most(limit)}"
+        words = f"the largest sd of the curve is {sd:.3g}, {at_most(min(limit, of_height))}"
+        if of_height >= limit:
+            return words
+        return f"{words}: {100 * share:.3g} % of the height of the curve"
 
 
 @dataclass(frozen=True)

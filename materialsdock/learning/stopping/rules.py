@@ -29,6 +29,7 @@ from materialsdock.model import Evidence, FloatArray, Verdict
 from materialsdock.protocols import StoppingRule
 
 NOT_REACHED = "not reached"  # what a stop for another reason leaves open follows
+ROUNDING = 1e-9  # of times that add up to a budget
 PATIENT = 20  # times the patience, with a low λ, until an open gate is not waited for any longer
 
 
@@ -72,8 +73,9 @@ class RobustRule:
 
     z² is floored at 1; R_ref is what a point tells when nothing is known (a sorted first sweep
     has no typical beginning); the largest λ of the last `window` counts.  Before any stop:
-    `minimum_points`; the posterior sd below `sd_over_noise` times the noise (absolute="target": a
-    TargetRule beside it takes its place); no gap wider than the resolution; mean z² of the last
+    `minimum_points`; the posterior sd below `sd_over_noise` times the noise and, where it is given,
+    `sd_over_height` of the curve's height (absolute="target": a TargetRule beside it takes the
+    place of both); no gap wider than the resolution; mean z² of the last
     15 in `calm`, the last 5 and the last probe below `wild`; no point `outlier` sd off the curve.
     `gates` switches all but the minimum.  After `patience` groups (or half of all) without a
     lower λ it gives up and says so, 0 never; `per_observation` is for groups of thousands (see
@@ -93,6 +95,7 @@ class RobustRule:
     absolute: Literal["sd", "target"] = "sd"
     patience: int = 120
     outlier: float = 4.0
+    sd_over_height: float | None = None
 
     def judge(self, evidence: Evidence) -> Verdict:
         """Stop when λ is low and every gate is open; else say what is missing."""
@@ -133,7 +136,7 @@ class RobustRule:
         if not self.gates:
             return gates
         if self.absolute == "sd":
-            gates.append(SdGate(self.sd_over_noise))
+            gates.append(SdGate(self.sd_over_noise, self.sd_over_height))
         return [*gates, GapGate(), *_safe(self)]
 
 
@@ -196,23 +199,33 @@ class TargetRule:
 
 @dataclass(frozen=True)
 class BudgetRule:
-    """A rule of at most so many points, seconds of instrument time or of counting (the dose)."""
+    """A rule of at most so many points, seconds of instrument time or of counting (the dose).
+
+    full_scan_seconds : instrument time of the full scan that is replaced, where nobody asked for
+        another budget.  Time is used up when the next step, `next_seconds` among the quantities,
+        would take more than is left
+    """
 
     maximum_points: int | None = None
     maximum_seconds: float | None = None
     maximum_count_seconds: float | None = None
+    full_scan_seconds: float | None = None
 
     def judge(self, evidence: Evidence) -> Verdict:
         """Stop when a budget is used up."""
         q = evidence.quantities
+        seconds = q.get("seconds", 0.0) + q.get("next_seconds", 0.0) * (1 - ROUNDING)
         spent = (
             ("points", q.get("points", 0.0), self.maximum_points),
-            ("seconds", q.get("seconds", 0.0), self.maximum_seconds),
+            ("seconds", seconds, self.maximum_seconds),
             ("seconds of counting", q.get("count_seconds", 0.0), self.maximum_count_seconds),
         )
         used_up = [f"{limit:g} {what}" for what, n, limit in spent if limit and n >= limit]
         if used_up:
             return Verdict(True, f"the budget of {' and '.join(used_up)} is used up")
+        if self.full_scan_seconds and seconds >= self.full_scan_seconds:
+            words = f"the time of the full scan, {self.full_scan_seconds:.6g} s, is used up"
+            return Verdict(True, f"{words} (maximum_seconds allows more)")
         return Verdict(False, "the budget is not used up")
 
 
@@ -285,13 +298,15 @@ def rule_from_settings(settings: Mapping[str, Any]) -> StoppingRule:
     """The rule that a profile or job describes; a key that is None is as one left out.
 
     Keys: mode ("robust", "paper", or "target" for the targets and safety alone) and that rule's
-    own fields, maximum_points, maximum_seconds, maximum_count_seconds, targets {quantity: sd}.
+    own fields, those of BudgetRule, targets {quantity: sd}.
     Raises InputError naming every fault at once.
     """
     given = {key: value for key, value in settings.items() if value is not None}
     mode, targets = given.pop("mode", "robust"), given.pop("targets", {})
     check(mode, targets, given, FIELDS)
     budget = {key: given.pop(key) for key in BUDGETS if key in given}
+    if "maximum_seconds" in budget:  # somebody asked: for less, or for more than a full scan
+        budget.pop("full_scan_seconds", None)
     if "calm" in given:
         given["calm"] = tuple(given["calm"])
     rules: list[StoppingRule] = [RULES[mode](**given)]

@@ -9,7 +9,7 @@ import numpy as np
 
 from materialsdock.errors import InputError
 
-BUDGETS = ("maximum_points", "maximum_seconds", "maximum_count_seconds")
+BUDGETS = ("maximum_points", "maximum_seconds", "maximum_count_seconds", "full_scan_seconds")
 
 
 def _number(value: object) -> TypeGuard[float]:
@@ -46,6 +46,7 @@ def _range(value: object) -> bool:
 CHECKS: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "threshold": (_share, "a number between 0 and 1"),
     "sd_over_noise": (_positive, "a positive number"),
+    "sd_over_height": (_positive, "a positive number"),
     "wild": (_positive, "a positive number"),
     "outlier": (_positive, "a positive number"),
     "calm": (_range, "a range of two numbers"),
@@ -64,6 +65,7 @@ CHECKS: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "maximum_points": (_whole_positive, "a positive whole number"),
     "maximum_seconds": (_positive, "a positive number"),
     "maximum_count_seconds": (_positive, "a positive number"),
+    "full_scan_seconds": (_positive, "a positive number"),
 }
 
 

@@ -34,7 +34,7 @@ def sentry_of(
         profile.conditions,
         report,
         progress=progress,
-        can_prove=known.counter in instrument.devices,
+        can_prove=known.way(campaign.job).counter in instrument.devices,
     )
     flagged = flags_of_job(ledger, campaign.job.job_id)
     for words in sentry.recall(ledger):

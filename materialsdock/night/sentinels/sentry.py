@@ -6,7 +6,7 @@ All that it knows comes from recorded documents: after a crash they bring it to 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,6 +23,7 @@ from materialsdock.model import Decision, Proposal
 from materialsdock.night.sentinels.asked import sentinels_of
 from materialsdock.night.sentinels.proofs import brightest, over, still_dead, still_weak
 from materialsdock.profile.sections import ConditionSettings, Motion
+from materialsdock.protocols import Reading
 from materialsdock.soundness import judges
 from materialsdock.soundness.judges import Alarm
 from materialsdock.soundness.readings import NONE_YET, Readings, expected_counts, spoilt
@@ -56,8 +57,9 @@ class Sentry:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.campaign, self.motion, self.conditions = campaign, motion, conditions
-        name = campaign.job.sample.technique
-        self._keys, self._sentinels = technique.named(name).keys, sentinels_of(name)
+        known = technique.named(campaign.job.sample.technique)
+        self._keys, self._sentinels = known.way(campaign.job).keys, sentinels_of(known.name)
+        self._observer = known.observer(campaign.job)
         self._report, self._progress, self._clock = report, progress, clock
         self._can_prove = can_prove
         self._streams: dict[str, str] = {}
@@ -93,11 +95,21 @@ class Sentry:
         if stream not in ("primary", REFERENCE):
             return
         rows = [data for _, data in events(name, document)]
-        new = Readings.of(self._keys, rows)
         if stream == "primary":
-            self._counted(new)
+            self._counted(self._observed(rows, remember=True))
+            for kind, words in self._observer.remarks.items():
+                self._flag(Alarm(kind, "warn", words, "flag"))
         else:
-            self._visit(new)
+            self._visit(self._observed(rows, remember=False))
+
+    def _observed(self, rows: Sequence[Reading], *, remember: bool) -> Readings:
+        """Read events as the campaign does, which remembers those of its own stream."""
+        seen = []
+        for data in rows:
+            seen.append(self._observer(data))
+            if remember:
+                self._observer.remember(data)
+        return Readings.of(self._keys, rows, seen)
 
     def _counted(self, new: Readings) -> None:
         if self._alarm is not None:  # in an earlier process a person has let it go on

@@ -21,15 +21,19 @@ from materialsdock.learning.curve.spectrum_learner import SpectrumLearner
 from materialsdock.learning.stopping.certificate import Certificate, certify
 from materialsdock.model import FloatArray, Job, Outcome
 from materialsdock.protocols import LearningCampaign, RunWatch
+from materialsdock.rendering.numbers import with_esd
 from materialsdock.techniques.xas.exafs.oscillations import measured_oscillations
 from materialsdock.techniques.xas.mixture.choice import explain
 from materialsdock.techniques.xas.mixture.combination import XasCurve
 from materialsdock.techniques.xas.model import AbsorptionFit, Combination, EdgeFit, Oscillations
+from materialsdock.techniques.xas.signals import self_absorption
+from materialsdock.techniques.xas.signals.fluorescence import FluorescenceObserver
 from materialsdock.techniques.xas.spectrum import wanted_quantities
 from materialsdock.techniques.xas.spectrum.edge import fit_edge
 
 POSTERIOR_SAMPLES = 200
 BOUND_SIGMAS = 1.96  # a bound of 95 % in standard deviations
+ESTABLISHED = 3.0  # standard deviations of an edge step
 CERTIFIED = ("e0", "edge_step", "white_line_height")
 Measurement = Spectrum
 Part = TypeVar("Part", Oscillations, Combination)
@@ -64,15 +68,21 @@ def analyse(
     standards = job.settings["learner"].get("standards")
     promised = _promised(campaign, learner)
     edge, missing = _edge(energy, mean, samples)
+    doubt = "" if edge is None else _not_established(edge)
     if edge is not None and promised.missing is not None:
         edge = _of_early_stop(edge, promised)
     sentences = [*promised.sentences("eV", wanted_quantities.CALLED), *missing]
     summary["certificate"] = {**promised.as_dict(), "sentences": sentences}
     summary["plan"] = plan(learner)
     summary |= _against_replay(job, learner)
+    summary |= _of_signal(campaign)
     watch.stage("analysing the oscillations and the mixture")
     curve, measured = Spectrum(energy, mean, sd), learner.spectrum()
-    beyond = beyond_edge(curve, samples, measured, edge, standards)
+    if edge is not None and doubt:
+        edge = replace(edge, warnings=(doubt, *edge.warnings))
+        beyond = AbsorptionFit(missing=(f"no χ(k) and no fractions: {doubt}",))
+    else:
+        beyond = beyond_edge(curve, samples, measured, edge, standards)
     found = Found(edge, beyond)
     return Outcome(job, tuple(campaign.decisions), summary, measured, found, curve)
 
@@ -94,6 +104,16 @@ def _promised(campaign: LearningCampaign, learner: SpectrumLearner) -> Certifica
     energy = learner.axis.grid
     quantities = wanted_quantities.quantities(names, energy, options.get("standards"))
     return certify(learner.present, campaign.evidence, quantities, seed=campaign.job.seed)
+
+
+def _of_signal(campaign: LearningCampaign) -> dict[str, Any]:
+    """The signal, where it was not transmission, and what to know of its counts."""
+    job, observer = campaign.job, campaign.observer
+    if (name := job.settings.get("signal")) is None:
+        return {}
+    facts = observer.facts() if isinstance(observer, FluorescenceObserver) else {}
+    remarks = [*observer.remarks.values(), *filter(None, [self_absorption.remark(job)])]
+    return {"signal": {"name": name, **facts, "remarks": remarks}}
 
 
 def _against_replay(job: Job, learner: SpectrumLearner) -> dict[str, float]:
@@ -130,6 +150,16 @@ def _of_early_stop(edge: EdgeFit, promised: Certificate) -> EdgeFit:
         e0_sd_ev=max(edge.e0_sd_ev, bounds["e0"]),
         edge_step_sd=max(edge.edge_step_sd, bounds["edge_step"]),
         warnings=(*edge.warnings, early),
+    )
+
+
+def _not_established(edge: EdgeFit) -> str:
+    """Say why there may be no edge at all; "" where its step is clear of its uncertainty."""
+    if edge.edge_step >= ESTABLISHED * edge.edge_step_sd:
+        return ""
+    return (
+        f"the edge step, {with_esd(edge.edge_step, edge.edge_step_sd)}, is less than "
+        f"{ESTABLISHED:g} standard deviations: no edge is established"
     )
 
 

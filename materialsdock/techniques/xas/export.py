@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
+
 from materialsdock.errors import Refused
 from materialsdock.learning.curve.spectrum import Spectrum
 from materialsdock.ledger.finished import FinishedJob, Format
@@ -11,6 +13,7 @@ from materialsdock.model import Outcome
 from materialsdock.rendering.hdf5 import Field, Group, Link, data, with_unit
 from materialsdock.techniques.shared import nexus as nexus_parts
 from materialsdock.techniques.shared.nexus import Items
+from materialsdock.techniques.xas.signals.recorded import SignalCounts, counted, kind_of
 from materialsdock.techniques.xas.xdi import xdi
 
 BEAMS = "/entry/instrument"
@@ -18,19 +21,19 @@ FORMATS: Mapping[str, Format] = {"xdi": Format(".xdi", xdi)}
 
 
 def missing(source: FinishedJob) -> str:
-    """Say why there is no NeXus entry, "" when there is: NXxas asks for both chambers."""
-    return "the ledger has no readings of I0 and It" if source.raw("i0") is None else ""
+    """Say why there is no NeXus entry, "" when there is: NXxas asks for what was counted."""
+    return "" if counted(source) is not None else f"the ledger has no {_asked(source)}"
 
 
 def entry(source: FinishedJob) -> Items:
-    """Instrument, monitor and data of NXxas: both ion chambers over energy, as they were read.
+    """Instrument, monitor and data of NXxas: beam and signal over energy, as they were read.
 
-    Raises Refused where the ledger has no readings of the chambers.
+    Raises Refused where the ledger has no readings of them.
     """
-    i0, it = source.raw("i0"), source.raw("it")
-    if i0 is None or it is None:
+    found = counted(source)
+    if found is None:
         raise Refused(
-            "the ledger has no readings of I0 and It, which NXxas asks for",
+            f"the ledger has no {_asked(source)}, which NXxas asks for",
             where=source.outcome.job.job_id,
             remedy="export it as xdi or json",
         )
@@ -38,15 +41,20 @@ def entry(source: FinishedJob) -> Items:
     instrument: Items = {
         "source": nexus_parts.xray_source(source, "Synchrotron X-ray Source"),
         "monochromator": _monochromator(source),
-        "incoming_beam": Group("NXdetector", {"data": with_unit(i0, "counts")}),
+        "incoming_beam": Group("NXdetector", {"data": with_unit(found.i0, "counts")}),
         "absorbed_beam": Group(
-            "NXdetector", {"data": with_unit(it, "counts"), "count_time": with_unit(seconds, "s")}
+            "NXdetector",
+            {
+                "data": with_unit(found.signal, "counts"),
+                "count_time": with_unit(seconds, "s"),
+                **_elements(found),
+            },
         ),
     }
     fields: dict[str, Field | Link] = {
         "energy": Link(f"{BEAMS}/monochromator/energy"),
         "absorbed_beam": Link(f"{BEAMS}/absorbed_beam/data"),
-        "mode": Field("Transmission"),
+        "mode": Field(found.kind.mode),
     }
     return {
         "definition": Field("NXxas"),
@@ -61,6 +69,23 @@ def entry(source: FinishedJob) -> Items:
             },
         ),
         "data": data("absorbed_beam", "energy", fields),
+    }
+
+
+def _asked(source: FinishedJob) -> str:
+    return f"readings of I0 and {kind_of(source.outcome.job).called}"
+
+
+def _elements(found: SignalCounts) -> Items:
+    """Add what each element counted, (n, elements): the data are corrected sums of them."""
+    if not found.elements:
+        return {}
+    return {
+        "element_number": Field(np.array(found.numbers, dtype=np.int64)),
+        "element_counts": with_unit(np.column_stack(found.elements["roi"]), "counts"),
+        "input_count_rate": with_unit(np.column_stack(found.elements["icr"]), "1/s"),
+        "output_count_rate": with_unit(np.column_stack(found.elements["ocr"]), "1/s"),
+        "countrate_correction_applied": Field(True),
     }
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from materialsdock import technique
 from materialsdock.errors import InputError
 from materialsdock.model import Job, Measured, Sample, Scan
 from materialsdock.profile import asking
 from materialsdock.profile.config import Profile
 from materialsdock.techniques.xas.learner import prior_settings
-from materialsdock.techniques.xas.section import section_of
+from materialsdock.techniques.xas.section import Xas, section_of
+from materialsdock.techniques.xas.signals import TRANSMISSION
 from materialsdock.techniques.xas.spectrum.edge import TABLE, Edge, find_edge, nearest_edge
 from materialsdock.techniques.xas.spectrum.grids import (
     candidate_grid,
@@ -20,6 +22,7 @@ from materialsdock.techniques.xas.spectrum.grids import (
 )
 from materialsdock.techniques.xas.standards import of_mixture
 
+SD_OVER_HEIGHT = 0.1
 BEFORE_EDGE_EV, BEYOND_EDGE_EV = 50.0, 40.0  # the least that shows an edge
 
 
@@ -77,7 +80,7 @@ def job(
     candidates = candidate_grid(lo, hi, edge.energy_ev, xas.resolution_ev)
     full = int(scan.x.size)
     seconds = full * (count + xas.motion.settle_s) + (hi - lo) / xas.motion.velocity
-    stopping = asking.stop_settings(xas.stop, stop)
+    stopping = _stopping(xas, stop, seconds * (1 - _visiting(profile)))
     targets = stopping.get("targets", {})
     settings = {
         "axis": {
@@ -104,8 +107,43 @@ def job(
         "edge": edge.name,
         "profile": profile.name,
         "d_spacing_angstrom": _d_spacing_angstrom(profile),
+        **_signal(xas, profile),
     }
     return Job(asking.new_job_id(sample.name), sample, settings, seed)
+
+
+def _stopping(xas: Xas, stop: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+    """Stop as profile and user say, and before `seconds` where neither says for how long.
+
+    A curve is known well enough when its sd is a small share of its height, too: of a weak edge
+    the noise of a single point says nothing.
+    """
+    found = asking.within_full_scan(asking.stop_settings(xas.stop, stop), seconds)
+    return found if found["mode"] != "robust" else {"sd_over_height": SD_OVER_HEIGHT, **found}
+
+
+def _visiting(profile: Profile) -> float:
+    """The share of the time that sentinels may take to look at places again."""
+    return 0.0 if profile.conditions is None else profile.conditions.reference_share
+
+
+def _signal(xas: Xas, profile: Profile) -> dict[str, Any]:
+    """Settings of what is measured; {} for transmission, as it was before there were others.
+
+    Raises InputError for a profile without the device that measures it.
+    """
+    if xas.signal == TRANSMISSION:
+        return {}
+    role = technique.named("xas").ways[xas.signal].counter
+    if role not in profile.devices:
+        raise InputError(
+            f"profile {profile.name!r} has no device {role!r}, which measures {xas.signal}",
+            where="signal",
+            remedy=f"describe it under [devices], or measure {TRANSMISSION}",
+        )
+    found = {"signal": xas.signal, **({"composition": xas.composition} if xas.composition else {})}
+    limit = profile.devices[role].options.get("dead_time_limit")
+    return {**found, **({} if limit is None else {"detector": {"dead_time_limit": limit}})}
 
 
 def _d_spacing_angstrom(profile: Profile) -> float | None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from materialsdock.errors import InputError
+from materialsdock.formats.command_line import Signal
 
 if TYPE_CHECKING:
     from materialsdock.model import Measured, Sample, Structure
@@ -43,12 +44,22 @@ Regions = Annotated[
         help="Range [eV] where precision is worth WEIGHT times as much; may be repeated.",
     ),
 ]
+Formula = Annotated[
+    str | None,
+    typer.Option(
+        "--composition",
+        help="Formula of the sample, e.g. Fe2O3: says how much self-absorption there is in "
+        "fluorescence.",
+    ),
+]
 
 
 @dataclass(frozen=True)
 class Options:
-    """The options of absorption: what is known beforehand, and where precision is worth more."""
+    """The options of absorption: what is measured, what is known, where precision is worth more."""
 
+    signal: Signal = ""
+    composition: Formula = None
     prior: Prior = None
     standards: Standards = field(default_factory=list)
     region: Regions = field(default_factory=list)
@@ -65,6 +76,7 @@ def checks(
     if measured is not None and measured.technique == "xas":
         scan = float(measured.x[0]), float(measured.x[-1])
         found.append(partial(regions, options.region, scan))
+    found.append(partial(_signal, options.signal))
     if options.prior is not None:
         found.append(partial(_load_prior, options.prior, folder))
     return found
@@ -78,6 +90,8 @@ def changes(options: Options, folder: Path) -> Mapping[str, Any]:
         "standards": tuple(options.standards) or None,
         "prior": options.prior and prior_file(options.prior, folder, Path()),
         "regions": regions(options.region) or None,
+        "signal": _signal(options.signal),
+        "composition": options.composition,
     }
     return {key: value for key, value in asked.items() if value is not None}
 
@@ -90,6 +104,21 @@ def of_analysis(options: Options) -> Mapping[str, Any]:
 def structures(options: Options) -> tuple[Structure, ...]:
     """Return no structures: an absorption measurement asks for none."""
     return ()
+
+
+def _signal(word: str) -> str | None:
+    """The signal to measure; None for what only files hold, or where nothing is asked for.
+
+    Raises InputError for a word that means none.
+    """
+    from materialsdock.techniques.xas.signals import SIGNALS, WORDS
+
+    asked = word.strip().lower()
+    if asked and asked not in WORDS:
+        raise InputError(
+            f"no signal {word!r}", where="--signal", remedy=f"available: {', '.join(SIGNALS)}"
+        )
+    return WORDS.get(asked)
 
 
 def _load_prior(named: Path, folder: Path) -> None:

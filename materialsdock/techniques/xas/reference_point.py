@@ -17,12 +17,6 @@ FEWEST_NEAR = 4
 SAME_EV = 0.01
 
 
-def absorption(recorded: Readings) -> tuple[FloatArray, FloatArray]:
-    """(n,) absorption µ and its standard deviation from counting."""
-    mu = np.log(recorded.monitor / recorded.counts)
-    return mu, np.sqrt(1 / recorded.monitor + 1 / recorded.counts)
-
-
 @dataclass(frozen=True)
 class Reference:
     """A point on the rising edge, to come back to: energy [eV], value, its sd, slope [1/eV]."""
@@ -99,7 +93,7 @@ def places(recorded: Readings, resolution_ev: float) -> Places | None:
 
     Each has been counted already, so its first value is that of then.
     """
-    mu, sd = absorption(recorded)
+    mu, sd = recorded.value, recorded.sigma
     for width in WIDTHS:
         try:
             edge = reference_point(recorded.x, mu, sd, width * resolution_ev)
@@ -115,7 +109,7 @@ def places(recorded: Readings, resolution_ev: float) -> Places | None:
 
 def slope(recorded: Readings, known: Places, resolution_ev: float) -> float:
     """Fit the slope of µ at the reference point [1/eV], from the nearest points that suffice."""
-    mu, _ = absorption(recorded)
+    mu = recorded.value
     for width in WIDTHS:
         away = recorded.x - known.edge.energy_ev
         near = np.abs(away) <= width * resolution_ev
@@ -126,7 +120,7 @@ def slope(recorded: Readings, known: Places, resolution_ev: float) -> float:
 
 def contrast(recorded: Readings, known: Places, *, last: bool) -> float:
     """µ at the top less that at the foot, of their first or last visits."""
-    mu, _ = absorption(recorded)
+    mu = recorded.value
     top, foot = (
         np.flatnonzero(np.abs(recorded.x - at) <= SAME_EV)[-1 if last else 0]
         for at in (known.top_ev, known.foot_ev)

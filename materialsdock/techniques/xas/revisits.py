@@ -15,7 +15,6 @@ from materialsdock.techniques.xas.reference_point import (
     MOVED,
     SAME_EV,
     Places,
-    absorption,
     contrast,
     energy_drift,
     places,
@@ -40,7 +39,7 @@ class MotionCost(Protocol):
 
 def damage(recorded: Readings) -> Alarm | None:
     """Tell if places counted again absorb otherwise than at first, besides an offset of all."""
-    mu, sd = absorption(recorded)
+    mu, sd = recorded.value, recorded.sigma
     return judges.sample_damage(recorded.x, mu, sd, scale="offset", tolerance=SAME_EV)
 
 
@@ -128,9 +127,9 @@ class Revisits:
         if alarm is None:
             return damage(everything) if suspected else None
         first, last = (contrast(everything, known, last=last) for last in (False, True))
-        fallen, change = 1 - last / first, abs(float(absorption(new)[0][0]) - known.edge.value)
+        fallen, change = 1 - last / first, abs(float(new.value[0]) - known.edge.value)
         # what fades by a share moves no value by more than that share of the highest; a shift does
-        if fallen > FADED and change <= fallen * float(absorption(everything)[0].max()):
+        if fallen > FADED and change <= fallen * float(everything.value.max()):
             words = f"the contrast of the edge has fallen by {fallen:.0%}"
             return Alarm("damage", "warn", words, "held")
         return alarm
@@ -139,9 +138,8 @@ class Revisits:
         """Tell if a count at the reference point says that the energy has moved."""
         if self.places is None:
             return None
-        mu, sd = absorption(new)
         edge = replace(self.places.edge, slope=slope(recorded, self.places, self.resolution))
-        return energy_drift(edge, float(mu[0]), float(sd[0]))
+        return energy_drift(edge, float(new.value[0]), float(new.sigma[0]))
 
     def at_reference(self) -> Proposal | None:
         """The reference point counted once."""
@@ -161,6 +159,6 @@ class Revisits:
             return
         edge = self.places.edge
         at = np.flatnonzero(np.abs(self.visited.x - edge.energy_ev) <= SAME_EV)[-1]
-        mu, sd = absorption(self.visited)
-        edge = replace(edge, value=float(mu[at]), sd=float(sd[at]))
+        value, sd = float(self.visited.value[at]), float(self.visited.sigma[at])
+        edge = replace(edge, value=value, sd=sd)
         self.places = replace(self.places, edge=edge)

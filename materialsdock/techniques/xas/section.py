@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, cast
+from typing import TYPE_CHECKING, Literal, Self, cast
 
 from pydantic import Field
 
 from materialsdock.errors import InputError
 from materialsdock.profile.sections import DOTTED, Measuring
+from materialsdock.techniques.shared.composition import Composition
 
 if TYPE_CHECKING:  # a profile asks for this section while it is being imported
     from materialsdock.profile.config import Profile
@@ -20,6 +21,9 @@ class Xas(Measuring):
     """Absorption: how a proposal is measured, and the counting time per energy.
 
     limits : of the energy [eV]; regions : (from [eV], to [eV], weight)
+    signal : what is measured: transmission by the device of role ion_chambers, fluorescence by
+        that of role fluorescence, the yield of electrons by that of role electrometer
+    composition : of the sample, e.g. Fe2O3, from which self-absorption is estimated
     """
 
     measure: str = Field(default="plans.measure:measure_point", pattern=DOTTED)
@@ -27,6 +31,8 @@ class Xas(Measuring):
     count_time_s: float = Field(default=1.0, gt=0)
     resolution_ev: float = Field(default=1.0, gt=0)
     i0_rate_hz: float = Field(default=1e5, gt=0)
+    signal: Literal["transmission", "fluorescence", "yield"] = "transmission"
+    composition: Composition = ""
     prior: Path | None = None
     standards: tuple[Path, ...] = ()
     regions: tuple[tuple[float, float, float], ...] = ()

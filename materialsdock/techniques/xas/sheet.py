@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -20,35 +20,44 @@ from materialsdock.profile.columns import (
 )
 from materialsdock.profile.config import Profile
 from materialsdock.profile.sections import Section, changed
+from materialsdock.techniques.shared.composition import Composition
 from materialsdock.techniques.xas.section import Xas
+from materialsdock.techniques.xas.signals import SIGNALS
 from materialsdock.techniques.xas.spectrum.edge import TABLE, Edge, find_edge, nearest_edge
 
 EDGES = tuple(edge.name for edge in TABLE)
 SHELLS = tuple(sorted({name.split()[1] for name in EDGES}))
 ELEMENTS = tuple(dict.fromkeys(name.split()[0] for name in EDGES))
 RANGE = ("energy_start_ev", "energy_stop_ev")
-SETTINGS = ("element", "edge", *RANGE)  # columns that change how long a sample takes
-FACTS = ()  # columns that a job keeps as they are
+SETTINGS = ("element", "edge", *RANGE, "signal")  # columns that change how long a sample takes
+FACTS = ("composition",)  # columns that a job keeps as they are
 STRUCTURES_IN = ""  # column that names the structures of a sample: none does
 NEAR_EDGE_EV = (150.0, 300.0)  # below and above it, where neither row nor recipe says
 Energy = Annotated[Number, Field(gt=0, le=1e6)]
 
 
 class Columns(Section):
-    """Columns of a sheet: energy_*_ev [eV]; standards : measured files, for fractions."""
+    """Columns of a sheet: energy_*_ev [eV].
+
+    standards : measured files, for fractions; signal : what is measured
+    composition : elements or formula; a formula tells how much self-absorption there is
+    """
 
     element: Annotated[str, OneOfWords(ELEMENTS)] | None = None
     edge: Annotated[str, OneOfWords(SHELLS)] | None = None
     energy_start_ev: Energy | None = None
     energy_stop_ev: Energy | None = None
     standards: Files = ()
+    signal: Annotated[str, OneOfWords(SIGNALS)] | None = None
+    composition: Composition = ""
 
 
 class RecipeKeys(Section):
-    """Keys of [measure] of a recipe: how far below and above the edge [eV]."""
+    """Keys of [measure] of a recipe: how far below and above the edge [eV], and the signal."""
 
     below_ev: float | None = Field(default=None, gt=0, le=10_000)
     above_ev: float | None = Field(default=None, gt=0, le=10_000)
+    signal: Literal["transmission", "fluorescence", "yield"] | None = None
 
     def faults(self) -> Iterator[str]:
         """Keys that do not go together, in words."""
@@ -73,9 +82,11 @@ def located(row: Any, folder: Path) -> Mapping[str, Any]:
 
 
 def applied(section: Xas, said: Mapping[str, Any]) -> Xas:
-    """The section with the standards that a row names."""
+    """The section with the standards, the signal and the composition that a row names."""
     files = tuple(Path(name) for name in said.get("standards", ()))
-    return changed(section, {"standards": files}) if files else section
+    asked = {"standards": files, **{key: said.get(key) for key in ("signal", "composition")}}
+    found = {key: value for key, value in asked.items() if value}
+    return changed(section, found) if found else section
 
 
 def structures(row: Any, profile: Profile) -> tuple[Structure, ...]:

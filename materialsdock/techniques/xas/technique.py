@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
-from materialsdock.technique import Part, ReadingKeys, Technique
+from materialsdock.technique import Part, ReadingKeys, Technique, Way
+from materialsdock.techniques.xas.signals import ELECTRON_YIELD, FLUORESCENCE
 
 ROOM = "materialsdock.techniques.xas"
+
+WAYS = {
+    FLUORESCENCE: Way(
+        ReadingKeys("mono_energy", "roi_sum", "i0"),
+        "fluorescence",
+        Part(f"{ROOM}.signals.fluorescence:observer"),
+    ),
+    ELECTRON_YIELD: Way(
+        ReadingKeys("mono_energy", "iey", "i0"),
+        "electrometer",
+        Part(f"{ROOM}.signals.electron_yield:observer"),
+    ),
+}
 
 TECHNIQUE = Technique(
     name="xas",
@@ -29,4 +43,5 @@ TECHNIQUE = Technique(
     sentinels=Part(f"{ROOM}.sentinels"),
     cli=Part(f"{ROOM}.cli:mount"),
     order=1,
+    ways=WAYS,
 )

@@ -10,20 +10,24 @@ from materialsdock.errors import ModelFault
 from materialsdock.learning.curve.spectrum import Spectrum
 from materialsdock.ledger.finished import FinishedJob
 from materialsdock.model import FloatArray, Job
+from materialsdock.techniques.xas.signals import CALLED, TRANSMISSION
+from materialsdock.techniques.xas.signals.recorded import SignalCounts, counted, kind_of
 
 Column = tuple[str, str, FloatArray]
 
 
 def xdi(source: FinishedJob) -> bytes:
-    """The merged spectrum: energy [eV], µ, its standard deviation, I0 and It [counts], time [s].
+    """The merged spectrum: energy [eV], µ, its standard deviation, I0 and signal, time [s].
 
-    I0, It and the counting time are summed over repeat visits.
+    Counts and the counting time are summed over repeat visits; of a fluorescence detector those of
+    each element, too, as read, with its photons in and pulses out.
     """
     measured: Spectrum = source.outcome.measured
+    job, mu = source.outcome.job, kind_of(source.outcome.job).mu
     columns = [
         ("energy", "eV", measured.energy_ev),
-        ("mutrans", "", measured.mu),
-        ("mutrans_sd", "", measured.sigma),
+        (mu, "", measured.mu),
+        (f"{mu}_sd", "", measured.sigma),
         *_summed(source, measured),
     ]
     names = [f"Column.{i}: {name} {unit}".rstrip() for i, (name, unit, _) in enumerate(columns, 1)]
@@ -32,15 +36,17 @@ def xdi(source: FinishedJob) -> bytes:
     rows = np.column_stack([values for _, _, values in columns])
     body = [" ".join((f"{row[0]:.6f}", *(f"{value:.9g}" for value in row[1:]))) for row in rows]
     head = [f"# XDI/1.0 materialsdock/{materialsdock.__version__}", *tags, "# ///"]
-    comment = ["# transmission; repeat visits are merged by their precision", "#" + "-" * 40]
+    name = job.settings.get("signal", TRANSMISSION)
+    signal = CALLED.get(name, name)
+    comment = [f"# {signal}; repeat visits are merged by their precision", "#" + "-" * 40]
     return ("\n".join([*head, *comment, f"# {labels}", *body]) + "\n").encode("ascii")
 
 
 def _summed(source: FinishedJob, measured: Spectrum) -> list[Column]:
     """Sum the counts at each energy of the merged spectrum, as far as the ledger has them."""
-    i0, it = source.raw("i0"), source.raw("it")
     if not source.observations:
         return []
+    shown = counted(source)
     seconds = source.summed(source.column("count_time_s"))
     if seconds.size != measured.energy_ev.size:
         raise ModelFault(
@@ -49,12 +55,21 @@ def _summed(source: FinishedJob, measured: Spectrum) -> list[Column]:
             remedy="analyse the job again",
         )
     found: list[Column] = [("count_time", "s", seconds)]
-    if i0 is not None and it is not None:
-        found = [
-            ("i0", "counts", source.summed(i0)),
-            ("itrans", "counts", source.summed(it)),
-            *found,
-        ]
+    if shown is None:
+        return found
+    both = (("i0", shown.i0), (shown.kind.counts, shown.signal))
+    beams: list[Column] = [(name, "counts", source.summed(values)) for name, values in both]
+    return [*beams, *found, *_of_elements(source, shown)]
+
+
+def _of_elements(source: FinishedJob, shown: SignalCounts) -> list[Column]:
+    """Counts in the region, photons in and pulses out of each element, as they were read."""
+    seconds = source.column("count_time_s")
+    found: list[Column] = []
+    for at, number in enumerate(shown.numbers):
+        for key, values in shown.elements.items():
+            counts = values[at] if key == "roi" else values[at] * seconds
+            found.append((f"{key}_{number}", "counts", source.summed(counts)))
     return found
 
 
@@ -66,6 +81,7 @@ def _metadata(source: FinishedJob) -> list[str]:
         "Sample.name": job.sample.name,
         "Beamline.name": job.settings.get("profile"),
         "Mono.d_spacing": job.settings.get("d_spacing_angstrom"),
+        **_detectors(source),
         "materialsdock.job": said.job_id,
         "materialsdock.seed": said.seed,
         "materialsdock.ledger_sha256": said.ledger_sha256,
@@ -74,6 +90,23 @@ def _metadata(source: FinishedJob) -> list[str]:
         "materialsdock.exposures": said.observations,
     }
     return [f"{name}: {_line(value)}" for name, value in tags.items() if value not in (None, "")]
+
+
+def _detectors(source: FinishedJob) -> dict[str, object]:
+    """Name the elements, and those that were left out; {} but for fluorescence."""
+    said = source.outcome.summary.get("signal") or {}
+    if "elements" not in said:
+        return {}
+    left_out = [f"{n} at {points} exposures" for n, points in said["left_out"].items()]
+    tags: dict[str, object] = {
+        "Detector.if": f"{len(said['elements'])}-element detector, corrected for dead time",
+        "materialsdock.elements": " ".join(map(str, said["elements"])),
+        "materialsdock.elements_left_out": ", ".join(left_out),
+    }
+    if said["dead_time"] is not None:
+        low, high = said["dead_time"]
+        tags["materialsdock.dead_time"] = f"{low:.4f} to {high:.4f}"
+    return tags
 
 
 def _element(job: Job) -> dict[str, object]:

@@ -125,7 +125,7 @@ def job(
             "settle_s": xrd.motion.settle_s,
             **_objective(xrd, full_time_s),
         },
-        "stop": by_pass(stopping),
+        "stop": asking.within_full_scan(by_pass(stopping), seconds),
         "full_scan": {
             "points": int(grid.size),
             "seconds": float(seconds),
@@ -172,7 +172,7 @@ def _kind(name: str) -> str:
 def _steered_stop(xrd: Xrd, stop: Mapping[str, Any]) -> dict[str, Any]:
     if xrd.objective not in STEERED:
         return asking.stop_settings(xrd.stop, stop)
-    budget = {key: getattr(xrd.stop, key) for key in BUDGETS}
+    budget = {key: getattr(xrd.stop, key, None) for key in BUDGETS}
     found = {"mode": "target", **budget, **{k: v for k, v in stop.items() if v is not None}}
     targets = {f"{_steered_quantity(xrd)}_esd": xrd.wanted_esd, **stop.get("targets", {})}
     return {**{k: v for k, v in found.items() if v is not None}, "targets": targets}

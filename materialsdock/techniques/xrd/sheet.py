@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import gemmi
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from materialsdock.errors import InputError
 from materialsdock.model import Scan, Structure
 from materialsdock.profile.columns import (
     Contradiction,
     Files,
-    Line,
     Number,
     PlannedEntry,
     Positive,
@@ -23,6 +20,7 @@ from materialsdock.profile.columns import (
 )
 from materialsdock.profile.config import Profile
 from materialsdock.profile.sections import Section, changed
+from materialsdock.techniques.shared.composition import Composition
 from materialsdock.techniques.xrd.section import Xrd
 
 ANGLES = ("two_theta_start", "two_theta_stop", "two_theta_step")
@@ -30,19 +28,6 @@ AIM = ("objective", "wanted", "wanted_esd")
 SETTINGS = ANGLES  # columns that change how long a sample takes
 FACTS = ("composition",)  # columns that a job keeps as they are
 STRUCTURES_IN = "phases"  # column that names the structures of a sample
-
-
-def _real_elements(value: str) -> str:
-    found = re.findall(r"[A-Z][a-z]?", value)
-    left = re.sub(r"[A-Z][a-z]?|[0-9.,;()\[\]+·*\s-]", "", value)
-    wrong = [name for name in found if gemmi.Element(name).atomic_number == 0]
-    if value and (left or wrong or not found):
-        raise ValueError(
-            "names no elements such as Fe2O3 or Fe,O"
-            if left or not found
-            else f"names no element {', '.join(wrong)}"
-        )
-    return value
 
 
 Angle = Annotated[Number, Field(ge=-180, le=180)]
@@ -57,7 +42,7 @@ class Columns(Section):
     two_theta_start: Angle | None = None
     two_theta_stop: Angle | None = None
     two_theta_step: Annotated[Positive, Field(le=10)] | None = None
-    composition: Annotated[Line, AfterValidator(_real_elements)] = ""
+    composition: Composition = ""
     phases: Files = ()
 
 

@@ -222,6 +222,12 @@ def test_target_in_the_users_unit():
         (BudgetRule(60), True, "the budget of 60 points is used up"),
         (BudgetRule(None, 100.0), True, "the budget of 100 seconds is used up"),
         (BudgetRule(10, 10.0), True, "the budget of 10 points and 10 seconds is used up"),
+        (BudgetRule(full_scan_seconds=121.0), False, "the budget is not used up"),
+        (
+            BudgetRule(full_scan_seconds=120.0),
+            True,
+            "the time of the full scan, 120 s, is used up (maximum_seconds allows more)",
+        ),
     ],
 )
 def test_budget(rule, stop, says):
@@ -298,6 +304,10 @@ def test_all_faults_of_the_settings_are_named_at_once():
         assert word in message
 
 
+def replace_quantities(run, **quantities):
+    return replace(run, quantities={**run.quantities, **quantities})
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -322,6 +332,29 @@ def test_bad_settings_are_refused(wrong):
     with pytest.raises(InputError) as caught:
         rule_from_settings(wrong)
     assert caught.value.exit_code == 2
+
+
+def test_a_budget_is_never_overrun_by_the_next_step():
+    rule = BudgetRule(None, 130.0)
+    assert not rule.judge(evidence(np.ones(60), next_seconds=10.0)).stop
+    assert rule.judge(evidence(np.ones(60), next_seconds=10.1)).stop
+    assert BudgetRule(full_scan_seconds=125.0).judge(evidence(np.ones(60), next_seconds=6.0)).stop
+
+
+def test_whoever_asks_for_seconds_gets_them_instead_of_those_of_the_full_scan():
+    run = evidence(np.ones(60))
+    default = {"mode": "target", "targets": {"e0_sd": 1e-9}, "full_scan_seconds": 100.0}
+    assert rule_from_settings(default).judge(run).stop
+    assert not rule_from_settings({**default, "maximum_seconds": 1e4}).judge(run).stop
+
+
+@pytest.mark.parametrize(("height", "stop"), [(0.2, True), (0.1, False)])
+def test_a_curve_is_known_when_its_sd_is_a_small_share_of_its_height(height, stop):
+    """The noise of a point says nothing where it is as large as what is measured."""
+    verdict = RobustRule(sd_over_height=0.1).judge(replace_quantities(learned(), height=height))
+    assert verdict.stop is stop
+    if not stop:
+        assert "must be 0.01 or less: 10 % of the height of the curve" in verdict.reason
 
 
 @pytest.mark.parametrize(("steps", "said"), [(1, "1 step is too few"), (3, "3 steps are too few")])

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from support.made_site import edge_mu
 from support.sentry_jobs import MOTION, OFTEN, diffraction_rate, job
+from support.signals import fluorescence
 
 from materialsdock import technique as techniques
 from materialsdock.campaign.campaign import Campaign
@@ -20,6 +21,7 @@ from materialsdock.night.sentinels.of_sample import sentry_of
 from materialsdock.night.sentinels.sentry import Sentry
 from materialsdock.profile import config, siteroot
 from materialsdock.profile.sections import ConditionSettings as Section
+from sim_devices.detectors import MultiElement
 from sim_devices.scenes.xas import AbsorptionScene, absorbed
 from sim_devices.scenes.xrd import DiffractionScene, diffracted
 from sim_devices.world import World
@@ -30,9 +32,12 @@ from sim_devices.world import World
 class Twin:
     """A measurement without instrument: documents as the RunEngine emits them."""
 
-    def __init__(self, tmp_path, technique, seed, **changes):
+    def __init__(self, tmp_path, technique, seed, *, signal=None, **changes):
         self.ledger = Ledger(tmp_path / f"{technique}{seed}.sqlite")
         made = job(technique, seed, **changes)
+        if signal:
+            made = replace(made, settings={**made.settings, "signal": signal})
+        self.signal, self.dead, self.rng = signal, 0, np.random.default_rng(seed)
         self.ledger.add_job(made)
         self.campaign = Campaign(made, self.ledger)
         self.technique, self.told, self.seq, self.visits = technique, [], 0, 0
@@ -66,7 +71,11 @@ class Twin:
     def rows(self, proposal):
         for x in proposal.x:
             seconds = proposal.count_time_s
-            if self.technique == "xas":
+            if self.signal:
+                detector = MultiElement(dead=self.dead)
+                ratio = 0.1 * edge_mu(np.array([x]))[0]
+                yield fluorescence(x, ratio, seconds, self.rng, 1e6, detector)
+            elif self.technique == "xas":
                 i0, it = absorbed(self.world.sample(1), x, seconds)
                 yield {"mono_energy": x, "i0": i0, "it": it, "count_time_s": seconds}
             else:
@@ -114,6 +123,21 @@ def test_no_alarm_in_twenty_clean_measurements(tmp_path):
         assert twin.told == [], seed
         assert twin.campaign.finished
     assert visits > 60
+
+
+def test_a_dead_element_is_said_and_left_out_and_the_measurement_goes_on(tmp_path):
+    twin = Twin(tmp_path, "xas", 5, signal="fluorescence")
+    twin.run(lambda step: setattr(twin, "dead", 4 * (step > 30)))
+    (said,) = twin.told
+    assert said[0] == "flag"
+    assert said[1].startswith("element 4 of the fluorescence detector is left out from")
+    assert len(twin.campaign.decisions) == 60
+    assert twin.visits > 3
+    values = np.array([o.y for o in twin.ledger.observations("job5")])
+    true = 0.1 * edge_mu(np.array([o.x for o in twin.ledger.observations("job5")]))
+    assert np.abs(values / true - 1).max() < 0.05
+    other = Sentry(twin.campaign, MOTION, OFTEN, lambda *_: None)
+    assert other.recall(twin.ledger) == [said[1]]
 
 
 def test_visits_keep_to_their_share_and_are_told_to_no_learner(tmp_path):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -19,6 +21,7 @@ from materialsdock.night.sentinels.sentry import Sentry
 from materialsdock.profile import config, siteroot
 from materialsdock.profile.instrument import build_instrument, release
 from materialsdock.profile.sections import ConditionSettings as Section
+from materialsdock.technique import named
 from plans.adaptive import learn
 from plans.attempts import Attempts
 from plans.guards import ExposureConditions, ExposureGate
@@ -43,8 +46,10 @@ def rig(instrument, RE, tmp_path, faults):
     """
     ledger, told, actions = Ledger(tmp_path / "ledger.sqlite"), [], {}
 
-    def made(technique="xas", section=OFTEN, **changes):
+    def made(technique="xas", section=OFTEN, signal=None, **changes):
         wanted = job(technique, **changes)
+        if signal:
+            wanted = replace(wanted, settings={**wanted.settings, "signal": signal})
         ledger.add_job(wanted)
         campaign = Campaign(wanted, ledger)
 
@@ -64,6 +69,9 @@ def rig(instrument, RE, tmp_path, faults):
         attempts = Attempts(gate)
         measure = {"xrd": measure_segment, "xas": measure_point}[technique]
         point = {"xrd": measure_step, "xas": measure_point}[technique]
+        if signal:
+            counter = named(technique).way(wanted).counter
+            measure = point = partial(measure_point, counter=counter)
         visits = Visits(attempts, sentry, point)
         plan = learn(campaign, instrument, attempts.of(measure), ready=visits.ready)
         return campaign, sentry, plan
@@ -265,6 +273,41 @@ def test_a_segment_that_saturates_is_scanned_faster(rig, instrument, monkeypatch
     told = rig.ledger.observations("job0")
     assert max(o.y * o.count_time_s for o in told) < 250
     assert said(rig, "flag")
+
+
+# fluorescence
+
+
+def test_an_element_that_dies_is_left_out_and_the_measurement_goes_on(rig):
+    rig.at(20, "element_dead", 4)
+    campaign, _, plan = rig.made(signal="fluorescence", stop={"maximum_points": 40})
+    rig.RE(plan)
+    assert campaign.finished
+    assert [words[:9] for _, words in said(rig, "flag")] == ["element 4"]
+    told = rig.ledger.observations("job0")
+    assert campaign.observer.facts()["left_out"] == {"4": len(told) - 21}
+    assert {data["roi4"] > 0 for _, data in rig.ledger.readings("job0")} == {True, False}
+    off = [(o.y - 0.05 * edge_mu(o.x)) / o.sigma for o in told]
+    assert max(map(abs, off)) < 5
+
+
+def test_a_detector_that_is_dead_for_most_of_the_time_ends_the_sample(rig):
+    rig.at(10, "fluorescence", 200.0)
+    campaign, _, plan = rig.made(signal="fluorescence", stop={"maximum_points": 40})
+    with pytest.raises(DeviceFault, match=r"is dead for .* tried 3 times"):
+        rig.RE(plan)
+    assert len(campaign.decisions) == 11
+    assert said(rig, "retry")
+
+
+def test_the_yield_is_measured_with_its_visits(rig):
+    _, sentry, plan = rig.made(signal="yield", stop={"maximum_points": 36})
+    rig.RE(plan)
+    told = rig.ledger.observations("job0")
+    off = [(o.y - 0.2 * edge_mu(o.x)) / o.sigma for o in told]
+    assert max(map(abs, off)) < 5
+    assert sentry.revisits.seconds > 0
+    assert rig.told == []
 
 
 def test_a_profile_without_conditions_has_no_sentinels(instrument, tmp_path):

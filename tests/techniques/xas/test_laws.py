@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from support.places import ROOT
+from support.signals import EVENTS, PROFILE, profile
 
 from materialsdock import technique
 from materialsdock.ledger.ledger import Ledger
-from materialsdock.profile import config
 from materialsdock.techniques.xas.spectrum.simulate import simulate_xanes
 from materialsdock.testing import law_name, outcome_laws, technique_laws
 
@@ -27,10 +26,19 @@ def read(energy, seconds, rng):
     return {"mono_energy": energy, **counts, "count_time_s": seconds}
 
 
+def of(signal):
+    """The technique with what the devices of a signal record of a weaker copy of the spectrum."""
+
+    def shown(energy, seconds, rng):
+        ratio = 0.1 * simulate_xanes(np.array([energy]))[0]
+        return EVENTS[signal](energy, ratio, seconds, rng, I0_HZ)
+
+    return technique_laws.Subject(technique.named("xas"), profile(signal), shown)
+
+
 @pytest.fixture(scope="module")
 def subject():
-    profile = config.load("sim", ROOT)
-    return technique_laws.Subject(technique.named("xas"), profile, read, files=FILES)
+    return technique_laws.Subject(technique.named("xas"), PROFILE, read, files=FILES)
 
 
 @pytest.fixture(scope="module")
@@ -47,3 +55,27 @@ def test_it_keeps_the_laws_of_techniques(subject, law):
 @pytest.mark.parametrize("law", outcome_laws.LAWS, ids=law_name)
 def test_it_keeps_the_laws_of_outcomes(done, law):
     law(done)
+
+
+OF_A_SIGNAL = (
+    technique_laws.an_event_becomes_finite_numbers,
+    technique_laws.impossible_counts_are_a_fault_of_the_device,
+    technique_laws.its_job_is_plain_json,
+    technique_laws.a_job_is_rebuilt_from_its_settings,
+    technique_laws.its_scene_is_arrays,
+    technique_laws.what_was_counted_is_told_to_a_fresh_scene,
+)
+
+
+@pytest.mark.parametrize("signal", EVENTS)
+@pytest.mark.parametrize("law", OF_A_SIGNAL, ids=law_name)
+def test_every_signal_keeps_the_laws_that_look_at_it(signal, law):
+    law(of(signal))
+
+
+@pytest.mark.parametrize("signal", EVENTS)
+def test_every_signal_keeps_the_laws_of_outcomes(signal, tmp_path):
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        done = outcome_laws.finished(of(signal), ledger)
+        for law in outcome_laws.LAWS:
+            law(done)

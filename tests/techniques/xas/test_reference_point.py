@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from support.made_site import edge_mu
+from support.readings import transmitted
 from support.sentry_jobs import INITIAL
 
 from materialsdock.errors import InputError
-from materialsdock.soundness.readings import Readings
 from materialsdock.techniques.xas import reference_point as reference_points
 from materialsdock.techniques.xas.reference_point import Reference, places
 
@@ -50,14 +50,11 @@ def test_false_alarms_of_an_energy_scale_that_stays():
 
 def test_places_lie_on_the_edge_its_top_and_its_foot():
     energy = np.array(sorted({*INITIAL, *np.arange(7108.0, 7120.0, 0.5)}), float)
-    known = Readings(
-        energy, 1e6 * np.exp(-edge_mu(energy)), np.full(energy.size, 1e6), np.ones(energy.size)
-    )
+    known = transmitted(energy, 1e6 * np.exp(-edge_mu(energy)), np.full(energy.size, 1e6))
     found = places(known, 1.2)
     assert abs(found.edge.energy_ev - 7112.0) <= 2.0
     assert abs(found.top_ev - 7115.5) <= 1.0
     assert found.foot_ev < 7100.0
-    flat = Readings(
-        energy, np.linspace(1e5, 5e5, energy.size), np.full(energy.size, 1e6), np.ones(energy.size)
-    )
+    falling = np.linspace(1e5, 5e5, energy.size)
+    flat = transmitted(energy, falling, np.full(energy.size, 1e6))
     assert places(flat, 1.2) is None

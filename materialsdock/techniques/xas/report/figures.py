@@ -24,6 +24,9 @@ from materialsdock.rendering.svg import (
     strokes,
 )
 from materialsdock.techniques.xas.model import EdgeFit
+from materialsdock.techniques.xas.signals import ELECTRON_YIELD, FLUORESCENCE
+
+ORDINATE = {FLUORESCENCE: "Fluorescence over I₀", ELECTRON_YIELD: "Electron yield over I₀"}
 
 
 def spectrum(measured: Spectrum, curve: Any, summary: Mapping[str, Any]) -> Drawing:
@@ -33,15 +36,16 @@ def spectrum(measured: Spectrum, curve: Any, summary: Mapping[str, Any]) -> Draw
         "Points: measured absorption with its standard deviation. Line and band: the model's "
         "mean ± 2 standard deviations. Below: the distance from each point to the next; the "
         "lower, the denser.",
-        partial(_draw_spectrum, measured, curve, summary.get("points_full_scan")),
+        partial(_draw_spectrum, measured, curve, summary),
         4.6,
     )
 
 
 def _draw_spectrum(
-    measured: Spectrum, curve: Spectrum | None, full: int | None, figure: Figure
+    measured: Spectrum, curve: Spectrum | None, summary: Mapping[str, Any], figure: Figure
 ) -> None:
     upper, lower = two_panels(figure, 2.6)
+    full, signal = summary.get("points_full_scan"), summary.get("signal") or {}
     x, mu, sigma = measured.energy_ev, measured.mu, measured.sigma
     if curve is not None:
         low, high = curve.mu - 2 * curve.sigma, curve.mu + 2 * curve.sigma
@@ -51,7 +55,7 @@ def _draw_spectrum(
         upper.plot(curve.energy_ev, curve.mu, BLUE, label="model")
     strokes(upper, x, mu - sigma, mu + sigma, color=INK, width=0.5)
     upper.plot(x, mu, ".", color=INK, ms=2.6, label="measured ± 1 sd")
-    upper.set_ylabel("µ(E) (dimensionless)")
+    upper.set_ylabel(ORDINATE.get(signal.get("name", ""), "µ(E) (dimensionless)"))
     legend(upper)
     gap = np.diff(x)
     lower.stairs(gap, x, color=BLUE, baseline=None, lw=0.8)
