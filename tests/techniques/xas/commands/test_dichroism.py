@@ -77,7 +77,7 @@ def test_columns_are_signal_over_flux(pair, tmp_path):
         (["--holes", "12"], "holes 12"),
         (["--holes", "3.4", "--columns", "1;2"], "cannot read '1;2'"),
         (["--holes", "3.4", "--columns", "energy=1,mu=7"], "the file has 2"),
-        (["--holes", "3.4", "--edge", "Co-L3"], "L3 is at 70"),
+        (["--holes", "3.4", "--edge", "Co-L3"], "rises at 70"),
         (["--holes", "3.4", "--pre", "600", "601"], "the pre-edge range ends at 601.0 eV"),
     ],
 )
