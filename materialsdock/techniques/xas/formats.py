@@ -13,9 +13,9 @@ from materialsdock.model import Measured
 from materialsdock.rendering.numbers import count
 from materialsdock.techniques.xas.files import bare_spectrum, read_spectrum
 from materialsdock.techniques.xas.files.edge import edge_inside
+from materialsdock.techniques.xas.files.energy_range import WIDEST
 
 SMALLEST_EV = 180.0  # x that does not go beyond it may be 2θ [deg]
-WIDEST = 3.0  # last over first energy of a scan
 LARGEST_MU = 20.0
 KEV, KEV_SPAN = (0.1, 120.0), 2.5  # of a scan in keV
 COUNTED = ("fluorescence", "electron yield")  # in any unit

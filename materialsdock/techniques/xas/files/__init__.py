@@ -6,11 +6,28 @@ from collections.abc import Callable
 
 from materialsdock.formats.columns import FileColumns
 from materialsdock.formats.lines import Lines
-from materialsdock.techniques.xas.files import plain
+from materialsdock.techniques.xas.files import beamlines, plain
+from materialsdock.techniques.xas.files.athena import athena
 from materialsdock.techniques.xas.files.content import Content
+from materialsdock.techniques.xas.files.hdf5 import hdf5
+from materialsdock.techniques.xas.files.photon_factory import photon_factory
 from materialsdock.techniques.xas.files.reading import QUANTITIES, spectrum
+from materialsdock.techniques.xas.files.spec import spec
 
-CONTAINERS: tuple[Callable[[Lines], Content | None], ...] = (plain.xdi, plain.headed)
+CONTAINERS: tuple[Callable[[Lines], Content | None], ...] = (
+    hdf5,
+    athena,
+    photon_factory,
+    beamlines.xdac,
+    beamlines.labview,
+    beamlines.ssrl,
+    beamlines.cls,
+    beamlines.epics_scan,
+    beamlines.srs,
+    plain.xdi,
+    spec,
+    plain.headed,
+)
 
 __all__ = ["CONTAINERS", "bare_spectrum", "read_spectrum"]
 
@@ -23,7 +40,9 @@ def read_spectrum(lines: Lines) -> FileColumns | None:
     for container in CONTAINERS:
         if (content := container(lines)) is not None:
             return spectrum(content, lines)
-    return bare_spectrum(lines) if set(lines.options.columns) & set(QUANTITIES) else None
+    options = lines.options
+    of_spectrum = set(options.columns) & set(QUANTITIES) or options.unit.lower() in ("ev", "kev")
+    return bare_spectrum(lines) if of_spectrum and not lines.binary else None
 
 
 def bare_spectrum(lines: Lines) -> FileColumns:

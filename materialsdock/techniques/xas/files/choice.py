@@ -9,6 +9,7 @@ import numpy as np
 
 from materialsdock.errors import InputError
 from materialsdock.model import FloatArray
+from materialsdock.techniques.xas.files.asking import ask_columns
 from materialsdock.techniques.xas.files.content import Content
 from materialsdock.techniques.xas.files.edge import CLEAR, rise_of
 from materialsdock.techniques.xas.files.signal import (
@@ -21,7 +22,7 @@ from materialsdock.techniques.xas.files.signal import (
     signals,
 )
 
-BETTER = 1.5  # how much clearer another signal has to be than transmission, which needs no trust
+BETTER = 3.0  # how much clearer another signal has to be: transmission needs no dead time, no depth
 WORDS = {
     "transmission": TRANSMISSION,
     "trans": TRANSMISSION,
@@ -47,18 +48,14 @@ def choose(
     """
     found = signals(content, element)
     if not found:
-        content.ask("they hold no µ, nor i0 with a detector", *_examples(content))
+        ask_columns(content, "they hold no µ, nor i0 with a detector")
     wanted = _wanted(asked, content)
     if wanted:
         found = _called(found, wanted)
         of_kind = [each for each in found if _kind(each) == wanted]
         if not of_kind:
             have = ", ".join(dict.fromkeys(_kind(each) for each in found))
-            raise InputError(
-                f"{content.kind}: holds no {wanted}, but {have}",
-                where=f"{content.where}, --signal",
-                remedy=f"name its columns: --columns {', or --columns '.join(_examples(content))}",
-            )
+            ask_columns(content, f"they hold no {wanted}, but {have}")
         found = of_kind
     elif own := [each for each in found if each.own]:
         found = own
@@ -129,19 +126,3 @@ def _called(found: Sequence[Signal], wanted: str) -> list[Signal]:
         replace(each, kind=wanted) if _kind(each) == MU and wanted not in kinds else each
         for each in found
     ]
-
-
-def _examples(content: Content) -> tuple[str, ...]:
-    """Words that would name the columns, with the numbers of this file where they are known."""
-    energy = next(iter([*content.meant("energy"), *content.meant("angle")]), 0) + 1
-    what = "angle" if content.meant("angle") and not content.meant("energy") else "energy"
-    i0 = next(iter(content.meant("i0")), None)
-    free = [i for i in range(1, content.width + 1) if i != energy and i - 1 != i0]
-    before = i0 + 1 if i0 is not None else free[0] if free else 2
-    behind = next((i for i in free if i != before), before + 1)
-    axis = f"{what}={energy}"
-    return (
-        f"{axis},mu={behind if i0 is not None else before}",
-        f"{axis},i0={before},it={behind}",
-        f"{axis},i0={before},if={behind}",
-    )

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NoReturn
 
 import numpy as np
 
-from materialsdock.errors import InputError
 from materialsdock.formats.table import Table
 from materialsdock.model import FloatArray
 from materialsdock.techniques.xas.files.names import Meaning, meaning, parted
-
-SHOWN = 14
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,8 +79,12 @@ class Content:
 
     def label(self, *indices: int) -> str:
         """The columns as people call them, "4 i0" or "6, 7 fl_1, fl_2"."""
+        one_by_one = len(indices) < 3 or indices[-1] - indices[0] != len(indices) - 1
         numbers = ", ".join(str(i + 1) for i in indices)
-        return f"{numbers} {_together([self.names[i] for i in indices])}".rstrip()
+        if not one_by_one:
+            numbers = f"{indices[0] + 1} to {indices[-1] + 1}"
+        names = _together([self.names[i] for i in indices])
+        return f"{numbers} {names}" if names else f"column {numbers}"
 
     def name(self, *indices: int) -> str:
         """The columns by name, or by number where they have none: a formula is made of them."""
@@ -100,18 +100,8 @@ class Content:
         ]
 
     def lies(self, index: int) -> str:
-        """The place of one row in the file."""
-        return f"{self.where}, line {self.line[index]}" if self.line[index] else self.where
-
-    def ask(self, what: str, *examples: str) -> NoReturn:
-        """Refuse with the list of columns, and with words that name them."""
-        listed = [f"{i} {name}".strip() for i, name in enumerate(self.names, 1)]
-        more = f", and {len(listed) - SHOWN} more" if len(listed) > SHOWN else ""
-        raise InputError(
-            f"{self.kind}: {what}; its columns are {', '.join(listed[:SHOWN])}{more}",
-            where=self.where,
-            remedy="say which is which: --columns " + ", or --columns ".join(examples),
-        )
+        """The place of one row (n,) in the file: its line, or of a binary file its number."""
+        return f"line {self.line[index]}" if self.line[index] else f"row {index + 1}"
 
 
 def _together(names: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ from materialsdock.techniques.xas.spectrum.edge import TABLE, TABULATED_WITHIN_E
 
 CLEAR = 5.0  # edge step over the noise of one point: less is no edge
 NORMAL = 0.6745  # median of the absolute value of a normal deviate, in sd
+NO_EDGE, NO_CLEAR_EDGE = "no edge inside", "no clear edge was found"
 WORDS = re.compile(r"\s*([A-Za-z]{1,2})[\s_-]+([KLMklm][1-5]?)\b.*")
 
 
@@ -89,7 +90,7 @@ def edge_inside(
     clear = rise if rise is not None and rise.clearness >= CLEAR else None
     tabulated = energy_of_edge(named) if named else None
     if tabulated is None:
-        return named or (_looked_up(clear) if clear else ""), () if clear else (NO_EDGE,)
+        return named or (_looked_up(clear) if clear else ""), () if clear else (NO_CLEAR_EDGE,)
     low, high = float(energy_ev[0]), float(energy_ev[-1])
     if not low <= tabulated <= high:
         span = f"{named} is at {tabulated:g} eV, the scan runs from {low:.6g} to {high:.6g} eV"
@@ -108,9 +109,6 @@ def edge_inside(
             raise InputError(off, where=f"{where}, --edge", remedy="name the edge measured")
         return named, (off,)
     return named, ()
-
-
-NO_EDGE = "no edge inside"
 
 
 def _looked_up(rise: Rise) -> str:

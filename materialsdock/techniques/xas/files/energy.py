@@ -10,14 +10,13 @@ import numpy as np
 from materialsdock.errors import InputError
 from materialsdock.formats.options import FileOptions
 from materialsdock.model import FloatArray
+from materialsdock.techniques.xas.files.asking import ask_columns
 from materialsdock.techniques.xas.files.content import Content
+from materialsdock.techniques.xas.files.energy_range import HIGHEST_EV, LOWEST_EV, NO_KEV_EV
 from materialsdock.techniques.xas.files.names import UNITS
 
 HC_EV_ANGSTROM = 12398.41984  # CODATA 2018, exact
 SILICON_ANGSTROM, GERMANIUM_ANGSTROM = 5.431020511, 5.6579  # lattice constants, 22.5 and 20 °C
-LOWEST_EV, HIGHEST_EV = 20.0, 200_000.0  # edges that are measured lie between
-NO_KEV_EV = 150.0  # energies without a unit that lie below may be keV
-SAME_EV = 0.05
 CRYSTAL = re.compile(r"\b(Si|Ge)\s*\(?\s*(\d)\s*,?\s*(\d)\s*,?\s*(\d)\s*\)?", re.IGNORECASE)
 ANGLE_UNIT = re.compile(r"\s*(mdeg|deg|rad)\w*\s*(.*?)\s*", re.IGNORECASE)
 DEGREES = {"deg": 1.0, "mdeg": 1e-3, "rad": 180.0 / np.pi}
@@ -60,8 +59,11 @@ def energy_of(content: Content, options: FileOptions) -> Axis:
         raise InputError(
             f"energies in {content.label(index)} run from {low:g} to {high:g} {unit or 'eV'}",
             where=content.where,
-            remedy="say their unit, e.g. --unit keV, or another column, e.g. --columns energy=2",
+            remedy=f"say their unit, e.g. --unit {'eV' if unit == 'keV' else 'keV'}, or another "
+            "column, e.g. --columns energy=2",
         )
+    if asked and content.units[index] not in ("", asked):
+        notes = (*notes, f"the heading says {content.units[index]}, {asked} was asked for")
     words = "keV × 1000" if unit == "keV" else "eV" if unit else "eV, taken from the values"
     return Axis(values * factor, index, words, notes)
 
@@ -107,9 +109,7 @@ def _column(content: Content) -> tuple[int, bool, tuple[str, ...]]:
         found = [i for i in found if _moves(content.column(i))]
         if found:
             return found[0], what == "angle", _others(content, found)
-    return content.ask(
-        "no column is named energy", "energy=1,mu=2", "energy=1,i0=2,it=3", "angle=1,i0=2,it=3"
-    )
+    ask_columns(content, "no column is named energy")
 
 
 def _moves(values: FloatArray) -> bool:

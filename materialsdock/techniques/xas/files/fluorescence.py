@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,9 +12,8 @@ from materialsdock.model import FloatArray
 from materialsdock.techniques.xas.files.content import Content
 
 CURRENTS = frozenset(("if", "iff", "lytle", "pips", "ff"))  # no pulses, no dead time
-UNNAMED = frozenset(
-    "if ifl fl fla flu fluo fluor ifluor fluorescence roi mca vortex sdd ge ifch dtc iff lytle "
-    "pips ff xmap_roi xsp_roi sca1 sca2 sca3 sca4".split()
+UNNAMED = re.compile(
+    r"i?fl?(_?ch|a|u|uo|uor\w*)?|iff|ff|roi|mca|vortex|sdd|ge|dtc|lytle|pips|\w+_roi|sca\d"
 )
 
 
@@ -41,7 +41,7 @@ def channels_of(content: Content, element: str) -> list[Channels]:
     """
     found = {line: made for line in _lines(content) if (made := _line(content, line, element))}
     own = [each for each in found.values() if each.of_line]
-    named = [each for line, each in found.items() if line not in UNNAMED]
+    named = [each for line, each in found.items() if not UNNAMED.fullmatch(line)]
     corrected = [each for line, each in found.items() if line == "dtc"]
     if found:
         return own or named or corrected or list(found.values())
@@ -59,12 +59,12 @@ def _lines(content: Content) -> list[str]:
 
 
 def _bare(line: str) -> str:
-    return line if line in UNNAMED else line.replace("_", "")
+    return line if UNNAMED.fullmatch(line) else line.replace("_", "")
 
 
 def _line(content: Content, line: str, element: str) -> Channels | None:
     """The channels of one line; None where all of them are dead."""
-    of_line = line not in UNNAMED and bool(element) and _symbol(line) == element.lower()
+    of_line = bool(element) and not UNNAMED.fullmatch(line) and _symbol(line) == element.lower()
     sums = [i for i in _of(content, "sum", line) if not _is_dead(content.column(i))]
     if sums:
         i = sums[0]

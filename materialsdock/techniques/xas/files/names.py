@@ -20,9 +20,8 @@ UNITS = {
     "radian": "rad",
     "radians": "rad",
 }
-OF_VALUES = frozenset(  # units of columns that need no conversion
-    "a.u. au arb arb. arb.u. arb.units counts cts counts/s cps hz s sec seconds a ma na pa v mv "
-    "1/cm cm-1 %".split()
+OF_VALUES = re.compile(  # units of columns that need no conversion
+    r"arb\.?[ ]?u?\w*\.?|a\.?u\.?|counts?|cts|c(ount)?s?/s|cps|hz|s|sec\w*|[munpk]?[av]|1/cm|%"
 )
 BRACKETED = re.compile(r"\s*[\[({]\s*([^\[\](){}]*?)\s*[\])}]")
 TRAILING_UNIT = re.compile(r"(?<=[a-z0-9])[_ ]+(kev|ev|mdeg|deg)$")
@@ -53,10 +52,10 @@ MU = {
         rf"x?mu_?t(rans\w*)?|mu_?01|absorption(_coefficient)?|absorbance|{LN_TRANSMITTED}"
     ),
     "fluorescence": re.compile(r"x?mu_?f(l\w*)?|norm_?fluor|ffi0|fluo?_?i0"),
-    "reference": re.compile(r"x?mu_?r(ef\w*)?|mu_?12|ln_?(it|i1)_?(ir|iref|i2)|ref_?mu"),
+    "reference": re.compile(r"x?mu_?r(ef\w*)?|normrefer|mu_?12|ln_?(it|i1)_?(ir|iref|i2)|ref_?mu"),
     "electron yield": re.compile(r"x?mu_?(tey|ey|yield)"),
     "": re.compile(r"x?mu(_[ex])?|(raw|merged)_?x?mu(_e)?|x?mu_?(raw|merged)"),
-    "normalised": re.compile(r"norm|x?mu_?norm\w*|norm\w*_?(x?mu|abs)\w*"),
+    "normalised": re.compile(r"norm(trans|fluor)?|x?mu_?norm\w*|norm\w*_?(x?mu|abs)\w*"),
     "flattened": re.compile(r"flat|mu_?flat|flattened"),
 }
 CLOCK = re.compile(r"\w*(time|clock|second|dwell|epoch|preset|scaler|timer)\w*|t|sec|s")
@@ -112,11 +111,12 @@ def parted(name: str) -> tuple[str, str]:
     text = MACRO.sub(r"\1", name).strip().lower().replace("µ", "mu").replace("μ", "mu")
     unit = ""
     for match in BRACKETED.finditer(text):
-        if match[1] in UNITS or match[1] in OF_VALUES:
+        if match[1] in UNITS or OF_VALUES.fullmatch(match[1]):
             unit = UNITS.get(match[1], unit)
             text = text.replace(match[0], "")
-    if (match := TRAILING_UNIT.search(text)) and not unit:
-        unit, text = UNITS[match[1]], text[: match.start()]
+    behind = TRAILING_UNIT.search(text)
+    if behind and not unit:
+        unit, text = UNITS[behind[1]], text[: behind.start()]
     bare = re.sub(r"[^a-z0-9]+", "_", text).strip("_")
     return SERIAL.sub("", bare), unit or UNITS.get(bare, "") * (bare in ("ev", "kev"))
 

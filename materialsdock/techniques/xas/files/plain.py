@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from dataclasses import replace
 
 from materialsdock.errors import InputError
 from materialsdock.formats.lines import Lines, row
 from materialsdock.formats.table import Table, names_in, read_table
 from materialsdock.techniques.xas.files.content import Content
-from materialsdock.techniques.xas.files.energy import HIGHEST_EV, NO_KEV_EV
+from materialsdock.techniques.xas.files.energy_range import HIGHEST_EV, NO_KEV_EV
 from materialsdock.techniques.xas.files.head import LONGEST, said
 from materialsdock.techniques.xas.files.names import UNITS, Meaning, meaning, parted
 
 COLUMN = re.compile(r"^[#;%]*\s*Column\.(\d+)\s*:\s*(.+?)\s*$", re.IGNORECASE)
-SPEAKS = re.compile(r"energ|\be\b|e_mono|x?mu\b|bragg|angle|nrg|\bk?ev\b|theta", re.IGNORECASE)
-MOST_COLUMNS = 1000
+SPEAKS = re.compile(r"energ|\be\b|e_?mono|x?mu\b|nrg|\bk?ev\b", re.IGNORECASE)
+OF_ANGLES = re.compile(r"(bragg|angle|theta).*\bi_?0|\bi_?0.*(bragg|angle|theta)", re.IGNORECASE)
 SIGNALS = frozenset(("i0", "it", "ir", "iy", "mu", "channel", "sum", "total"))
 
 
@@ -76,8 +76,6 @@ def bare(lines: Lines, table: Table | None = None) -> Content:
     content = Content.of(kind, lines.name, table, names, **said(lines, table.line[0]))
     if table.width != 2:
         return content
-    from dataclasses import replace
-
     return replace(content, meanings=(Meaning("energy"), Meaning("mu")))
 
 
@@ -96,7 +94,7 @@ def _speaks(lines: Lines) -> bool:
     for number, text in lines.numbered():
         if row(text) is not None or number > LONGEST:
             return False
-        if SPEAKS.search(text):
+        if SPEAKS.search(text) or OF_ANGLES.search(text):
             return True
     return False
 
@@ -116,8 +114,3 @@ def _is_energy(content: Content, index: int) -> bool:
     values, unit = content.column(index), content.units[index]
     long = len(parted(content.names[index])[0]) > 2
     return long and (bool(unit) or bool(NO_KEV_EV < values.min() <= values.max() < HIGHEST_EV))
-
-
-def scaled(names: Sequence[str]) -> tuple[str, ...]:
-    """Names without what a program puts around them."""
-    return tuple(name.strip(" *\"'$()") for name in names)

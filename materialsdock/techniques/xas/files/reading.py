@@ -41,15 +41,20 @@ def spectrum(content: Content, lines: Lines) -> FileColumns:
     lost = axis.energy_ev.size - int(np.isfinite(axis.energy_ev).sum())
     if lost:
         dropped = (f"{count(lost)} rows without an energy", *dropped)
-    unit = (f"unit {options.unit!r} was asked for",) if options.unit else ()
     return FileColumns(
         energy[kept],
         signal.y[kept],
         [part.line[i] for i in kept],
         content.kind,
         None if signal.sigma is None else signal.sigma[kept],
-        notes=(*content.notes, *unit, *axis.notes, *scan_notes, *beside, *signal.notes)
-        + _promised(content),
+        notes=(
+            *content.notes,
+            *axis.notes,
+            *scan_notes,
+            *beside,
+            *signal.notes,
+            *_promised(content),
+        ),
         technique="xas",
         reading=Reading(
             scan=content.scan or scan,

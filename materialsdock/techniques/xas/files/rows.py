@@ -21,7 +21,7 @@ def one_scan(
 ) -> tuple[Rows, str, tuple[str, ...]]:
     """The rows of the only scan, or of the one that is wanted; "2 of 3" and a note where chosen.
 
-    energy_ev : (n,) [eV].  Another scan begins where the energy goes back by a quarter of the range.
+    energy_ev : (n,) [eV]; going back by a quarter of the range begins another scan
     Raises InputError, listing them, for several scans of which none is named.
     """
     rows = np.flatnonzero(np.isfinite(energy_ev))
@@ -41,7 +41,7 @@ def one_scan(
     if wanted is None:
         raise InputError(
             f"{len(runs)} scans lie behind each other ({'; '.join(listed[:6])})",
-            where=content.lies(int(runs[1][0])),
+            where=f"{content.where}, {content.lies(int(runs[1][0]))}",
             remedy="say which, e.g. --scan 1"
             if not content.scan
             else "write each to a file of its own",
@@ -91,12 +91,12 @@ def left_out(
     """
     if not bad.any():
         return rows, ()
-    first = content.line[int(rows[np.flatnonzero(bad)[0]])]
-    said = f"{count(int(bad.sum()))} of {count(rows.size)} rows: {why}, first in line {first}"
+    first = content.lies(int(rows[np.flatnonzero(bad)[0]]))
+    said = f"{count(int(bad.sum()))} of {count(rows.size)} rows: {why}, first in {first}"
     if bad.mean() > TOO_MANY:
         raise InputError(
             f"{said}: too many to leave out",
-            where=f"{content.where}, line {first}",
+            where=f"{content.where}, {first}",
             remedy="mend or remove these rows, or name other columns",
         )
     return rows[~bad], (said,)

@@ -50,6 +50,8 @@ def signals(content: Content, element: str) -> list[Signal]:
     element : symbol of the element in the beam, "" where nobody says
     """
     i0 = _incident(content)
+    if i0 is None and content.meant("i0"):  # named, but empty: nothing can be divided by it
+        return _with_own(content, [])
     found = [
         *_transmitted(content, i0, content.meant("it"), TRANSMISSION),
         *_transmitted(content, *_reference(content)),
@@ -61,8 +63,11 @@ def signals(content: Content, element: str) -> list[Signal]:
 
 def _incident(content: Content) -> int | None:
     """The column of I0 that is alive; one that is called so before a monitor."""
-    found = [i for i in content.meant("i0", "") if _has_current(content.column(i))]
-    return min(found, key=lambda i: not parted(content.names[i])[0].startswith("i"), default=None)
+    found = [i for i in content.meant("i0") if _flows(content.column(i))]
+    plain = [i for i in found if content.meanings[i].kind != "corrected"]
+    return min(
+        plain or found, key=lambda i: not parted(content.names[i])[0].startswith("i"), default=None
+    )
 
 
 def _reference(content: Content) -> tuple[int | None, list[int], str]:
@@ -96,7 +101,7 @@ def _transmitted(
 
 def _ratio(content: Content, i0: int | None, channels: Channels) -> Signal:
     """Fluorescence over I0, over the one that is corrected for dead time where the sum wants it."""
-    corrected = [i for i in content.meant("i0", "corrected") if _has_current(content.column(i))]
+    corrected = [i for i in content.meant("i0", "corrected") if _flows(content.column(i))]
     if channels.summed and corrected:
         i0 = corrected[0]
     found = _over(content, i0, channels.counts, channels.words, FLUORESCENCE)
@@ -199,9 +204,13 @@ def _sign(values: FloatArray) -> float:
 def _has_current(values: FloatArray) -> bool:
     """True for a current that flows one way in most rows, and is not one constant."""
     seen = values[np.isfinite(values)]
-    if seen.size < 2 or np.ptp(seen) == 0:
-        return False
-    return bool(np.mean(seen * _sign(seen) > 0) >= LEAST_ALIVE)
+    return bool(seen.size > 1 and np.ptp(seen) > 0 and _flows(values))
+
+
+def _flows(values: FloatArray) -> bool:
+    """True for a current that flows one way in most rows."""
+    seen = values[np.isfinite(values)]
+    return bool(seen.size and np.mean(seen * _sign(seen) > 0) >= LEAST_ALIVE)
 
 
 def _is_alive(values: FloatArray) -> bool:

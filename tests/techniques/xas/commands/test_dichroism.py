@@ -66,7 +66,7 @@ def test_columns_are_signal_over_flux(pair, tmp_path):
     flux = 1e5 * (1 + 0.1 * np.sin(energy / 7))
     path = write(tmp_path / "counts.dat", energy, flux, mu * flux)
     request = xmcd_command.DichroismRequest(path, pair[1], ATOM, FileOptions(columns=COLUMNS))
-    found, signal, _ = xmcd_command._read(path, request.columns)
+    found, signal, _ = xmcd_command._read(path, request.file)
     np.testing.assert_allclose(signal, mu, rtol=1e-6)
     assert found.size == energy.size
 
