@@ -11,6 +11,7 @@ from typing import Protocol
 
 from materialsdock.errors import InputError
 from materialsdock.formats.columns import FileColumns, read_columns
+from materialsdock.formats.hdf5 import MAGIC, is_harmless
 from materialsdock.formats.lines import Lines
 from materialsdock.formats.options import NOTHING_ASKED, FileOptions
 from materialsdock.formats.text import decoded, with_points
@@ -94,6 +95,8 @@ def _undecided(what: str, lines: Lines) -> InputError:
 def content(path: Path, options: FileOptions = NOTHING_ASKED) -> Lines:
     """The content of a file, unpacked; InputError for one that cannot be read, or is too large."""
     raw = _unpacked(path)
+    if raw.startswith(MAGIC) and not is_harmless(raw):
+        raise InputError("is a damaged HDF5 file", where=str(path), remedy="write it anew")
     text = decoded(raw)
     if text is None:
         return Lines(str(path), (), raw, binary=True, options=options)

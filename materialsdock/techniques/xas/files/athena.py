@@ -81,7 +81,14 @@ def athena(lines: Lines) -> Content | None:
     edge = tidy_name(f"{element} {group.arguments.get('fft_edge', '')}") if named else ""
     moved = (f"energies were moved by {shift:+g} eV, as the project says",) if shift else ()
     content = Content.of(
-        "Athena project", lines.name, table, units=("eV", ""), scan=place, edge=edge, notes=moved
+        "Athena project",
+        lines.name,
+        table,
+        table.names,
+        units=("eV", ""),
+        scan=place,
+        edge=edge,
+        notes=moved,
     )
     if not group.is_normalised:
         return content

@@ -14,6 +14,7 @@ from materialsdock.techniques.xas.files.names import Meaning
 
 RULE = re.compile(r"^[#\s]*-{8,}\s*$")
 LISTED = re.compile(r"(\d+)\)\s+(.+?)(?=\s+\d+\)\s|\s*$)")  # `  4) Preslit   5) I0`
+FIELD = 21  # characters of a name of a LabVIEW scan
 POINTS = re.compile(r"\b(\d+)\s+points\b|\bPTS:\s*(\d+)")
 EPICS_NAME = re.compile(r"^;\s*[PD]\d+\s*=\s*\{(.*?)\}")
 CLS_MACRO = re.compile(r'"\$\((.*?)\)(?:\[[\d-]*\])?"')
@@ -40,10 +41,12 @@ def xdac(lines: Lines) -> Content | None:
     if kind is None:
         return None
     rule = next((number for number, text in lines.numbered() if RULE.match(text)), 0)
+    if not rule:
+        lines.refuse(1, f"a {kind} file without a line of dashes above its names", "mend the file")
     table = read_table(lines, rule + 1)
     above = [t for n, t in lines.numbered() if rule < n < table.line[0] and row(t) is None]
-    names = next((found for t in above if (found := names_in(t, table.width))), table.names)
-    facts = said(lines, rule or table.line[0])
+    names = next((found for t in above if (found := names_in(t, table.width))), ())
+    facts = said(lines, rule)
     return Content.of(kind, lines.name, table, names, **facts)
 
 
@@ -60,9 +63,11 @@ def labview(lines: Lines) -> Content | None:
         if in_list:
             listed |= {int(n): name for n, name in LISTED.findall(text.lstrip("#"))}
         in_list = in_list or "list of column headings" in text
-    names: tuple[str, ...] = table.names
     if set(listed) == set(range(1, table.width + 1)):
         names = tuple(listed[i].strip(" *") for i in range(1, table.width + 1))
+    else:  # before there was a list: fields of a fixed width
+        line = [text for number, text in lines.numbered() if number < table.line[0]][-1]
+        names = tuple(line[i : i + FIELD].strip(" *#") for i in range(1, len(line), FIELD))
     return Content.of(
         "LabVIEW scan",
         lines.name,
@@ -163,7 +168,7 @@ def srs(lines: Lines) -> Content | None:
     below = next((text for n, text in lines.numbered() if n > end and text[0] != "C"), "")
     if row(below) is None:
         table = read_table(lines, end + 1)
-        return Content.of("SRS", lines.name, table, names_in(below, table.width), **facts)
+        return Content.of("SRS", lines.name, table, names_in(below, table.width) or (), **facts)
     table = _folded(lines, end)
     names = (*SRS_COLUMNS, *(f"if{i}" for i in range(1, table.width - len(SRS_COLUMNS) + 1)))
     falls = table.values[0, 0] > table.values[-1, 0]

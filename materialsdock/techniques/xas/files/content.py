@@ -48,13 +48,12 @@ class Content:
         kind: str,
         where: str,
         table: Table,
-        names: Sequence[str] | None = None,
+        names: Sequence[str],
         units: Sequence[str] = (),
         **more: object,
     ) -> Content:
-        """The content of a table; its own names and units unless others are given."""
-        own = tuple(table.names if names is None else names)
-        own = (*own, *("",) * (table.width - len(own)))[: table.width]
+        """The content of a table under these names; units in them count unless they are given."""
+        own = (*names, *("",) * (table.width - len(names)))[: table.width]
         said = (*units, *("",) * (table.width - len(units)))
         return cls(
             kind,

@@ -45,7 +45,8 @@ def noise(energy_ev: FloatArray, y: FloatArray) -> float:
     before = gap[1:] / (gap[1:] + gap[:-1])
     off = y[1:-1] - before * y[:-2] - (1 - before) * y[2:]
     off = off / np.sqrt(1 + before**2 + (1 - before) ** 2)
-    return float(np.median(np.abs(off))) / NORMAL
+    typical = float(np.median(np.abs(off))) / NORMAL
+    return typical or float(np.sqrt(np.mean(off**2)))  # of counts that are mostly equal
 
 
 def merged(energy_ev: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:

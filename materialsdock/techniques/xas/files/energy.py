@@ -158,5 +158,13 @@ def _from_angle(
             remedy='say their unit, e.g. --unit "mdeg Si(111)"',
         )
     energy = HC_EV_ANGSTROM / (2.0 * d_spacing * np.sin(np.radians(degrees)))
+    first, last = float(np.nanmin(energy)), float(np.nanmax(energy))
+    if not LOWEST_EV <= first <= last <= HIGHEST_EV:
+        raise InputError(
+            f"angles in {content.label(index)} run from {low:g} to {high:g} {unit}, which is "
+            f"{first:.6g} to {last:.6g} eV at d = {d_spacing:g} Å",
+            where=content.where,
+            remedy='say their unit, e.g. --unit "mdeg Si(111)"',
+        )
     words = f"{unit}, E = hc / (2 d sin θ) with d = {d_spacing:.6g} Å"
     return Axis(energy, index, words, notes)

@@ -11,6 +11,7 @@ import numpy as np
 from materialsdock.model import FloatArray
 from materialsdock.techniques.xas.files.content import Content
 
+LEAST_COUNTED = 0.5  # of the rows have a count
 CURRENTS = frozenset(("if", "iff", "lytle", "pips", "ff"))  # no pulses, no dead time
 UNNAMED = re.compile(
     r"i?fl?(_?ch|a|u|uo|uor\w*)?|iff|ff|roi|mca|vortex|sdd|ge|dtc|lytle|pips|\w+_roi|sca\d"
@@ -63,7 +64,7 @@ def _bare(line: str) -> str:
 
 
 def _line(content: Content, line: str, element: str) -> Channels | None:
-    """The channels of one line; None where all of them are dead."""
+    """The channels of one line; None where they are dead, or empty in most rows."""
     of_line = bool(element) and not UNNAMED.fullmatch(line) and _symbol(line) == element.lower()
     sums = [i for i in _of(content, "sum", line) if not _is_dead(content.column(i))]
     if sums:
@@ -77,6 +78,8 @@ def _line(content: Content, line: str, element: str) -> Channels | None:
     if not alive:
         return None
     counts, how = _corrected(content, alive, bool(corrected))
+    if np.mean(counts != 0) < LEAST_COUNTED:
+        return None
     left = (f"{content.label(*dead)}: no counts, left out",) if dead else ()
     return Channels(
         counts, tuple(alive), content.name(*alive), of_line=of_line, notes=(*how, *left)

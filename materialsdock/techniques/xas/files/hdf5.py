@@ -223,6 +223,7 @@ def _content(entry: Entry, lines: Lines) -> Content | None:
         else "HDF5",
         lines.name,
         table,
+        table.names,
         units=[_unit(s.unit) for s in series],
         edge=_edge(entry),
         d_spacing_angstrom=_d_spacing(entry),

@@ -20,6 +20,7 @@ D_SPACING = re.compile(r"\bD\s*=\s*(\d+\.\d+)\s*A", re.IGNORECASE)
 SIGNAL = re.compile(r"\b(Transmission|Fluorescence|[A-Za-z]\w*)\s*\(\s*(\d+)\s*\)\s+Repetition")
 POINTS = re.compile(r"\bPoints\s*=\s*(\d+)")
 BLOCK = re.compile(r"\bNDCH\s*=\s*(\d+)")
+LEAST_COLUMNS = 5  # two angles, time, I0, a signal
 FIELD = 10  # characters of a number, which may touch the next
 MODES = {1: "i0", 2: "it", 3: "channel"}
 SIGNALS = {2: TRANSMISSION, 3: FLUORESCENCE}
@@ -42,8 +43,8 @@ def photon_factory(lines: Lines) -> Content | None:
         lines.refuse(1, "a 9809 file without a line 'Mode'", "name the file as it was written")
     start = max(marks.values())
     head = "\n".join(lines.text[:start])
-    table = _table(lines, start)
-    modes = _modes(lines, marks["Mode"], table.width)
+    modes = _modes(lines, marks["Mode"])
+    table = _table(lines, start, len(modes))
     names = ["Angle(c)", "Angle(o)", "time"]
     names += [f"channel {i}" for i in range(2, table.width - 1)]
     content = Content.of(
@@ -63,23 +64,24 @@ def photon_factory(lines: Lines) -> Content | None:
     return replace(content, meanings=tuple(meanings))
 
 
-def _table(lines: Lines, start: int) -> Table:
+def _table(lines: Lines, start: int, width: int) -> Table:
     """The rows below the head, cut at every tenth character where numbers touch."""
     text = list(lines.text)
     for i in range(start, len(text)):
         line = text[i].rstrip()
-        if line and row(line) is None:
+        if len(line) > (width - 1) * FIELD and len(row(line) or ()) != width:
             text[i] = " ".join(line[j : j + FIELD] for j in range(0, len(line), FIELD))
-    return read_table(replace(lines, text=text), start + 1)
+    table = read_table(replace(lines, text=text), start + 1)
+    if table.width != width:
+        lines.refuse(table.line[0], f"{table.width} values under {width} modes", "mend the file")
+    return table
 
 
-def _modes(lines: Lines, number: int, width: int) -> list[int]:
-    """The mode of each column; the first, the angles and the time, have 0."""
-    words = lines.text[number - 1].split()[1:]
-    if len(words) == width - 1:  # the word Mode stands over the first angle
-        words = ["0", *words]
-    if len(words) != width or not all(word.isdigit() for word in words):
-        lines.refuse(number, f"{len(words)} modes for {width} columns", "mend the head")
+def _modes(lines: Lines, number: int) -> list[int]:
+    """The mode of each column: angles and time have 0, the word Mode stands over the first."""
+    words = ["0", *lines.text[number - 1].split()[1:]]
+    if len(words) < LEAST_COLUMNS or not all(word.isdigit() for word in words):
+        lines.refuse(number, f"no modes: {lines.text[number - 1].strip()[:60]!r}", "mend the head")
     return [int(word) for word in words]
 
 

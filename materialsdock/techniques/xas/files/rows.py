@@ -68,7 +68,7 @@ def _runs(energy_ev: FloatArray) -> list[slice]:
         if way == 0.0:
             if abs(moved) > least:
                 way, extreme = np.sign(moved), i
-        elif moved * way >= 0:
+        elif moved * way > 0:
             extreme = i
         elif -moved * way > least:
             turns.append(extreme + 1)

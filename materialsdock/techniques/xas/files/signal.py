@@ -14,7 +14,9 @@ from materialsdock.techniques.xas.files.names import parted
 
 TRANSMISSION, FLUORESCENCE = "transmission", "fluorescence"
 YIELD, REFERENCE, MU = "electron yield", "reference", "µ"
+CHANGED = ("normalised", "flattened")  # kinds of µ that are not as they were measured
 LEAST_ALIVE = 0.75  # of the rows show a current of one sign
+LEAST_NUMBERS = 0.25  # of the rows hold a number at all
 SAME = 1e-3  # of the range of values: two columns hold the same
 
 
@@ -140,21 +142,21 @@ def _over(content: Content, i0: int | None, values: FloatArray, words: str, kind
 
 def _with_own(content: Content, found: list[Signal]) -> list[Signal]:
     """The signals, with those that the file holds as µ: they come first, and replace their like."""
-    for i in content.meant("mu"):
+    for i in sorted(content.meant("mu"), key=lambda i: content.meanings[i].kind in CHANGED):
         kind = content.meanings[i].kind
         mu = _own(content, i)
-        if not _is_alive(mu.y) or (kind in ("normalised", "flattened") and _any_own(found)):
+        if not _is_alive(mu.y) or (kind in CHANGED and _any_own(found)):
             continue
         like = [s for s in found if s.kind == mu.kind] if kind in _kinds(found) else found
         same = next((s for s in like if _is_same(s.y, mu.y)), None)
         if same is not None:
             own = same.own or kind == ""
-            note = f"column {content.label(i)} holds the same"
+            note = f"{content.label(i)} holds the same"
             found = [replace(s, own=own, notes=(*s.notes, note)) if s is same else s for s in found]
             continue
         if mu.kind in _kinds(found):
             other = next(s for s in found if s.kind == mu.kind)
-            note = f"column {content.label(i)} is not {other.formula}; it was taken as it is"
+            note = f"{content.label(i)} is not {other.formula}; it was taken as it is"
             mu = replace(mu, notes=(*mu.notes, note))
             found = [s for s in found if s is not other]
         found = [mu, *found]
@@ -166,13 +168,13 @@ def _own(content: Content, index: int) -> Signal:
     kind = content.meanings[index].kind
     bare = parted(content.names[index])[0]
     spread = [i for i in content.meant("sigma") if content.meanings[i].kind == bare]
-    changed = f", {kind}" if kind in ("normalised", "flattened") else ""
-    plain = kind in ("", "normalised", "flattened")
+    changed = f", {kind}" if kind in CHANGED else ""
+    plain = kind in ("", *CHANGED)
     sigma = content.column(spread[0]) if spread else None
     whole = sigma is not None and bool((np.isfinite(sigma) & (sigma > 0)).all())
     return Signal(
         MU + changed if plain else kind,
-        f"as in column {content.label(index)}",
+        f"as in column {index + 1} {content.names[index]}".rstrip(),
         content.column(index),
         (((index,), "µ"), *((((spread[0],), "standard deviation"),) if whole else ())),
         sigma=sigma if whole else None,
@@ -215,7 +217,7 @@ def _flows(values: FloatArray) -> bool:
 
 def _is_alive(values: FloatArray) -> bool:
     seen = values[np.isfinite(values)]
-    return bool(seen.size >= LEAST_ALIVE * values.size and seen.size > 1 and np.ptp(seen) > 0)
+    return bool(seen.size >= LEAST_NUMBERS * values.size and seen.size > 1 and np.ptp(seen) > 0)
 
 
 def _where(valid: np.ndarray, values: Callable[[], FloatArray]) -> FloatArray:
