@@ -155,7 +155,7 @@ def order(request, monkeypatch):
         (columns(" "), "xrd"),
         (f"20.0 0.02 20.98\n{blocks(Y, 8)}", "xrd"),
         (xdi("energy eV", "i0", "itrans"), "xas"),
-        ("".join(f"{7000 + i} 0.5\n" for i in range(50)), "xas"),
+        ("".join(f"{7000 + i} {0.5 + i / 100}\n" for i in range(50)), "xas"),
     ],
 )
 def test_the_order_of_techniques_does_not_matter(tmp_path, order, text, found):

@@ -66,7 +66,7 @@ def test_columns_are_signal_over_flux(pair, tmp_path):
     flux = 1e5 * (1 + 0.1 * np.sin(energy / 7))
     path = write(tmp_path / "counts.dat", energy, flux, mu * flux)
     request = xmcd_command.DichroismRequest(path, pair[1], ATOM, FileOptions(columns=COLUMNS))
-    found, signal, _ = xmcd_command._read(path, request.columns)
+    found, signal, _ = xmcd_command._read(path, request.file)
     np.testing.assert_allclose(signal, mu, rtol=1e-6)
     assert found.size == energy.size
 
@@ -77,7 +77,7 @@ def test_columns_are_signal_over_flux(pair, tmp_path):
         (["--holes", "12"], "holes 12"),
         (["--holes", "3.4", "--columns", "1;2"], "cannot read '1;2'"),
         (["--holes", "3.4", "--columns", "energy=1,mu=7"], "the file has 2"),
-        (["--holes", "3.4", "--edge", "Co-L3"], "L3 is at 70"),
+        (["--holes", "3.4", "--edge", "Co-L3"], "rises at 70"),
         (["--holes", "3.4", "--pre", "600", "601"], "the pre-edge range ends at 601.0 eV"),
     ],
 )

@@ -1,0 +1,118 @@
+"""The absorption edge of a file: as it is named, or as its energy says."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from materialsdock.errors import InputError
+from materialsdock.model import FloatArray
+from materialsdock.techniques.xas.spectrum.edge import TABLE, TABULATED_WITHIN_EV, locate
+
+CLEAR = 5.0  # edge step over the noise of one point: less is no edge
+NORMAL = 0.6745  # median of the absolute value of a normal deviate, in sd
+NO_EDGE, NO_CLEAR_EDGE = "no edge inside", "no clear edge was found"
+WORDS = re.compile(r"\s*([A-Za-z]{1,2})[\s_-]+([KLMklm][1-5]?)\b.*")
+
+
+@dataclass(frozen=True)
+class Rise:
+    """The main rise of a spectrum: where [eV], and its height over the noise of one point."""
+
+    energy_ev: float
+    clearness: float
+
+
+def rise_of(energy_ev: FloatArray, mu: FloatArray) -> Rise | None:
+    """The main rise of µ (n,) over energies in any order; None where there is none, or no room."""
+    energy, y = merged(energy_ev, mu)
+    if energy.size < 20:
+        return None
+    with np.errstate(all="ignore"):
+        try:
+            found = locate(energy, y)
+        except (InputError, np.linalg.LinAlgError):  # no rise, or too few points beside it
+            return None
+        clearness = found.edge_step / max(noise(energy, y), 1e-12 * abs(found.edge_step))
+    return Rise(found.e0_ev, float(clearness)) if np.isfinite(clearness) else None
+
+
+def noise(energy_ev: FloatArray, y: FloatArray) -> float:
+    """The sd of one point: how far points lie from the line between their neighbours, typically."""
+    gap = np.diff(energy_ev)
+    before = gap[1:] / (gap[1:] + gap[:-1])
+    off = y[1:-1] - before * y[:-2] - (1 - before) * y[2:]
+    off = off / np.sqrt(1 + before**2 + (1 - before) ** 2)
+    typical = float(np.median(np.abs(off))) / NORMAL
+    return typical or float(np.sqrt(np.mean(off**2)))  # of counts that are mostly equal
+
+
+def merged(energy_ev: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Energies in order, each once, and the mean of y at each."""
+    energy, inverse = np.unique(energy_ev, return_inverse=True)
+    with np.errstate(all="ignore"):
+        return energy, np.bincount(inverse, y, energy.size) / np.bincount(inverse)
+
+
+def tidy_name(text: str) -> str:
+    """An edge as the table has it, "Fe K" of "fe-K" or "Fe_k"; "" of what is none."""
+    match = WORDS.fullmatch(text)
+    return f"{match[1].capitalize()} {match[2].upper()}" if match else ""
+
+
+def energy_of_edge(name: str) -> float | None:
+    """The tabulated energy [eV] of "Fe K", or None."""
+    return next((edge.energy_ev for edge in TABLE if edge.name == name), None)
+
+
+def names_near(energy_ev: float, element: str = "") -> list[str]:
+    """The edges, of `element` where it is named, that a rise at `energy_ev` may be."""
+    near = [
+        edge
+        for edge in TABLE
+        if abs(edge.energy_ev - energy_ev) <= TABULATED_WITHIN_EV
+        and (not element or edge.name.split()[0] == element)
+    ]
+    return [edge.name for edge in sorted(near, key=lambda e: abs(e.energy_ev - energy_ev))]
+
+
+def edge_inside(
+    energy_ev: FloatArray, mu: FloatArray, asked: str, said: str, where: str
+) -> tuple[str, tuple[str, ...]]:
+    """The edge of µ (n,), and what is to be said about it.
+
+    asked : by the user; said : by the file; "" where nobody does, and its energy is looked up
+    Raises InputError when the edge that the user names is not that of the spectrum.
+    """
+    named = tidy_name(asked) or asked or said
+    rise = rise_of(energy_ev, mu)
+    clear = rise if rise is not None and rise.clearness >= CLEAR else None
+    tabulated = energy_of_edge(named) if named else None
+    if tabulated is None:
+        return named or (_looked_up(clear) if clear else ""), () if clear else (NO_CLEAR_EDGE,)
+    low, high = float(energy_ev[0]), float(energy_ev[-1])
+    if not low <= tabulated <= high:
+        span = f"{named} is at {tabulated:g} eV, the scan runs from {low:.6g} to {high:.6g} eV"
+        if asked and clear:
+            raise InputError(
+                f"{span}, and rises at {clear.energy_ev:.1f} eV",
+                where=f"{where}, --edge",
+                remedy="name the edge that was measured",
+            )
+        return named, (f"{NO_EDGE}: {span}",)
+    if clear is None:
+        return named, (f"no clear rise at {named}, {tabulated:g} eV",)
+    if abs(clear.energy_ev - tabulated) > TABULATED_WITHIN_EV:
+        off = f"the spectrum rises at {clear.energy_ev:.1f} eV, {named} is at {tabulated:g} eV"
+        if asked:
+            raise InputError(off, where=f"{where}, --edge", remedy="name the edge measured")
+        return named, (off,)
+    return named, ()
+
+
+def _looked_up(rise: Rise) -> str:
+    """The edge at a rise; two that are as likely are both named, as a question."""
+    names = names_near(rise.energy_ev)
+    return " or ".join(names[:2]) if names else f"unnamed, at {rise.energy_ev:.1f} eV"

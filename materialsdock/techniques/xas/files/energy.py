@@ -1,0 +1,170 @@
+"""The one place that picks the energy of a scan: its column, its unit, its conversion."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from materialsdock.errors import InputError
+from materialsdock.formats.options import FileOptions
+from materialsdock.model import FloatArray
+from materialsdock.techniques.xas.files.asking import ask_columns
+from materialsdock.techniques.xas.files.content import Content
+from materialsdock.techniques.xas.files.energy_range import HIGHEST_EV, LOWEST_EV, NO_KEV_EV
+from materialsdock.techniques.xas.files.names import UNITS
+
+HC_EV_ANGSTROM = 12398.41984  # CODATA 2018, exact
+SILICON_ANGSTROM, GERMANIUM_ANGSTROM = 5.431020511, 5.6579  # lattice constants, 22.5 and 20 °C
+CRYSTAL = re.compile(r"\b(Si|Ge)\s*\(?\s*(\d)\s*,?\s*(\d)\s*,?\s*(\d)\s*\)?", re.IGNORECASE)
+ANGLE_UNIT = re.compile(r"\s*(mdeg|deg|rad)\w*\s*(.*?)\s*", re.IGNORECASE)
+DEGREES = {"deg": 1.0, "mdeg": 1e-3, "rad": 180.0 / np.pi}
+SAY_D = '--unit "deg Si(111)", or --unit "deg 3.1356" with the d-spacing in Å'
+
+
+@dataclass(frozen=True, eq=False)
+class Axis:
+    """Energies (n,) [eV], the column they came from, their unit in the file and its conversion."""
+
+    energy_ev: FloatArray
+    index: int
+    unit: str
+    notes: tuple[str, ...] = ()
+
+
+def energy_of(content: Content, options: FileOptions) -> Axis:
+    """The energies [eV] of a scan, as the user or the names of the columns say.
+
+    Of several that are named, the plain one is taken before what was read back, and that before
+    what was requested; what the others say is noted.
+    Raises InputError for no column, or a unit that is unknown or contradicts the values.
+    """
+    index, is_angle, notes = _column(content)
+    values = content.column(index)
+    asked, d_spacing = _asked(options.unit, content)
+    unit = asked or content.units[index]
+    if is_angle or unit in DEGREES:
+        return _from_angle(content, index, values, unit, d_spacing, notes)
+    seen = values[np.isfinite(values)]
+    low, high = (float(seen.min()), float(seen.max())) if seen.size else (0.0, 0.0)
+    if not unit and 0 < high <= NO_KEV_EV:
+        raise InputError(
+            f"energies run from {low:g} to {high:g} without a unit, which may be keV",
+            where=content.where,
+            remedy="say --unit keV, or --unit eV",
+        )
+    factor = 1000.0 if unit == "keV" else 1.0
+    if not LOWEST_EV <= low * factor <= high * factor <= HIGHEST_EV:
+        raise InputError(
+            f"energies in {content.label(index)} run from {low:g} to {high:g} {unit or 'eV'}",
+            where=content.where,
+            remedy=f"say their unit, e.g. --unit {'eV' if unit == 'keV' else 'keV'}, or another "
+            "column, e.g. --columns energy=2",
+        )
+    if asked and content.units[index] not in ("", asked):
+        notes = (*notes, f"the heading says {content.units[index]}, {asked} was asked for")
+    words = "keV × 1000" if unit == "keV" else "eV" if unit else "eV, taken from the values"
+    return Axis(values * factor, index, words, notes)
+
+
+def d_spacing_of(text: str) -> float | None:
+    """The d-spacing [Å] of crystals that are named, e.g. Si(311), or None."""
+    match = CRYSTAL.search(text)
+    if match is None:
+        return None
+    cell = SILICON_ANGSTROM if match[1].lower() == "si" else GERMANIUM_ANGSTROM
+    order = float(np.sqrt(sum(int(h) ** 2 for h in match.groups()[1:])))
+    return cell / order if order else None
+
+
+def _asked(unit: str, content: Content) -> tuple[str, float | None]:
+    """The unit that the user names, "" for none, and the d-spacing [Å] with it."""
+    if not unit.strip():
+        return "", None
+    if unit.strip().lower() in UNITS:
+        return UNITS[unit.strip().lower()], None
+    match = ANGLE_UNIT.fullmatch(unit)
+    if match and match[2]:
+        try:
+            found: float | None = float(match[2])
+        except ValueError:
+            found = d_spacing_of(match[2])
+        if found is not None and 0.1 < found < 100:
+            return match[1].lower(), found
+    raise InputError(
+        f"unit {unit!r} is not known",
+        where=f"{content.where}, --unit",
+        remedy=f"say eV, keV, deg or mdeg; of an angle {SAY_D}",
+    )
+
+
+def _column(content: Content) -> tuple[int, bool, tuple[str, ...]]:
+    """The column of energies or angles, True for angles, and a note about the others."""
+    for what in ("energy", "angle"):
+        if numbers := content.asked.get(what):
+            return numbers[0] - 1, what == "angle", ()
+    for what in ("energy", "angle"):
+        found = [i for kind in ("", "achieved", "requested") for i in content.meant(what, kind)]
+        found = [i for i in found if _moves(content.column(i))]
+        if found:
+            return found[0], what == "angle", _others(content, found)
+    ask_columns(content, "no column is named energy")
+
+
+def _moves(values: FloatArray) -> bool:
+    seen = values[np.isfinite(values)]
+    return bool(seen.size and np.ptp(seen) > 0)
+
+
+def _others(content: Content, found: list[int]) -> tuple[str, ...]:
+    """Say what else could be the axis, and how far it is off."""
+    taken = content.column(found[0])
+    notes = []
+    for other in found[1:]:
+        off = np.abs(content.column(other) - taken)
+        off = off[np.isfinite(off)]
+        if content.units[other] == content.units[found[0]] and off.size:
+            notes.append(f"{content.label(other)}, up to {off.max():.3g} off")
+    if not notes:
+        return ()
+    return (f"the axis is {content.label(found[0])}; there is {' and '.join(notes)}",)
+
+
+def _from_angle(
+    content: Content,
+    index: int,
+    values: FloatArray,
+    unit: str,
+    asked: float | None,
+    notes: tuple[str, ...],
+) -> Axis:
+    seen = values[np.isfinite(values)]
+    low, high = (float(seen.min()), float(seen.max())) if seen.size else (0.0, 0.0)
+    unit = unit or ("deg" if 0 < low <= high < 90 else "")
+    degrees = values * DEGREES.get(unit, np.nan)
+    d_spacing = content.d_spacing_angstrom if asked is None else asked
+    if d_spacing is None:
+        raise InputError(
+            f"{content.label(index)} are angles of a monochromator whose d-spacing is not named",
+            where=content.where,
+            remedy=f"say {SAY_D}",
+        )
+    scale = DEGREES.get(unit, np.nan)
+    if not 0 < low * scale <= high * scale < 90:
+        raise InputError(
+            f"angles in {content.label(index)} run from {low:g} to {high:g} {unit}",
+            where=content.where,
+            remedy='say their unit, e.g. --unit "mdeg Si(111)"',
+        )
+    energy = HC_EV_ANGSTROM / (2.0 * d_spacing * np.sin(np.radians(degrees)))
+    first, last = float(np.nanmin(energy)), float(np.nanmax(energy))
+    if not LOWEST_EV <= first <= last <= HIGHEST_EV:
+        raise InputError(
+            f"angles in {content.label(index)} run from {low:g} to {high:g} {unit}, which is "
+            f"{first:.6g} to {last:.6g} eV at d = {d_spacing:g} Å",
+            where=content.where,
+            remedy='say their unit, e.g. --unit "mdeg Si(111)"',
+        )
+    words = f"{unit}, E = hc / (2 d sin θ) with d = {d_spacing:.6g} Å"
+    return Axis(energy, index, words, notes)

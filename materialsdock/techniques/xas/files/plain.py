@@ -1,0 +1,116 @@
+"""Columns under a heading, XDI, and bare columns."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from materialsdock.errors import InputError
+from materialsdock.formats.lines import Lines, row
+from materialsdock.formats.table import Table, names_in, read_table
+from materialsdock.techniques.xas.files.content import Content
+from materialsdock.techniques.xas.files.energy_range import HIGHEST_EV, NO_KEV_EV
+from materialsdock.techniques.xas.files.head import LONGEST, said
+from materialsdock.techniques.xas.files.names import UNITS, Meaning, meaning, parted
+
+COLUMN = re.compile(r"^[#;%]*\s*Column\.(\d+)\s*:\s*(.+?)\s*$", re.IGNORECASE)
+SPEAKS = re.compile(r"energ|\be\b|e_?mono|x?mu\b|nrg|\bk?ev\b", re.IGNORECASE)
+OF_ANGLES = re.compile(r"(bragg|angle|theta).*\bi_?0|\bi_?0.*(bragg|angle|theta)", re.IGNORECASE)
+SIGNALS = frozenset(("i0", "it", "ir", "iy", "mu", "channel", "sum", "total"))
+
+
+def xdi(lines: Lines) -> Content | None:
+    """Columns that are named in `Column.N` lines (XDI, Ravel et al. 2012, J. Synchrotron Rad. 19,
+    869), in any order; None where there are none."""
+    named: dict[int, tuple[int, str]] = {}
+    for number, text in lines.numbered():
+        if row(text) is not None:
+            break
+        if match := COLUMN.match(text):
+            named[int(match[1])] = (number, match[2].split("||")[0].strip())
+    if not named:
+        return None
+    table = read_table(lines)
+    beyond = [n for n in named if not 1 <= n <= table.width]
+    if beyond:
+        lines.refuse(
+            named[beyond[0]][0],
+            f"names column {beyond[0]}, the rows have {table.width}",
+            "mend the head, or the rows",
+        )
+    words = [named.get(i, (0, ""))[1] for i in range(1, table.width + 1)]
+    names, units = zip(*map(_name_and_unit, words), strict=True)
+    return Content.of("XDI", lines.name, table, names, units, **said(lines, table.line[0]))
+
+
+def _name_and_unit(words: str) -> tuple[str, str]:
+    """The first word is the name, the second the unit, if it is one that needs a conversion."""
+    parts = words.split()
+    if len(parts) < 2:
+        return words, ""
+    unit = UNITS.get(parts[1].strip("()[]").lower(), "")
+    return (parts[0], unit) if unit or not parts[1].startswith("(") else (words, "")
+
+
+def headed(lines: Lines) -> Content | None:
+    """Columns under a line that names them, energy or angle among them, or None."""
+    if not _speaks(lines):
+        return None
+    try:
+        table = read_table(lines)
+    except InputError:  # no table: a format of another kind, or refused as bare columns
+        return None
+    names = heading(lines, table.line[0], table.width)
+    content = Content.of("named columns", lines.name, table, names, **said(lines, table.line[0]))
+    return content if _is_spectrum(content) else None
+
+
+def bare(lines: Lines, table: Table | None = None) -> Content:
+    """Columns without a heading: the first of two is the energy, the second is µ.
+
+    Of more columns none is known: they have no meaning.
+    """
+    table = read_table(lines) if table is None else table
+    names = heading(lines, table.line[0], table.width)
+    kind = "columns: energy, µ" if table.width == 2 else f"{table.width} columns without names"
+    content = Content.of(kind, lines.name, table, names, **said(lines, table.line[0]))
+    if table.width != 2:
+        return content
+    return replace(content, meanings=(Meaning("energy"), Meaning("mu")))
+
+
+def heading(lines: Lines, data: int, width: int) -> tuple[str, ...]:
+    """The names in the last line above `data` that names an axis, else no names."""
+    above = [text for number, text in lines.numbered() if number < data]
+    for text in reversed(above[-LONGEST:]):
+        names = names_in(text, width) if row(text) is None else None
+        if names and any(meaning(name).what in ("energy", "angle") for name in names):
+            return names
+    return ("",) * width
+
+
+def _speaks(lines: Lines) -> bool:
+    """True where a line above the first row of numbers can name an energy or an angle."""
+    for number, text in lines.numbered():
+        if row(text) is not None or number > LONGEST:
+            return False
+        if SPEAKS.search(text) or OF_ANGLES.search(text):
+            return True
+    return False
+
+
+def _is_spectrum(content: Content) -> bool:
+    """True where the names are those of an absorption spectrum, and of nothing else."""
+    have = {each.what for each in content.meanings}
+    if not have & {"energy", "angle"}:
+        return False
+    if have & SIGNALS:
+        return "energy" in have or ("i0" in have and bool(have & (SIGNALS - {"i0"})))
+    return any(_is_energy(content, i) for i in content.meant("energy"))
+
+
+def _is_energy(content: Content, index: int) -> bool:
+    """True for a column whose name says energy in more than a letter, with values that can be."""
+    values, unit = content.column(index), content.units[index]
+    long = len(parted(content.names[index])[0]) > 2
+    return long and (bool(unit) or bool(NO_KEV_EV < values.min() <= values.max() < HIGHEST_EV))

@@ -1,0 +1,155 @@
+"""From the content of a file to a spectrum: what was taken as what, and why."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from materialsdock.errors import InputError
+from materialsdock.formats.columns import FileColumns
+from materialsdock.formats.lines import Lines
+from materialsdock.formats.options import FileOptions, check_columns
+from materialsdock.model import FloatArray, Reading
+from materialsdock.rendering.numbers import count
+from materialsdock.techniques.xas.files.choice import choose
+from materialsdock.techniques.xas.files.content import Content
+from materialsdock.techniques.xas.files.edge import names_near
+from materialsdock.techniques.xas.files.energy import Axis, energy_of
+from materialsdock.techniques.xas.files.names import NOTHING, Meaning
+from materialsdock.techniques.xas.files.rows import Rows, left_out, one_scan
+from materialsdock.techniques.xas.files.signal import Signal
+
+QUANTITIES = ("energy", "angle", "mu", "i0", "it", "if", "iy", "ir")
+SIGNALS = {"mu": "mu", "it": "it", "if": "channel", "iy": "iy", "ir": "ir"}
+
+
+def spectrum(content: Content, lines: Lines) -> FileColumns:
+    """Energies [eV] and µ of the content of a file, and what was taken as what.
+
+    Raises InputError, naming place and option, for what cannot be told from the file.
+    """
+    options = lines.options
+    content = with_asked(content, options)
+    with np.errstate(all="ignore"):
+        axis = energy_of(content, options)
+        rows, scan, scan_notes = one_scan(content, axis.energy_ev, options.scan)
+        part = replace(content, values=content.values[rows], line=[content.line[i] for i in rows])
+        energy = axis.energy_ev[rows]
+        signal, beside = choose(part, energy, _element(content, options), options.signal)
+        kept, dropped = _whole(part, signal)
+    lost = axis.energy_ev.size - int(np.isfinite(axis.energy_ev).sum())
+    if lost:
+        dropped = (f"{count(lost)} rows without an energy", *dropped)
+    return FileColumns(
+        energy[kept],
+        signal.y[kept],
+        [part.line[i] for i in kept],
+        content.kind,
+        None if signal.sigma is None else signal.sigma[kept],
+        notes=(
+            *content.notes,
+            *axis.notes,
+            *scan_notes,
+            *beside,
+            *signal.notes,
+            *_promised(content),
+        ),
+        technique="xas",
+        reading=Reading(
+            scan=content.scan or scan,
+            columns=_columns(content, axis, signal),
+            unit=axis.unit,
+            signal=signal.words,
+            sigma_from="a column of the file" if signal.sigma is not None else "",
+            edge=_named_edge(content),
+            dropped=(*content.dropped, *dropped),
+        ),
+    )
+
+
+def with_asked(content: Content, options: FileOptions) -> Content:
+    """The content, with the meanings that the user gives its columns.
+
+    One signal that is named puts all others aside; I0 stays as the file has it unless it is named.
+    """
+    asked = options.columns
+    if not asked:
+        return content
+    check_columns(asked, QUANTITIES, content.width, content.where)
+    for name, numbers in asked.items():
+        if len(numbers) > 1 and name != "if":
+            raise InputError(
+                f"{name} is {len(numbers)} columns; only channels of fluorescence are added",
+                where=f"{content.where}, --columns",
+                remedy=f"name one, e.g. {name}={numbers[0]}",
+            )
+    signals = [name for name in SIGNALS if name in asked]
+    meanings = list(content.meanings)
+    for i, each in enumerate(meanings):
+        of_signal = each.what in (*SIGNALS.values(), "sum", "total")
+        if (signals and of_signal) or ("i0" in asked and each.what == "i0"):
+            meanings[i] = NOTHING
+    for name in (*signals, *(("i0",) if "i0" in asked else ())):
+        for number in asked[name]:
+            meanings[number - 1] = _meant(name, content.meanings[number - 1], number)
+    return replace(
+        content,
+        meanings=tuple(meanings),
+        asked=asked,
+        says="" if signals else content.says,
+    )
+
+
+def _meant(name: str, own: Meaning, number: int) -> Meaning:
+    if name == "if":
+        return own if own.what == "channel" else Meaning("channel", "", "if", number)
+    return Meaning(SIGNALS.get(name, name), own.kind if own.what == name else "")
+
+
+def _element(content: Content, options: FileOptions) -> str:
+    """The symbol of the element in the beam, as user, file or the energy of the edge say."""
+    named = options.edge.replace("-", " ").replace("_", " ") or content.edge
+    if named:
+        return named.split()[0].capitalize()
+    if content.element:
+        return content.element
+    near = names_near(content.edge_ev) if content.edge_ev else []
+    return near[0].split()[0] if near else ""
+
+
+def _named_edge(content: Content) -> str:
+    """The edge as the file names it, by element, or by energy where one edge lies there."""
+    if content.edge or content.edge_ev is None:
+        return content.edge
+    near = names_near(content.edge_ev, content.element)
+    return near[0] if near else ""
+
+
+def _whole(content: Content, signal: Signal) -> tuple[Rows, tuple[str, ...]]:
+    """The rows that hold a measurement; InputError where too many do not."""
+    rows = np.arange(signal.y.size)
+    numbers = np.isfinite(signal.y)
+    broken = ~numbers & ~np.isfinite(_taken(content, signal))
+    kept, first = left_out(content, rows, broken, "not finite")
+    kept, second = left_out(content, kept, ~numbers[kept], signal.why)
+    return kept, (*first, *second)
+
+
+def _taken(content: Content, signal: Signal) -> FloatArray:
+    """The sum of the columns that a signal was made of: finite where all of them are."""
+    indices = [i for columns, _ in signal.columns for i in columns]
+    return np.asarray(content.values[:, indices].sum(axis=1))
+
+
+def _columns(content: Content, axis: Axis, signal: Signal) -> tuple[str, ...]:
+    taken = (((axis.index,), "angle" if "θ" in axis.unit else "energy"), *signal.columns)
+    return tuple(f"{content.label(*indices)} as {role}" for indices, role in taken)
+
+
+def _promised(content: Content) -> tuple[str, ...]:
+    """Say that a scan was cut off."""
+    have = len(content.line)
+    if content.promised is None or content.promised <= have:
+        return ()
+    return (f"the scan was cut off: {count(have)} of {count(content.promised)} points",)
