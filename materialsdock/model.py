@@ -103,6 +103,7 @@ class Reading:
     unit : of the axis in the file, and how it was converted, e.g. "keV × 1000"
     signal : how y was made, e.g. "transmission ln(i0/it)"; sigma_from, wavelengths_from : sources
     edge : absorption edge, e.g. "Fe K"; dropped : how many rows were left out, and why
+    rows : that were taken, where points of one position were merged afterwards; else 0
     """
 
     scan: str = ""
@@ -113,6 +114,7 @@ class Reading:
     wavelengths_from: str = ""
     edge: str = ""
     dropped: tuple[str, ...] = ()
+    rows: int = 0
 
 
 @dataclass(frozen=True, eq=False)

@@ -69,7 +69,8 @@ def summary(measured: Measured, path: Path, options: FileOptions = NOTHING_ASKED
         "format": measured.kind,
         "technique": measured.technique,
         "scan": kept.get("scan"),
-        "points": int(measured.x.size),
+        "points": measured.reading.rows or int(measured.x.size),
+        "points_used": int(measured.x.size),
         "axis": own.axis,
         "unit": own.unit,
         "unit_in_file": kept.get("unit"),
@@ -95,7 +96,7 @@ def in_words(said: Mapping[str, Any]) -> str:
         ("format", said["format"]),
         ("technique", technique.named(said["technique"]).title),
         ("scan", said["scan"]),
-        ("points", count(said["points"])),
+        ("points", _points(said)),
         ("axis", f"{said['axis']}, {said['first']:.8g} to {said['last']:.8g} {said['unit']}"),
         ("unit in file", said["unit_in_file"]),
         ("columns", ", ".join(said["columns"])),
@@ -110,6 +111,11 @@ def in_words(said: Mapping[str, Any]) -> str:
     ]
     lines = [f"  {label:<13} {value}" for label, value in rows if value]
     return "\n".join([said["file"], *lines])
+
+
+def _points(said: Mapping[str, Any]) -> str:
+    rows, used = said["points"], said["points_used"]
+    return count(rows) if rows == used else f"{count(rows)}, {count(used)} of them apart"
 
 
 def _wavelengths(said: Mapping[str, Any]) -> str:

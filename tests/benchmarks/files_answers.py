@@ -47,7 +47,7 @@ class Answer:
         """All that differs from the answer, in words."""
         said = [
             self._differs("technique", found.technique, self.technique),
-            self._differs("points", found.x.size, self.points),
+            self._differs("points", found.reading.rows or found.x.size, self.points),
             self._apart("first", found.x[0], self.first),
             self._apart("last", found.x[-1], self.last),
             self._lacks("edge", found.reading.edge, self.edge),
@@ -239,7 +239,8 @@ ABSORPTION = (
     spectrum("x_both.xdi", signal="transmission"),
     spectrum("x_ifluor_channels.xdi", signal="fluorescence"),
     spectrum("x_raw_counts.dat", signal="transmission"),
-    spectrum("x_spec.spec", signal="transmission"),
+    Answer(f"{CASES}/x_spec.spec", refusal="--scan"),
+    spectrum("x_spec.spec", asked=FileOptions(scan=1), signal="transmission"),
     spectrum("x_athena_norm.nor"),
     spectrum("x_neg.dat"),
     spectrum("x_bigmu.dat", refusal="µ"),
@@ -248,7 +249,7 @@ ABSORPTION = (
     Answer(f"{CASES}/x_two_scans.dat", technique="xas", points=268, says="scan", refusal="scan"),
     Answer(f"{CASES}/x_athena.prj", technique="xas", points=268, says="group", refusal="group"),
     beamline("APS10BM_2019.dat", 6390.0, 7601.36, 3464, edge="Mn K", signal="transmission"),
-    beamline("APS12BM_2019.dat", 6339.0, 6984.7, 492, edge="Mn K", signal="transmission"),
+    beamline("APS12BM_2019.dat", 6339.0, 6984.7, 426, edge="Mn K", signal="transmission", says="66 of 492"),
     beamline("APS13ID_2019.dat", 6389.0, 6537.01, 221, signal="fluorescence", says="no edge|ends"),
     beamline("APS20ID_2018.dat", 11716.98, 12246.44, 379, edge="As K", signal="fluorescence"),
     beamline("APS9BM_2019.dat", 6287.67, 7391.45, 442, edge="Mn K", signal="transmission"),
@@ -269,7 +270,7 @@ ABSORPTION = (
         edge="Ge K",
     ),
     beamline("mn_cpmnco3.dat", 6339.98, 7196.98, 409, edge="Mn K"),
-    Answer(f"{BEAMLINES}/Ce.prj", refusal="--group"),
+    Answer(f"{BEAMLINES}/Ce.prj", technique="xas", edge="Ce L3", says="CeO2"),
     Answer(f"{BEAMLINES}/Sn.prj", refusal="--group"),
     *(
         Answer(f"data/xas/xasdatalibrary/{name}", technique="xas", edge=edge, says="ln(|column|mu")

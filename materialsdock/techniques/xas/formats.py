@@ -76,5 +76,6 @@ def _sorted(spectrum: Measured) -> Measured:
         x=energy,
         y=np.bincount(inverse, spectrum.y) / times,
         sigma=sigma,
+        reading=replace(spectrum.reading, rows=int(spectrum.x.size)),
         notes=(*spectrum.notes, note),
     )

@@ -138,7 +138,7 @@ def _signal(group: Any, x: str) -> str | None:
 
 def _is_column(group: Any, name: str) -> bool:
     """True for numbers along one axis, more than one of them."""
-    return sum(length > 1 for length in _shape(group, name) or ()) == 1
+    return len([length for length in _shape(group, name) or () if length > 1]) == 1
 
 
 def _shape(group: Any, name: str) -> Any:
