@@ -89,7 +89,13 @@ def steepest(energy_ev: FloatArray, mu: FloatArray) -> float:
     """Energy of the largest slope of µ (m,), smoothed over 3 eV: only a first guess.
 
     A strong pre-edge peak can be steeper than the edge, so this is never reported.
+    Raises InputError for a spectrum that is not twice as long as it is smoothed.
     """
+    if energy_ev[-1] - energy_ev[0] < 2 * SMOOTHING_EV:
+        raise InputError(
+            f"the spectrum is {energy_ev[-1] - energy_ev[0]:.3g} eV long",
+            remedy=f"measure at least {2 * SMOOTHING_EV:g} eV",
+        )
     step = max(float(np.median(np.diff(energy_ev))) / 4, 0.05)
     even = np.arange(energy_ev[0], energy_ev[-1], step)
     width = max(3, round(SMOOTHING_EV / step))

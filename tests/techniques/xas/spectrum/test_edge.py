@@ -75,6 +75,12 @@ def test_a_curve_without_an_edge_is_refused(mu):
         find_edge(ENERGY, mu)
 
 
+def test_a_spectrum_of_a_few_ev_is_refused_in_words():
+    short = np.linspace(7110.0, 7112.0, 25)
+    with pytest.raises(InputError, match="the spectrum is 2 eV long"):
+        find_edge(short, short)
+
+
 def test_edges_have_names():
     assert nearest_edge(7119.0).name == "Fe K"
     assert nearest_edge(707.5).name == "Fe L3"
