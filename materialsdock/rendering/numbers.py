@@ -44,6 +44,11 @@ def count(number: float | None) -> str:
     return f"{number:,.0f}".replace(",", NARROW_SPACE)
 
 
+def many(number: int, what: str) -> str:
+    """`1 sample`, `2 samples`."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
 def fixed(number: float | None, digits: int = 3) -> str:
     """`digits` significant digits, trailing zeros kept: `0.0430`, `12.3`, `1234`."""
     if number is None or not math.isfinite(number):

@@ -107,15 +107,34 @@ def worst_window(pattern: Pattern, fit: Fit) -> tuple[float, float, float]:
     return float(edges[worst]), float(edges[worst + 1]), float(sums[worst] / sums.sum())
 
 
-def bragg_weighted(pattern: Pattern, fit: Fit) -> float:
-    """Rwp [%] of the weighted intensity above the background, which no background can flatter.
+def missed(pattern: Pattern, fit: Fit) -> float:
+    """The share [%] of the weighted intensity above the background that noise does not excuse.
 
-    √[Σ((y − y_calc)/σ)² / Σ((y − y_background)/σ)²]; Toby (2006) Powder Diffr. 21, 67.
+    √[(Σ((y − y_calc)/σ)² − (n − p)) / Σ((y − y_background)/σ)²]: Rwp of that intensity (Toby 2006,
+    Powder Diffr. 21, 67) without what Rexp allows, so counting for longer or less leaves it alone.
     """
+    left, above = _sums(pattern, fit)
+    return _percent(left - (fit.n_points - fit.n_free), above)
+
+
+def missed_intensities(pattern: Pattern, fit: Fit, rwp_free_intensities: float) -> float:
+    """The share [%] of it that free reflection intensities explain, beyond noise that they fit.
+
+    Each of them takes one of the independent squares of the noise.
+    """
+    left, above = _sums(pattern, fit)
+    gained = left * (1 - (rwp_free_intensities / fit.rwp) ** 2)
+    return _percent(gained - sum(at.size for at in fit.ticks.values()), above)
+
+
+def _sums(pattern: Pattern, fit: Fit) -> tuple[float, float]:
     sigma = pattern.sigma
-    left = np.sum(((pattern.intensity - fit.y_calc) / sigma) ** 2)
-    above = np.sum(((pattern.intensity - fit.y_background) / sigma) ** 2)
-    return float(100 * np.sqrt(left / above)) if above > 0 else 100.0
+    left = float(np.sum(((pattern.intensity - fit.y_calc) / sigma) ** 2))
+    return left, float(np.sum(((pattern.intensity - fit.y_background) / sigma) ** 2))
+
+
+def _percent(part: float, whole: float) -> float:
+    return 100.0 if whole <= 0 else float(100 * np.sqrt(max(part, 0.0) / whole))
 
 
 def _points(pattern: Pattern, fwhm_deg: float) -> int:
