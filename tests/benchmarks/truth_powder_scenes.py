@@ -253,7 +253,9 @@ def _background(random: np.random.Generator) -> np.ndarray:
     rate = level * (1 + random.uniform(0.2, 1.0) * np.exp(-(GRID - GRID[0]) / 25))
     if random.random() < 1 / 3:
         width = random.uniform(4.0, 9.0)
-        rate += level * random.uniform(0.2, 1.0) * np.exp(
-            -(((GRID - random.uniform(22, 32)) / width) ** 2) / 2
+        rate += (
+            level
+            * random.uniform(0.2, 1.0)
+            * np.exp(-(((GRID - random.uniform(22, 32)) / width) ** 2) / 2)
         )
     return rate

@@ -18,11 +18,13 @@ from materialsdock.model import Job, Measured, Outcome, Trial
 from materialsdock.protocols import LearningCampaign, RunWatch
 from materialsdock.techniques.xrd.model import Assessment, Diffractometer, Fit, Solution
 from materialsdock.techniques.xrd.phases.answer import (
+    NONE,
     allowed_elements,
     check_store,
     doubted,
     phases_of,
 )
+from materialsdock.techniques.xrd.phases.remedies import lines_of, remedies
 from materialsdock.techniques.xrd.rietveld import engines
 from materialsdock.techniques.xrd.rietveld.engine import RefinementEngine
 from materialsdock.techniques.xrd.rietveld.limits import check_pattern, check_structures
@@ -166,12 +168,22 @@ def refined(
     verdict = searched.assessment
     if identified := outcome.summary.get("identification"):
         verdict = doubted(verdict, identified)
+    verdict = _advised(verdict, searched.pattern, outcome.job)
     return replace(
         outcome,
         summary={**outcome.summary, **seconds, **said, "start": start},
         measured=searched.pattern,
         found=Found(searched.fit, searched.trials, searched.solutions, verdict),
     )
+
+
+def _advised(verdict: Assessment, pattern: Pattern, job: Job) -> Assessment:
+    """The verdict with what else to try, where the structures do not agree with the pattern."""
+    if verdict.word != NONE:
+        return verdict
+    diffractometer = Diffractometer.of(job.settings["diffractometer"])
+    tried = remedies(pattern, diffractometer, [lines_of(s) for s in job.sample.structures])
+    return replace(verdict, advice=(*verdict.advice, *tried))
 
 
 def _searched(

@@ -130,6 +130,7 @@ class Assessment:
     """The verdict on a refinement; `reasons` are sentences, `checks` all that was looked at.
 
     rivals : solutions or hypotheses as good as the chosen one, in words; notes : does not decide
+    advice : what to try where there is no confident match
     """
 
     word: Word
@@ -137,6 +138,7 @@ class Assessment:
     checks: tuple[Check, ...]
     rivals: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    advice: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

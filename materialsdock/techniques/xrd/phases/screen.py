@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,6 @@ from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.model import FloatArray
 from materialsdock.techniques.xrd.model import Diffractometer
 from materialsdock.techniques.xrd.phases import powder_lines
-from materialsdock.techniques.xrd.phases.cif_files import StoreEntry
 from materialsdock.techniques.xrd.rietveld.limits import peaks
 
 LINES = 40
@@ -30,6 +30,16 @@ SEEN_SIGMAS = 4.0
 MERGED_WIDTHS = 0.7
 BROADEST_DEG = 3.0
 EXPECTED = 0.25
+
+
+class HasLines(Protocol):
+    """What has powder lines: d [Å] (k,), longest first, and their intensity per weight (k,)."""
+
+    @property
+    def d(self) -> FloatArray: ...
+
+    @property
+    def intensity(self) -> FloatArray: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +118,7 @@ class ScreenTable:
     height: FloatArray
 
 
-def tabulate(entries: Sequence[StoreEntry], observed: Observed) -> ScreenTable:
+def tabulate(entries: Sequence[HasLines], observed: Observed) -> ScreenTable:
     """Lines that fall into the pattern, those nearer than a peak width merged."""
     wavelength = np.average(
         observed.diffractometer.wavelengths_angstrom, weights=observed.diffractometer.weights
@@ -144,8 +154,15 @@ class Screened:
     seen: FloatArray
 
 
-def screen(table: ScreenTable, observed: Observed, net: FloatArray) -> Screened:
-    """Compare every entry with `net` (n,), at its best strain and zero shift.
+def screen(
+    table: ScreenTable,
+    observed: Observed,
+    net: FloatArray,
+    *,
+    strains: FloatArray = STRAINS,
+    zeros_deg: FloatArray = ZEROS_DEG,
+) -> Screened:
+    """Compare every entry with `net` (n,), at its best strain and zero shift of those given.
 
     The score is the cosine of √heights over an entry's lines, times the share of them that is
     seen, times a power of the share of all observed height that they explain.
@@ -158,8 +175,8 @@ def screen(table: ScreenTable, observed: Observed, net: FloatArray) -> Screened:
     best = Screened(*(np.zeros(len(weight)) for _ in range(4)))
     moved = np.degrees(2 * np.tan(np.radians(table.position) / 2))
     real = table.height > 0
-    for zero in ZEROS_DEG:
-        for strain in STRAINS:
+    for zero in zeros_deg:
+        for strain in strains:
             found = _look(heights, observed, table.position - moved * strain + zero, real)
             root = np.sqrt(found)
             cosine = (weight * root).sum(axis=1)

@@ -99,5 +99,6 @@ def _verdict(outcome: Outcome) -> dict[str, Any]:
         "reasons": list(found.reasons) if found else [],
         "rivals": list(found.rivals) if found else [],
         "notes": list(found.notes) if found else [],
+        "advice": list(found.advice) if found else [],
         "held_out": {**asdict(held), "ratio": number(held.ratio)} if held else None,
     }

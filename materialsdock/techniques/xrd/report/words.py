@@ -79,6 +79,7 @@ def _verdict(outcome: Outcome) -> list[str]:
     if found.word != "accept":
         lines += [f"    {reason}" for reason in found.reasons]
     lines += [f"    rival: {rival}" for rival in found.rivals]
+    lines += [f"    try: {advice}" for advice in found.advice]
     if found.word != "accept":
         lines += [f"    {line}" for line in candidates(outcome)]
     solutions = outcome.found.solutions

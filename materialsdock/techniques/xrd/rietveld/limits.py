@@ -20,6 +20,7 @@ from materialsdock.techniques.xrd.rietveld.crystals import crystals_of
 
 MIN_POINTS = 50
 MIN_PEAKS = 2
+UNIT_SCALE = 1.5  # no detector counts so little at its highest
 PEAK_SIGMAS = 6.0
 CELL_CHANGE = 0.01
 ORIENTATION = (0.3, 3.0)
@@ -48,11 +49,13 @@ def check_pattern(pattern: Pattern, fwhm_deg: float) -> None:
         faults.append("sigma is not finite and positive everywhere")
     elif (found := peaks(pattern, fwhm_deg)[0].size) < MIN_PEAKS:
         faults.append(f"{found} peaks stand out of the noise, fewer than {MIN_PEAKS}")
+        if float(y.max()) <= UNIT_SCALE:
+            faults.append(f"the highest intensity is {y.max():g}, as of a scale from 0 to 1")
     if faults:
         raise InputError(
             "; ".join(faults),
             where="pattern to refine",
-            remedy="give a finished scan with its counting statistics",
+            remedy="give a finished scan, in counts or with its own σ",
         )
 
 

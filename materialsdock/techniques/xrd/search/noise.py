@@ -22,12 +22,17 @@ def scatter(pattern: Pattern, fit: Fit) -> float:
     return float(np.median(np.abs(np.diff(z, 2))) / (0.6745 * np.sqrt(6)))
 
 
+def unusual(fit: Fit) -> bool:
+    """Return True if GoF lies where σ has to be doubted before the structures."""
+    return not GOF[0] <= fit.gof <= GOF[1]
+
+
 def checked(pattern: Pattern, fit: Fit) -> Check:
     """Say if σ can be trusted: GoF within its limits, or neighbours that scatter as σ says."""
     low, high = GOF
     gof, off = fit.gof, scatter(pattern, fit)
     wrong = not SCATTER[0] <= off <= SCATTER[1]
-    if low <= gof <= high:
+    if not unusual(fit):
         said = f"GoF is {gof:.2f} (σ is doubted below {low:g} and above {high:g})"
     elif gof < low:
         said = (
@@ -48,7 +53,8 @@ def checked(pattern: Pattern, fit: Fit) -> Check:
             "peak shapes, preferred orientation or a weak phase"
         )
     limit = low if gof < low else high
-    return Check("sigma", gof, limit, low <= gof <= high or (gof > high and not wrong), said)
+    passed = not unusual(fit) or (gof > high and not wrong)
+    return Check("sigma", gof, limit, passed, said)
 
 
 def trusted(pattern: Pattern, fit: Fit) -> float:

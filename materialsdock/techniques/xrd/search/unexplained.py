@@ -24,6 +24,8 @@ WINDOWS = 20
 STRONG_SHARE = 0.03  # of the strongest calculated peak: must be seen when it is there
 ABSENT_RATIO = 0.4
 SLOW_WIDTHS = 30
+HUMP_SHARE = 0.3
+HUMP_DEG = (3.0, 30.0)
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,37 @@ def worst_window(pattern: Pattern, fit: Fit) -> tuple[float, float, float]:
     sums = np.bincount(where, z2, WINDOWS)
     worst = int(sums.argmax())
     return float(edges[worst]), float(edges[worst + 1]), float(sums[worst] / sums.sum())
+
+
+def hump(pattern: Pattern, fit: Fit) -> tuple[float, float] | None:
+    """Centre and width [deg] of the largest hump of the background; None where it has none.
+
+    A hump rises HUMP_SHARE over the lower convex envelope of the background, and PEAK_SIGMAS over
+    noise, on HUMP_DEG or more; what only falls or bends upwards, as air scatters, has none.
+    """
+    x, y = pattern.two_theta, fit.y_background
+    below = _convex_envelope(x, y)
+    over = y - below
+    top = int(over.argmax())
+    near = np.abs(x - x[top]) <= HUMP_DEG[0] / 2
+    noise = float(np.sqrt(np.sum(pattern.sigma[near] ** 2)) / near.sum())
+    wide = np.flatnonzero(over >= over[top] / 2)
+    span = float(x[wide[-1]] - x[wide[0]])
+    tall = over[top] > HUMP_SHARE * below[top] and over[top] > PEAK_SIGMAS * noise
+    return (float(x[top]), span) if tall and HUMP_DEG[0] <= span <= HUMP_DEG[1] else None
+
+
+def _convex_envelope(x: FloatArray, y: FloatArray) -> FloatArray:
+    """(n,) the highest convex curve that is nowhere above y (n,), x increasing."""
+    kept: list[int] = []
+    for i in range(x.size):
+        while len(kept) > 1:
+            a, b = kept[-2:]
+            if (y[b] - y[a]) * (x[i] - x[a]) < (y[i] - y[a]) * (x[b] - x[a]):
+                break
+            kept.pop()
+        kept.append(i)
+    return np.asarray(np.interp(x, x[kept], y[kept]))
 
 
 def missed(pattern: Pattern, fit: Fit) -> float:

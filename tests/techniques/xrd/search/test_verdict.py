@@ -120,6 +120,37 @@ def test_counts_that_were_cut_are_named():
     found = verdict(cut, fitted(cut, np.minimum(fitted(pattern).y_calc, 2000.0)))
     assert found.word == "ambiguous"
     assert "counts are cut at 2000" in found.reasons[0]
+    wrong = verdict(cut, fitted(cut, 100 + sum(line(at, 3000) for at in PLACES[1:])))
+    assert wrong.word == "no confident match"
+    assert wrong.advice == ("measure again with fewer than 2000 counts at the highest peak",)
+
+
+def test_a_missing_phase_is_advised_with_its_peaks():
+    pattern = observed(extra=((30.0, 150), (47.0, 120)))
+    (advice,) = verdict(pattern, fitted(pattern)).advice
+    assert "missing phase with its peaks at 30.0" in advice
+    assert "47.0" in advice
+
+
+def test_a_hump_is_noted_and_a_falling_background_is_none():
+    pattern = observed()
+    air = 100 + 900 * np.exp(-(GRID - GRID[0]) / 4)
+    glass = 100 + 80 * np.exp(-(((GRID - 30) / 5) ** 2))
+    assert unexplained.hump(pattern, fitted(pattern, y_background=air)) is None
+    centre, width = unexplained.hump(pattern, fitted(pattern, y_background=glass))
+    assert (centre, width) == pytest.approx((30, 8.3), abs=0.5)
+    notes = verdict(pattern, fitted(pattern, y_background=glass)).notes
+    assert any("hump of 8° at 30°" in note for note in notes)
+
+
+def test_one_trial_is_no_plural():
+    pattern = observed()
+    fit = fitted(pattern)
+    one, two = (
+        verdict(pattern, fit, Solution(fit, fit.rwp, number, (1,))).rivals[0] for number in (1, 2)
+    )
+    assert "(1 trial)" in one
+    assert "(2 trials)" in two
 
 
 def test_an_extra_phase_is_seen():
