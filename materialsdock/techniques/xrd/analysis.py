@@ -30,6 +30,7 @@ from materialsdock.techniques.xrd.rietveld.engine import RefinementEngine
 from materialsdock.techniques.xrd.rietveld.limits import check_pattern, check_structures
 from materialsdock.techniques.xrd.rietveld.recipe import SearchSpace
 from materialsdock.techniques.xrd.search import warm_start
+from materialsdock.techniques.xrd.search.checks import ACCURACY_WT
 from materialsdock.techniques.xrd.search.quantify import SpikedStandard
 from materialsdock.techniques.xrd.search.search import SearchResult, cut, search
 from materialsdock.techniques.xrd.search.second_look import findings
@@ -163,7 +164,7 @@ def refined(
     searched = _searched(outcome.job, pattern, watch.trial, first)
     seconds = {"seconds_refining": time.perf_counter() - began, "search_ended": searched.ended}
     standard = SpikedStandard(**options["standard"]) if options.get("standard") else None
-    said = findings(searched.fit, searched.texture, standard)
+    said = findings(searched.solutions[0], searched.texture, standard)
     start = _start(outcome.job, pattern, first, origins, searched.trials)
     verdict = searched.assessment
     if identified := outcome.summary.get("identification"):
@@ -208,7 +209,15 @@ def _searched(
         on_trial=on_trial,
         engine=_engine(options),
         texture=options.get("texture") == "evidence",
+        accuracy_wt=_accuracy_wt(job),
     )
+
+
+def _accuracy_wt(job: Job) -> float:
+    """The accuracy [wt%] of weights that the job was counted for, else the usual one."""
+    aim = job.settings.get("learner", {})
+    wanted = aim.get("wanted_esd") if aim.get("objective") == "fractions" else None
+    return float(wanted or ACCURACY_WT)
 
 
 def _engine(options: Mapping[str, Any]) -> RefinementEngine:

@@ -107,7 +107,7 @@ class SearchSpace:
                 math.ceil(1000 * pattern.two_theta[-1]) / 1000,
             ),
             fwhm_deg=round(float(np.clip(np.median(widths), 2 * step, 2.0)), 4),
-            positions=("displacement", "zero") if flat else ("zero",),
+            positions=_positions(flat, diffractometer.calibrated),
             axial="free" if flat else "off",
             doublet=len(diffractometer.wavelengths_angstrom) > 1,
             oriented=any(s.preferred_orientation is not None for s in structures),
@@ -219,6 +219,13 @@ class SearchSpace:
         start = self.limits_deg[0] + low * (self._span - WARMUP_SPAN_DEG)
         room = self.limits_deg[1] - start - WARMUP_SPAN_DEG
         return [round(start, 3), round(start + WARMUP_SPAN_DEG + reach * room, 3)]
+
+
+def _positions(flat: bool, calibrated: bool) -> tuple[str, ...]:
+    """The corrections of peak positions to try: where the zero is known, only the height is not."""
+    if calibrated:
+        return ("displacement",) if flat else ("none",)
+    return ("displacement", "zero") if flat else ("zero",)
 
 
 def default_recipe(

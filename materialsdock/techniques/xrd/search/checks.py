@@ -15,7 +15,7 @@ import numpy as np
 from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.model import FloatArray
 from materialsdock.techniques.xrd.model import Check, Diffractometer, Fit, Solution
-from materialsdock.techniques.xrd.search import noise, unexplained
+from materialsdock.techniques.xrd.search import noise, systematic, unexplained
 
 MISSED = 30.0  # %, of the intensity above the background, beyond noise
 MISSED_INTENSITIES = 10.0  # %, of it, that free intensities would explain
@@ -25,6 +25,13 @@ DETECTED_ESDS = 3.0
 SHIFT_DEG = 0.5
 DOUBLET = (0.6, 1.6)  # of the Kα2 : Kα1 ratio that the profile states
 HELD_OUT_RATIO = 2.0
+ACCURACY_WT = 2.0  # wt%, that would change what is said of a sample
+REMEDIES = {
+    systematic.GRAINS: "give --particle-size of each phase, or grind finer",
+    systematic.TEXTURE: "spin or side-load the sample, or give --preferred-orientation",
+    systematic.POSITIONS: "calibrate the zero with a standard",
+    systematic.RECIPES: "search with more --trials, or count for longer",
+}
 
 Checks = Iterator[Check]
 
@@ -47,12 +54,15 @@ def decisive(pattern: Pattern, best: Solution, diffractometer: Diffractometer) -
         yield _foretold(best)
 
 
-def doubtful(pattern: Pattern, best: Solution) -> Checks:
-    """List what makes an answer ambiguous where it fails: σ, cut counts, phases hardly seen."""
+def doubtful(pattern: Pattern, best: Solution, accuracy_wt: float) -> Checks:
+    """List what makes an answer ambiguous where it fails: σ, cut counts, phases hardly seen, and
+    weights whose systematic doubt exceeds the accuracy [wt%] that is asked for.
+    """
     yield noise.checked(pattern, best.fit)
     if (cut := noise.saturation(pattern)) is not None:
         yield cut
     yield from undetected(best.fit)
+    yield from _fractions(best, accuracy_wt)
 
 
 def width(fit: Fit, diffractometer: Diffractometer) -> float:
@@ -155,6 +165,26 @@ def _foretold(best: Solution) -> Check:
         f"blocks (limit {HELD_OUT_RATIO:g})"
     )
     return Check("held-out", held.ratio, HELD_OUT_RATIO, held.ratio <= HELD_OUT_RATIO, said)
+
+
+def _fractions(best: Solution, accuracy_wt: float) -> Checks:
+    """List one check for a mixture: the largest doubt of a weight, and which source makes it."""
+    doubts = {
+        phase.name: best.systematic.get(f"{phase.name}.weight_fraction", 0.0)
+        for phase in best.fit.phases
+    }
+    if not best.doubts or len(doubts) < 2:
+        return
+    name = max(doubts, key=lambda phase: doubts[phase])
+    made = max(best.doubts, key=lambda doubt: doubt.spread.get(f"{name}.weight_fraction", 0.0))
+    passed = doubts[name] <= accuracy_wt
+    said = (
+        f"systematic doubt of the weights is up to {doubts[name]:.1f} wt%, of {name}, most of it "
+        f"from {made.source} (limit {accuracy_wt:g} wt%)"
+    )
+    if not passed:
+        said += f": the phases hold, their weights do not; {REMEDIES[made.source]}"
+    yield Check("fractions", doubts[name], accuracy_wt, passed, said)
 
 
 def undetected(fit: Fit) -> Checks:

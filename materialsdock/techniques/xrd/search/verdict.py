@@ -21,9 +21,14 @@ RUNS = 1.0  # Durbin-Watson d below which residuals run
 
 
 def judge(
-    pattern: Pattern, solutions: Sequence[Solution], diffractometer: Diffractometer
+    pattern: Pattern,
+    solutions: Sequence[Solution],
+    diffractometer: Diffractometer,
+    accuracy_wt: float = checks.ACCURACY_WT,
 ) -> Assessment:
     """The verdict on the first of `solutions`, the others being its rivals.
+
+    accuracy_wt : of the weights of a mixture, that their systematic doubt must not exceed
 
     accept : every check passes and no rival would change what is said of the sample
     ambiguous : the structures hold, but a rival (or the same without a phase) fits as well, or σ,
@@ -33,7 +38,7 @@ def judge(
     best = solutions[0]
     trusted = replace(pattern, sigma=noise.trusted(pattern, best.fit) * pattern.sigma)
     decisive = tuple(checks.decisive(trusted, best, diffractometer))
-    doubtful = tuple(checks.doubtful(pattern, best))
+    doubtful = tuple(checks.doubtful(pattern, best, accuracy_wt))
     # what is said of σ comes first: everything else is measured in it
     everything = (*doubtful[:1], *decisive, *doubtful[1:])
     failed = [check.sentence for check in everything if not check.passed]
