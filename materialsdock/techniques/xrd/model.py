@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from materialsdock.model import Parameter
 
+BOTH = "zero+displacement"  # a correction of peak positions
+
 Word = Literal["accept", "ambiguous", "no confident match"]
 
 
@@ -195,6 +197,13 @@ class Diffractometer:
     axial: tuple[float, ...] = ()
     zero_deg: float = 0.0
     calibrated: bool = False
+
+    @property
+    def corrections(self) -> tuple[str, ...]:
+        """The corrections of peak positions that a recipe may make, by its words."""
+        if self.calibrated:
+            return ("displacement",) if self.geometry == "bragg_brentano" else ("none",)
+        return ("displacement", "zero", BOTH)
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Diffractometer:

@@ -101,13 +101,14 @@ class SearchSpace:
         widths = found if found.size else np.array([diffractometer.fwhm_deg])
         step = float(np.median(np.diff(pattern.two_theta)))
         flat = diffractometer.geometry == "bragg_brentano"
+        first = ("displacement", "zero", "none") if flat else ("zero", "none")
         return cls(
             limits_deg=(
                 math.floor(1000 * pattern.two_theta[0]) / 1000,
                 math.ceil(1000 * pattern.two_theta[-1]) / 1000,
             ),
             fwhm_deg=round(float(np.clip(np.median(widths), 2 * step, 2.0)), 4),
-            positions=_positions(flat, diffractometer.calibrated),
+            positions=tuple(p for p in diffractometer.corrections if p in first),
             axial="free" if flat else "off",
             doublet=len(diffractometer.wavelengths_angstrom) > 1,
             oriented=any(s.preferred_orientation is not None for s in structures),
@@ -219,13 +220,6 @@ class SearchSpace:
         start = self.limits_deg[0] + low * (self._span - WARMUP_SPAN_DEG)
         room = self.limits_deg[1] - start - WARMUP_SPAN_DEG
         return [round(start, 3), round(start + WARMUP_SPAN_DEG + reach * room, 3)]
-
-
-def _positions(flat: bool, calibrated: bool) -> tuple[str, ...]:
-    """The corrections of peak positions to try: where the zero is known, only the height is not."""
-    if calibrated:
-        return ("displacement",) if flat else ("none",)
-    return ("displacement", "zero") if flat else ("zero",)
 
 
 def default_recipe(

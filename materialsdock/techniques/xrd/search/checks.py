@@ -26,6 +26,7 @@ SHIFT_DEG = 0.5
 DOUBLET = (0.6, 1.6)  # of the Kα2 : Kα1 ratio that the profile states
 HELD_OUT_RATIO = 2.0
 ACCURACY_WT = 2.0  # wt%, that would change what is said of a sample
+ACCURACY_CELL = 5e-4  # of a length, half of the difference that would
 REMEDIES = {
     systematic.GRAINS: "give --particle-size of each phase, or grind finer",
     systematic.TEXTURE: "spin or side-load the sample, or give --preferred-orientation",
@@ -55,13 +56,14 @@ def decisive(pattern: Pattern, best: Solution, diffractometer: Diffractometer) -
 
 
 def doubtful(pattern: Pattern, best: Solution, accuracy_wt: float) -> Checks:
-    """List what makes an answer ambiguous where it fails: σ, cut counts, phases hardly seen, and
-    weights whose systematic doubt exceeds the accuracy [wt%] that is asked for.
+    """List what makes an answer ambiguous where it fails: σ, cut counts, phases hardly seen, cells
+    in doubt, and weights whose systematic doubt exceeds the accuracy [wt%] that is asked for.
     """
     yield noise.checked(pattern, best.fit)
     if (cut := noise.saturation(pattern)) is not None:
         yield cut
     yield from undetected(best.fit)
+    yield from _cells(best)
     yield from _fractions(best, accuracy_wt)
 
 
@@ -167,6 +169,31 @@ def _foretold(best: Solution) -> Check:
     return Check("held-out", held.ratio, HELD_OUT_RATIO, held.ratio <= HELD_OUT_RATIO, said)
 
 
+def _cells(best: Solution) -> Checks:
+    """List one check: the largest relative doubt of a cell length."""
+    doubts = {
+        f"{phase.name}.{key}": best.systematic.get(f"{phase.name}.{key}", 0.0)
+        / phase.cell[key].value
+        for phase in best.fit.phases
+        for key in "abc"
+        if key in phase.cell
+    }
+    if not best.doubts or not doubts:
+        return
+    name = max(doubts, key=lambda key: doubts[key])
+    made = max(best.doubts, key=lambda doubt: doubt.spread.get(name, 0.0))
+    passed = doubts[name] <= ACCURACY_CELL
+    said = (
+        f"systematic doubt of the cell is up to {doubts[name]:.2%} of {name}, most of it from "
+        f"{made.source} (limit {ACCURACY_CELL:.2%})"
+    )
+    yield Check("cell", doubts[name], ACCURACY_CELL, passed, said + _remedy(passed, made.source))
+
+
+def _remedy(passed: bool, source: str) -> str:
+    return "" if passed else f"; {REMEDIES[source]}"
+
+
 def _fractions(best: Solution, accuracy_wt: float) -> Checks:
     """List one check for a mixture: the largest doubt of a weight, and which source makes it."""
     doubts = {
@@ -182,8 +209,8 @@ def _fractions(best: Solution, accuracy_wt: float) -> Checks:
         f"systematic doubt of the weights is up to {doubts[name]:.1f} wt%, of {name}, most of it "
         f"from {made.source} (limit {accuracy_wt:g} wt%)"
     )
-    if not passed:
-        said += f": the phases hold, their weights do not; {REMEDIES[made.source]}"
+    said += "" if passed else ": the phases hold, their weights do not"
+    said += _remedy(passed, made.source)
     yield Check("fractions", doubts[name], accuracy_wt, passed, said)
 
 

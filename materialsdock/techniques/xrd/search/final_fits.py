@@ -14,7 +14,7 @@ from materialsdock.errors import ModelFault
 from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.model import Structure, Trial
 from materialsdock.optimisation.processes import TrialExecutor
-from materialsdock.techniques.xrd.model import Diffractometer, Fit, Solution
+from materialsdock.techniques.xrd.model import BOTH, Diffractometer, Fit, Solution
 from materialsdock.techniques.xrd.rietveld.engine import RefinementEngine
 from materialsdock.techniques.xrd.search import heldout
 from materialsdock.techniques.xrd.search.clusters import (
@@ -24,6 +24,7 @@ from materialsdock.techniques.xrd.search.clusters import (
     difference,
     material,
 )
+from materialsdock.techniques.xrd.search.objective import as_good, objective
 
 Chosen = Sequence[tuple[Trial, Cluster]]
 Describe = Callable[[Fit, int, int, Mapping[str, Any]], Trial]
@@ -49,10 +50,11 @@ class Refiner:
 
 
 def solutions(
-    refine: Refiner, pattern: Pattern, chosen: Chosen, describe: Describe
+    refine: Refiner, pattern: Pattern, chosen: Chosen, describe: Describe, residuals: float
 ) -> tuple[Solution, ...]:
     """Each chosen trial refined with full effort; those that end at one answer are one solution.
 
+    residuals : that count as independent; what is not as good as the best by them is left out
     A recipe that fails with full effort is kept as quickly as the search refined it, with a
     warning.  Raises ModelFault when none can be repeated.
     """
@@ -71,14 +73,15 @@ def solutions(
     finals = [describe(fit, i, trial.seed, fit.recipe) for i, (fit, trial, _) in ended.items()]
     merged = []
     counted: set[tuple[int, int]] = set()
-    for final in clusters(finals):
+    best = min(finals, key=_rank)
+    for final in clusters(finals, as_good(ended[best.number][0], residuals)):
         trials = _together([ended[t.number][2] for t in final.trials], counted)
         own = tuple(ended[t.number][1] for t in final.trials)
         merged.append((final.trials, Cluster(trials or own)))
-    (best, *_), home = merged[0]
+    (first_of_all, *_), home = merged[0]
     found = []
     for (first, *_), group in merged:
-        differs = difference(best.values, first.values)
+        differs = difference(first_of_all.values, first.values)
         found.append(
             Solution(
                 fit=ended[first.number][0],
@@ -86,10 +89,37 @@ def solutions(
                 trials=len(group.trials),
                 seeds=group.seeds,
                 differences=(*differs, *(choices(home, group) if differs else ())),
-                material=material(best.values, first.values),
+                material=material(first_of_all.values, first.values),
             )
         )
     return tuple(found)
+
+
+def placed(
+    refine: Refiner, pattern: Pattern, chosen: Chosen, found: Sequence[Solution], residuals: float
+) -> Chosen:
+    """The chosen trials, first the best one with the correction of peak positions that fits best.
+
+    Zero and height of the sample move peaks almost alike, and the cell with them, so a search that
+    has tried one of them only must not decide (0.4° of zero is worth 0.1 % of a cell).
+    """
+    best = found[0].fit
+    position = best.recipe["position"]
+    others = [p for p in refine.diffractometer.corrections if p not in (position, BOTH)]
+    quick = {**best.recipe, "effort": "search"}
+    outcomes = refine([(pattern, {**quick, "position": p}) for p in others])
+    fits = [fit for fit in outcomes if isinstance(fit, Fit) and not fit.violations]
+    better = [fit for fit in fits if objective(fit, residuals) < found[0].objective]
+    if not better:
+        return chosen
+    first = min(better, key=lambda fit: objective(fit, residuals))
+    (trial, group), *_ = chosen
+    turned = replace(trial, recipe={**best.recipe, "position": first.recipe["position"]})
+    return [(turned, group), *chosen]
+
+
+def _rank(trial: Trial) -> tuple[bool, float]:
+    return bool(trial.violations), trial.objective or math.inf
 
 
 def scored(

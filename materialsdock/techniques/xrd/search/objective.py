@@ -7,6 +7,9 @@ import math
 from materialsdock.techniques.xrd.model import Fit
 from materialsdock.techniques.xrd.rietveld.recipe import SearchSpace
 
+EVIDENCE = 10.0
+MISFIT = 0.03
+
 
 def objective(fit: Fit, independent_residuals: float) -> float:
     """Rwp [%] times a price per free parameter: the Akaike information criterion.
@@ -18,6 +21,18 @@ def objective(fit: Fit, independent_residuals: float) -> float:
     price is four times too high for it.
     """
     return fit.rwp * math.exp(fit.n_free / independent_residuals)
+
+
+def as_good(fit: Fit, residuals: float) -> float:
+    """The ratio of objectives up to which another answer fits about as well as `fit`.
+
+    Noise alone allows an AIC that is EVIDENCE higher (Burnham & Anderson 2002: no support beyond
+    10); of the misfit that noise does not explain, nobody knows which recipe makes it rightly, so
+    MISFIT of it is allowed besides.
+    residuals : that count as independent
+    """
+    beyond_noise = 1 - max(fit.gof, 1.0) ** -2
+    return math.exp(EVIDENCE / (2 * residuals)) + MISFIT * beyond_noise
 
 
 def independent_residuals(space: SearchSpace) -> float:

@@ -27,7 +27,7 @@ from materialsdock.techniques.xrd.rietveld.recipe import SearchSpace
 from materialsdock.techniques.xrd.rietveld.rietx_engine import RietxEngine
 from materialsdock.techniques.xrd.search.checks import ACCURACY_WT
 from materialsdock.techniques.xrd.search.clusters import Cluster, clusters, compared
-from materialsdock.techniques.xrd.search.final_fits import Refiner, scored, solutions
+from materialsdock.techniques.xrd.search.final_fits import Refiner, placed, scored, solutions
 from materialsdock.techniques.xrd.search.objective import independent_residuals, objective
 from materialsdock.techniques.xrd.search.second_look import reconsidered
 from materialsdock.techniques.xrd.search.studies import (
@@ -275,8 +275,14 @@ class _SearchCourse:
         hold_out: bool,
     ) -> tuple[tuple[Solution, ...], tuple[Texture, ...]]:
         """The chosen trials at full effort, best first, and the axes of texture that were tried."""
-        found = solutions(again, pattern, chosen, self.described)
-        final = reconsidered(again, pattern, chosen, found, self.described, texture=texture)
+        found = solutions(again, pattern, chosen, self.described, self.residuals)
+        turned = placed(again, pattern, chosen, found, self.residuals)
+        if turned is not chosen:
+            chosen = turned
+            found = solutions(again, pattern, chosen, self.described, self.residuals)
+        final = reconsidered(
+            again, pattern, chosen, found, self.described, self.residuals, texture=texture
+        )
         again, found, looks = final
         if hold_out:
             found = scored(again, pattern, found, self.space.fwhm_deg)

@@ -25,6 +25,7 @@ def reconsidered(
     chosen: Chosen,
     found: tuple[Solution, ...],
     describe: Describe,
+    residuals: float,
     *,
     texture: bool,
 ) -> Reconsidered:
@@ -46,7 +47,7 @@ def reconsidered(
     again = replace(refine, structures=seen.structures)
     changed = [(replace(t, recipe={**t.recipe, **changes}), group) for t, group in chosen]
     try:
-        return again, solutions(again, pattern, changed, describe), seen.looks
+        return again, solutions(again, pattern, changed, describe, residuals), seen.looks
     except ModelFault:
         return refine, found, tuple(replace(look, accepted=False) for look in seen.looks)
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.model import FloatArray, Structure, Trial
-from materialsdock.techniques.xrd.model import Doubt, Fit, Solution
+from materialsdock.techniques.xrd.model import BOTH, Doubt, Fit, Solution
 from materialsdock.techniques.xrd.rietveld.recipe import BACKGROUND_TERMS
 from materialsdock.techniques.xrd.search import microabsorption
 from materialsdock.techniques.xrd.search.clusters import Values, compared, kind
@@ -28,8 +28,6 @@ EQUAL = 1.01  # of the best objective or Rwp: what another search might have cho
 DOUBTED = ("length", "angle", "weight_fraction")
 RECIPES, POSITIONS, TEXTURE = "recipes", "peak positions", "preferred orientation"
 GRAINS = microabsorption.SOURCE
-BOTH = "zero+displacement"
-CORRECTIONS = ("displacement", "zero", BOTH)
 
 
 def doubted(
@@ -52,7 +50,8 @@ def doubted(
     best = found[0]
     quick = {**best.fit.recipe, "effort": "search"}
     mixture = len(best.fit.phases) > 1
-    positions = [{"position": p} for p in _corrections(refine) if p != quick["position"]]
+    corrections = refine.diffractometer.corrections
+    positions = [{"position": p} for p in corrections if p != quick["position"]]
     recipes = _mixture_changes(quick) if mixture else []
     outcomes = refine([(pattern, {**quick, **change}) for change in (*positions, *recipes)])
     moved, varied = outcomes[: len(positions)], outcomes[len(positions) :]
@@ -84,10 +83,6 @@ def covariance_of_weights(solution: Solution) -> FloatArray | None:
     """(k, k) systematic covariance of the weights [wt%²]; None for solutions without doubts."""
     known = [np.array(d.covariance) for d in solution.doubts if d.covariance]
     return np.sum(known, axis=0) if known else None
-
-
-def _corrections(refine: Refiner) -> tuple[str, ...]:
-    return CORRECTIONS if not refine.diffractometer.calibrated else CORRECTIONS[:1]
 
 
 def _usable(outcomes: Iterable[Fit | BaseException]) -> list[Fit]:

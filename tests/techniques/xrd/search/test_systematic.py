@@ -9,13 +9,17 @@ import pytest
 from support.refining import Here
 from support.structures import simulated
 
-from materialsdock.model import Parameter
+from materialsdock.learning.counting.pattern import Pattern
+from materialsdock.model import Parameter, Trial
 from materialsdock.techniques.xrd.model import Diffractometer, Doubt, Fit, PhaseFit, Solution
 from materialsdock.techniques.xrd.rietveld.recipe import default_recipe
 from materialsdock.techniques.xrd.search import systematic
-from materialsdock.techniques.xrd.search.final_fits import Refiner
+from materialsdock.techniques.xrd.search.clusters import Cluster
+from materialsdock.techniques.xrd.search.final_fits import Refiner, placed
+from materialsdock.techniques.xrd.search.objective import as_good
+from materialsdock.techniques.xrd.search.search import search
 from materialsdock.techniques.xrd.search.verdict import judge
-from materialsdock.testing.crystals import CORUNDUM, FLUORITE, ZINCITE
+from materialsdock.testing.crystals import CORUNDUM, FLUORITE, LAB6, ZINCITE
 
 CU = Diffractometer()
 RESIDUALS = 500.0
@@ -143,3 +147,63 @@ def test_weights_in_doubt_are_not_accepted_but_the_phases_are_not_refused(patter
 def test_one_phase_has_no_doubt_of_its_weight(pattern):
     found = doubted(pattern, {}, (ZINCITE,))
     assert [doubt.source for doubt in found.doubts] == ["recipes", "peak positions"]
+
+
+# the correction of peak positions, tried both ways
+
+
+def off_zero(zero_deg):
+    """LaB6 measured with a zero that is off."""
+    whole = simulated(((LAB6, 1.0),))
+    every = slice(500, 2000, 2)
+    columns = (whole.intensity, whole.sigma, whole.count_time_s)
+    return Pattern(whole.two_theta[every] + zero_deg, *(column[every] for column in columns))
+
+
+def test_four_tenths_of_a_degree_of_zero_end_in_the_right_cell():
+    """The default recipe moves the sample instead, whose cell is 0.12 % off."""
+    found = search(off_zero(0.4), (LAB6,), CU, trials=1, executor=Here(), hold_out=False)
+    assert found.fit.recipe["position"] == "zero"
+    assert found.fit.phases[0].cell["a"].value == pytest.approx(4.157, rel=2e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("zero_deg", [0.4, -0.4])
+def test_four_tenths_of_a_degree_of_zero_end_in_no_accepted_wrong_cell(zero_deg):
+    found = search(off_zero(zero_deg), (LAB6,), CU, trials=1, executor=Here())
+    cell, doubt = found.fit.phases[0].cell["a"], found.solutions[0].systematic["LaB6.a"]
+    assert abs(cell.value / 4.157 - 1) < 2e-4 or found.assessment.word != "accept"
+    assert abs(cell.value - 4.157) < 3 * np.hypot(cell.esd, doubt)
+
+
+def test_the_other_correction_is_tried_where_the_search_tried_one(pattern):
+    recipe = default_recipe(pattern, (CORUNDUM,))
+    engine = Moving({})
+    refine = Refiner(Here(), engine, (CORUNDUM,), CU, 60.0)
+    fit = engine.refine(pattern, (CORUNDUM,), CU, recipe)
+    trial = Trial(0, 0, fit.rwp, recipe, "complete", objective=11.0)
+    chosen = [(trial, Cluster((trial,)))]
+    kept = placed(refine, pattern, chosen, (Solution(fit, 10.0, 1, (0,)),), RESIDUALS)
+    assert kept is chosen
+    (first, _), *rest = placed(refine, pattern, chosen, (Solution(fit, 11.0, 1, (0,)),), RESIDUALS)
+    assert (recipe["position"], first.recipe["position"]) == ("displacement", "zero")
+    assert rest == chosen
+
+
+def test_a_cell_in_doubt_is_not_accepted():
+    pattern = simulated(((CORUNDUM, 1.0),))
+    best = doubted(pattern, {"zero": (0.02, 0.0)}, (CORUNDUM,))
+    noise = np.random.default_rng(0).normal(size=pattern.intensity.size) * pattern.sigma
+    flat = np.full(pattern.intensity.size, 60.0)
+    fit = replace(best.fit, y_calc=pattern.intensity + noise, y_background=flat)
+    found = judge(pattern, (replace(best, fit=fit),), CU)
+    assert found.word == "ambiguous"
+    assert "systematic doubt of the cell is up to 0.20% of corundum.a" in found.reasons[0]
+    assert "calibrate the zero with a standard" in found.reasons[0]
+
+
+def test_as_good_is_narrow_where_noise_is_all_that_is_left(pattern):
+    fit = doubted(pattern, {}).fit
+    quiet, missing = (as_good(replace(fit, gof=gof), 1000.0) for gof in (1.0, 3.0))
+    assert quiet == pytest.approx(1.005, abs=1e-4)
+    assert missing == pytest.approx(1.005 + 0.03 * 8 / 9, abs=1e-4)
