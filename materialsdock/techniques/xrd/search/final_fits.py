@@ -109,7 +109,10 @@ def placed(
     quick = {**best.recipe, "effort": "search"}
     outcomes = refine([(pattern, {**quick, "position": p}) for p in others])
     fits = [fit for fit in outcomes if isinstance(fit, Fit) and not fit.violations]
-    better = [fit for fit in fits if objective(fit, residuals) < found[0].objective]
+    # at the effort of the search, as the others are refined
+    here = next((t.objective for t, _ in chosen if t.recipe == quick), None)
+    least = found[0].objective if here is None else here
+    better = [fit for fit in fits if objective(fit, residuals) < least]
     if not better:
         return chosen
     first = min(better, key=lambda fit: objective(fit, residuals))

@@ -155,7 +155,7 @@ def test_one_phase_has_no_doubt_of_its_weight(pattern):
 def off_zero(zero_deg):
     """LaB6 measured with a zero that is off."""
     whole = simulated(((LAB6, 1.0),))
-    every = slice(500, 2000, 2)
+    every = slice(500, 3000, 3)
     columns = (whole.intensity, whole.sigma, whole.count_time_s)
     return Pattern(whole.two_theta[every] + zero_deg, *(column[every] for column in columns))
 
@@ -181,13 +181,17 @@ def test_the_other_correction_is_tried_where_the_search_tried_one(pattern):
     engine = Moving({})
     refine = Refiner(Here(), engine, (CORUNDUM,), CU, 60.0)
     fit = engine.refine(pattern, (CORUNDUM,), CU, recipe)
-    trial = Trial(0, 0, fit.rwp, recipe, "complete", objective=11.0)
-    chosen = [(trial, Cluster((trial,)))]
-    kept = placed(refine, pattern, chosen, (Solution(fit, 10.0, 1, (0,)),), RESIDUALS)
-    assert kept is chosen
-    (first, _), *rest = placed(refine, pattern, chosen, (Solution(fit, 11.0, 1, (0,)),), RESIDUALS)
+    found = (Solution(fit, 10.0, 1, (0,)),)
+
+    def chosen(objective):
+        trial = Trial(0, 0, fit.rwp, recipe, "complete", objective=objective)
+        return [(trial, Cluster((trial,)))]
+
+    good, poor = chosen(10.0), chosen(11.0)
+    assert placed(refine, pattern, good, found, RESIDUALS) is good
+    (first, _), *rest = placed(refine, pattern, poor, found, RESIDUALS)
     assert (recipe["position"], first.recipe["position"]) == ("displacement", "zero")
-    assert rest == chosen
+    assert rest == poor
 
 
 def test_a_cell_in_doubt_is_not_accepted():
