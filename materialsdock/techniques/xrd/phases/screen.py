@@ -108,6 +108,23 @@ def binned(grid: FloatArray, x: FloatArray, y: FloatArray) -> FloatArray:
 
 
 @dataclass(frozen=True, eq=False)
+class Leeway:
+    """How far a common factor may change the lengths of a cell: usual is one standard deviation.
+
+    strains : (k,) that are screened; largest : that a match may end with
+    """
+
+    usual: float
+    largest: float
+    strains: FloatArray
+
+
+MEASURED = Leeway(0.01, 0.015, STRAINS)
+# density functionals make cells up to 2 % too large or too small, substitution does as much
+COMPUTED = Leeway(0.02, 0.03, np.linspace(-0.028, 0.028, 57))
+
+
+@dataclass(frozen=True, eq=False)
 class ScreenTable:
     """The strongest lines of many entries: position [deg] and height (entries, LINES), padded.
 
@@ -173,11 +190,11 @@ def screen(
     weight = np.sqrt(table.height)
     weight /= np.maximum(np.linalg.norm(weight, axis=1, keepdims=True), 1e-300)
     best = Screened(*(np.zeros(len(weight)) for _ in range(4)))
-    moved = np.degrees(2 * np.tan(np.radians(table.position) / 2))
     real = table.height > 0
-    for zero in zeros_deg:
-        for strain in strains:
-            found = _look(heights, observed, table.position - moved * strain + zero, real)
+    for strain in strains:
+        strained = _strained(table.position, strain)
+        for zero in zeros_deg:
+            found = _look(heights, observed, strained + zero, real)
             root = np.sqrt(found)
             cosine = (weight * root).sum(axis=1)
             cosine /= np.maximum(np.linalg.norm(root, axis=1), 1e-300)
@@ -186,9 +203,15 @@ def screen(
             better = score > best.score
             best.score[better] = score[better]
             best.strain[better], best.zero_deg[better] = strain, zero
-    at = table.position - moved * best.strain[:, None] + best.zero_deg[:, None]
+    at = _strained(table.position, best.strain[:, None]) + best.zero_deg[:, None]
     found = _look(heights, observed, at, real)
     return replace(best, seen=_seen(table.height, found))
+
+
+def _strained(two_theta: FloatArray, strain: FloatArray | float) -> FloatArray:
+    """Positions [deg] of lines at `two_theta` when all lengths grow by `strain`."""
+    sine = np.sin(np.radians(two_theta) / 2) / (1 + strain)
+    return np.asarray(np.degrees(2 * np.arcsin(np.clip(sine, 0.0, 1.0))))
 
 
 def _seen(calculated: FloatArray, found: FloatArray) -> FloatArray:
