@@ -20,9 +20,10 @@ from materialsdock.night.queue import estimate, queue
 from materialsdock.night.queue.states import TRANSITIONS, Event, State
 from materialsdock.night.status import snapshot as status
 from materialsdock.night.status import state
-from materialsdock.night.status.digest import label, many, said_of, words_of
+from materialsdock.night.status.digest import label, said_of, words_of
 from materialsdock.night.status.snapshot import Status
 from materialsdock.profile import config, siteroot
+from materialsdock.rendering.numbers import many
 
 LIMIT_S = 10.0
 TURN_S = 0.05

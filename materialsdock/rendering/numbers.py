@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 MISSING = "—"
+RATIO = 100.0  # of two standard deviations that stand in one number
 NARROW_SPACE = "\u202f"  # the SI's digit-group separator, unbreakable
 
 
@@ -37,11 +38,43 @@ def with_esd(value: float | None, esd: float | None = None) -> str:
     return f"{round(value, decimals):z.0f}({int(digit) * 10**-decimals})"
 
 
+def with_esds(value: float | None, statistical: float | None, systematic: float | None) -> str:
+    """Value with both its standard deviations: `9.3724(2)[11]`.
+
+    statistical in parentheses, systematic in brackets, both in units of the last printed digit,
+    which is the first of the smaller one, unless that is RATIO times smaller than the other.
+    One that is not known, or zero, is left out.
+    """
+    known = [e for e in (statistical, systematic) if e is not None and math.isfinite(e) and e > 0]
+    if value is None or not math.isfinite(value) or not known:
+        return with_esd(value)
+    if len(known) == 1 and known[0] == statistical:
+        return with_esd(value, statistical)
+    magnitude = max(abs(value), *known)
+    if not 1e-4 <= magnitude < 1e7:
+        exponent = math.floor(math.log10(magnitude))
+        scaled = [None if e is None else e * 10.0**-exponent for e in (statistical, systematic)]
+        return f"{with_esds(value * 10.0**-exponent, *scaled)}e{exponent}"
+    smallest = max(min(known), max(known) / RATIO)
+    decimals = -int(f"{smallest:.0e}".split("e")[1])
+    kept = max(decimals, 0)
+    said = f"{round(value, decimals):z.{kept}f}"
+    for esd, (left, right) in ((statistical, "()"), (systematic, "[]")):
+        if esd in known:
+            said += f"{left}{round(round(esd, decimals) * 10**kept)}{right}"
+    return said
+
+
 def count(number: float | None) -> str:
     """A whole number with its digits in groups of three: `5 751`."""
     if number is None or not math.isfinite(number):
         return MISSING
     return f"{number:,.0f}".replace(",", NARROW_SPACE)
+
+
+def many(number: int, what: str) -> str:
+    """`1 sample`, `2 samples`."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def fixed(number: float | None, digits: int = 3) -> str:

@@ -39,12 +39,8 @@ from materialsdock.optimisation.executors import trial_executor
 from materialsdock.techniques.xrd.model import Fit
 from materialsdock.techniques.xrd.rietveld.recipe import PHASE_WIDTHS, SearchSpace
 from materialsdock.techniques.xrd.rietveld.rietx_engine import RietxEngine
-from materialsdock.techniques.xrd.search.search import (
-    SearchResult,
-    independent_residuals,
-    objective,
-    search,
-)
+from materialsdock.techniques.xrd.search.objective import independent_residuals, objective
+from materialsdock.techniques.xrd.search.search import SearchResult, search
 
 PARTS = ("search", "cells", "mixtures", "unseen", "widths", "traps", "speed", "bad_input")
 PUBLISHED = {

@@ -70,7 +70,8 @@ def test_it_prints_one_json_object_with_the_answer(done, capsys):
     (phase,) = said["phases"]
     assert phase["a"] == pytest.approx(4.157, abs=5e-4)
     assert 0 < phase["a_esd"] < 1e-3
-    assert phase["a_systematic"] > 0
+    assert phase["a_esd"] >= phase["a_esd_statistical"] > 0
+    assert phase["a_systematic"] == phase["a_esd_systematic"] >= 0
     assert phase["weight_fraction"] == 100
     assert 0.8 < said["held_out"]["ratio"] < 1.5
 

@@ -14,6 +14,7 @@ from materialsdock.ledger.night_log import Noted, first_time_after, lines_of_kin
 from materialsdock.night.control import audit
 from materialsdock.night.queue import queue
 from materialsdock.night.queue.history import Spent, alarms, spent
+from materialsdock.rendering.numbers import many
 
 LISTED = 30  # samples and alarms named one by one
 ALONE = ("reason", "words", "state", "why")  # they are clear by themselves
@@ -63,11 +64,6 @@ class Digest:
             chain_line(self.chain),
         ]
         return "\n".join(told)
-
-
-def many(count: int, what: str) -> str:
-    """1 sample, 2 samples."""
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def label(at: float) -> str:

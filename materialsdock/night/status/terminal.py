@@ -15,9 +15,10 @@ from rich.table import Table
 from rich.text import Text
 
 from materialsdock.errors import LedgerFault
-from materialsdock.night.status.digest import alarm_line, many
+from materialsdock.night.status.digest import alarm_line
 from materialsdock.night.status.snapshot import Current, Row, Status
 from materialsdock.night.status.state import Pulse
+from materialsdock.rendering.numbers import many
 
 STYLES = {
     "running": "green",

@@ -18,16 +18,19 @@ from materialsdock.model import Job, Measured, Outcome, Trial
 from materialsdock.protocols import LearningCampaign, RunWatch
 from materialsdock.techniques.xrd.model import Assessment, Diffractometer, Fit, Solution
 from materialsdock.techniques.xrd.phases.answer import (
+    NONE,
     allowed_elements,
     check_store,
     doubted,
     phases_of,
 )
+from materialsdock.techniques.xrd.phases.remedies import lines_of, remedies
 from materialsdock.techniques.xrd.rietveld import engines
 from materialsdock.techniques.xrd.rietveld.engine import RefinementEngine
 from materialsdock.techniques.xrd.rietveld.limits import check_pattern, check_structures
 from materialsdock.techniques.xrd.rietveld.recipe import SearchSpace
 from materialsdock.techniques.xrd.search import warm_start
+from materialsdock.techniques.xrd.search.checks import ACCURACY_WT
 from materialsdock.techniques.xrd.search.quantify import SpikedStandard
 from materialsdock.techniques.xrd.search.search import SearchResult, cut, search
 from materialsdock.techniques.xrd.search.second_look import findings
@@ -161,17 +164,27 @@ def refined(
     searched = _searched(outcome.job, pattern, watch.trial, first)
     seconds = {"seconds_refining": time.perf_counter() - began, "search_ended": searched.ended}
     standard = SpikedStandard(**options["standard"]) if options.get("standard") else None
-    said = findings(searched.fit, searched.texture, standard)
+    said = findings(searched.solutions[0], searched.texture, standard)
     start = _start(outcome.job, pattern, first, origins, searched.trials)
     verdict = searched.assessment
     if identified := outcome.summary.get("identification"):
         verdict = doubted(verdict, identified)
+    verdict = _advised(verdict, searched.pattern, outcome.job)
     return replace(
         outcome,
         summary={**outcome.summary, **seconds, **said, "start": start},
         measured=searched.pattern,
         found=Found(searched.fit, searched.trials, searched.solutions, verdict),
     )
+
+
+def _advised(verdict: Assessment, pattern: Pattern, job: Job) -> Assessment:
+    """The verdict with what else to try, where the structures do not agree with the pattern."""
+    if verdict.word != NONE:
+        return verdict
+    diffractometer = Diffractometer.of(job.settings["diffractometer"])
+    tried = remedies(pattern, diffractometer, [lines_of(s) for s in job.sample.structures])
+    return replace(verdict, advice=(*verdict.advice, *tried))
 
 
 def _searched(
@@ -196,7 +209,15 @@ def _searched(
         on_trial=on_trial,
         engine=_engine(options),
         texture=options.get("texture") == "evidence",
+        accuracy_wt=_accuracy_wt(job),
     )
+
+
+def _accuracy_wt(job: Job) -> float:
+    """The accuracy [wt%] of weights that the job was counted for, else the usual one."""
+    aim = job.settings.get("learner", {})
+    wanted = aim.get("wanted_esd") if aim.get("objective") == "fractions" else None
+    return float(wanted or ACCURACY_WT)
 
 
 def _engine(options: Mapping[str, Any]) -> RefinementEngine:

@@ -16,6 +16,7 @@ from materialsdock.rendering.hdf5 import Field, Group, Link, data, with_unit
 from materialsdock.techniques.shared import nexus as nexus_parts
 from materialsdock.techniques.shared.nexus import Items
 from materialsdock.techniques.xrd.model import Diffractometer
+from materialsdock.techniques.xrd.report import uncertainty
 
 DETECTOR = "/entry/instrument/detector"
 
@@ -105,14 +106,18 @@ def answer(outcome: Outcome) -> tuple[str, Items] | None:
         "Rexp_percent": Field(fit.r_exp),
         "goodness_of_fit": Field(fit.gof),
     }
+    systematic = uncertainty.spread(outcome)
     for number, phase in enumerate(fit.phases, 1):
+        known = uncertainty.of_phase(phase, systematic)
         numbers[f"phase_{number}_name"] = Field(phase.name)
         numbers[f"phase_{number}_space_group"] = Field(phase.space_group)
         numbers[f"phase_{number}_weight_percent"] = nexus_parts.with_esd(
-            phase.weight_fraction, phase.weight_fraction_esd
+            phase.weight_fraction, known[uncertainty.WEIGHT].combined
         )
         for name, parameter in phase.cell.items():
-            numbers[f"phase_{number}_{name}"] = nexus_parts.with_esd(parameter.value, parameter.esd)
+            numbers[f"phase_{number}_{name}"] = nexus_parts.with_esd(
+                parameter.value, known[name].combined
+            )
     return "profile", {
         "profile": data("calculated", "two_theta", fields),
         "parameters": Group("NXparameters", numbers),

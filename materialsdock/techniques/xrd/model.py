@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from materialsdock.model import Parameter
 
+BOTH = "zero+displacement"  # a correction of peak positions
+
 Word = Literal["accept", "ambiguous", "no confident match"]
 
 
@@ -93,6 +95,21 @@ class HeldOut:
         return self.rwp / self.rwp_inside if self.rwp_inside > 0 else math.inf
 
 
+@dataclass(frozen=True)
+class Doubt:
+    """One source of systematic error: how far it may move cells [Å, deg] and weights [wt%].
+
+    source : its name in a word or two; spread : by name, one standard deviation
+    sentence : what there is to know or to do about it, or empty
+    covariance : of the phases' weights [wt%²], in their order; empty for one phase
+    """
+
+    source: str
+    spread: Mapping[str, float]
+    sentence: str = ""
+    covariance: tuple[tuple[float, ...], ...] = ()
+
+
 @dataclass(frozen=True, eq=False)
 class Solution:
     """One cluster of near-optimal trials, refined with full effort from its best recipe.
@@ -100,8 +117,8 @@ class Solution:
     objective : of `fit`; trials, seeds : how many trials of which seeds ended here
     differences : against the best solution, one sentence each; material : would change what is
     said about the sample
-    systematic : of cells and weights, by name: half the range over all solutions and over other
-    corrections of peak positions (of the best solution only); esds know nothing of it
+    systematic : of cells and weights, by name, all sources together (of the best solution only);
+    esds know nothing of it; doubts : the sources
     """
 
     fit: Fit
@@ -112,6 +129,7 @@ class Solution:
     differences: tuple[str, ...] = ()
     material: bool = False
     systematic: Mapping[str, float] = field(default_factory=dict)
+    doubts: tuple[Doubt, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -130,6 +148,7 @@ class Assessment:
     """The verdict on a refinement; `reasons` are sentences, `checks` all that was looked at.
 
     rivals : solutions or hypotheses as good as the chosen one, in words; notes : does not decide
+    advice : what to try where there is no confident match
     """
 
     word: Word
@@ -137,6 +156,7 @@ class Assessment:
     checks: tuple[Check, ...]
     rivals: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    advice: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -164,6 +184,7 @@ class Diffractometer:
     widths : calibrated u, v, w [deg²], x, y [deg] of the profile of Thompson, Cox & Hastings (1987)
     J. Appl. Cryst. 20, 79, in full widths at half maximum; () where nobody calibrated them
     axial : half lengths of detector and sample over the radius; zero_deg : added to calculated 2θ
+    calibrated : the zero of 2θ was set with a standard, so only the sample's height moves peaks
     """
 
     wavelengths_angstrom: tuple[float, ...] = (1.540593, 1.544427)
@@ -175,6 +196,14 @@ class Diffractometer:
     widths: tuple[float, ...] = ()
     axial: tuple[float, ...] = ()
     zero_deg: float = 0.0
+    calibrated: bool = False
+
+    @property
+    def corrections(self) -> tuple[str, ...]:
+        """The corrections of peak positions that a recipe may make, by its words."""
+        if self.calibrated:
+            return ("displacement",) if self.geometry == "bragg_brentano" else ("none",)
+        return ("displacement", "zero", BOTH)
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Diffractometer:

@@ -23,6 +23,7 @@ from materialsdock.techniques.xrd.phases.identify import (
     matched_structures,
 )
 from materialsdock.techniques.xrd.phases.match import Match
+from materialsdock.techniques.xrd.phases.remedies import remedies
 from materialsdock.techniques.xrd.phases.store import StructureStore
 from materialsdock.techniques.xrd.rietveld.engine import RefinementEngine
 
@@ -119,7 +120,7 @@ def phases_of(
     said = {"store": str(folder), "elements": allowed, **answer(found, entries)}
     best = found.hypothesis
     if best is None or found.judgement.verdict == NONE:
-        return (), said
+        return (), {**said, "advice": list(remedies(pattern, diffractometer, entries))}
     return matched_structures(best.phases), said
 
 
@@ -130,7 +131,7 @@ def doubted(assessment: Assessment | None, said: Mapping[str, Any]) -> Assessmen
         f"{' + '.join(row['phases'])} (Rwp {row['rwp']:.2f} %)" for row in said["rivals"]
     )
     if assessment is None:
-        return Assessment(NONE, reasons, (), rivals)
+        return Assessment(NONE, reasons, (), rivals, advice=tuple(said.get("advice", ())))
     compared = f"identified among {said['compared']} entries of {said['store']}"
     if said["verdict"] != "ambiguous":
         return replace(assessment, notes=(*assessment.notes, compared))

@@ -109,17 +109,23 @@ def independent_residuals(fit: Fit, pattern: Pattern, least: float) -> float:
     return min(points, max(least, points * (1 - correlation) / (1 + correlation)))
 
 
-def worth_it(new: Hypothesis, old: Hypothesis | None, pattern: Pattern, peak_widths: float) -> bool:
+def worth_it(
+    new: Hypothesis,
+    old: Hypothesis | None,
+    pattern: Pattern,
+    peak_widths: float,
+    most_strain: float = USUAL_STRAIN,
+) -> bool:
     """Return True if the last phase of `new` improves the fit enough to be believed.
 
-    peak_widths : how many of them the range is long
+    peak_widths : how many of them the range is long; most_strain : of its cell
     """
     if old is None:
         return True
     phase, share = new.phases[-1], new.fit.phases[-1]
     esd = share.weight_fraction_esd or 0.0
     certain = share.weight_fraction > max(ESDS * esd, LEAST_PERCENT)
-    usual = abs(strain(phase, new.fit, len(new.phases) - 1)) <= USUAL_STRAIN
+    usual = abs(strain(phase, new.fit, len(new.phases) - 1)) <= most_strain
     points = independent_residuals(old.fit, pattern, peak_widths)
     gained = evidence(new.fit, old.fit, points) > EVIDENCE
     return gained and certain and usual and phase.seen >= LEAST_SEEN
@@ -143,18 +149,19 @@ def judge(
         against.append(f"a peak of {100 * left:.0f} % of the highest is not explained")
     if (wrong := misfit(best.fit, pattern)) > CERTAIN_MISFIT and not complete:
         against.append(f"the refined profiles are {100 * wrong:.0f} % off, background aside")
-    for i, phase in enumerate(best.phases):
-        change = strain(phase, best.fit, i)
-        if abs(change) > CERTAIN_STRAIN:
-            against.append(
-                f"the cell of {phase.entry.name} would have to change by {change:+.2%}: "
-                "a relative of another composition is likelier"
-            )
+    doubts = [
+        f"the cell of {phase.entry.name} has to change by {change:+.2%}: its CIF was computed, or "
+        "the phase is a relative of another composition"
+        for i, phase in enumerate(best.phases)
+        if abs(change := strain(phase, best.fit, i)) > CERTAIN_STRAIN
+    ]
     if against:
-        return Judgement("no confident match", tuple(against), share)
+        return Judgement("no confident match", (*against, *doubts), share)
     if rivals:
         names = "; ".join(" + ".join(h.names) for h in rivals)
-        return Judgement("ambiguous", (f"these refine about as well: {names}",), share)
+        doubts.append(f"these refine about as well: {names}")
+    if doubts:
+        return Judgement("ambiguous", tuple(doubts), share)
     said = f"{100 * share:.0f} % of the intensity above the background is explained"
     return Judgement("confident", (said,), share)
 

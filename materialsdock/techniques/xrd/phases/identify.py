@@ -15,9 +15,16 @@ from materialsdock.techniques.xrd.crystals.plain import strained
 from materialsdock.techniques.xrd.model import Diffractometer, Fit
 from materialsdock.techniques.xrd.phases import hypotheses
 from materialsdock.techniques.xrd.phases.cif_files import StoreEntry
-from materialsdock.techniques.xrd.phases.hypotheses import Hypothesis, Judgement
+from materialsdock.techniques.xrd.phases.hypotheses import USUAL_STRAIN, Hypothesis, Judgement
 from materialsdock.techniques.xrd.phases.match import Match, lines_of_its_own, match
-from materialsdock.techniques.xrd.phases.screen import Observed, binned, observe
+from materialsdock.techniques.xrd.phases.screen import (
+    COMPUTED,
+    MEASURED,
+    Leeway,
+    Observed,
+    binned,
+    observe,
+)
 from materialsdock.techniques.xrd.rietveld.engine import RefinementEngine
 from materialsdock.techniques.xrd.rietveld.limits import check_pattern
 from materialsdock.techniques.xrd.rietveld.rietx_engine import RietxEngine
@@ -34,6 +41,7 @@ LEAST_OWN = 0.45
 # a structure is taken as it is: what may adapt its atoms may adapt a wrong one
 RECIPE: Mapping[str, Any] = {"coordinates": False}
 UNLIKE_WIDTHS = 2.0
+LEFT = 0.02  # of the highest peak, that stays unexplained
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,32 +152,50 @@ class _IdentificationCourse:
     def run(self, top: int, most: int, on_round: Watcher) -> None:
         """Seek phases until none improves the fit enough."""
         while self.best is None or len(self.best.phases) < most:
-            found = self._candidates()
+            found = self._candidates(MEASURED)
+            better, likely = self._better(found, USUAL_STRAIN)
+            if better is None and self._something_left():
+                found = self._candidates(COMPUTED)
+                better, likely = self._better(found, COMPUTED.largest)
             self.rounds.append(tuple(found[:top]))
             on_round(len(self.rounds) - 1, found[:top])
-            known = () if self.best is None else self.best.phases
-            likely = _likely(found, LOWEST_SCORE_MORE if known else LOWEST_SCORE)
-            tried = self.refined([(*known, m) for m in likely])
-            better = next((h for h in tried if self._believed(h)), None)
-            self.rejected += [h for h in tried if h is not better]
             if better is None:
                 return
             self.best = better
             self.competing.append(likely)
 
-    def _believed(self, new: Hypothesis) -> bool:
+    def _better(
+        self, found: Sequence[Match], most_strain: float
+    ) -> tuple[Hypothesis | None, list[Match]]:
+        """The best hypothesis with one of `found` that is believed, and those that were tried."""
+        known = () if self.best is None else self.best.phases
+        likely = _likely(found, LOWEST_SCORE_MORE if known else LOWEST_SCORE)
+        tried = self.refined([(*known, m) for m in likely])
+        better = next((h for h in tried if self._believed(h, most_strain)), None)
+        self.rejected += [h for h in tried if h is not better]
+        return better, likely
+
+    def _something_left(self) -> bool:
+        """Return True if a peak is left for which a cell may be stretched further than usual."""
+        if self.best is None:
+            return True
+        return hypotheses.largest_rest(self.best.fit, self.pattern) > LEFT
+
+    def _believed(self, new: Hypothesis, most_strain: float) -> bool:
         """Return True if its last phase improves the fit, and was not moved under another by it."""
         *known, last = _as_refined(new)
         own = lines_of_its_own(last, known, self.observed)
         widths = self.observed.independent
-        return own >= LEAST_OWN and hypotheses.worth_it(new, self.best, self.pattern, widths)
+        return own >= LEAST_OWN and hypotheses.worth_it(
+            new, self.best, self.pattern, widths, most_strain
+        )
 
-    def _candidates(self) -> list[Match]:
+    def _candidates(self, leeway: Leeway) -> list[Match]:
         began = time.perf_counter()
         known = () if self.best is None else self.best.phases
         families = {m.entry.family for m in known}
         explained = None if self.best is None else self._explained(self.best.fit)
-        found = match(self.entries, self.observed, explained)
+        found = match(self.entries, self.observed, explained, leeway)
         self.seconds_matching += time.perf_counter() - began
         return [
             m

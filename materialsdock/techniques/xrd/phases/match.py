@@ -10,17 +10,22 @@ import numpy as np
 from materialsdock.model import FloatArray
 from materialsdock.techniques.xrd.phases import powder_lines
 from materialsdock.techniques.xrd.phases.cif_files import StoreEntry
-from materialsdock.techniques.xrd.phases.screen import BROADEST_DEG, Observed, screen, tabulate
+from materialsdock.techniques.xrd.phases.screen import (
+    BROADEST_DEG,
+    MEASURED,
+    Leeway,
+    Observed,
+    screen,
+    tabulate,
+)
 
 SCREENED = 60
 POLISHED = 25
 MODEL_ERROR = 0.15
 FLOOR = 0.003
 SLOW_DEG = 6.0
-USUAL_STRAIN = 0.01
 STEPS = ((0.0008, 0.04), (0.0004, 0.02), (0.0002, 0.01))
 WIDTHS = (1.0, 1.5, 2.5, 5.0, 9.0)
-LARGEST_STRAIN = 0.015
 LARGEST_ZERO_DEG = 0.3
 APART = 1.5
 
@@ -52,12 +57,15 @@ class Match:
 
 
 def match(
-    entries: Sequence[StoreEntry], observed: Observed, explained: FloatArray | None = None
+    entries: Sequence[StoreEntry],
+    observed: Observed,
+    explained: FloatArray | None = None,
+    leeway: Leeway = MEASURED,
 ) -> list[Match]:
     """The entries that agree best with `observed`, best first.
 
     explained : (n,) what phases found before give, smoothed; the rest is matched, and trusted
-    less where they scatter.
+    less where they scatter; leeway : of the cells
     """
     if not entries:
         return []
@@ -65,7 +73,8 @@ def match(
     rest = observed.net - calculated
     metric = _metric(observed, calculated)
     clear = np.where(rest > MODEL_ERROR * calculated, rest, 0.0)
-    found = screen(tabulate(entries, observed), observed, clear)
+    table = tabulate(entries, observed)
+    found = screen(table, observed, clear, strains=leeway.strains)
     first = np.argsort(-found.score, kind="stable")[:SCREENED]
     rough = [
         max(
@@ -75,6 +84,7 @@ def match(
                     metric,
                     found.seen[i],
                     _MatchedPlace(found.strain[i], found.zero_deg[i], wide),
+                    leeway,
                 )
                 for wide in WIDTHS
                 if wide == 1 or wide * observed.fwhm_deg < BROADEST_DEG / 2
@@ -85,7 +95,7 @@ def match(
         if found.score[i] > 0
     ]
     rough.sort(key=lambda m: -m.score)
-    fine = [_polished(m, metric) for m in rough[:POLISHED]]
+    fine = [_polished(m, metric, leeway) for m in rough[:POLISHED]]
     return _families(sorted(fine, key=lambda m: -m.score) + rough[POLISHED:])
 
 
@@ -156,7 +166,9 @@ def _metric(observed: Observed, calculated: FloatArray) -> _Metric:
     return replace(metric, rest=metric.projected(observed.net - calculated))
 
 
-def _laid(entry: StoreEntry, metric: _Metric, seen: float, place: _MatchedPlace) -> Match:
+def _laid(
+    entry: StoreEntry, metric: _Metric, seen: float, place: _MatchedPlace, leeway: Leeway
+) -> Match:
     """Score = cosine of profile and rest in the metric, times √(lines seen), less for a strain."""
     observed = metric.observed
     shape = powder_lines.spread(
@@ -173,30 +185,32 @@ def _laid(entry: StoreEntry, metric: _Metric, seen: float, place: _MatchedPlace)
     power = float(metric.rest @ metric.rest)
     scale = overlap / norm if norm > 0 else 0.0
     cosine = overlap / np.sqrt(norm * power) if norm * power > 0 else 0.0
-    score = cosine * np.sqrt(seen) * np.exp(-((place.strain / USUAL_STRAIN) ** 2) / 2)
+    score = cosine * np.sqrt(seen) * np.exp(-((place.strain / leeway.usual) ** 2) / 2)
     return Match(
         entry, float(score), place.strain, place.zero_deg, place.width, seen, scale, scale * shape
     )
 
 
-def _polished(rough: Match, metric: _Metric) -> Match:
+def _polished(rough: Match, metric: _Metric, leeway: Leeway) -> Match:
     """The same entry with strain and zero shift improved step by step."""
     best = rough
     for steps in STEPS:
         improved = True
         while improved:
             improved = False
-            for place in _around(best, *steps):
-                tried = _laid(best.entry, metric, best.seen, place)
+            for place in _around(best, *steps, leeway.largest):
+                tried = _laid(best.entry, metric, best.seen, place, leeway)
                 if tried.score > best.score:
                     best, improved = tried, True
     return replace(best, strain=round(best.strain, 6), zero_deg=round(best.zero_deg, 4))
 
 
-def _around(at: Match, strain_step: float, zero_step: float) -> Iterator[_MatchedPlace]:
+def _around(
+    at: Match, strain_step: float, zero_step: float, largest: float
+) -> Iterator[_MatchedPlace]:
     for strain, zero in ((1, 0), (-1, 0), (0, 1), (0, -1)):
         place = _MatchedPlace(
             at.strain + strain * strain_step, at.zero_deg + zero * zero_step, at.width
         )
-        if abs(place.strain) <= LARGEST_STRAIN and abs(place.zero_deg) <= LARGEST_ZERO_DEG:
+        if abs(place.strain) <= largest and abs(place.zero_deg) <= LARGEST_ZERO_DEG:
             yield place

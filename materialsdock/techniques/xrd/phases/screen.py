@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,6 @@ from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.model import FloatArray
 from materialsdock.techniques.xrd.model import Diffractometer
 from materialsdock.techniques.xrd.phases import powder_lines
-from materialsdock.techniques.xrd.phases.cif_files import StoreEntry
 from materialsdock.techniques.xrd.rietveld.limits import peaks
 
 LINES = 40
@@ -30,6 +30,16 @@ SEEN_SIGMAS = 4.0
 MERGED_WIDTHS = 0.7
 BROADEST_DEG = 3.0
 EXPECTED = 0.25
+
+
+class HasLines(Protocol):
+    """What has powder lines: d [Å] (k,), longest first, and their intensity per weight (k,)."""
+
+    @property
+    def d(self) -> FloatArray: ...
+
+    @property
+    def intensity(self) -> FloatArray: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +108,23 @@ def binned(grid: FloatArray, x: FloatArray, y: FloatArray) -> FloatArray:
 
 
 @dataclass(frozen=True, eq=False)
+class Leeway:
+    """How far a common factor may change the lengths of a cell: usual is one standard deviation.
+
+    strains : (k,) that are screened; largest : that a match may end with
+    """
+
+    usual: float
+    largest: float
+    strains: FloatArray
+
+
+MEASURED = Leeway(0.01, 0.015, STRAINS)
+# density functionals make cells up to 2 % too large or too small, substitution does as much
+COMPUTED = Leeway(0.02, 0.03, np.linspace(-0.028, 0.028, 57))
+
+
+@dataclass(frozen=True, eq=False)
 class ScreenTable:
     """The strongest lines of many entries: position [deg] and height (entries, LINES), padded.
 
@@ -108,7 +135,7 @@ class ScreenTable:
     height: FloatArray
 
 
-def tabulate(entries: Sequence[StoreEntry], observed: Observed) -> ScreenTable:
+def tabulate(entries: Sequence[HasLines], observed: Observed) -> ScreenTable:
     """Lines that fall into the pattern, those nearer than a peak width merged."""
     wavelength = np.average(
         observed.diffractometer.wavelengths_angstrom, weights=observed.diffractometer.weights
@@ -144,8 +171,15 @@ class Screened:
     seen: FloatArray
 
 
-def screen(table: ScreenTable, observed: Observed, net: FloatArray) -> Screened:
-    """Compare every entry with `net` (n,), at its best strain and zero shift.
+def screen(
+    table: ScreenTable,
+    observed: Observed,
+    net: FloatArray,
+    *,
+    strains: FloatArray = STRAINS,
+    zeros_deg: FloatArray = ZEROS_DEG,
+) -> Screened:
+    """Compare every entry with `net` (n,), at its best strain and zero shift of those given.
 
     The score is the cosine of √heights over an entry's lines, times the share of them that is
     seen, times a power of the share of all observed height that they explain.
@@ -156,11 +190,11 @@ def screen(table: ScreenTable, observed: Observed, net: FloatArray) -> Screened:
     weight = np.sqrt(table.height)
     weight /= np.maximum(np.linalg.norm(weight, axis=1, keepdims=True), 1e-300)
     best = Screened(*(np.zeros(len(weight)) for _ in range(4)))
-    moved = np.degrees(2 * np.tan(np.radians(table.position) / 2))
     real = table.height > 0
-    for zero in ZEROS_DEG:
-        for strain in STRAINS:
-            found = _look(heights, observed, table.position - moved * strain + zero, real)
+    for strain in strains:
+        strained = _strained(table.position, strain)
+        for zero in zeros_deg:
+            found = _look(heights, observed, strained + zero, real)
             root = np.sqrt(found)
             cosine = (weight * root).sum(axis=1)
             cosine /= np.maximum(np.linalg.norm(root, axis=1), 1e-300)
@@ -169,9 +203,15 @@ def screen(table: ScreenTable, observed: Observed, net: FloatArray) -> Screened:
             better = score > best.score
             best.score[better] = score[better]
             best.strain[better], best.zero_deg[better] = strain, zero
-    at = table.position - moved * best.strain[:, None] + best.zero_deg[:, None]
+    at = _strained(table.position, best.strain[:, None]) + best.zero_deg[:, None]
     found = _look(heights, observed, at, real)
     return replace(best, seen=_seen(table.height, found))
+
+
+def _strained(two_theta: FloatArray, strain: FloatArray | float) -> FloatArray:
+    """Positions [deg] of lines at `two_theta` when all lengths grow by `strain`."""
+    sine = np.sin(np.radians(two_theta) / 2) / (1 + strain)
+    return np.asarray(np.degrees(2 * np.arcsin(np.clip(sine, 0.0, 1.0))))
 
 
 def _seen(calculated: FloatArray, found: FloatArray) -> FloatArray:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import importlib.metadata
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import gemmi
@@ -14,9 +15,11 @@ import materialsdock
 from materialsdock.errors import InputError
 from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.model import Outcome, Parameter, Structure
-from materialsdock.rendering.numbers import with_esd
+from materialsdock.rendering.numbers import many, with_esd
 from materialsdock.rendering.plain_json import readable_json
 from materialsdock.techniques.xrd.model import Fit, PhaseFit
+from materialsdock.techniques.xrd.report import uncertainty
+from materialsdock.techniques.xrd.report.uncertainty import Uncertainty
 from materialsdock.techniques.xrd.report.words import notes_of_reading
 from materialsdock.techniques.xrd.rietveld.contacts import refined_crystal
 
@@ -42,17 +45,18 @@ def write_cif(outcome: Outcome, path: Path) -> Path:
     """Write the refinement of `outcome` to `path` and return it.
 
     Names follow the core and powder CIF dictionaries (Toby, von Dreele & Larson 2003, J. Appl.
-    Cryst. 36, 1290); esds stand in parentheses.  Raises InputError when there is no refinement to
-    write, or the file cannot be written.
+    Cryst. 36, 1290).  The number in parentheses of a cell or a weight is the combined esd, as a
+    reader of one number wants it; details say both parts of it.  Raises InputError when there is
+    no refinement to write, or the file cannot be written.
     """
     fit = outcome.found.fit
     if fit is None:
         raise InputError("nothing was refined", where=str(path), remedy="refine a pattern first")
-    document = gemmi.cif.Document()
+    document, systematic = gemmi.cif.Document(), uncertainty.spread(outcome)
     for number, phase in enumerate(fit.phases):
         structure = outcome.job.sample.structures[number]
         block = document.add_new_block(_block_name(f"{number + 1}_{phase.name}"))
-        _phase(block, phase, structure, fit)
+        _phase(block, phase, structure, fit, uncertainty.of_phase(phase, systematic))
     _pattern(document.add_new_block("pattern"), outcome, fit, outcome.measured)
     try:
         document.write_file(str(path))
@@ -61,12 +65,19 @@ def write_cif(outcome: Outcome, path: Path) -> Path:
     return path
 
 
-def _phase(block: gemmi.cif.Block, phase: PhaseFit, structure: Structure, fit: Fit) -> None:
+def _phase(
+    block: gemmi.cif.Block,
+    phase: PhaseFit,
+    structure: Structure,
+    fit: Fit,
+    known: Mapping[str, Uncertainty],
+) -> None:
     refined = {p.name: p for p in fit.parameters}
     crystal = refined_crystal(structure, phase, {name: p.value for name, p in refined.items()})
     _text(block, "_pd_phase_name", phase.name)
     for key, tag in CELL.items():
-        block.set_pair(tag, number(phase.cell[key]))
+        block.set_pair(tag, number(replace(phase.cell[key], esd=known[key].combined)))
+    _text(block, "_cell_special_details", _cell_words(phase, known))
     block.set_pair("_cell_volume", f"{crystal.cell.volume:.4f}")
     _text(block, "_space_group_name_H-M_alt", phase.space_group)
     if crystal.spacegroup is not None:
@@ -112,10 +123,7 @@ def _pattern(block: gemmi.cif.Block, outcome: Outcome, fit: Fit, measured: Patte
     wavelengths = block.init_loop("_diffrn_radiation_", ["wavelength_id", "wavelength"])
     for i, wavelength in enumerate(_wavelengths(outcome)):
         wavelengths.add_row([str(i + 1), f"{wavelength:.6f}"])
-    phases = block.init_loop("_pd_phase_", ["id", "name", "mass_%"])
-    for i, phase in enumerate(fit.phases):
-        weight = Parameter("weight", phase.weight_fraction, phase.weight_fraction_esd)
-        phases.add_row([str(i + 1), gemmi.cif.quote(phase.name), number(weight)])
+    _weights(block, fit, uncertainty.spread(outcome))
     profile = block.init_loop("", list(PROFILE))
     columns = (
         measured.two_theta,
@@ -128,6 +136,27 @@ def _pattern(block: gemmi.cif.Block, outcome: Outcome, fit: Fit, measured: Patte
         profile.add_row([f"{row[0]:.5f}", *(f"{value:.6g}" for value in row[1:])])
 
 
+def _cell_words(phase: PhaseFit, known: Mapping[str, Uncertainty]) -> str:
+    free = uncertainty.independent(phase)
+    values = (f"{key} {known[key].words(phase.cell[key].value)}" for key in free)
+    return f"{', '.join(values)}: {uncertainty.NOTATION}"
+
+
+def _weights(block: gemmi.cif.Block, fit: Fit, systematic: Mapping[str, float]) -> None:
+    """Weights [%] with their combined esd, and each part of it in columns of our own."""
+    names = ["_pd_phase_id", "_pd_phase_name", "_pd_phase_mass_%"]
+    names += [f"_materialsdock_phase_mass_%_esd_{part}" for part in ("statistical", "systematic")]
+    phases = block.init_loop("", names)
+    for i, phase in enumerate(fit.phases):
+        known = uncertainty.of_phase(phase, systematic)[uncertainty.WEIGHT]
+        weight = Parameter("weight", phase.weight_fraction, known.combined)
+        parts = [
+            "?" if e is None or not math.isfinite(e) else f"{e:.3g}"
+            for e in (known.statistical, known.systematic)
+        ]
+        phases.add_row([str(i + 1), gemmi.cif.quote(phase.name), number(weight), *parts])
+
+
 def _wavelengths(outcome: Outcome) -> tuple[float, ...]:
     settings = outcome.job.settings.get("diffractometer", {})
     return tuple(settings.get("wavelengths_angstrom", ()))
@@ -135,9 +164,8 @@ def _wavelengths(outcome: Outcome) -> tuple[float, ...]:
 
 def _provenance(outcome: Outcome, fit: Fit) -> str:
     verdict = outcome.found.assessment
-    lines = [
-        f"job {outcome.job.job_id}, seed {outcome.job.seed}, {len(outcome.found.trials)} trials"
-    ]
+    trials = many(len(outcome.found.trials), "trial")
+    lines = [f"job {outcome.job.job_id}, seed {outcome.job.seed}, {trials}"]
     if verdict is not None:
         lines += [f"verdict: {verdict.word}", *verdict.reasons]
     lines += notes_of_reading(outcome.job.sample.structures)

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.model import Trial
 from materialsdock.rendering.drawing import Drawing, drawing, label_dots, legend, two_panels
-from materialsdock.rendering.numbers import fixed
+from materialsdock.rendering.numbers import fixed, many
 from materialsdock.rendering.svg import (
     BLUE,
     GREEN,
@@ -155,11 +155,12 @@ def search(trials: tuple[Trial, ...]) -> Drawing:
     """Rwp of every trial, the best so far of each seed, and the failures."""
     failed = sum(trial.state == "fail" for trial in trials)
     broken = sum(bool(trial.violations) for trial in trials)
+    made, lost = many(len(trials), "trial"), many(failed, "failed trial")
     return drawing(
         "Search of refinement recipes",
-        f"Points: Rwp of each of {len(trials)} trials. Lines: the best physical one so far, for "
-        f"each seed. Crosses on the upper edge: {failed} failed trials; open points: {broken} that "
-        "break a physical constraint.",
+        f"Points: Rwp of each of {made}. Lines: the best physical one so far, for each seed. "
+        f"Crosses on the upper edge: {lost}; open points: {broken} that break a physical "
+        "constraint.",
         partial(_draw_search, trials),
         2.8,
     )

@@ -9,6 +9,8 @@ from typing import Any
 from materialsdock.model import Outcome
 from materialsdock.rendering.numbers import number
 from materialsdock.techniques.xrd.model import PhaseFit
+from materialsdock.techniques.xrd.report import uncertainty
+from materialsdock.techniques.xrd.report.uncertainty import Uncertainty
 
 CELL = ("a", "b", "c", "alpha", "beta", "gamma")
 
@@ -39,6 +41,8 @@ def _refinement(outcome: Outcome) -> dict[str, Any]:
         "free_parameters": fit.n_free if fit else None,
         "engine": fit.engine if fit else None,
         "phases": _phases(outcome),
+        "uncertainties": uncertainty.NOTATION,
+        "doubts": _doubts(outcome),
         "amorphous": outcome.summary.get("amorphous"),
         "texture": outcome.summary.get("texture") or [],
         "violations": list(fit.violations) if fit else [],
@@ -50,34 +54,43 @@ def _phases(outcome: Outcome) -> list[dict[str, Any]]:
     found = outcome.found
     if found.fit is None:
         return []
-    spread = found.solutions[0].systematic if found.solutions else {}
+    systematic = uncertainty.spread(outcome)
     seen = {trace["name"]: trace for trace in outcome.summary.get("traces") or ()}
-    return [_phase(phase, spread, seen.get(phase.name, {})) for phase in found.fit.phases]
+    return [_phase(phase, systematic, seen.get(phase.name, {})) for phase in found.fit.phases]
 
 
 def _phase(
-    phase: PhaseFit, spread: Mapping[str, float], trace: Mapping[str, Any]
+    phase: PhaseFit, systematic: Mapping[str, float], trace: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The phase's numbers; *_systematic: half the range over other corrections and solutions.
+    """The phase's numbers; *_esd is the combined one of *_esd_statistical and *_esd_systematic.
 
     limit : wt% below which it would not be seen, or, if it is not detected, below which it is
     """
-    cell: dict[str, Any] = {}
-    for key in CELL:
-        parameter = phase.cell.get(key)
-        cell[key] = number(parameter.value) if parameter else None
-        cell[f"{key}_esd"] = number(parameter.esd) if parameter else None
-        cell[f"{key}_systematic"] = number(spread.get(f"{phase.name}.{key}"))
-    return {
-        "name": phase.name,
-        "space_group": phase.space_group,
-        **cell,
-        "weight_fraction": number(phase.weight_fraction),
-        "weight_fraction_esd": number(phase.weight_fraction_esd),
-        "weight_fraction_systematic": number(spread.get(f"{phase.name}.weight_fraction")),
-        "detected": trace.get("detected"),
-        "limit": number(trace.get("limit")),
-    }
+    known = uncertainty.of_phase(phase, systematic)
+    values = {key: p.value for key, p in phase.cell.items()}
+    values[uncertainty.WEIGHT] = phase.weight_fraction
+    said: dict[str, Any] = {"name": phase.name, "space_group": phase.space_group}
+    for key in (*CELL, uncertainty.WEIGHT):
+        of = known.get(key, Uncertainty(None, None))
+        said[key] = number(values.get(key))
+        said[f"{key}_esd"] = number(of.combined)
+        said[f"{key}_esd_statistical"] = number(of.statistical)
+        said[f"{key}_esd_systematic"] = number(of.systematic)
+        said[f"{key}_systematic"] = number(of.systematic)
+    return {**said, "detected": trace.get("detected"), "limit": number(trace.get("limit"))}
+
+
+def _doubts(outcome: Outcome) -> list[dict[str, Any]]:
+    """The sources of systematic doubt: by how much each moves what, and what to do about it."""
+    best = outcome.found.solutions[:1]
+    return [
+        {
+            "source": doubt.source,
+            "spread": {name: number(size) for name, size in doubt.spread.items()},
+            "sentence": doubt.sentence,
+        }
+        for doubt in (best[0].doubts if best else ())
+    ]
 
 
 def _search(outcome: Outcome) -> dict[str, Any]:
@@ -99,5 +112,6 @@ def _verdict(outcome: Outcome) -> dict[str, Any]:
         "reasons": list(found.reasons) if found else [],
         "rivals": list(found.rivals) if found else [],
         "notes": list(found.notes) if found else [],
+        "advice": list(found.advice) if found else [],
         "held_out": {**asdict(held), "ratio": number(held.ratio)} if held else None,
     }

@@ -12,9 +12,16 @@ from materialsdock.rendering import numbers
 from materialsdock.rendering.drawing import Drawing
 from materialsdock.rendering.plain_json import readable_json
 from materialsdock.techniques.xrd.model import PhaseFit
-from materialsdock.techniques.xrd.report import figures
+from materialsdock.techniques.xrd.report import figures, uncertainty
 from materialsdock.techniques.xrd.report.numbers import CELL, summary
-from materialsdock.techniques.xrd.report.words import lines, notes_of_reading, quantities, warnings
+from materialsdock.techniques.xrd.report.uncertainty import Uncertainty
+from materialsdock.techniques.xrd.report.words import (
+    lines,
+    notation,
+    notes_of_reading,
+    quantities,
+    warnings,
+)
 
 __all__ = [
     "TEMPLATE",
@@ -53,15 +60,18 @@ def drawings(outcome: Outcome, shared: Sequence[Drawing]) -> list[Drawing]:
 def context(outcome: Outcome) -> dict[str, Any]:
     """The values of the template."""
     found, said = outcome.found, summary(outcome)
-    fit = found.fit
+    fit, spread = found.fit, uncertainty.spread(outcome)
+    free = {key for phase in (fit.phases if fit else ()) for key in uncertainty.independent(phase)}
+    shown = [key for key in CELL if key in free]
     return {
         "warnings": [line for line in said["warnings"] if not REMARK.match(line)],
         "remarks": [line for line in said["warnings"] if REMARK.match(line)],
         "fit": fit,
         "notes_of_reading": notes_of_reading(outcome.job.sample.structures),
         "assessment": found.assessment,
-        "cell_heads": CELL_HEADS,
-        "phases": [_phase_row(phase, p) for phase, p in _rows(outcome, said)],
+        "cell_heads": [CELL_HEADS[key] for key in shown],
+        "phases": [_phase_row(phase, p, shown, spread) for phase, p in _rows(outcome, said)],
+        "notation": notation(outcome) if fit else "",
         "quantities": quantities(outcome) if fit else [],
         "identification": said["identification"],
         "candidates": _candidates(said["identification"] or {}),
@@ -86,23 +96,35 @@ def _rows(
     return zip(fit.phases, summary["phases"], strict=True) if fit else ()
 
 
-def _phase_row(phase: PhaseFit, row: Mapping[str, Any]) -> dict[str, Any]:
-    cell = {key: phase.cell.get(key, Parameter(key, float("nan"))) for key in CELL}
+def _phase_row(
+    phase: PhaseFit, row: Mapping[str, Any], shown: Sequence[str], spread: Mapping[str, float]
+) -> dict[str, Any]:
+    """The phase's line of the table; a length that symmetry makes equal to a says so."""
+    known = uncertainty.of_phase(phase, spread)
+    free = uncertainty.independent(phase)
+    weight = known[uncertainty.WEIGHT]
     return {
         "name": phase.name,
         "space_group": phase.space_group,
-        "cell": [numbers.with_esd(cell[key].value, cell[key].esd) for key in CELL],
-        "weight": f"< {row['limit']:.2g}" if _missed(row) else _weight(phase),
+        "cell": [_cell(phase, key, key in free, known[key]) for key in shown],
+        "weight": f"< {row['limit']:.2g}" if _missed(row) else _weight(phase, weight),
     }
+
+
+def _cell(phase: PhaseFit, key: str, free: bool, known: Uncertainty) -> str:
+    value = phase.cell[key].value
+    if free:
+        return known.words(value)
+    return "= a" if value == phase.cell["a"].value else numbers.with_esd(value)
 
 
 def _missed(row: Mapping[str, Any]) -> bool:
     return row["detected"] is False and row["limit"] is not None
 
 
-def _weight(phase: PhaseFit) -> str:
-    if phase.weight_fraction_esd:
-        return numbers.with_esd(phase.weight_fraction, phase.weight_fraction_esd)
+def _weight(phase: PhaseFit, known: Uncertainty) -> str:
+    if known.combined:
+        return known.words(phase.weight_fraction)
     return numbers.with_esd(round(phase.weight_fraction, 1))
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from materialsdock.model import Outcome, Structure
-from materialsdock.rendering.numbers import fixed, with_esd
+from materialsdock.rendering.numbers import fixed, with_esd, with_esds
 from materialsdock.techniques.xrd.model import PhaseFit
+from materialsdock.techniques.xrd.report import uncertainty
+
+SYMBOLS = {"alpha": "α", "beta": "β", "gamma": "γ"}
 
 
 def lines(outcome: Outcome) -> list[str]:
@@ -41,9 +45,11 @@ def quantities(outcome: Outcome) -> list[str]:
         for look in said.get("texture") or ()
         if look["accepted"]
     ]
+    best = outcome.found.solutions[:1]
+    lines += [doubt.sentence for doubt in (best[0].doubts if best else ()) if doubt.sentence]
     if original := said.get("amorphous"):
         shares = [*original["phases"], *filter(None, [original["amorphous"]])]
-        rows = [f"{x['name']} {with_esd(x['percent'], x['esd'])}" for x in shares]
+        rows = [f"{x['name']} {_share(x)}" for x in shares]
         if rows:
             added = original["standard"]
             percent = with_esd(added["percent"], added["esd"])
@@ -55,12 +61,20 @@ def quantities(outcome: Outcome) -> list[str]:
     return lines
 
 
+def _share(share: Mapping[str, Any]) -> str:
+    """A share of the original sample; outcomes of version 0.1 know one esd of it."""
+    if "esd_systematic" not in share:
+        return with_esd(share["percent"], share["esd"])
+    return with_esds(share["percent"], share["esd_statistical"], share["esd_systematic"])
+
+
 def _refinement(outcome: Outcome) -> list[str]:
     fit = outcome.found.fit
     lines = [f"  Rwp {fixed(fit.rwp)} %, expected {fixed(fit.r_exp)} %, GoF {fit.gof:.2f}"]
     missed = {t["name"] for t in outcome.summary.get("traces") or () if not t["detected"]}
-    lines += [f"  {_phase(phase)}" for phase in fit.phases if phase.name not in missed]
-    lines += [f"  {line}" for line in quantities(outcome)]
+    spread = uncertainty.spread(outcome)
+    lines += [f"  {_phase(phase, spread)}" for phase in fit.phases if phase.name not in missed]
+    lines += [f"  {line}" for line in (notation(outcome), *quantities(outcome))]
     if start := outcome.summary.get("start"):
         lines.append(f"  the search began {start['sentence']}")
     if wavelengths := outcome.job.settings.get("wavelengths_from"):
@@ -79,6 +93,7 @@ def _verdict(outcome: Outcome) -> list[str]:
     if found.word != "accept":
         lines += [f"    {reason}" for reason in found.reasons]
     lines += [f"    rival: {rival}" for rival in found.rivals]
+    lines += [f"    try: {advice}" for advice in found.advice]
     if found.word != "accept":
         lines += [f"    {line}" for line in candidates(outcome)]
     solutions = outcome.found.solutions
@@ -101,9 +116,21 @@ def candidates(outcome: Outcome) -> list[str]:
     ]
 
 
-def _phase(phase: PhaseFit) -> str:
+def notation(outcome: Outcome) -> str:
+    """Say how uncertainties are written, and what makes the systematic ones."""
+    best = outcome.found.solutions[:1]
+    if not (best and best[0].systematic):
+        return "(digits in parentheses: one standard deviation of counting, in the last digit)"
+    made = uncertainty.sources(best[0].doubts)
+    return f"({uncertainty.NOTATION}{f'; systematic: {made}' if made else ''})"
+
+
+def _phase(phase: PhaseFit, spread: Mapping[str, float]) -> str:
+    known = uncertainty.of_phase(phase, spread)
     cell = ", ".join(
-        f"{name} = {with_esd(phase.cell[name].value, phase.cell[name].esd)} Å" for name in "abc"
+        f"{SYMBOLS.get(key, key)} = {known[key].words(phase.cell[key].value)} "
+        f"{'Å' if key in 'abc' else '°'}"
+        for key in uncertainty.independent(phase)
     )
-    weight = with_esd(phase.weight_fraction, phase.weight_fraction_esd)
+    weight = known[uncertainty.WEIGHT].words(phase.weight_fraction)
     return f"{phase.name} ({phase.space_group}): {cell}, {weight} wt%"

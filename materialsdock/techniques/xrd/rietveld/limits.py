@@ -20,10 +20,13 @@ from materialsdock.techniques.xrd.rietveld.crystals import crystals_of
 
 MIN_POINTS = 50
 MIN_PEAKS = 2
+UNIT_SCALE = 1.5  # no detector counts so little at its highest
 PEAK_SIGMAS = 6.0
 CELL_CHANGE = 0.01
 ORIENTATION = (0.3, 3.0)
 BISO_FLOOR = 1e-4
+BISO_ESD = 0.1  # Å²; zero with a larger esd says nothing against the 0.3 of a hard oxide
+SHAPES = (*"uvwxy", "axial_sl", "axial_hl")  # at their bound they say nothing of the sample
 WHOLE = 0.1  # wt%, off 100 in sum
 ENVELOPE_WIDTHS = 12
 
@@ -46,11 +49,13 @@ def check_pattern(pattern: Pattern, fwhm_deg: float) -> None:
         faults.append("sigma is not finite and positive everywhere")
     elif (found := peaks(pattern, fwhm_deg)[0].size) < MIN_PEAKS:
         faults.append(f"{found} peaks stand out of the noise, fewer than {MIN_PEAKS}")
+        if float(y.max()) <= UNIT_SCALE:
+            faults.append(f"the highest intensity is {y.max():g}, as of a scale from 0 to 1")
     if faults:
         raise InputError(
             "; ".join(faults),
             where="pattern to refine",
-            remedy="give a finished scan with its counting statistics",
+            remedy="give a finished scan, in counts or with its own σ",
         )
 
 
@@ -142,9 +147,9 @@ def _bad_parameters(parameters: Sequence[Parameter]) -> Iterable[str]:
         if p.esd is None:
             continue
         kind = p.name.rsplit(".", 1)[-1]
-        if not (np.isfinite(p.value) and np.isfinite(p.esd)):
+        if not np.isfinite(p.value) or not (np.isfinite(p.esd) or p.name in SHAPES):
             yield f"{p.name} = {p.value:g} has no finite esd"
-        if kind == "biso" and p.value <= BISO_FLOOR:
+        if kind == "biso" and p.value <= BISO_FLOOR and not p.esd > BISO_ESD:
             yield f"{p.name} = {p.value:g} Å² is at or below zero"
         if kind == "occupancy" and not 0 <= p.value <= 1:
             yield f"{p.name} = {p.value:g} is not between 0 and 1"

@@ -101,13 +101,14 @@ class SearchSpace:
         widths = found if found.size else np.array([diffractometer.fwhm_deg])
         step = float(np.median(np.diff(pattern.two_theta)))
         flat = diffractometer.geometry == "bragg_brentano"
+        first = ("displacement", "zero", "none") if flat else ("zero", "none")
         return cls(
             limits_deg=(
                 math.floor(1000 * pattern.two_theta[0]) / 1000,
                 math.ceil(1000 * pattern.two_theta[-1]) / 1000,
             ),
             fwhm_deg=round(float(np.clip(np.median(widths), 2 * step, 2.0)), 4),
-            positions=("displacement", "zero") if flat else ("zero",),
+            positions=tuple(p for p in diffractometer.corrections if p in first),
             axial="free" if flat else "off",
             doublet=len(diffractometer.wavelengths_angstrom) > 1,
             oriented=any(s.preferred_orientation is not None for s in structures),

@@ -95,9 +95,10 @@ def least(name: str, value: float, table: Mapping[str, float] = LEAST) -> float:
     return table[what] * (abs(value) if what == "length" else 1.0)
 
 
-def clusters(trials: Sequence[Trial]) -> tuple[Cluster, ...]:
+def clusters(trials: Sequence[Trial], near: float = NEAR) -> tuple[Cluster, ...]:
     """The near-optimal trials grouped by their answers, the cluster with the best trial first.
 
+    near : of the best objective, what still counts
     Acceptable trials only, when there is one.  Two answers are as far apart as their most
     different parameter, in esds or in LEAST, whichever is larger; average linkage cuts at
     APART_ESDS.
@@ -108,9 +109,9 @@ def clusters(trials: Sequence[Trial]) -> tuple[Cluster, ...]:
         return ()
     ranked = sorted(usable, key=lambda t: (t.objective, t.seed, t.number))
     best = ranked[0].objective or 0.0
-    near = [t for t in ranked if (t.objective or 0.0) <= NEAR * best]
+    kept = [t for t in ranked if (t.objective or 0.0) <= near * best]
     groups: dict[int, list[Trial]] = {}
-    for trial, label in zip(near, _labels([t.values for t in near]), strict=True):
+    for trial, label in zip(kept, _labels([t.values for t in kept]), strict=True):
         groups.setdefault(label, []).append(trial)
     return tuple(Cluster(tuple(group)) for group in groups.values())
 

@@ -14,25 +14,17 @@ from materialsdock.errors import ModelFault
 from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.model import Structure, Trial
 from materialsdock.optimisation.processes import TrialExecutor
-from materialsdock.techniques.xrd.model import Diffractometer, Fit, Solution
+from materialsdock.techniques.xrd.model import BOTH, Diffractometer, Fit, Solution
 from materialsdock.techniques.xrd.rietveld.engine import RefinementEngine
-from materialsdock.techniques.xrd.rietveld.recipe import BACKGROUND_TERMS
 from materialsdock.techniques.xrd.search import heldout
 from materialsdock.techniques.xrd.search.clusters import (
     Cluster,
-    Values,
     choices,
     clusters,
-    compared,
     difference,
-    kind,
     material,
 )
-
-EQUAL = 1.01  # of the best objective or Rwp: what another search might have chosen
-GRAIN_UM = 5.0  # diameter that careful milling reaches; coarser powders give spotty rings anyway
-TAU = ".brindley_tau"
-POSITIONS = ("displacement", "zero", "zero+displacement")
+from materialsdock.techniques.xrd.search.objective import as_good, objective
 
 Chosen = Sequence[tuple[Trial, Cluster]]
 Describe = Callable[[Fit, int, int, Mapping[str, Any]], Trial]
@@ -58,10 +50,11 @@ class Refiner:
 
 
 def solutions(
-    refine: Refiner, pattern: Pattern, chosen: Chosen, describe: Describe
+    refine: Refiner, pattern: Pattern, chosen: Chosen, describe: Describe, residuals: float
 ) -> tuple[Solution, ...]:
     """Each chosen trial refined with full effort; those that end at one answer are one solution.
 
+    residuals : that count as independent; what is not as good as the best by them is left out
     A recipe that fails with full effort is kept as quickly as the search refined it, with a
     warning.  Raises ModelFault when none can be repeated.
     """
@@ -80,14 +73,15 @@ def solutions(
     finals = [describe(fit, i, trial.seed, fit.recipe) for i, (fit, trial, _) in ended.items()]
     merged = []
     counted: set[tuple[int, int]] = set()
-    for final in clusters(finals):
+    best = min(finals, key=_rank)
+    for final in clusters(finals, as_good(ended[best.number][0], residuals)):
         trials = _together([ended[t.number][2] for t in final.trials], counted)
         own = tuple(ended[t.number][1] for t in final.trials)
         merged.append((final.trials, Cluster(trials or own)))
-    (best, *_), home = merged[0]
+    (first_of_all, *_), home = merged[0]
     found = []
     for (first, *_), group in merged:
-        differs = difference(best.values, first.values)
+        differs = difference(first_of_all.values, first.values)
         found.append(
             Solution(
                 fit=ended[first.number][0],
@@ -95,10 +89,40 @@ def solutions(
                 trials=len(group.trials),
                 seeds=group.seeds,
                 differences=(*differs, *(choices(home, group) if differs else ())),
-                material=material(best.values, first.values),
+                material=material(first_of_all.values, first.values),
             )
         )
     return tuple(found)
+
+
+def placed(
+    refine: Refiner, pattern: Pattern, chosen: Chosen, found: Sequence[Solution], residuals: float
+) -> Chosen:
+    """The chosen trials, first the best one with the correction of peak positions that fits best.
+
+    Zero and height of the sample move peaks almost alike, and the cell with them, so a search that
+    has tried one of them only must not decide (0.4° of zero is worth 0.1 % of a cell).
+    """
+    best = found[0].fit
+    position = best.recipe["position"]
+    others = [p for p in refine.diffractometer.corrections if p not in (position, BOTH)]
+    quick = {**best.recipe, "effort": "search"}
+    outcomes = refine([(pattern, {**quick, "position": p}) for p in others])
+    fits = [fit for fit in outcomes if isinstance(fit, Fit) and not fit.violations]
+    # at the effort of the search, as the others are refined
+    here = next((t.objective for t, _ in chosen if t.recipe == quick), None)
+    least = found[0].objective if here is None else here
+    better = [fit for fit in fits if objective(fit, residuals) < least]
+    if not better:
+        return chosen
+    first = min(better, key=lambda fit: objective(fit, residuals))
+    (trial, group), *_ = chosen
+    turned = replace(trial, recipe={**best.recipe, "position": first.recipe["position"]})
+    return [(turned, group), *chosen]
+
+
+def _rank(trial: Trial) -> tuple[bool, float]:
+    return bool(trial.violations), trial.objective or math.inf
 
 
 def scored(
@@ -121,93 +145,6 @@ def scored(
         ]
         told[i] = replace(told[i], held_out=heldout.score(pattern, fold, blocks, fits))
     return tuple(told)
-
-
-def varied(
-    refine: Refiner, pattern: Pattern, found: Sequence[Solution], trials: Sequence[Trial] = ()
-) -> tuple[Solution, ...]:
-    """The solutions, the best one with how far cells and weights move with the choices made.
-
-    Half the range over the solutions, the `trials` nearly as good (EQUAL), and the best recipe with
-    other choices: with the other corrections of peak positions, because zero and height of the
-    sample are nearly collinear with the cell; in a mixture also with another background, other
-    displacements, and coordinates held or free.  Where no grain size is stated, what grains may do
-    is added in quadrature.
-    """
-    best = found[0]
-    quick = {**best.fit.recipe, "effort": "search"}
-    others = [{"position": p} for p in POSITIONS if p != quick.get("position")]
-    changes = _mixture_changes(quick) if len(best.fit.phases) > 1 else []
-    outcomes = refine([(pattern, {**quick, **change}) for change in (*others, *changes)])
-    fits = [fit for fit in outcomes[: len(others)] if isinstance(fit, Fit)]
-    fits += [
-        fit
-        for fit in outcomes[len(others) :]
-        if isinstance(fit, Fit) and fit.rwp <= EQUAL * best.fit.rwp
-    ]
-    rows: list[Values] = [compared(fit) for fit in fits if not fit.violations]
-    rows += [compared(s.fit) for s in found[1:] if not s.fit.violations]
-    rows += [t.values for t in trials if _equal(t, best.objective)]
-    best, grains = _with_grains(refine, pattern, best, quick)
-    spread: dict[str, float] = {}
-    for name, (value, esd) in compared(best.fit).items():
-        if esd is not None and kind(name) in ("length", "angle", "weight_fraction"):
-            values = [value, *(row[name][0] for row in rows if name in row)]
-            spread[name] = math.hypot((max(values) - min(values)) / 2, grains.get(name, 0.0))
-    return (replace(best, systematic=spread), *found[1:])
-
-
-def _equal(trial: Trial, objective: float) -> bool:
-    """Return True if a trial is physical and so good that another search might have chosen it."""
-    return (
-        trial.objective is not None
-        and not trial.violations
-        and trial.objective <= EQUAL * objective
-    )
-
-
-def _mixture_changes(recipe: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Choices that an expert could as well have made for a mixture."""
-    low, high = BACKGROUND_TERMS
-    terms = recipe["background_terms"]
-    return [
-        {"displacements": "per_phase" if recipe["displacements"] == "per_site" else "per_site"},
-        {"coordinates": not recipe["coordinates"]},
-        {"background_terms": max(low, terms - 4) if terms + 4 > high else terms + 4},
-    ]
-
-
-def _with_grains(
-    refine: Refiner, pattern: Pattern, best: Solution, quick: Mapping[str, Any]
-) -> tuple[Solution, dict[str, float]]:
-    """Bound how far micro-absorption may move the weights [wt%] where no grain size is stated.
-
-    Name -> half the range of W'_i = (W_i/τ_i)/Σ(W_j/τ_j), to first order, when each phase by itself
-    has grains between none and GRAIN_UM (τ: Brindley 1945, Phil. Mag. 36, 347); and the solution
-    with a warning where that is more than an esd.  The fit is not changed: a size that nobody
-    measured is no correction, only a doubt.
-    """
-    if len(best.fit.phases) < 2 or any(s.particle_um is not None for s in refine.structures):
-        return best, {}
-    grained = [replace(s, particle_um=GRAIN_UM) for s in refine.structures]
-    (coarse,) = replace(refine, structures=grained)([(pattern, quick)])
-    told = coarse.parameters if isinstance(coarse, Fit) else ()
-    tau = {p.name.removesuffix(TAU): p.value for p in told if p.name.endswith(TAU)}
-    phases = best.fit.phases
-    if tau.keys() != {p.name for p in phases}:
-        return best, {}
-    weight = np.array([p.weight_fraction for p in phases])
-    gain = np.array([1 / tau[p.name] - 1 for p in phases])
-    moved = weight[:, None] * (np.eye(weight.size) - weight / 100) * gain
-    half = {p.name: float(row) / 2 for p, row in zip(phases, np.abs(moved).sum(1), strict=True)}
-    if any(half[p.name] > (p.weight_fraction_esd or 0.0) for p in phases):
-        moves = ", ".join(f"{name} by {move:.1f}" for name, move in half.items())
-        said = (
-            f"grain sizes are not stated: micro-absorption in grains of up to {GRAIN_UM:g} µm may "
-            f"move {moves} wt%"
-        )
-        best = replace(best, fit=replace(best.fit, warnings=(*best.fit.warnings, said)))
-    return best, {f"{name}.weight_fraction": move for name, move in half.items()}
 
 
 def _finals(

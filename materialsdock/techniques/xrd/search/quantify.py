@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -36,11 +37,16 @@ class SpikedStandard:
 
 @dataclass(frozen=True)
 class Share:
-    """A share of the original sample [wt%] with its esd (None: the engine gave none)."""
+    """A share of the original sample [wt%] with its esd (None: the engine gave none).
+
+    esd : the combined one, of esd_statistical and esd_systematic
+    """
 
     name: str
     percent: float
     esd: float | None
+    esd_statistical: float | None = None
+    esd_systematic: float | None = None
 
 
 @dataclass(frozen=True)
@@ -96,14 +102,17 @@ def check_standard(standard: SpikedStandard, names: tuple[str, ...]) -> None:
         )
 
 
-def of_original(fit: Fit, standard: SpikedStandard) -> Original:
+def of_original(
+    fit: Fit, standard: SpikedStandard, systematic: FloatArray | None = None
+) -> Original:
     """Fractions of the original sample and its amorphous share, with esds [wt%].
 
     With the Rietveld fractions R and the weighed fraction w of the standard s, both of 1, phase i
     is X_i = R_i w / (R_s (1 − w)) of the original sample and A = 1 − ΣX_i = (1 − w/R_s)/(1 − w)
     is amorphous (De La Torre, Bruque & Aranda 2001, J. Appl. Cryst. 34, 196; Scarlett & Madsen
-    2006, Powder Diffr. 21, 278).  The esds hold the covariance of all R and the esd of w; what
-    micro-absorption does to R, or amorphous rims in the standard itself, they do not know.
+    2006, Powder Diffr. 21, 278).  The esds hold the covariance of all R and the esd of w, and the
+    systematic covariance (k, k) [wt%²] of all R where it is given; of amorphous rims in the
+    standard itself they do not know.
 
     Raises InputError for a standard that is not among the phases.
     """
@@ -116,23 +125,23 @@ def of_original(fit: Fit, standard: SpikedStandard) -> Original:
     if not r[s] > DETECTED_ESDS * (0.0 if esd is None else esd) / 100:
         said = f"{standard.name} itself is not detected, so nothing can be scaled by it"
         return Original(standard, (), None, (said,))
-    shares, esds = _scaled(r, s, standard, fit)
-    rest = [
-        Share(n, x, e)
-        for i, (n, x, e) in enumerate(zip(names, shares, esds, strict=False))
-        if i != s
+    shares, slopes = _scaled(r, s, standard)
+    drawn = _covariance(fit.weight_covariance, standard.esd)
+    moved = _covariance(systematic, 0.0)
+    every = [
+        Share(name, percent, *_esds(slope, drawn, moved))
+        for name, percent, slope in zip((*names, "amorphous"), shares, slopes, strict=True)
     ]
-    amorphous = Share("amorphous", 100 - sum(x.percent for x in rest), esds[-1])
+    rest, amorphous = [x for i, x in enumerate(every[:-1]) if i != s], every[-1]
     return Original(
         standard, tuple(rest), amorphous, tuple(_said(amorphous, found.name, esd, r[s]))
     )
 
 
-def _scaled(
-    r: FloatArray, s: int, standard: SpikedStandard, fit: Fit
-) -> tuple[list[float], list[float | None]]:
-    """Shares (n,) and esds (n + 1,) [wt%] of the phases, the last esd that of the amorphous part.
+def _scaled(r: FloatArray, s: int, standard: SpikedStandard) -> tuple[list[float], FloatArray]:
+    """Shares (n + 1,) [wt%] of the phases and of what is amorphous; slopes (n + 1, n + 1).
 
+    slopes : of the shares by R and, last, by the weighed fraction
     The standard's own share of the original sample is zero.
     """
     w = standard.percent / 100
@@ -142,14 +151,31 @@ def _scaled(
     by_r = np.diag(np.where(others, k, 0.0))
     by_r[:, s] -= x / r[s]
     slopes = np.column_stack([by_r, x / (w * (1 - w))])
-    slopes = np.vstack([slopes, -slopes.sum(axis=0)])
-    if fit.weight_covariance is None:
-        return [100 * v for v in x], [None] * (r.size + 1)
-    covariance = np.zeros((r.size + 1, r.size + 1))
-    covariance[:-1, :-1] = fit.weight_covariance
-    covariance[-1, -1] = standard.esd**2
-    variance = np.diag(slopes @ covariance @ slopes.T)
-    return [100 * float(v) for v in x], [float(np.sqrt(max(v, 0.0))) for v in variance]
+    shares = [100 * float(v) for v in x]
+    return [*shares, 100 - sum(shares)], np.vstack([slopes, -slopes.sum(axis=0)])
+
+
+def _covariance(weights: Any, weighing_esd: float) -> FloatArray | None:
+    """(n + 1, n + 1) of the weights (n, n) [wt%²] and of the weighing [wt%]."""
+    if weights is None:
+        return None
+    known = np.asarray(weights, dtype=float)
+    whole = np.zeros((known.shape[0] + 1,) * 2)
+    whole[:-1, :-1] = known
+    whole[-1, -1] = weighing_esd**2
+    return whole
+
+
+def _esds(
+    slope: FloatArray, drawn: FloatArray | None, moved: FloatArray | None
+) -> tuple[float | None, float | None, float | None]:
+    """The combined, the statistical and the systematic esd [wt%] of one share."""
+    statistical, systematic = (
+        None if c is None else math.sqrt(max(float(slope @ c @ slope), 0.0)) for c in (drawn, moved)
+    )
+    if statistical is None:
+        return None, None, systematic
+    return math.hypot(statistical, systematic or 0.0), statistical, systematic
 
 
 def _said(amorphous: Share, name: str, esd: float | None, r: float) -> list[str]:

@@ -19,13 +19,16 @@ from materialsdock.model import Structure, Trial
 from materialsdock.optimisation.executors import trial_executor
 from materialsdock.optimisation.processes import TrialExecutor
 from materialsdock.optimisation.storage import opened
+from materialsdock.rendering.numbers import many
 from materialsdock.techniques.xrd.model import Assessment, Diffractometer, Fit, Solution
 from materialsdock.techniques.xrd.rietveld.engine import RefinementEngine
 from materialsdock.techniques.xrd.rietveld.limits import check_pattern, check_structures
 from materialsdock.techniques.xrd.rietveld.recipe import SearchSpace
 from materialsdock.techniques.xrd.rietveld.rietx_engine import RietxEngine
+from materialsdock.techniques.xrd.search.checks import ACCURACY_WT
 from materialsdock.techniques.xrd.search.clusters import Cluster, clusters, compared
-from materialsdock.techniques.xrd.search.final_fits import Refiner, scored, solutions, varied
+from materialsdock.techniques.xrd.search.final_fits import Refiner, placed, scored, solutions
+from materialsdock.techniques.xrd.search.objective import independent_residuals, objective
 from materialsdock.techniques.xrd.search.second_look import reconsidered
 from materialsdock.techniques.xrd.search.studies import (
     STARTUP_TRIALS,
@@ -33,6 +36,7 @@ from materialsdock.techniques.xrd.search.studies import (
     TrialStore,
     fingerprint,
 )
+from materialsdock.techniques.xrd.search.systematic import doubted
 from materialsdock.techniques.xrd.search.texture import Texture
 from materialsdock.techniques.xrd.search.verdict import judge
 
@@ -92,6 +96,7 @@ def search(
     scheduler_address: str | None = None,
     hold_out: bool = True,
     texture: bool = False,
+    accuracy_wt: float = ACCURACY_WT,
 ) -> SearchResult:
     """Find a recipe whose fit of `pattern` is best, then refine the best few with full effort.
 
@@ -105,6 +110,7 @@ def search(
     executor : used instead of own processes, or of the Dask cluster at scheduler_address
     hold_out : score the solutions on held-out blocks of 2θ, and vary the choices made
     texture : accept a preferred orientation where the evidence is good
+    accuracy_wt : of weights [wt%]; a mixture with more systematic doubt is not accepted
 
     Raises InputError for data or structures that cannot be refined, ModelFault when every trial
     failed (with the most common reason).
@@ -128,7 +134,7 @@ def search(
         again = Refiner(pool, refiner, structures, diffractometer, FINAL_PATIENCE * time_limit_s)
         chosen = course.best(max(FINALISTS, min(workers, MOST_FINALISTS)))
         found, looks = course.finished(again, pattern, chosen, texture=texture, hold_out=hold_out)
-    verdict, tried = judge(pattern, found, diffractometer), tuple(course.trials)
+    verdict, tried = judge(pattern, found, diffractometer, accuracy_wt), tuple(course.trials)
     return SearchResult(found[0].fit, tried, found, verdict, pattern, course.ended, looks)
 
 
@@ -155,18 +161,6 @@ def _studies(
     default, *expert = space.first_parameters()
     tried = (default, *first, *expert)
     return {seed: Study(seed, space, store, first=tried, startup=startup) for seed in seeds}
-
-
-def objective(fit: Fit, independent_residuals: float) -> float:
-    """Rwp [%] times a price per free parameter: the Akaike information criterion.
-
-    AIC = N ln χ² + 2k, so equal AIC means equal Rwp·exp(k/N).  Neighbouring residuals of a profile
-    are correlated, so N counts peak widths in the range, not points.  Without the price every
-    search runs to the largest number of background terms; AIC ranks backgrounds of measured
-    patterns as held-out blocks do (as it should: Stone 1977, J. R. Stat. Soc. B 39, 44), BIC's
-    price is four times too high for it.
-    """
-    return fit.rwp * math.exp(fit.n_free / independent_residuals)
 
 
 def cut(pattern: Pattern, low: float, high: float) -> Pattern:
@@ -209,13 +203,14 @@ class _SearchCourse:
                 if counted[seed] >= trials:
                     continue
                 if self._settled():
-                    self.ended = f"no seed improved in {self.patience} trials"
+                    self.ended = f"no seed improved in {many(self.patience or 0, 'trial')}"
                     return
                 counted[seed] += 1
                 asked, recipe = study.ask()
                 self._asked.append((seed, asked, recipe))
                 yield recipe
-        self.ended = f"{trials} trials per seed were made, seeds: {len(self.studies)}"
+        made = "1 trial per seed was" if trials == 1 else f"{trials} trials per seed were"
+        self.ended = f"{made} made, seeds: {len(self.studies)}"
 
     def _settled(self) -> bool:
         if self.patience is None:
@@ -280,15 +275,16 @@ class _SearchCourse:
         hold_out: bool,
     ) -> tuple[tuple[Solution, ...], tuple[Texture, ...]]:
         """The chosen trials at full effort, best first, and the axes of texture that were tried."""
-        found = solutions(again, pattern, chosen, self.described)
-        final = reconsidered(again, pattern, chosen, found, self.described, texture=texture)
+        found = solutions(again, pattern, chosen, self.described, self.residuals)
+        turned = placed(again, pattern, chosen, found, self.residuals)
+        if turned is not chosen:
+            chosen = turned
+            found = solutions(again, pattern, chosen, self.described, self.residuals)
+        final = reconsidered(
+            again, pattern, chosen, found, self.described, self.residuals, texture=texture
+        )
         again, found, looks = final
         if hold_out:
             found = scored(again, pattern, found, self.space.fwhm_deg)
-            found = varied(again, pattern, found, self.trials)
+            found = doubted(again, pattern, found, self.residuals, self.trials)
         return found, looks
-
-
-def independent_residuals(space: SearchSpace) -> float:
-    """Count the independent residuals of a profile: peak widths in the range."""
-    return max((space.limits_deg[1] - space.limits_deg[0]) / space.fwhm_deg, math.e)

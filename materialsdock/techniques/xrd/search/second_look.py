@@ -9,10 +9,11 @@ from typing import Any
 
 from materialsdock.errors import ModelFault
 from materialsdock.learning.counting.pattern import Pattern
-from materialsdock.techniques.xrd.model import Fit, Solution
+from materialsdock.techniques.xrd.model import Solution
 from materialsdock.techniques.xrd.search.detection_limits import traces, weak
 from materialsdock.techniques.xrd.search.final_fits import Chosen, Describe, Refiner, solutions
 from materialsdock.techniques.xrd.search.quantify import SpikedStandard, of_original
+from materialsdock.techniques.xrd.search.systematic import covariance_of_weights
 from materialsdock.techniques.xrd.search.texture import Texture, TextureFound, evidence
 
 Reconsidered = tuple[Refiner, tuple[Solution, ...], tuple[Texture, ...]]
@@ -24,6 +25,7 @@ def reconsidered(
     chosen: Chosen,
     found: tuple[Solution, ...],
     describe: Describe,
+    residuals: float,
     *,
     texture: bool,
 ) -> Reconsidered:
@@ -45,20 +47,22 @@ def reconsidered(
     again = replace(refine, structures=seen.structures)
     changed = [(replace(t, recipe={**t.recipe, **changes}), group) for t, group in chosen]
     try:
-        return again, solutions(again, pattern, changed, describe), seen.looks
+        return again, solutions(again, pattern, changed, describe, residuals), seen.looks
     except ModelFault:
         return refine, found, tuple(replace(look, accepted=False) for look in seen.looks)
 
 
 def findings(
-    fit: Fit, looks: Sequence[Texture], standard: SpikedStandard | None = None
+    best: Solution, looks: Sequence[Texture], standard: SpikedStandard | None = None
 ) -> dict[str, Any]:
     """Collect what is said of phases, texture and amorphous content, as plain JSON values.
 
     traces : one of each phase; texture : one of each axis tried, the accepted one first;
     amorphous : fractions of the original sample [wt%], None without a standard
     """
-    original = None if standard is None else of_original(fit, standard)
+    fit = best.fit
+    doubted = covariance_of_weights(best)
+    original = None if standard is None else of_original(fit, standard, doubted)
     return {
         "traces": [asdict(trace) for trace in traces(fit)],
         "texture": [_finite(asdict(look)) for look in looks],

@@ -24,6 +24,8 @@ WINDOWS = 20
 STRONG_SHARE = 0.03  # of the strongest calculated peak: must be seen when it is there
 ABSENT_RATIO = 0.4
 SLOW_WIDTHS = 30
+HUMP_SHARE = 0.3
+HUMP_DEG = (3.0, 30.0)
 
 
 @dataclass(frozen=True)
@@ -107,15 +109,65 @@ def worst_window(pattern: Pattern, fit: Fit) -> tuple[float, float, float]:
     return float(edges[worst]), float(edges[worst + 1]), float(sums[worst] / sums.sum())
 
 
-def bragg_weighted(pattern: Pattern, fit: Fit) -> float:
-    """Rwp [%] of the weighted intensity above the background, which no background can flatter.
+def hump(pattern: Pattern, fit: Fit) -> tuple[float, float] | None:
+    """Centre and width [deg] of the largest hump of the background; None where it has none.
 
-    √[Σ((y − y_calc)/σ)² / Σ((y − y_background)/σ)²]; Toby (2006) Powder Diffr. 21, 67.
+    A hump rises HUMP_SHARE over the lower convex envelope of the background, and PEAK_SIGMAS over
+    noise, on HUMP_DEG or more; what only falls or bends upwards, as air scatters, has none.
     """
+    x, y = pattern.two_theta, fit.y_background
+    below = _convex_envelope(x, y)
+    over = y - below
+    top = int(over.argmax())
+    near = np.abs(x - x[top]) <= HUMP_DEG[0] / 2
+    noise = float(np.sqrt(np.sum(pattern.sigma[near] ** 2)) / near.sum())
+    wide = np.flatnonzero(over >= over[top] / 2)
+    span = float(x[wide[-1]] - x[wide[0]])
+    tall = over[top] > HUMP_SHARE * below[top] and over[top] > PEAK_SIGMAS * noise
+    return (float(x[top]), span) if tall and HUMP_DEG[0] <= span <= HUMP_DEG[1] else None
+
+
+def _convex_envelope(x: FloatArray, y: FloatArray) -> FloatArray:
+    """(n,) the highest convex curve that is nowhere above y (n,), x increasing."""
+    kept: list[int] = []
+    for i in range(x.size):
+        while len(kept) > 1:
+            a, b = kept[-2:]
+            if (y[b] - y[a]) * (x[i] - x[a]) < (y[i] - y[a]) * (x[b] - x[a]):
+                break
+            kept.pop()
+        kept.append(i)
+    return np.asarray(np.interp(x, x[kept], y[kept]))
+
+
+def missed(pattern: Pattern, fit: Fit) -> float:
+    """The share [%] of the weighted intensity above the background that noise does not excuse.
+
+    √[(Σ((y − y_calc)/σ)² − (n − p)) / Σ((y − y_background)/σ)²]: Rwp of that intensity (Toby 2006,
+    Powder Diffr. 21, 67) without what Rexp allows, so counting for longer or less leaves it alone.
+    """
+    left, above = _sums(pattern, fit)
+    return _percent(left - (fit.n_points - fit.n_free), above)
+
+
+def missed_intensities(pattern: Pattern, fit: Fit, rwp_free_intensities: float) -> float:
+    """The share [%] of it that free reflection intensities explain, beyond noise that they fit.
+
+    Each of them takes one of the independent squares of the noise.
+    """
+    left, above = _sums(pattern, fit)
+    gained = left * (1 - (rwp_free_intensities / fit.rwp) ** 2)
+    return _percent(gained - sum(at.size for at in fit.ticks.values()), above)
+
+
+def _sums(pattern: Pattern, fit: Fit) -> tuple[float, float]:
     sigma = pattern.sigma
-    left = np.sum(((pattern.intensity - fit.y_calc) / sigma) ** 2)
-    above = np.sum(((pattern.intensity - fit.y_background) / sigma) ** 2)
-    return float(100 * np.sqrt(left / above)) if above > 0 else 100.0
+    left = float(np.sum(((pattern.intensity - fit.y_calc) / sigma) ** 2))
+    return left, float(np.sum(((pattern.intensity - fit.y_background) / sigma) ** 2))
+
+
+def _percent(part: float, whole: float) -> float:
+    return 100.0 if whole <= 0 else float(100 * np.sqrt(max(part, 0.0) / whole))
 
 
 def _points(pattern: Pattern, fwhm_deg: float) -> int:

@@ -138,6 +138,19 @@ def test_mixture_is_named_refined_and_trusted(entries):
     assert weights == pytest.approx({"corundum": 60, "zincite": 30, "fluorite": 10}, abs=2)
 
 
+@pytest.mark.parametrize("factor", [1.009, 0.98])
+def test_a_computed_cell_is_stretched_and_said(entries, tmp_path, factor):
+    """The second phase of a mixture; its CIF is off as density functionals are."""
+    computed = read_texts([swapped(FLUORITE, "computed", cell=factor)], tmp_path)
+    pattern = simulated([(ZINCITE, 0.7), (FLUORITE, 0.3)], counts=8e3)
+    others = [e for e in entries if e.name in ("zincite", "corundum", "LaB6")]
+    found = identify(pattern, INSTRUMENT, [*others, *computed])
+    assert found.hypothesis.names == ("zincite", "computed")
+    assert found.judgement.verdict == "ambiguous", found.judgement
+    assert f"{1 / factor - 1:+.1%}"[:-2] in found.judgement.reasons[0]
+    assert "its CIF was computed" in found.judgement.reasons[0]
+
+
 def test_without_the_phase_there_is_no_confidence(entries):
     found = identify(simulated([(FLUORITE, 1.0)]), INSTRUMENT, without(entries, "fluorite"))
     assert found.judgement.verdict == "no confident match"

@@ -156,7 +156,7 @@ def test_a_wrong_cell_is_a_violation(mixture):
 @pytest.mark.parametrize(
     ("parameter", "words"),
     [
-        (Parameter("p.O1.biso", 0.0, 0.1), "p.O1.biso = 0 Å² is at or below zero"),
+        (Parameter("p.O1.biso", 0.0, 0.05), "p.O1.biso = 0 Å² is at or below zero"),
         (Parameter("p.O1.occupancy", 1.2, 0.1), "not between 0 and 1"),
         (Parameter("p.preferred_orientation", 4.0, 0.1), "outside 0.3-3"),
         (Parameter("zero", 0.1, float("nan")), "no finite esd"),
@@ -167,6 +167,15 @@ def test_what_is_not_physical_is_named(parameter, words):
     two_theta = np.linspace(20, 120, 100)
     (found,) = limits.violations(two_theta, (parameter,), (), {})
     assert words in found
+
+
+@pytest.mark.parametrize(
+    "parameter",
+    [Parameter("p.O1.biso", 0.0, 0.2), Parameter("w", 1e-8, float("nan"))],
+    ids=["a Biso that is not known", "a width at its bound"],
+)
+def test_what_says_nothing_of_the_sample_is_no_violation(parameter):
+    assert limits.violations(np.linspace(20, 120, 100), (parameter,), (), {}) == ()
 
 
 def test_fixed_parameters_break_no_constraint():

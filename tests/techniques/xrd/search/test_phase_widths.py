@@ -11,7 +11,7 @@ from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.techniques.xrd.model import Diffractometer
 from materialsdock.techniques.xrd.rietveld.recipe import PHASE_WIDTHS, SearchSpace, default_recipe
 from materialsdock.techniques.xrd.rietveld.rietx_engine import RietxEngine
-from materialsdock.techniques.xrd.search.search import independent_residuals, objective
+from materialsdock.techniques.xrd.search.objective import independent_residuals, objective
 from materialsdock.testing.crystals import FLUORITE, LAB6
 from materialsdock.testing.planted_powder import PlantedProfile, PlantedScene, planted
 

@@ -21,7 +21,8 @@ from materialsdock.techniques.xrd.rietveld.recipe import (
     stages,
 )
 from materialsdock.techniques.xrd.rietveld.rietx_engine import RietxEngine
-from materialsdock.techniques.xrd.search.search import objective, search
+from materialsdock.techniques.xrd.search.objective import objective
+from materialsdock.techniques.xrd.search.search import search
 from materialsdock.testing.crystals import FLUORITE, LAB6
 
 CU = Diffractometer()

@@ -37,7 +37,7 @@ def spiked():
     pattern = shortened(simulated(((FLUORITE, 48), (CORUNDUM, 20)), seed=8))
     structures = (FLUORITE, CORUNDUM, ZINCITE)
     found = search(pattern, structures, CU, trials=1, hold_out=False, executor=Here())
-    said = findings(found.fit, found.texture, SpikedStandard("corundum", 20.0, 0.1))
+    said = findings(found.solutions[0], found.texture, SpikedStandard("corundum", 20.0, 0.1))
     sample = Sample("spiked", "xrd", 0, structures)
     refined = Found(found.fit, found.trials, found.solutions, found.assessment)
     outcome = Outcome(Job("spiked", sample), (), said, pattern, refined)
@@ -80,7 +80,7 @@ def test_texture_is_accepted_in_every_solution():
         assert solution.fit.recipe["preferred_orientation"] is True
     march = {p.name: p.value for p in found.fit.parameters}["zincite.preferred_orientation"]
     assert march == pytest.approx(0.7, abs=0.02)
-    said = findings(found.fit, (replace(best, esd=float("nan")), *found.texture[1:]))
+    said = findings(found.solutions[0], (replace(best, esd=float("nan")), *found.texture[1:]))
     assert said["texture"][0]["esd"] is None
     assert said["amorphous"] is None
     assert json.dumps(said, allow_nan=False)

@@ -11,7 +11,7 @@ from support.structures import simulated
 from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.model import Parameter, Trial
 from materialsdock.techniques.xrd.model import Correlation, Diffractometer, Fit, PhaseFit, Solution
-from materialsdock.techniques.xrd.rietveld import contacts
+from materialsdock.techniques.xrd.rietveld import contacts, rfactors
 from materialsdock.techniques.xrd.rietveld.rietx_engine import RietxEngine
 from materialsdock.techniques.xrd.search import clusters, heldout, unexplained
 from materialsdock.techniques.xrd.search.verdict import judge
@@ -26,9 +26,9 @@ def line(at, height, fwhm=0.1):
     return height * np.exp(-np.log(2) * (2 * (GRID - at) / fwhm) ** 2)
 
 
-def observed(extra=(), *, seed=0, lines=PLACES):
+def observed(extra=(), *, seed=0, lines=PLACES, times=1):
     truth = np.full(GRID.size, 100.0) + sum(line(at, 3000) for at in lines)
-    truth = truth + sum(line(*peak) for peak in extra)
+    truth = times * (truth + sum(line(*peak) for peak in extra))
     drawn = np.random.default_rng(seed).poisson(truth).astype(float)
     return Pattern(GRID, drawn, np.sqrt(np.maximum(drawn, 1)), np.ones(GRID.size))
 
@@ -36,12 +36,12 @@ def observed(extra=(), *, seed=0, lines=PLACES):
 def fitted(pattern, y_calc=None, *, phases=(), parameters=(), **changes):
     """A fit with the lines at PLACES over a flat background, unless asked otherwise."""
     y_calc = 100 + sum(line(at, 3000) for at in PLACES) if y_calc is None else y_calc
-    chi = (pattern.intensity - y_calc) / pattern.sigma
-    rwp = float(100 * np.sqrt(np.sum(chi**2) / np.sum((pattern.intensity / pattern.sigma) ** 2)))
+    rwp = rfactors.weighted_profile(pattern.intensity, y_calc, pattern.sigma)
+    r_exp = rfactors.expected(pattern.intensity, pattern.sigma, 10)
     made = Fit(
         rwp,
-        1.0,
-        rwp,
+        r_exp,
+        rwp / r_exp,
         GRID.size,
         10,
         phases,
@@ -74,6 +74,83 @@ def test_a_right_fit_is_accepted_with_its_reasons():
     assert found.word == "accept"
     assert failed(found) == []
     assert any("limit 30 %" in reason for reason in found.reasons)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.01])
+def test_a_right_fit_passes_after_less_counting(share):
+    pattern = observed()
+    drawn = np.random.default_rng(1).poisson(share * pattern.intensity).astype(float)
+    short = Pattern(GRID, drawn, np.sqrt(np.maximum(drawn, 1)), np.ones(GRID.size))
+    fit = fitted(short, share * fitted(pattern).y_calc)
+    assert fit.rwp > 3 * fitted(pattern).rwp
+    assert verdict(short, fit).word == "accept"
+
+
+def test_sigma_is_doubted_first():
+    pattern = observed()
+    wide, narrow = (replace(pattern, sigma=factor * pattern.sigma) for factor in (4, 0.2))
+    for doubted, words in ((wide, "3.9 times smaller"), (narrow, "scatter 5.1 times as much")):
+        found = verdict(doubted, fitted(doubted))
+        assert found.word == "ambiguous"
+        assert failed(found) == ["sigma"]
+        assert "doubt σ first" in found.reasons[0]
+        assert words in found.reasons[0]
+
+
+def test_a_wrong_sigma_hides_no_wrong_structure():
+    pattern = observed(extra=((30.0, 150), (47.0, 120)))
+    wide = replace(pattern, sigma=8 * pattern.sigma)
+    found = verdict(wide, fitted(wide))
+    assert found.word == "no confident match"
+    assert failed(found) == ["sigma", "unexplained peaks"]
+
+
+def test_sigma_that_neighbours_confirm_is_not_to_blame():
+    pattern = observed(times=20)
+    broad = 20 * (100 + sum(line(at, 2500, 0.115) for at in PLACES))
+    fit = fitted(pattern, broad, y_background=np.full(GRID.size, 2000.0))
+    found = verdict(pattern, fit)
+    assert found.word == "accept"
+    assert "σ was doubted first, but neighbouring points scatter as it says" in found.reasons[0]
+
+
+def test_counts_that_were_cut_are_named():
+    pattern = observed()
+    cut = replace(pattern, intensity=np.minimum(pattern.intensity, 2000.0))
+    found = verdict(cut, fitted(cut, np.minimum(fitted(pattern).y_calc, 2000.0)))
+    assert found.word == "ambiguous"
+    assert "counts are cut at 2000" in found.reasons[0]
+    wrong = verdict(cut, fitted(cut, 100 + sum(line(at, 3000) for at in PLACES[1:])))
+    assert wrong.word == "no confident match"
+    assert wrong.advice == ("measure again with fewer than 2000 counts at the highest peak",)
+
+
+def test_a_missing_phase_is_advised_with_its_peaks():
+    pattern = observed(extra=((30.0, 150), (47.0, 120)))
+    (advice,) = verdict(pattern, fitted(pattern)).advice
+    assert "missing phase with its peaks at 30.0" in advice
+    assert "47.0" in advice
+
+
+def test_a_hump_is_noted_and_a_falling_background_is_none():
+    pattern = observed()
+    air = 100 + 900 * np.exp(-(GRID - GRID[0]) / 4)
+    glass = 100 + 80 * np.exp(-(((GRID - 30) / 5) ** 2))
+    assert unexplained.hump(pattern, fitted(pattern, y_background=air)) is None
+    centre, width = unexplained.hump(pattern, fitted(pattern, y_background=glass))
+    assert (centre, width) == pytest.approx((30, 8.3), abs=0.5)
+    notes = verdict(pattern, fitted(pattern, y_background=glass)).notes
+    assert any("hump of 8° at 30°" in note for note in notes)
+
+
+def test_one_trial_is_no_plural():
+    pattern = observed()
+    fit = fitted(pattern)
+    one, two = (
+        verdict(pattern, fit, Solution(fit, fit.rwp, number, (1,))).rivals[0] for number in (1, 2)
+    )
+    assert "(1 trial)" in one
+    assert "(2 trials)" in two
 
 
 def test_an_extra_phase_is_seen():
