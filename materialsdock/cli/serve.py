@@ -70,7 +70,7 @@ def sheet_check(
 ) -> None:
     """Check a sample sheet and list every fault in it; queues nothing."""
     from materialsdock.cli import simulate_command
-    from materialsdock.night.status.digest import many
+    from materialsdock.rendering.numbers import many
 
     ids = simulate_command.check(sheet, profile, site)
     print(json.dumps({"samples": ids}) if as_json else f"{many(len(ids), 'sample')}, no faults")

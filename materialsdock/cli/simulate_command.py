@@ -16,8 +16,8 @@ from materialsdock.ledger.ledger import Ledger
 from materialsdock.night.queue import estimate
 from materialsdock.night.queue.history import key_of
 from materialsdock.night.rehearsal.preflight import Preflight, body_of, chosen, faults, preflight
-from materialsdock.night.status.digest import many
 from materialsdock.profile import config, recipes, siteroot
+from materialsdock.rendering.numbers import many
 from materialsdock.sheets import jobs, sheet_files
 
 

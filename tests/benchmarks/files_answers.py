@@ -249,7 +249,7 @@ ABSORPTION = (
     Answer(f"{CASES}/x_two_scans.dat", technique="xas", points=268, says="scan", refusal="scan"),
     Answer(f"{CASES}/x_athena.prj", technique="xas", points=268, says="group", refusal="group"),
     beamline("APS10BM_2019.dat", 6390.0, 7601.36, 3464, edge="Mn K", signal="transmission"),
-    beamline("APS12BM_2019.dat", 6339.0, 6984.7, 426, edge="Mn K", signal="transmission", says="66 of 492"),
+    beamline("APS12BM_2019.dat", 6339.0, 6984.7, 426, edge="Mn K", signal="tr", says="66 of 492"),
     beamline("APS13ID_2019.dat", 6389.0, 6537.01, 221, signal="fluorescence", says="no edge|ends"),
     beamline("APS20ID_2018.dat", 11716.98, 12246.44, 379, edge="As K", signal="fluorescence"),
     beamline("APS9BM_2019.dat", 6287.67, 7391.45, 442, edge="Mn K", signal="transmission"),
