@@ -8,14 +8,11 @@ from typing import Any
 
 from materialsdock.errors import InputError, MaterialsDockError
 from materialsdock.fusion.hybrid.pareto import HYBRID, HybridResult
-from materialsdock.fusion.hybrid.search import hybrid_search
 from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.ledger.outcomes import plain_values
 from materialsdock.model import Job, Outcome, Structure
-from materialsdock.optimisation.executors import trial_executor
 from materialsdock.protocols import Stage
 from materialsdock.techniques.xrd.model import Diffractometer
-from materialsdock.techniques.xrd.rietveld import engines
 from materialsdock.techniques.xrd.rietveld.crystals import crystal_of
 from materialsdock.theory.energy import Calculator, formula
 
@@ -45,7 +42,13 @@ def weighed(outcome: Outcome, stage: Stage) -> Outcome:
 
 
 def _searched(outcome: Outcome, options: Mapping[str, Any]) -> HybridResult:
-    """The Pareto set of the structures that compete, on the pattern that was refined."""
+    """The Pareto set of the structures that compete, on the pattern that was refined.
+
+    The search imports for half a second what a measurement without energies never needs.
+    """
+    from materialsdock.fusion.hybrid.search import hybrid_search
+    from materialsdock.techniques.xrd.rietveld import engines
+
     candidates, others = rivals_and_others(outcome.job.sample.structures)
     return hybrid_search(
         outcome.measured,
@@ -66,6 +69,8 @@ def _cluster(options: Mapping[str, Any]) -> Any:
     """The Dask cluster of the settings, None for processes of this machine."""
     if options.get("scheduler_address") is None:
         return None
+    from materialsdock.optimisation.executors import trial_executor
+
     return trial_executor(
         workers=options["workers"],
         time_limit_s=options["trial_time_limit_s"],

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from scipy.special import chdtri  # χ²: scipy.stats, which is the same, takes 0.5 s to import
+from scipy.special import chdtri  # χ²: scipy.stats, which is the same, takes long to import
 
 from materialsdock.learning.stopping.divergence import judged
 from materialsdock.model import Evidence

@@ -276,9 +276,11 @@ def test_files_that_are_none_of_ours_are_refused(prior, tmp_path):
         load(path)
 
 
-def test_the_measuring_path_does_not_import_torch():
+def test_the_measuring_path_imports_neither_torch_nor_what_only_a_search_needs():
     program = (
         "import sys; import materialsdock.learning.prior.placement; "
+        "import materialsdock.campaign.run; "
+        "assert not {'optuna', 'scipy.signal', 'scipy.stats'} & set(sys.modules); "
         "import materialsdock.techniques.xas.commands.learn_prior; "
         "assert 'torch' not in sys.modules"
     )
