@@ -239,7 +239,7 @@ ABSORPTION = (
     spectrum("x_both.xdi", signal="transmission"),
     spectrum("x_ifluor_channels.xdi", signal="fluorescence"),
     spectrum("x_raw_counts.dat", signal="transmission"),
-    spectrum("x_spec.spec", signal="transmission"),
+    spectrum("x_spec.spec", signal="transmission", refusal="--scan"),  # it holds two scans
     spectrum("x_athena_norm.nor"),
     spectrum("x_neg.dat"),
     spectrum("x_bigmu.dat", refusal="µ"),
@@ -247,8 +247,10 @@ ABSORPTION = (
     spectrum("x_nan.xdi", points=267, says="nan|finite", refusal="finite"),
     Answer(f"{CASES}/x_two_scans.dat", technique="xas", points=268, says="scan", refusal="scan"),
     Answer(f"{CASES}/x_athena.prj", technique="xas", points=268, says="group", refusal="group"),
-    beamline("APS10BM_2019.dat", 6390.0, 7601.36, 3464, edge="Mn K", signal="transmission"),
-    beamline("APS12BM_2019.dat", 6339.0, 6984.7, 492, edge="Mn K", signal="transmission"),
+    # 3464 rows, three of them at the first energy, which are merged
+    beamline("APS10BM_2019.dat", 6390.0, 7601.36, 3462, edge="Mn K", signal="transmission"),
+    # 492 rows, in 66 of which i1 is not above 0: ln(i0/i1) is no number there
+    beamline("APS12BM_2019.dat", 6339.0, 6984.7, 426, edge="Mn K", says="66 of 492"),
     beamline("APS13ID_2019.dat", 6389.0, 6537.01, 221, signal="fluorescence", says="no edge|ends"),
     beamline("APS20ID_2018.dat", 11716.98, 12246.44, 379, edge="As K", signal="fluorescence"),
     beamline("APS9BM_2019.dat", 6287.67, 7391.45, 442, edge="Mn K", signal="transmission"),
@@ -269,7 +271,7 @@ ABSORPTION = (
         edge="Ge K",
     ),
     beamline("mn_cpmnco3.dat", 6339.98, 7196.98, 409, edge="Mn K"),
-    Answer(f"{BEAMLINES}/Ce.prj", refusal="--group"),
+    beamline("Ce.prj", 5452.68, 6151.27, 556, edge="Ce L3", says="group CeO2"),  # the only one
     Answer(f"{BEAMLINES}/Sn.prj", refusal="--group"),
     *(
         Answer(f"data/xas/xasdatalibrary/{name}", technique="xas", edge=edge, says="ln(|column|mu")
