@@ -104,6 +104,7 @@ class Meaning:
 
 
 NOTHING = Meaning()
+ASKED = "asked"  # kind of a standard deviation that the user names
 
 
 def parted(name: str) -> tuple[str, str]:

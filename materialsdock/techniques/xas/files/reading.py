@@ -16,11 +16,12 @@ from materialsdock.techniques.xas.files.choice import choose
 from materialsdock.techniques.xas.files.content import Content
 from materialsdock.techniques.xas.files.edge import names_near
 from materialsdock.techniques.xas.files.energy import Axis, energy_of
-from materialsdock.techniques.xas.files.names import NOTHING, Meaning
+from materialsdock.techniques.xas.files.names import ASKED, NOTHING, Meaning
 from materialsdock.techniques.xas.files.rows import Rows, left_out, one_scan
 from materialsdock.techniques.xas.files.signal import Signal
 
 QUANTITIES = ("energy", "angle", "mu", "i0", "it", "if", "iy", "ir")
+SPREAD = "sigma"  # of µ, as the user names its column
 SIGNALS = {"mu": "mu", "it": "it", "if": "channel", "iy": "iy", "ir": "ir"}
 
 
@@ -76,7 +77,7 @@ def with_asked(content: Content, options: FileOptions) -> Content:
     asked = options.columns
     if not asked:
         return content
-    check_columns(asked, QUANTITIES, content.width, content.where)
+    check_columns(asked, (*QUANTITIES, SPREAD), content.width, content.where)
     for name, numbers in asked.items():
         if len(numbers) > 1 and name != "if":
             raise InputError(
@@ -93,6 +94,9 @@ def with_asked(content: Content, options: FileOptions) -> Content:
     for name in (*signals, *(("i0",) if "i0" in asked else ())):
         for number in asked[name]:
             meanings[number - 1] = _meant(name, content.meanings[number - 1], number)
+    if SPREAD in asked:
+        meanings = [NOTHING if each.what == SPREAD else each for each in meanings]
+        meanings[asked[SPREAD][0] - 1] = Meaning(SPREAD, ASKED)
     return replace(
         content,
         meanings=tuple(meanings),

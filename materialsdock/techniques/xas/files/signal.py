@@ -10,7 +10,7 @@ import numpy as np
 from materialsdock.model import FloatArray
 from materialsdock.techniques.xas.files.content import Content
 from materialsdock.techniques.xas.files.fluorescence import Channels, channels_of
-from materialsdock.techniques.xas.files.names import parted
+from materialsdock.techniques.xas.files.names import ASKED, parted
 
 TRANSMISSION, FLUORESCENCE = "transmission", "fluorescence"
 YIELD, REFERENCE, MU = "electron yield", "reference", "µ"
@@ -167,7 +167,7 @@ def _own(content: Content, index: int) -> Signal:
     """A column that is µ itself."""
     kind = content.meanings[index].kind
     bare = parted(content.names[index])[0]
-    spread = [i for i in content.meant("sigma") if content.meanings[i].kind == bare]
+    spread = [i for i in content.meant("sigma") if content.meanings[i].kind in (ASKED, bare)]
     changed = f", {kind}" if kind in CHANGED else ""
     plain = kind in ("", *CHANGED)
     sigma = content.column(spread[0]) if spread else None

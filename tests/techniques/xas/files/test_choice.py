@@ -279,3 +279,6 @@ def test_a_standard_deviation_is_taken_where_it_says_so(read):
     np.testing.assert_allclose(found.sigma, 0.01 * MU, rtol=1e-6)
     assert found.reading.columns[-1] == "3 mutrans_sd as standard deviation"
     assert read(made.xdi(names, (ENERGY, MU, 0 * MU))).sigma is None
+    found = read(made.rows(ENERGY, MU, 0.02 * MU), columns="energy=1,mu=2,sigma=3")
+    np.testing.assert_allclose(found.sigma, 0.02 * MU, rtol=1e-6)
+    assert found.reading.sigma_from == "a column of the file"
