@@ -32,7 +32,7 @@ EXAMPLES = {
     "recipe": "phase-fractions", "two_theta_start": "10", "two_theta_stop": "120",
     "two_theta_step": "0.02", "composition": "Zn,Al,O", "phases": "cifs/zincite.cif; corundum",
     "element": "Fe", "edge": "K", "energy_start_ev": "7000", "energy_stop_ev": "7600",
-    "standards": "FeO.xdi; Fe2O3.xdi", "count_time_s": "0.5", "threshold": "0.1",
+    "standards": "FeO.xdi; Fe2O3.xdi", "signal": "fluorescence", "count_time_s": "0.5", "threshold": "0.1",
     "maximum_points": "300", "maximum_minutes": "45", "priority": "5", "hazard": "toxic",
     "owner": "M. Curie", "comment": "second try", "replay": "measured/S012.xye",
     "columns": "two_theta=1,counts=2", "scan": "2", "group": "sample", "unit": "deg",
