@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 from support import structures
 from support.places import ROOT
 from support.recipes import FOLDER, PROFILE, written
@@ -165,6 +166,27 @@ def test_a_job_of_a_range_is_that_of_a_file_with_this_range():
 def test_a_range_that_is_no_scan_is_refused(wrong):
     with pytest.raises(InputError, match="is no scan of 50"):
         of_two_theta(*wrong)
+
+
+def test_a_texture_axis_is_named_for_a_phase(files):
+    oriented = {s.name: s.preferred_orientation for s in phases_of(files, "corundum:0 0 1")}
+    assert oriented == {"corundum": (0, 0, 1), "zincite": None}
+    both = phases_of(files, "corundum = 0,0,1; zincite: (1 0 -2)")
+    assert [s.preferred_orientation for s in both] == [(0, 0, 1), (1, 0, -2)]
+    assert (
+        "'halite', which is no phase of the row"
+        in refused(pattern(files, texture="halite:0 0 1"))[1]
+    )
+
+
+@pytest.mark.parametrize("word", ["corundum", "corundum:0 0", "corundum:0 0 0", "a:x y z"])
+def test_what_is_no_axis_is_refused(files, word):
+    with pytest.raises(ValidationError):
+        pattern(files, texture=word)
+
+
+def phases_of(files, texture):
+    return made(pattern(files, texture=texture)).sample.structures
 
 
 def test_phases_come_from_the_store_by_id_or_name(files):

@@ -184,7 +184,8 @@ class Diffractometer:
     widths : calibrated u, v, w [deg²], x, y [deg] of the profile of Thompson, Cox & Hastings (1987)
     J. Appl. Cryst. 20, 79, in full widths at half maximum; () where nobody calibrated them
     axial : half lengths of detector and sample over the radius; zero_deg : added to calculated 2θ
-    calibrated : the zero of 2θ was set with a standard, so only the sample's height moves peaks
+    calibrated : the zero of 2θ was set with a standard, so only the sample's height moves peaks, as
+    it was where widths are calibrated
     """
 
     wavelengths_angstrom: tuple[float, ...] = (1.540593, 1.544427)
@@ -201,7 +202,7 @@ class Diffractometer:
     @property
     def corrections(self) -> tuple[str, ...]:
         """The corrections of peak positions that a recipe may make, by its words."""
-        if self.calibrated:
+        if self.calibrated or self.widths:
             return ("displacement",) if self.geometry == "bragg_brentano" else ("none",)
         return ("displacement", "zero", BOTH)
 

@@ -6,6 +6,7 @@ Imported for every `--help`: nothing slow is imported before an option is used.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from materialsdock.profile.config import Profile
     from materialsdock.techniques.xrd.section import Xrd
 
+Axis = tuple[int, int, int]
+DIRECTION = re.compile(
+    r"(?:(?P<name>.*?)[=:])?\s*\(?\s*(?P<h>[+-]?\d+)[\s,]+(?P<k>[+-]?\d+)[\s,]+(?P<l>[+-]?\d+)\s*\)?"
+)
 ANEW = ("store", "elements")  # may be asked for anew when a job goes on
 Cif = Annotated[list[Path], typer.Option(help="CIF of a phase; repeat for more.")]
 Store = Annotated[
@@ -204,16 +209,25 @@ def particle_sizes(words: Sequence[str], structures: Sequence[Structure]) -> tup
     return tuple(replace(s, particle_um=sizes.get(s.name)) for s in structures)
 
 
-def _axis(word: str, names: Sequence[str]) -> tuple[str, tuple[int, int, int]]:
-    name, _, indices = word.rpartition("=")
+def direction(word: str) -> tuple[str, Axis]:
+    """The phase and the axis that `NAME=h,k,l` or `NAME:h k l` says; the name may be left out.
+
+    Raises ValueError, with what is wrong, for anything else.
+    """
+    match = DIRECTION.fullmatch(word.strip())
+    if match is None:
+        raise ValueError(f"{word!r} is not NAME=h,k,l or NAME:h k l")
+    axis = (int(match["h"]), int(match["k"]), int(match["l"]))
+    if not any(axis):
+        raise ValueError(f"{word!r} is not a direction")
+    return (match["name"] or "").strip(), axis
+
+
+def _axis(word: str, names: Sequence[str]) -> tuple[str, Axis]:
     try:
-        h, k, l = (int(part) for part in indices.split(","))  # noqa: E741
-    except ValueError:
+        name, axis = direction(word)
+    except ValueError as fault:
         raise InputError(
-            f"{word!r} is not NAME=h,k,l",
-            where="--preferred-orientation",
-            remedy="e.g. a=0,0,1",
+            str(fault), where="--preferred-orientation", remedy="e.g. a=0,0,1"
         ) from None
-    if not (h or k or l):
-        raise InputError(f"{word!r} is not a direction", where="--preferred-orientation")
-    return name or (names[0] if len(names) == 1 else ""), (h, k, l)
+    return name or (names[0] if len(names) == 1 else ""), axis

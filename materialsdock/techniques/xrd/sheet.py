@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from materialsdock.errors import InputError
 from materialsdock.model import Scan, Structure
 from materialsdock.profile.columns import (
     Contradiction,
     Files,
+    Lines,
     Number,
     PlannedEntry,
     Positive,
@@ -30,6 +32,14 @@ FACTS = ("composition",)  # columns that a job keeps as they are
 STRUCTURES_IN = "phases"  # column that names the structures of a sample
 
 
+def _directions(words: tuple[str, ...]) -> tuple[str, ...]:
+    from materialsdock.techniques.xrd.options import direction
+
+    for word in words:
+        direction(word)
+    return words
+
+
 Angle = Annotated[Number, Field(ge=-180, le=180)]
 
 
@@ -37,6 +47,7 @@ class Columns(Section):
     """Columns of a sheet: two_theta_* [deg].
 
     composition : elements, for identification; phases : CIF files, or ids or names of the store
+    texture : axes of preferred orientation of phases, e.g. corundum:0 0 1; zincite:1 0 0
     """
 
     two_theta_start: Angle | None = None
@@ -44,6 +55,7 @@ class Columns(Section):
     two_theta_step: Annotated[Positive, Field(le=10)] | None = None
     composition: Composition = ""
     phases: Files = ()
+    texture: Annotated[Lines, AfterValidator(_directions)] = ()
 
 
 class RecipeKeys(Section):
@@ -134,7 +146,24 @@ def structures(row: Any, profile: Profile) -> tuple[Structure, ...]:
         raise InputError("; ".join(faults))
     if found:
         check_structures(found)
-    return tuple(found)
+    return _oriented(found, row.texture)
+
+
+def _oriented(found: Sequence[Structure], texture: Sequence[str]) -> tuple[Structure, ...]:
+    """The phases with the axes that a row gives them; InputError for an axis of no phase."""
+    from materialsdock.techniques.xrd.options import direction
+
+    names = [structure.name for structure in found]
+    axes = dict(direction(word) for word in texture)
+    if "" in axes and len(names) == 1:
+        axes[names[0]] = axes.pop("")
+    if unknown := [name for name in axes if name not in names]:
+        raise InputError(
+            f"texture of {', '.join(map(repr, unknown))}, which is no phase of the row",
+            where="column texture",
+            remedy=f"phases are: {', '.join(names) or 'none, fill the column phases'}",
+        )
+    return tuple(replace(s, preferred_orientation=axes.get(s.name)) for s in found)
 
 
 def _phase(name: str, profile: Profile) -> Structure:

@@ -142,6 +142,7 @@ def _pattern(measured: Measured) -> Pattern:
 def overview(said: dict[str, Any]) -> str:
     """The answer of `search` for a person: verdict, phases, rivals, what was compared."""
     lines = [f"{said['verdict']}: {'; '.join(said['reasons'])}"]
+    lines += [f"  try: {advice}" for advice in said["advice"]]
     for phase in said["phases"]:
         same = f", as {len(phase['aliases'])} other CIFs" if phase["aliases"] else ""
         lines.append(

@@ -13,6 +13,7 @@ import numpy as np
 
 from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.model import FloatArray, Structure
+from materialsdock.techniques.xrd.files.anodes import K_ALPHA
 from materialsdock.techniques.xrd.model import Diffractometer
 from materialsdock.techniques.xrd.phases import powder_lines
 from materialsdock.techniques.xrd.phases.screen import (
@@ -25,15 +26,7 @@ from materialsdock.techniques.xrd.phases.screen import (
 )
 from materialsdock.techniques.xrd.rietveld.crystals import read_crystals
 
-# Kα1 [Å] of the anodes of laboratories (Hölzer et al. 1997; Bearden 1967)
-ANODES = {
-    "Cr": 2.28973,
-    "Fe": 1.93604,
-    "Co": 1.78900,
-    "Cu": 1.54059,
-    "Mo": 0.70932,
-    "Ag": 0.55942,
-}
+ANODES = ("Cr", "Fe", "Co", "Cu", "Mo", "Ag")  # those of laboratories
 SAME_LINE = 0.02  # of a wavelength: nearer is the same radiation
 USUAL_STRAINS = np.linspace(-0.004, 0.004, 9)
 FACTORS = np.array([-0.06, -0.04, -0.02, 0.0, 0.02, 0.04, 0.06])  # of cells, each ± 1.2 %
@@ -120,7 +113,8 @@ def _zero(lines: Sequence[Named], observed: Observed) -> tuple[_Tried, str]:
 
 def _anodes(lines: Sequence[Named], observed: Observed) -> Iterator[tuple[_Tried, str]]:
     now = observed.diffractometer
-    for anode, wavelength in ANODES.items():
+    for anode in ANODES:
+        wavelength = K_ALPHA[anode][0]
         if abs(wavelength / now.wavelengths_angstrom[0] - 1) < SAME_LINE:
             continue
         other = replace(now, wavelengths_angstrom=(wavelength,), weights=(1.0,))
