@@ -57,7 +57,8 @@ def read_vendor(lines: Lines) -> FoundScan | None:
     Raises InputError for one that is damaged, or holds no pattern.
     """
     try:
-        return _binary(lines) if lines.binary else _text(lines)
+        with np.errstate(all="ignore"):  # what is not finite is refused, not warned of
+            return _binary(lines) if lines.binary else _text(lines)
     except (*containers.BROKEN, AttributeError, TypeError) as error:
         raise InputError(_plain(str(error)), where=lines.name, remedy=containers.EXPORT) from error
 
