@@ -31,7 +31,10 @@ FOREIGN = {
         )
     ),
     "distributed": "materialsdock/optimisation/dask_executor.py",
-    "rietx": "materialsdock/techniques/xrd/rietveld/rietx_",
+    "rietx": (
+        "materialsdock/techniques/xrd/rietveld/rietx_",
+        "materialsdock/techniques/xrd/files/vendor.py",  # its readers, not its refinements
+    ),
     "ase": "materialsdock/theory/energy.py",
     "GSASII": "materialsdock/techniques/xrd/rietveld/gsas_child.py",
     "GSASIIscriptable": "materialsdock/techniques/xrd/rietveld/gsas_child.py",

@@ -146,7 +146,7 @@ def increasing(found: FoundScan, lines: Lines) -> tuple[FoundScan, tuple[str, ..
     notes: list[str] = []
     step = np.diff(found.x)
     if step.size and (step <= 0).all() and (step < 0).any():
-        found, step = _taken(found, slice(None, None, -1)), -step[::-1]
+        found, step = taken(found, slice(None, None, -1)), -step[::-1]
         if found.axis != "d":
             notes.append("2θ descends in the file, the points were reversed")
     twice = np.flatnonzero(step == 0) + 1
@@ -154,7 +154,7 @@ def increasing(found: FoundScan, lines: Lines) -> tuple[FoundScan, tuple[str, ..
     if same.size and same.size == twice.size:
         keep = np.ones(found.x.size, dtype=bool)
         keep[same] = False
-        found = _taken(found, keep)
+        found = taken(found, keep)
         notes.append(f"{same.size} points that stand there twice were left out once")
     back = np.flatnonzero(np.diff(found.x) <= 0) + 1
     if back.size:
@@ -167,7 +167,7 @@ def increasing(found: FoundScan, lines: Lines) -> tuple[FoundScan, tuple[str, ..
     return found, tuple(notes)
 
 
-def _taken(found: FoundScan, which: Any) -> FoundScan:
+def taken(found: FoundScan, which: Any) -> FoundScan:
     """The points `which` of a scan, a slice or a mask (n,)."""
     arrays = ("x", "y", "factor", "sigma", "seconds")
     kept = {

@@ -36,7 +36,7 @@ class Header:
 
 
 def header_of(text: Iterable[str]) -> Header:
-    """What the lines above the rows say; the first to say something is believed."""
+    """The words of the lines above the rows; the first to say something is believed."""
     first = second = seconds = None
     rate = False
     for line in text:

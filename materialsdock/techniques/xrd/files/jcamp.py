@@ -99,6 +99,9 @@ def _pairs(body: Body, keys: Mapping[str, str], lines: Lines) -> Points:
         found += [values[i : i + 2] for i in range(0, len(values), 2)]
         where += [number] * (len(values) // 2)
     table = np.array(found)
+    if len(table) != round(_number(keys, "NPOINTS", len(table))):
+        what = f"{len(table)} points where NPOINTS is {keys['NPOINTS']}"
+        lines.refuse(where[-1], what, "the table is damaged or cut short")
     return table[:, 0], table[:, 1], where
 
 

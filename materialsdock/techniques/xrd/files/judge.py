@@ -15,6 +15,9 @@ from materialsdock.techniques.xrd.files.found import FoundScan
 from materialsdock.techniques.xrd.files.radiation import radiation_of
 from materialsdock.techniques.xrd.files.scans import only_one
 
+NEIGHBOURS = 8  # of a last point that may have been cut off
+FAR = 3.0  # below the one before, in steps from one to the next
+
 
 def judged(found: FoundScan, lines: Lines) -> FileColumns:
     """The pattern of a scan, in the units of this program.
@@ -26,6 +29,7 @@ def judged(found: FoundScan, lines: Lines) -> FileColumns:
     if not found.scan:
         only_one(lines)
     check_finite(found.x, found.y, found.line, lines)
+    found = _without_cut(found, lines)
     radiation, notes = radiation_of(found.stated, lines)
     found = axis.asked(found, lines)
     first = radiation.wavelengths_angstrom[0] if radiation.wavelengths_angstrom else None
@@ -58,6 +62,19 @@ def judged(found: FoundScan, lines: Lines) -> FileColumns:
         ),
         about=radiation,
     )
+
+
+def _without_cut(found: FoundScan, lines: Lines) -> FoundScan:
+    """The scan without its last point, where the file ends within that number: 57 became 5."""
+    ended = lines.raw.rstrip(b"\x1a\0 \t").endswith((b"\n", b"\r")) or not lines.raw
+    if lines.binary or ended or found.y.size < NEIGHBOURS:
+        return found
+    before, last = found.y[-NEIGHBOURS:-1], float(found.y[-1])
+    scatter = float(np.median(np.abs(np.diff(before))))
+    if not last < before[-1] / 4 or before[-1] - last < FAR * scatter:
+        return found
+    note = f"the file ends within a line: its last value, {last:g}, was cut off"
+    return replace(axis.taken(found, slice(-1)), dropped=(*found.dropped, note))
 
 
 def _merged(found: FoundScan) -> FoundScan:

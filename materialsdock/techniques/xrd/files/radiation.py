@@ -88,7 +88,7 @@ def _near(one: float, other: float, within: float = AGREE) -> bool:
 
 
 def _of_file(stated: Stated) -> tuple[Radiation, tuple[str, ...]]:
-    """What a file says; Kα2 of its anode joins a Kα1 that stands alone."""
+    """The radiation of a file; Kα2 of its anode joins a Kα1 that stands alone."""
     given = stated.wavelengths_angstrom
     lines = tuple(each for each in given if SHORTEST <= each <= LONGEST)
     notes: tuple[str, ...] = ()
@@ -109,7 +109,7 @@ def _of_file(stated: Stated) -> tuple[Radiation, tuple[str, ...]]:
 
 
 def _asked(lines: Lines) -> list[Radiation]:
-    """What the options say, the plainest first."""
+    """The radiation of each option, the plainest first."""
     found, options = [], lines.options
     if given := options.wavelengths_angstrom:
         if len(given) > MOST_LINES or not all(SHORTEST <= each <= LONGEST for each in given):

@@ -57,7 +57,8 @@ def read_vendor(lines: Lines) -> FoundScan | None:
     Raises InputError for one that is damaged, or holds no pattern.
     """
     try:
-        return _binary(lines) if lines.binary else _text(lines)
+        with np.errstate(all="ignore"):  # what is not finite is refused, not warned of
+            return _binary(lines) if lines.binary else _text(lines)
     except (*containers.BROKEN, AttributeError, TypeError) as error:
         raise InputError(_plain(str(error)), where=lines.name, remedy=containers.EXPORT) from error
 
@@ -91,7 +92,7 @@ def _binary(lines: Lines) -> FoundScan | None:
 
 @dataclass(frozen=True)
 class _Read:
-    """What rietx read: its pattern, the number of the scan from 0, and words about it."""
+    """A pattern of rietx, the number of its scan from 0, and words about it."""
 
     pattern: Any
     place: int
@@ -113,7 +114,7 @@ def _suffix(lines: Lines) -> str:
 
 
 def _read(content: bytes | str, suffix: str, lines: Lines) -> _Read:
-    """What rietx reads of the content of a file."""
+    """Let rietx read the content of a file."""
     from rietx.io.readers import identify_format, list_scans, read_pattern  # slow to import
 
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""The Rietveld engine rietx behind our words; no other file imports it.
+"""The Rietveld engine rietx behind our words; besides, only files.vendor reads files with it.
 
 Traps that this file avoids (each was met): rietx's file reader (arrays are passed instead), its
 history and telemetry folders, stage patterns that free nothing without a word, unbounded Biso,
