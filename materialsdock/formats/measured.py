@@ -68,7 +68,8 @@ def read_measured(
 def _announced(formats: Mapping[str, FormatsPart], lines: Lines) -> dict[str, FileColumns]:
     """The columns of a file in a format of one technique alone, by its name; {} without one.
 
-    Raises InputError where several read it, or where one refuses what only it recognised.
+    Raises InputError where several recognise it, be it to refuse it, and where the only one that
+    does refuses it.
     """
     found: dict[str, FileColumns] = {}
     faults = {}
@@ -80,9 +81,10 @@ def _announced(formats: Mapping[str, FormatsPart], lines: Lines) -> dict[str, Fi
             continue
         if columns is not None and columns.technique in ("", name):
             found[name] = columns
-    if len(claims := found or faults) > 1:
-        raise _undecided(f"is a file of {' and '.join(sorted(claims))}", lines)
-    if faults and not found:
+    if len(claims := {**found, **faults}) > 1:
+        why = "".join(f"; {name}: {fault.what}" for name, fault in sorted(faults.items()))
+        raise _undecided(f"is a file of {' and '.join(sorted(claims))}{why}", lines)
+    if faults:
         raise next(iter(faults.values()))
     return found
 

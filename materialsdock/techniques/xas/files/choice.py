@@ -85,7 +85,7 @@ def _clearest(found: Sequence[Signal], energy_ev: FloatArray) -> tuple[Signal, t
 
 
 def _rank(signal: Signal, clearness: float) -> tuple[float, int]:
-    """What comes first: clear edges, the clearer the better; else what names say."""
+    """Sort clear edges first, the clearer the better, else by what names say."""
     if clearness >= CLEAR:
         return -clearness * (BETTER if signal.kind == TRANSMISSION else 1.0), 0
     order = (signal.of_line, signal.kind == TRANSMISSION, signal.kind == FLUORESCENCE, True)

@@ -1,4 +1,4 @@
-"""What a container of beamline data holds, before anybody decides what its columns are."""
+"""Content of a container of beamline data, before anybody decides what its columns are."""
 
 from __future__ import annotations
 

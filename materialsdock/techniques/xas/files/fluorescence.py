@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from materialsdock.techniques.xas.files.content import Content
 LEAST_COUNTED = 0.5  # of the rows have a count
 CURRENTS = frozenset(("if", "iff", "lytle", "pips", "ff"))  # no pulses, no dead time
 UNNAMED = re.compile(
-    r"i?fl?(_?ch|a|u|uo|uor\w*)?|iff|ff|roi|mca|vortex|sdd|ge|dtc|lytle|pips|\w+_roi|sca\d"
+    r"i?fl?(_?ch|a|u|uo|uor\w*)?|iff|ff|[tp]?fy|roi|mca|vortex|sdd|ge|dtc|lytle|pips|\w+_roi|sca\d"
 )
 
 
@@ -44,6 +44,9 @@ def channels_of(content: Content, element: str) -> list[Channels]:
     own = [each for each in found.values() if each.of_line]
     named = [each for line, each in found.items() if not UNNAMED.fullmatch(line)]
     corrected = [each for line, each in found.items() if line == "dtc"]
+    if own and len(named) > len(own):
+        note = f"the line of {element} was taken, of {len(named)} lines"
+        return [replace(each, notes=(*each.notes, note)) for each in own]
     if found:
         return own or named or corrected or list(found.values())
     total = [i for i in content.meant("total") if np.any(content.column(i) > 0)]

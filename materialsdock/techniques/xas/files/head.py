@@ -1,4 +1,4 @@
-"""What the lines above the data of a beamline file say about edge and monochromator."""
+"""Edge and monochromator, as the lines above the data of a beamline file say."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Said(TypedDict):
 
 
 def said(lines: Lines, data: int) -> Said:
-    """What the lines above line `data` say."""
+    """Read edge, element and d-spacing in the lines above line `data`."""
     head = [text for number, text in lines.numbered() if number < data][:LONGEST]
     head = [text for text in head if row(text) is None]
     text = "\n".join(head)

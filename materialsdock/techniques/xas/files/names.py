@@ -38,7 +38,9 @@ NO_BRAGG_ANGLE = re.compile(r"two_?theta|2_?theta|2th|tth|offset|tilt|pitch|roll
 ACHIEVED = re.compile(r"read|rbv|fbk|feedback|achiev|actual|act_|enc|measured|observed|nrg")
 REQUESTED = re.compile(r"request|set|_sp$|target|cmd|command|demand|nominal|drive")
 SIGMA = re.compile(r"(?P<of>\w*?)_?(sd|std|stddev|sigma|esd|err|error|errors|unc|uncertainty)")
-I0 = re.compile(rf"(i_?0|io|izero|ic_?0|ion_?0|incident|incoming_beam|prekb_i0|mon|monitor){REST}")
+I0 = re.compile(
+    rf"(i_?0|io|izero|ic_?0|ion_?0|incident|incoming_beam|prekb_i0|mon|monitor|(au_|gold_)?mesh(_current)?){REST}"
+)
 CORRECTED_I0 = re.compile(r"(\w+_)?(dt|dead_?time)_?corr\w*_i0")
 IT = re.compile(rf"(i_?t|i_?1|itrans|itrn|itransmission|ic_?1|ion_?1|transmitted){REST}")
 IR = re.compile(rf"(i_?r|i_?2|iref|irefer|irefer?ence|i_?ref|ic_?2|ion_?2|reference){REST}")
@@ -73,7 +75,7 @@ CHANNELS = (
     re.compile(r"(?P<line>xmap_roi|xsp_roi)_?(?P<n>\d+)"),
 )
 SINGLE = re.compile(
-    r"(?P<line>i_?f|iff|ifl|ifluor?\w*|fluo?|fluor\w*|lytle|pips|ff|vortex|sdd|ifluorescence)"
+    r"(?P<line>i_?f|iff|ifl|ifluor?\w*|fluo?|fluor\w*|lytle|pips|ff|[tp]?fy|vortex|sdd)"
     rf"{REST}"
 )
 RATES = {

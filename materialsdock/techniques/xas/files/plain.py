@@ -72,7 +72,8 @@ def bare(lines: Lines, table: Table | None = None) -> Content:
     """
     table = read_table(lines) if table is None else table
     names = heading(lines, table.line[0], table.width)
-    kind = "columns: energy, µ" if table.width == 2 else f"{table.width} columns without names"
+    told = "" if lines.options.columns else " without names"
+    kind = "columns: energy, µ" if table.width == 2 else f"{table.width} columns{told}"
     content = Content.of(kind, lines.name, table, names, **said(lines, table.line[0]))
     if table.width != 2:
         return content

@@ -104,13 +104,15 @@ def _transmitted(
 def _ratio(content: Content, i0: int | None, channels: Channels) -> Signal:
     """Fluorescence over I0, over the one that is corrected for dead time where the sum wants it."""
     corrected = [i for i in content.meant("i0", "corrected") if _flows(content.column(i))]
+    more: tuple[str, ...] = ()
     if channels.summed and corrected:
         i0 = corrected[0]
+        more = (f"{content.name(i0)} holds the dead time of the detector",)
     found = _over(content, i0, channels.counts, channels.words, FLUORESCENCE)
     return replace(
         found,
         columns=(*found.columns, (channels.columns, "fluorescence")),
-        notes=(*found.notes, *channels.notes),
+        notes=(*found.notes, *channels.notes, *more),
         of_line=channels.of_line,
     )
 

@@ -136,6 +136,19 @@ def test_a_scan_of_several_is_named_by_its_number(tmp_path):
         read_measured(path, "xas", FileOptions(scan=9))
 
 
+def test_a_scan_over_energy_and_angle_is_no_powder_pattern_for_want_of_a_unit(tmp_path):
+    head = (
+        "#F made\n#S 1  zapline mono 10.3 9.8 7244 100\n#N 4\n#L Mon  Ion1  TwoTheta  ZapEnergy\n"
+    )
+    path = write(tmp_path, head + made.rows(I0, IT, made.ANGLE, ENERGY / 1000))
+    with pytest.raises(InputError, match=r"a file of xas and xrd; xas: energies run .*may be keV"):
+        read_measured(path)
+    with pytest.raises(InputError, match="--unit keV"):
+        read_measured(path, "xas")
+    found = read_measured(path, "xas", FileOptions(unit="keV"))
+    np.testing.assert_allclose(found.y, T, rtol=1e-6)
+
+
 def test_a_group_of_several_is_named(tmp_path):
     path = write(tmp_path, made.athena(("Fe's oxide", "foil", "foil")))
     with pytest.raises(InputError, match=r"holds 3 groups: .*--group"):

@@ -11,13 +11,14 @@ NAMES = {
     "$(AbsEnergyName)|Requested Energy|Energy_readback|mononrg|qexafs_energy|Energy_c1|"
     "photon energy",
     "angle": "Angle(c)|bragg (mdeg)|mono_bragg|theta|angle degrees",
-    "i0": "I0|Io|i0|I0-32|PreKB-I0|I0_EH1|I0_KEITHLEY1_c4|XMAP4:DT Corr I0|incoming_beam|Mon",
+    "i0": "I0|Io|i0|I0-32|PreKB-I0|I0_EH1|I0_KEITHLEY1_c4|XMAP4:DT Corr I0|incoming_beam|Mon|"
+    "Au mesh",
     "it": "It|IT|i1|itrans|It-32|I1_EH1|Ion1|I1_KEITHLEY2_c6",
     "ir": "Iref|IR_EH2|i2|irefer|ir|Ion2",
     "iy": "TEY|KEITHLEY4_TEY_c10|drain current|sample_current|iy",
     "mu": "mu|xmu|xmu(trans)|mutrans|mufluor|mu01|lnI0It|FFI0|Absorption|norm|flat|mu(E)|µ|mu_ref",
     "channel": "If|iff|ifluor|fl_1|fla01|Ifch4|ROI1|DTC2|SCA1.12|Mn_Ka_mca1|XSP3:0:PbLa|mca7|Lytle|"
-    "D1_MgKa_corr_c12|xmap_roi00|FF",
+    "D1_MgKa_corr_c12|xmap_roi00|FF|TFY",
     "sum": "XMAP4:AsKa_Sum|MgKa_sum_cps_c2",
     "total": "flatot|XMAP4:Total_Sum",
     "icr": "ICR1|ICR.3|Iffast2|D1_ICR_c24",
