@@ -19,13 +19,18 @@ Word = Literal["accept", "ambiguous", "no confident match"]
 
 @dataclass(frozen=True)
 class PhaseFit:
-    """One phase of a fit: cell lengths a, b, c [Å], angles alpha, beta, gamma [deg], weight [%]."""
+    """One phase of a fit: cell lengths a, b, c [Å], angles alpha, beta, gamma [deg], weight [%].
+
+    r_bragg : Σ|I_obs − I_calc|/ΣI_obs of its reflections [%], I_obs shared out of the pattern as
+    the fit shares I_calc (McCusker et al. 1999, J. Appl. Cryst. 32, 36); None: the engine says none
+    """
 
     name: str
     space_group: str
     cell: Mapping[str, Parameter]
     weight_fraction: float
     weight_fraction_esd: float | None = None
+    r_bragg: float | None = None
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,7 @@ class Fit:
     correlations : the strongest pairs; esd_inflation : factor by which correlated residuals
     widened the esds (Bérar & Lelann 1991), None: the engine does not say
     weight_covariance : of the phases' weight fractions [wt%²], in their order
+    warnings : sentences about sample and data; remarks : what the engine notes, in its own words
     """
 
     rwp: float
@@ -69,6 +75,7 @@ class Fit:
     correlations: tuple[Correlation, ...] = ()
     esd_inflation: float | None = None
     weight_covariance: tuple[tuple[float, ...], ...] | None = None
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

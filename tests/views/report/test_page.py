@@ -109,11 +109,12 @@ def test_every_diffraction_figure_is_drawn_and_named(diffraction_html):
     for title in (
         "Measured pattern and counting time",
         "Rietveld refinement",
+        "Where the fit misses most",
         "When the measurement stopped",
         "Search of refinement recipes",
     ):
         assert title in labels
-    assert page.tags.count("svg") == 4
+    assert page.tags.count("svg") == 5
     words = "".join(page.words)
     for expected in ("4.7591(2)", "78.3(4)", "R -3 c", "2θ (°)", "pass 5", "1.234(2)e-5", "38 %"):
         assert expected in words

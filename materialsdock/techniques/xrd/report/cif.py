@@ -21,6 +21,7 @@ from materialsdock.techniques.xrd.model import Fit, PhaseFit
 from materialsdock.techniques.xrd.report import uncertainty
 from materialsdock.techniques.xrd.report.uncertainty import Uncertainty
 from materialsdock.techniques.xrd.report.words import notes_of_reading
+from materialsdock.techniques.xrd.rietveld import rfactors
 from materialsdock.techniques.xrd.rietveld.contacts import refined_crystal
 
 CELL = {
@@ -78,6 +79,8 @@ def _phase(
     for key, tag in CELL.items():
         block.set_pair(tag, number(replace(phase.cell[key], esd=known[key].combined)))
     _text(block, "_cell_special_details", _cell_words(phase, known))
+    if phase.r_bragg is not None:
+        block.set_pair("_refine_ls_R_I_factor", f"{phase.r_bragg / 100:.5f}")
     block.set_pair("_cell_volume", f"{crystal.cell.volume:.4f}")
     _text(block, "_space_group_name_H-M_alt", phase.space_group)
     if crystal.spacegroup is not None:
@@ -114,6 +117,8 @@ def _pattern(block: gemmi.cif.Block, outcome: Outcome, fit: Fit, measured: Patte
     }
     for tag, value in facts.items():
         _text(block, tag, value)
+    r_p = rfactors.profile(measured.intensity, fit.y_calc)
+    block.set_pair("_pd_proc_ls_prof_R_factor", f"{r_p / 100:.5f}")
     block.set_pair("_pd_proc_ls_prof_wR_factor", f"{fit.rwp / 100:.5f}")
     block.set_pair("_pd_proc_ls_prof_wR_expected", f"{fit.r_exp / 100:.5f}")
     block.set_pair("_refine_ls_goodness_of_fit_all", f"{fit.gof:.3f}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -27,6 +28,8 @@ from materialsdock.rendering.svg import (
     strokes,
 )
 from materialsdock.techniques.xrd.model import Fit
+
+WORST_WIDTHS = 6.0  # FWHM on either side of the worst place
 
 
 def pattern(measured: Pattern, curve: Any, summary: Mapping[str, Any]) -> Drawing:
@@ -107,6 +110,51 @@ def _draw_rietveld(measured: Pattern, fit: Fit, figure: Figure) -> None:
     _draw_ticks(ticks, fit.ticks)
     _draw_difference(lower, measured, fit)
     figure.align_ylabels([upper, lower])
+
+
+def worst(measured: Pattern, fit: Fit) -> Drawing:
+    """The place where the fit misses most, large enough to see what it misses."""
+    low, high, share = _worst(measured, fit)
+    inside = (measured.two_theta >= low) & (measured.two_theta <= high)
+    part = Pattern(
+        *(
+            column[inside]
+            for column in (
+                measured.two_theta,
+                measured.intensity,
+                measured.sigma,
+                measured.count_time_s,
+            )
+        )
+    )
+    ticks = {name: at[(at >= low) & (at <= high)] for name, at in fit.ticks.items()}
+    cut = replace(
+        fit, y_calc=fit.y_calc[inside], y_background=fit.y_background[inside], ticks=ticks
+    )
+    rows = {f"@phase{i}": name for i, name in enumerate(ticks)}
+    return drawing(
+        "Where the fit misses most",
+        f"{low:.2f} to {high:.2f}°, {share:.0%} of the weighted misfit. A difference that changes "
+        "sign across a peak is a wrong position, one with three lobes a wrong width, one of a "
+        "single sign a wrong intensity or a phase that is missing.",
+        partial(_draw_rietveld, part, cut),
+        3.6 + 0.3 * len(rows),
+        rows,
+    )
+
+
+def _worst(measured: Pattern, fit: Fit) -> tuple[float, float, float]:
+    """Limits [deg] of the window around the worst misfit, and its share of Σ z²."""
+    fwhm_deg = float(fit.recipe.get("fwhm_deg", 0.1))
+    half = max(WORST_WIDTHS * fwhm_deg, 20 * float(np.median(np.diff(measured.two_theta))))
+    z2 = ((measured.intensity - fit.y_calc) / measured.sigma) ** 2
+    total = np.concatenate(([0.0], np.cumsum(z2)))
+    x = measured.two_theta
+    first, last = np.searchsorted(x, x - half), np.searchsorted(x, x + half, side="right")
+    sums = total[last] - total[first]
+    at = int(np.argmax(sums))
+    low, high = max(float(x[0]), float(x[at] - half)), min(float(x[-1]), float(x[at] + half))
+    return low, high, float(sums[at] / total[-1]) if total[-1] > 0 else 0.0
 
 
 def _draw_difference(axes: Axes, measured: Pattern, fit: Fit) -> None:

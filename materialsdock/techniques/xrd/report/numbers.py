@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from materialsdock.model import Outcome
 from materialsdock.rendering.numbers import number
-from materialsdock.techniques.xrd.model import PhaseFit
+from materialsdock.techniques.xrd.model import Fit, PhaseFit
 from materialsdock.techniques.xrd.report import uncertainty
+from materialsdock.techniques.xrd.report.atoms import NUMBERS, Atom, atoms
 from materialsdock.techniques.xrd.report.uncertainty import Uncertainty
+from materialsdock.techniques.xrd.rietveld import rfactors
 
+REMARK = re.compile(r"[A-Z][A-Z0-9_]+: ")  # CODE: what a refinement program notes of itself
+LIBRARY = re.compile(r"[A-Z][A-Z0-9_]+: |\w+Warning: ")  # and Python, in outcomes of version 0.1
 CELL = ("a", "b", "c", "alpha", "beta", "gamma")
 
 
@@ -36,18 +41,36 @@ def _refinement(outcome: Outcome) -> dict[str, Any]:
     fit = outcome.found.fit
     return {
         "rwp": number(fit.rwp) if fit else None,
+        "r_p": number(_profile(outcome)) if fit else None,
         "r_exp": number(fit.r_exp) if fit else None,
         "gof": number(fit.gof) if fit else None,
         "free_parameters": fit.n_free if fit else None,
         "engine": fit.engine if fit else None,
         "phases": _phases(outcome),
+        "atoms": [_atom(atom) for atom in atoms(outcome)],
         "uncertainties": uncertainty.NOTATION,
         "doubts": _doubts(outcome),
         "amorphous": outcome.summary.get("amorphous"),
         "texture": outcome.summary.get("texture") or [],
         "violations": list(fit.violations) if fit else [],
-        "warnings": list(fit.warnings) if fit else [],
+        "warnings": sentences(fit) if fit else [],
+        "remarks": remarks(fit) if fit else [],
     }
+
+
+def _profile(outcome: Outcome) -> float:
+    """Rp [%] of the fit."""
+    return rfactors.profile(outcome.measured.intensity, outcome.found.fit.y_calc)
+
+
+def sentences(fit: Fit) -> list[str]:
+    """List what the fit warns of in words; a library's own words are remarks, or in the log."""
+    return [line for line in fit.warnings if not LIBRARY.match(line)]
+
+
+def remarks(fit: Fit) -> list[str]:
+    """List what the refinement program notes in its own words, by its codes."""
+    return [*(line for line in fit.warnings if REMARK.match(line)), *fit.remarks]
 
 
 def _phases(outcome: Outcome) -> list[dict[str, Any]]:
@@ -77,7 +100,18 @@ def _phase(
         said[f"{key}_esd_statistical"] = number(of.statistical)
         said[f"{key}_esd_systematic"] = number(of.systematic)
         said[f"{key}_systematic"] = number(of.systematic)
+    said["r_bragg"] = number(phase.r_bragg)
     return {**said, "detected": trace.get("detected"), "limit": number(trace.get("limit"))}
+
+
+def _atom(atom: Atom) -> dict[str, Any]:
+    """The site's numbers, each with its combined esd where it was refined."""
+    said: dict[str, Any] = {"phase": atom.phase, "label": atom.label, "element": atom.element}
+    said["multiplicity"] = atom.multiplicity
+    for key in NUMBERS:
+        said[key] = number(atom.values[key])
+        said[f"{key}_esd"] = number(atom.known[key].combined)
+    return said
 
 
 def _doubts(outcome: Outcome) -> list[dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from materialsdock.rendering.drawing import Drawing
 from materialsdock.rendering.plain_json import readable_json
 from materialsdock.techniques.xrd.model import PhaseFit
 from materialsdock.techniques.xrd.report import figures, uncertainty
+from materialsdock.techniques.xrd.report.atoms import atoms
 from materialsdock.techniques.xrd.report.numbers import CELL, summary
 from materialsdock.techniques.xrd.report.uncertainty import Uncertainty
 from materialsdock.techniques.xrd.report.words import (
@@ -33,7 +33,6 @@ __all__ = [
 ]  # what the seam asks for
 TEMPLATE = Path(__file__).with_name("job.html")
 CANDIDATES = 3
-REMARK = re.compile(r"[A-Z][A-Z0-9_]+: ")  # CODE: what a refinement program notes of itself
 CELL_HEADS = {
     "a": "a (Å)",
     "b": "b (Å)",
@@ -51,6 +50,7 @@ def drawings(outcome: Outcome, shared: Sequence[Drawing]) -> list[Drawing]:
         drawn.append(figures.pattern(outcome.measured, outcome.curve, outcome.summary))
     if found.fit:
         drawn.append(figures.rietveld(outcome.measured, found.fit))
+        drawn.append(figures.worst(outcome.measured, found.fit))
     drawn += shared
     if any(trial.state == "complete" for trial in found.trials):
         drawn.append(figures.search(found.trials))
@@ -64,8 +64,10 @@ def context(outcome: Outcome) -> dict[str, Any]:
     free = {key for phase in (fit.phases if fit else ()) for key in uncertainty.independent(phase)}
     shown = [key for key in CELL if key in free]
     return {
-        "warnings": [line for line in said["warnings"] if not REMARK.match(line)],
-        "remarks": [line for line in said["warnings"] if REMARK.match(line)],
+        "warnings": said["warnings"],
+        "remarks": said["remarks"],
+        "atoms": [(a, a.words()) for a in atoms(outcome)],
+        "profile": said["r_p"],
         "fit": fit,
         "notes_of_reading": notes_of_reading(outcome.job.sample.structures),
         "assessment": found.assessment,
@@ -75,7 +77,7 @@ def context(outcome: Outcome) -> dict[str, Any]:
         "quantities": quantities(outcome) if fit else [],
         "identification": said["identification"],
         "candidates": _candidates(said["identification"] or {}),
-        "parameters": [_parameter_row(p) for p in fit.parameters] if fit else [],
+        "parameters": [_parameter_row(p, spread) for p in fit.parameters] if fit else [],
         "recipe": readable_json(fit.recipe) if fit else None,
     }
 
@@ -107,6 +109,7 @@ def _phase_row(
         "name": phase.name,
         "space_group": phase.space_group,
         "cell": [_cell(phase, key, key in free, known[key]) for key in shown],
+        "bragg": "" if phase.r_bragg is None else numbers.fixed(phase.r_bragg),
         "weight": f"< {row['limit']:.2g}" if _missed(row) else _weight(phase, weight),
     }
 
@@ -128,5 +131,6 @@ def _weight(phase: PhaseFit, known: Uncertainty) -> str:
     return numbers.with_esd(round(phase.weight_fraction, 1))
 
 
-def _parameter_row(parameter: Parameter) -> tuple[str, str, str]:
-    return parameter.name, numbers.with_esd(parameter.value, parameter.esd), parameter.unit
+def _parameter_row(parameter: Parameter, spread: Mapping[str, float]) -> tuple[str, str, str]:
+    known = Uncertainty(parameter.esd, spread.get(parameter.name))
+    return parameter.name, known.words(parameter.value), parameter.unit

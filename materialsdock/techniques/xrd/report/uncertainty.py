@@ -37,7 +37,7 @@ class Uncertainty:
 
 
 def spread(outcome: Outcome) -> Mapping[str, float]:
-    """Systematic standard deviations of cells and weights, by name."""
+    """Systematic standard deviations of cells, weights, coordinates and Biso, by name."""
     best: Sequence[Solution] = outcome.found.solutions[:1]
     return best[0].systematic if best else {}
 

@@ -9,6 +9,8 @@ from materialsdock.model import Outcome, Structure
 from materialsdock.rendering.numbers import fixed, with_esd, with_esds
 from materialsdock.techniques.xrd.model import PhaseFit
 from materialsdock.techniques.xrd.report import uncertainty
+from materialsdock.techniques.xrd.report.numbers import sentences
+from materialsdock.techniques.xrd.rietveld import rfactors
 
 SYMBOLS = {"alpha": "α", "beta": "β", "gamma": "γ"}
 
@@ -70,7 +72,11 @@ def _share(share: Mapping[str, Any]) -> str:
 
 def _refinement(outcome: Outcome) -> list[str]:
     fit = outcome.found.fit
-    lines = [f"  Rwp {fixed(fit.rwp)} %, expected {fixed(fit.r_exp)} %, GoF {fit.gof:.2f}"]
+    profile = rfactors.profile(outcome.measured.intensity, fit.y_calc)
+    lines = [
+        f"  Rwp {fixed(fit.rwp)} %, expected {fixed(fit.r_exp)} %, GoF {fit.gof:.2f}, "
+        f"Rp {fixed(profile)} %"
+    ]
     missed = {t["name"] for t in outcome.summary.get("traces") or () if not t["detected"]}
     spread = uncertainty.spread(outcome)
     lines += [f"  {_phase(phase, spread)}" for phase in fit.phases if phase.name not in missed]
@@ -80,8 +86,7 @@ def _refinement(outcome: Outcome) -> list[str]:
     if wavelengths := outcome.job.settings.get("wavelengths_from"):
         lines.append(f"  wavelengths: {wavelengths}")
     lines += [f"  not physical: {violation}" for violation in fit.violations]
-    if many := len(fit.warnings):
-        lines.append(f"  {many} warning{'' if many == 1 else 's'}, see the report")
+    lines += [f"  {sentence}" for sentence in sentences(fit)]
     return lines
 
 
@@ -133,4 +138,5 @@ def _phase(phase: PhaseFit, spread: Mapping[str, float]) -> str:
         for key in uncertainty.independent(phase)
     )
     weight = known[uncertainty.WEIGHT].words(phase.weight_fraction)
-    return f"{phase.name} ({phase.space_group}): {cell}, {weight} wt%"
+    bragg = "" if phase.r_bragg is None else f", R_Bragg {fixed(phase.r_bragg)} %"
+    return f"{phase.name} ({phase.space_group}): {cell}, {weight} wt%{bragg}"

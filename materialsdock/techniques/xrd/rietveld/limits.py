@@ -69,9 +69,11 @@ def peaks(pattern: Pattern, fwhm_deg: float) -> tuple[FloatArray, FloatArray]:
     smooth = uniform_filter1d(y, points)
     excess = smooth - median_filter(y, min(40 * points + 1, y.size), mode="nearest")
     noise = np.sqrt(uniform_filter1d(pattern.sigma**2, points) / points)
-    at, _ = find_peaks(np.where(excess > PEAK_SIGMAS * noise, excess, 0.0), distance=2 * points)
+    above = np.maximum(excess, 0.0)
+    at, _ = find_peaks(above, distance=2 * points)
+    at = at[above[at] > PEAK_SIGMAS * noise[at]]
     at = at[np.argsort(-excess[at])]
-    left, right = peak_widths(np.maximum(excess, 0.0), at, rel_height=0.5)[2:]
+    left, right = peak_widths(above, at, rel_height=0.5)[2:]
     index = np.arange(two_theta.size)
     widths = np.interp(right, index, two_theta) - np.interp(left, index, two_theta)
     return two_theta[at], widths

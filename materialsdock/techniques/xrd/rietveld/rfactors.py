@@ -12,6 +12,11 @@ def weighted_profile(y: FloatArray, y_calc: FloatArray, sigma: FloatArray) -> fl
     return float(100 * np.sqrt(np.sum(((y - y_calc) / sigma) ** 2) / np.sum((y / sigma) ** 2)))
 
 
+def profile(y: FloatArray, y_calc: FloatArray) -> float:
+    """Rp = Σ|y − y_calc| / Σy in %, background included; both arrays (n,)."""
+    return float(100 * np.sum(np.abs(y - y_calc)) / np.sum(y))
+
+
 def expected(y: FloatArray, sigma: FloatArray, n_free: int) -> float:
     """R_exp = √[(n − p) / Σ(y/σ)²] in %: what Rwp can reach with p free parameters."""
     return float(100 * np.sqrt(max(y.size - n_free, 1) / np.sum((y / sigma) ** 2)))

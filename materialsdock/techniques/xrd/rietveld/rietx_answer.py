@@ -21,6 +21,17 @@ WORDS = {"zero_shift": "zero", "occ": "occupancy", "r": "preferred_orientation"}
 UNITS = {"zero": "deg", "sample_displacement": "mm", "x": "deg", "y": "deg"}
 UNITS |= {"lor_size": "deg", "lor_strain": "deg"}
 UNITS |= dict.fromkeys("uvw", "deg²")
+# What the engine notes of sample and data, in words for whoever measured them.
+SENTENCES = {
+    "PATTERN_UNDERSAMPLED": "fewer than 5 steps lie across a peak's width: measure finer steps",
+    "BISO_UNUSUALLY_LARGE": "a Biso is unusually large: disorder, a wrong element or absorption",
+    "SIZE_UNUSUALLY_SMALL": "crystallites come out unusually small",
+    "STRAIN_UNUSUALLY_LARGE": "strain comes out unusually large",
+    "DATA_SUPPORT_LOW": "there are few reflections for so many parameters",
+    "PHASE_UNCONSTRAINED": "the pattern says little of one of the phases",
+    "LOW_ANGLE_UNMODELLED": "low angles are not described: scatter of air, or the beam's footprint",
+    "PEAK_ASYMMETRY_UNMODELLED": "peaks are less symmetric than the fit allows",
+}
 
 
 def answered(
@@ -42,6 +53,7 @@ def answered(
     n_free = sum(p.vary for p in result.parameters)
     rwp, r_exp = rfactors.weighted_profile(y, y_calc, sigma), rfactors.expected(y, sigma, n_free)
     fits, parameters = _phase_fits(phases, result), tuple(_parameters(phases, result))
+    noted = [d for d in result.diagnostics if d.level != "info"]
     return Fit(
         rwp=rwp,
         r_exp=r_exp,
@@ -56,7 +68,8 @@ def answered(
         recipe=dict(recipe),
         engine=engine,
         seconds=0.0,
-        warnings=tuple(f"{d.code}: {d.message}" for d in result.diagnostics if d.level != "info"),
+        warnings=tuple(dict.fromkeys(SENTENCES[d.code] for d in noted if d.code in SENTENCES)),
+        remarks=tuple(f"{d.code}: {d.message}" for d in noted if d.code not in SENTENCES),
         violations=violations(pattern.two_theta, parameters, fits, start_cells),
         correlations=tuple(_correlations(phases, result)),
         esd_inflation=result.statistics.esd_inflation,
@@ -73,6 +86,7 @@ def _esd(row: Any) -> float | None:
 def _phase_fits(phases: Sequence[Any], result: Any) -> tuple[PhaseFit, ...]:
     rows = {row.path: row for row in result.parameters}
     shares = {q.name: q for q in result.qpa.phases} if result.qpa else {}
+    agreement = {row.name: row.r_bragg for row in result.phase_agreement}
     fits = []
     for index, phase in enumerate(phases):
         cell = {}
@@ -87,7 +101,16 @@ def _phase_fits(phases: Sequence[Any], result: Any) -> tuple[PhaseFit, ...]:
             )
         esd = share.weight_fraction_stderr if len(phases) > 1 else None
         percent = 100 * _fraction(share), None if esd is None else 100 * esd
-        fits.append(PhaseFit(phase.name, phase.space_group, cell, *percent))
+        bragg = agreement.get(phase.name)
+        fits.append(
+            PhaseFit(
+                phase.name,
+                phase.space_group,
+                cell,
+                *percent,
+                r_bragg=None if bragg is None else 100 * float(bragg),
+            )
+        )
     return tuple(fits)
 
 

@@ -7,6 +7,7 @@ free polar axes.  Its import takes 1-2 s, so it happens inside the functions: on
 
 from __future__ import annotations
 
+import logging
 import time
 import warnings
 from collections.abc import Mapping, Sequence
@@ -40,6 +41,7 @@ from materialsdock.techniques.xrd.rietveld.rietx_start import (
 )
 from materialsdock.techniques.xrd.rietveld.sensitivity import Derivatives
 
+log = logging.getLogger(__name__)
 GLOBS = {
     "scale": ("phases.*.scale",),
     "background": ("instrument.background.c*",),
@@ -130,8 +132,10 @@ class RietxEngine:
         with warnings.catch_warnings(record=True) as noticed:
             warnings.simplefilter("always")
             done = self._refined(pattern, structures, diffractometer, recipe, free)
-        notes = tuple(dict.fromkeys(f"{w.category.__name__}: {w.message}" for w in noticed))
-        return replace(done, fit=replace(done.fit, warnings=(*done.fit.warnings, *notes)))
+        # of libraries, for those who write programs: nothing that a user could act on
+        for note in dict.fromkeys(f"{w.category.__name__}: {w.message}" for w in noticed):
+            log.info("%s", note)
+        return done
 
     def _refined(
         self,

@@ -45,7 +45,7 @@ def decisive(pattern: Pattern, best: Solution, diffractometer: Diffractometer) -
     fit = best.fit
     fwhm_deg = width(fit, diffractometer)
     yield _physical(fit)
-    yield from _agreement(pattern, fit)
+    yield from _agreement(pattern, fit, len(diffractometer.weights))
     yield _explained(unexplained.unexplained(pattern, fit, fwhm_deg))
     yield _present(unexplained.absent(pattern, fit, fwhm_deg))
     yield _positions(fit, diffractometer, pattern)
@@ -77,7 +77,7 @@ def _physical(fit: Fit) -> Check:
     return Check("physical", float(len(fit.violations)), 0.0, not fit.violations, said)
 
 
-def _agreement(pattern: Pattern, fit: Fit) -> Checks:
+def _agreement(pattern: Pattern, fit: Fit, lines: int) -> Checks:
     missed = unexplained.missed(pattern, fit)
     yield Check(
         "agreement",
@@ -90,7 +90,7 @@ def _agreement(pattern: Pattern, fit: Fit) -> Checks:
     free = fit.rwp_free_intensities
     if free is None or fit.rwp <= 0:
         return
-    misfit = unexplained.missed_intensities(pattern, fit, free)
+    misfit = unexplained.missed_intensities(pattern, fit, free, lines)
     passed = misfit <= MISSED_INTENSITIES
     said = (
         f"with free reflection intensities, {misfit:.1f} % more of it would be explained "

@@ -25,7 +25,7 @@ from materialsdock.techniques.xrd.search.objective import objective
 from materialsdock.techniques.xrd.search.texture_axes import axes, candidates
 
 EQUAL = 1.01  # of the best objective or Rwp: what another search might have chosen
-DOUBTED = ("length", "angle", "weight_fraction")
+DOUBTED = ("length", "angle", "weight_fraction", "coordinate", "biso")
 RECIPES, POSITIONS, TEXTURE = "recipes", "peak positions", "preferred orientation"
 GRAINS = microabsorption.SOURCE
 

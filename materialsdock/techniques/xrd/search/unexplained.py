@@ -150,14 +150,18 @@ def missed(pattern: Pattern, fit: Fit) -> float:
     return _percent(left - (fit.n_points - fit.n_free), above)
 
 
-def missed_intensities(pattern: Pattern, fit: Fit, rwp_free_intensities: float) -> float:
+def missed_intensities(
+    pattern: Pattern, fit: Fit, rwp_free_intensities: float, lines: int
+) -> float:
     """The share [%] of it that free reflection intensities explain, beyond noise that they fit.
 
-    Each of them takes one of the independent squares of the noise.
+    Each of them takes one of the independent squares of the noise; fit.ticks has every reflection
+    once for each of the `lines` of the source.
     """
     left, above = _sums(pattern, fit)
     gained = left * (1 - (rwp_free_intensities / fit.rwp) ** 2)
-    return _percent(gained - sum(at.size for at in fit.ticks.values()), above)
+    reflections = sum(at.size for at in fit.ticks.values()) / lines
+    return _percent(gained - reflections, above)
 
 
 def _sums(pattern: Pattern, fit: Fit) -> tuple[float, float]:
