@@ -13,11 +13,13 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from materialsdock.errors import InputError
-from materialsdock.model import Job
-from materialsdock.protocols import Counted, Observer, Reading
+
+if TYPE_CHECKING:  # model needs numpy, and every `--help` asks which techniques there are
+    from materialsdock.model import Job
+    from materialsdock.protocols import Counted, Observer, Reading
 
 GROUP = "materialsdock.techniques"
 ORDINARY = "materialsdock.techniques.ordinary"  # the parts of one that brings none of its own

@@ -35,6 +35,7 @@ EXAMPLES = {
     "standards": "FeO.xdi; Fe2O3.xdi", "signal": "fluorescence", "count_time_s": "0.5", "threshold": "0.1",
     "maximum_points": "300", "maximum_minutes": "45", "priority": "5", "hazard": "toxic",
     "owner": "M. Curie", "comment": "second try", "replay": "measured/S012.xye",
+    "texture": "corundum:0 0 1",
     "columns": "two_theta=1,counts=2", "scan": "2", "group": "sample", "unit": "deg",
     "wavelength": "1.5406; 1.5444", "anode": "Cu", "instrument": "lab.instprm",
 }  # fmt: skip

@@ -158,10 +158,10 @@ def last_document(db: Database) -> int:
 def number(db: Database, table: Table, job_id: str | None) -> int:
     """Count the rows of a job."""
     query = (
-        f"SELECT (SELECT COUNT(*) FROM {table} WHERE job_id = ?1) "
-        f"+ (SELECT COALESCE(SUM({table}), 0) FROM pages WHERE job_id = ?1)"
+        f"SELECT (SELECT COUNT(*) FROM {table} WHERE job_id = ?) "
+        f"+ (SELECT COALESCE(SUM({table}), 0) FROM pages WHERE job_id = ?)"
     )
-    return int(db.rows(query, job_id)[0][0])
+    return int(db.rows(query, job_id, job_id)[0][0])
 
 
 def number_of_all(db: Database, table: Table) -> int:

@@ -9,7 +9,7 @@ import pytest
 
 from materialsdock.campaign import plan, run
 from materialsdock.errors import InputError
-from materialsdock.model import Sample
+from materialsdock.model import Job, Sample
 from materialsdock.profile import config, plans, siteroot
 from materialsdock.profile.sections import Beam, ConditionSettings
 from materialsdock.protocols import RunWatch
@@ -100,7 +100,7 @@ def facility(tmp_path, monkeypatch):
 
 @pytest.fixture
 def campaign():
-    return SimpleNamespace(job=SimpleNamespace(sample=Sample("a sample", "xas", 4)))
+    return SimpleNamespace(job=Job("a job", Sample("a sample", "xas", 4)))
 
 
 def test_a_job_is_carried_out_by_the_plans_that_the_profile_names(facility, campaign):

@@ -225,8 +225,9 @@ def test_nonsense_is_a_fault(tmp_path, text, words):
 
 
 def test_an_esd_that_it_could_not_give_is_a_violation(tmp_path):
-    fit = child(tmp_path, "answer(sig=[0.0]); arrays()").refine(PATTERN, (CORUNDUM,), CU, {})
-    assert math.isnan(parameters(fit)["w"].esd)
+    said = "answer(vary=[':0:Zero'], sig=[0.0], instrument={'W': 4.0, 'Zero': 0.01}); arrays()"
+    fit = child(tmp_path, said).refine(PATTERN, (CORUNDUM,), CU, {})
+    assert math.isnan(parameters(fit)["zero"].esd)
     assert "no finite esd" in " ".join(fit.violations)
 
 
