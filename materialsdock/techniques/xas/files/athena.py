@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -93,7 +93,7 @@ def athena(lines: Lines) -> Content | None:
     if not group.is_normalised:
         return content
     meanings = (Meaning("energy"), Meaning("mu", "normalised"))
-    return Content(**{**content.__dict__, "meanings": meanings})
+    return replace(content, meanings=meanings)
 
 
 def _chosen(groups: Sequence[Group], lines: Lines) -> Group:

@@ -43,7 +43,7 @@ def choose(
     """The signal of a scan, and a note about those that lie beside it.
 
     What the user asks for comes first, then what the file calls its own; of several the one with
-    the larger edge step over noise, transmission unless another is half as clear again.
+    the larger edge step over noise, transmission unless another is three times as clear.
     Raises InputError naming the columns where they give no signal, or not the one asked for.
     """
     found = signals(content, element)

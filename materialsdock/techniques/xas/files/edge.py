@@ -86,30 +86,30 @@ def edge_inside(
     asked : by the user; said : by the file; "" where nobody does, and its energy is looked up
     Raises InputError when the edge that the user names is not that of the spectrum.
     """
-    named = tidy_name(asked) or asked or said
+    name = tidy_name(asked) or asked or said
     rise = rise_of(energy_ev, mu)
     clear = rise if rise is not None and rise.clearness >= CLEAR else None
-    tabulated = energy_of_edge(named) if named else None
+    tabulated = energy_of_edge(name) if name else None
     if tabulated is None:
-        return named or (_looked_up(clear) if clear else ""), () if clear else (NO_CLEAR_EDGE,)
+        return name or (_looked_up(clear) if clear else ""), () if clear else (NO_CLEAR_EDGE,)
     low, high = float(energy_ev[0]), float(energy_ev[-1])
     if not low <= tabulated <= high:
-        span = f"{named} is at {tabulated:g} eV, the scan runs from {low:.6g} to {high:.6g} eV"
+        span = f"{name} is at {tabulated:g} eV, the scan runs from {low:.6g} to {high:.6g} eV"
         if asked and clear:
             raise InputError(
                 f"{span}, and rises at {clear.energy_ev:.1f} eV",
                 where=f"{where}, --edge",
                 remedy="name the edge that was measured",
             )
-        return named, (f"{NO_EDGE}: {span}",)
+        return name, (f"{NO_EDGE}: {span}",)
     if clear is None:
-        return named, (f"no clear rise at {named}, {tabulated:g} eV",)
+        return name, (f"no clear rise at {name}, {tabulated:g} eV",)
     if abs(clear.energy_ev - tabulated) > TABULATED_WITHIN_EV:
-        off = f"the spectrum rises at {clear.energy_ev:.1f} eV, {named} is at {tabulated:g} eV"
+        off = f"the spectrum rises at {clear.energy_ev:.1f} eV, {name} is at {tabulated:g} eV"
         if asked:
             raise InputError(off, where=f"{where}, --edge", remedy="name the edge measured")
-        return named, (off,)
-    return named, ()
+        return name, (off,)
+    return name, ()
 
 
 def _looked_up(rise: Rise) -> str:

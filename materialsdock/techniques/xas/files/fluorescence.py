@@ -14,7 +14,7 @@ from materialsdock.techniques.xas.files.content import Content
 LEAST_COUNTED = 0.5  # of the rows have a count
 CURRENTS = frozenset(("if", "iff", "lytle", "pips", "ff"))  # no pulses, no dead time
 UNNAMED = re.compile(
-    r"i?fl?(_?ch|a|u|uo|uor\w*)?|iff|ff|[tp]?fy|roi|mca|vortex|sdd|ge|dtc|lytle|pips|\w+_roi|sca\d"
+    r"i?fl?(_?ch|a|u|uo|uor\w*)?|iff|ff|[tp]?fy|roi|mca|vortex|sdd|ge|dtc|lytle|pips|\w+_roi|sca\d|asked"
 )
 
 

@@ -106,7 +106,7 @@ class Meaning:
 
 
 NOTHING = Meaning()
-ASKED = "asked"  # kind of a standard deviation that the user names
+ASKED = "asked"  # kind of a standard deviation, and line of channels, that the user names
 
 
 def parted(name: str) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -16,12 +17,14 @@ from materialsdock.techniques.xas.files.choice import choose
 from materialsdock.techniques.xas.files.content import Content
 from materialsdock.techniques.xas.files.edge import names_near
 from materialsdock.techniques.xas.files.energy import Axis, energy_of
+from materialsdock.techniques.xas.files.fluorescence import CURRENTS
 from materialsdock.techniques.xas.files.names import ASKED, NOTHING, Meaning
 from materialsdock.techniques.xas.files.rows import Rows, left_out, one_scan
 from materialsdock.techniques.xas.files.signal import Signal
 
 QUANTITIES = ("energy", "angle", "mu", "i0", "it", "if", "iy", "ir")
 SPREAD = "sigma"  # of µ, as the user names its column
+NO_ELEMENT = -1  # of a detector: no dead time is known
 SIGNALS = {"mu": "mu", "it": "it", "if": "channel", "iy": "iy", "ir": "ir"}
 
 
@@ -92,8 +95,10 @@ def with_asked(content: Content, options: FileOptions) -> Content:
         if (signals and of_signal) or ("i0" in asked and each.what == "i0"):
             meanings[i] = NOTHING
     for name in (*signals, *(("i0",) if "i0" in asked else ())):
-        for number in asked[name]:
-            meanings[number - 1] = _meant(name, content.meanings[number - 1], number)
+        own = [content.meanings[number - 1] for number in asked[name]]
+        meant = _channels(own) if name == "if" else [_meant(name, each) for each in own]
+        for number, each in zip(asked[name], meant, strict=True):
+            meanings[number - 1] = each
     if SPREAD in asked:
         meanings = [NOTHING if each.what == SPREAD else each for each in meanings]
         meanings[asked[SPREAD][0] - 1] = Meaning(SPREAD, ASKED)
@@ -105,10 +110,22 @@ def with_asked(content: Content, options: FileOptions) -> Content:
     )
 
 
-def _meant(name: str, own: Meaning, number: int) -> Meaning:
-    if name == "if":
-        return own if own.what == "channel" else Meaning("channel", "", "if", number)
+def _meant(name: str, own: Meaning) -> Meaning:
     return Meaning(SIGNALS.get(name, name), own.kind if own.what == name else "")
+
+
+def _channels(own: Sequence[Meaning]) -> list[Meaning]:
+    """Columns that are added as fluorescence: of one line, each of the element it was before."""
+    corrected = all(each.kind == "corrected" for each in own)
+    return [
+        Meaning(
+            "channel",
+            "corrected" if corrected else "",
+            ASKED,
+            each.number if each.what == "channel" and each.line not in CURRENTS else NO_ELEMENT,
+        )
+        for each in own
+    ]
 
 
 def _element(content: Content, options: FileOptions) -> str:

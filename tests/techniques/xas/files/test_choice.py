@@ -195,6 +195,19 @@ def test_channels_are_added_with_their_dead_time_and_without_the_dead(read):
     assert "6 ROI2: no counts, left out" in found.notes
 
 
+def test_a_user_chooses_elements_of_a_detector_and_their_dead_time_is_corrected(read):
+    parts = [IF * share / (1 + i / 10) for i, share in enumerate(SHARES)]
+    rates = [1e4 * (1 + i / 10) + 0 * IF for i in range(4)]
+    names = [f"ROI{i} ICR{i} OCR{i}" for i in range(1, 5)]
+    columns = [c for i in range(4) for c in (parts[i], rates[i], 1e4 + 0 * IF)]
+    line = "# energy i0 " + " ".join(names)
+    found = read(made.headed(line, ENERGY, I0, *columns), columns="if=3+9")
+    np.testing.assert_allclose(found.y, FLUORESCENCE * (SHARES[0] + SHARES[2]), rtol=1e-6)
+    assert found.reading.signal == "fluorescence Σ(ROI1, ROI3)/i0"
+    lines = made.headed("# energy i0 FeKa_mca1 CuKa_mca1 DTC1", ENERGY, I0, IF, IF, IF)
+    np.testing.assert_allclose(read(lines, columns="if=3+4+5").y, 3 * FLUORESCENCE, rtol=1e-6)
+
+
 def test_the_line_of_the_element_is_taken_among_several(read):
     head = "# Element: Fe\n# Edge: K\n# energy i0 CuKa_Sum FeKa_Sum Total_Sum"
     found = read(made.headed(head, ENERGY, I0, 3 * IF, IF, 9 * IF))
