@@ -17,6 +17,7 @@ from support.structures import simulated
 from materialsdock.errors import InputError
 from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.model import Parameter, Structure
+from materialsdock.techniques.xrd.demo import fluorapatite
 from materialsdock.techniques.xrd.model import Diffractometer, PhaseFit
 from materialsdock.techniques.xrd.rietveld import limits, rfactors
 from materialsdock.techniques.xrd.rietveld.engine import RefinementEngine
@@ -182,6 +183,23 @@ def test_fixed_parameters_break_no_constraint():
     phase = PhaseFit("p", "P 1", {"a": Parameter("a", 5.0)}, 100)
     fixed = (Parameter("p.O1.biso", 0.0), Parameter("p.O1.occupancy", 1.5))
     assert limits.violations(np.linspace(20, 60, 50), fixed, (phase,), {"p": {"a": 5.0}}) == ()
+
+
+def test_looking_for_peaks_warns_of_nothing():
+    """Warnings are errors here; noise that only touches the threshold has no prominence."""
+    measured = fluorapatite()
+    counts = np.random.default_rng(0).poisson(measured.y * 0.1).astype(float)
+    sigma = np.sqrt(np.maximum(counts, 1))
+    at, widths = limits.peaks(Pattern(measured.x, counts, sigma, np.ones(counts.size)), 0.1)
+    assert at.size > 50
+    assert (widths > 0).all()
+
+
+def test_agreement_of_each_phase_is_known_and_libraries_are_silent(mixture):
+    _, fit = mixture
+    assert all(0 < phase.r_bragg < 20 for phase in fit.phases)
+    assert not any("Warning" in line or ": " in line.split(" ")[0] for line in fit.warnings)
+    assert all(line.split(":")[0].isupper() for line in fit.remarks)
 
 
 # what is refused
