@@ -10,6 +10,7 @@ from materialsdock.model import Outcome, Parameter
 from materialsdock.techniques.xrd.report import uncertainty
 from materialsdock.techniques.xrd.report.uncertainty import Uncertainty
 from materialsdock.techniques.xrd.rietveld.contacts import refined_crystal
+from materialsdock.techniques.xrd.rietveld.crystals import crystals_of
 
 NUMBERS = ("x", "y", "z", "occupancy", "biso")
 
@@ -37,7 +38,8 @@ def atoms(outcome: Outcome) -> tuple[Atom, ...]:
     """The sites of every phase as the fit left them; () where nothing was refined."""
     fit = outcome.found.fit
     structures = outcome.job.sample.structures
-    if fit is None or len(structures) != len(fit.phases):
+    known_cifs = all(crystals_of(structure) for structure in structures)
+    if fit is None or len(structures) != len(fit.phases) or not known_cifs:
         return ()
     refined = {p.name: p for p in fit.parameters}
     spread = uncertainty.spread(outcome)

@@ -184,6 +184,23 @@ def test_fixed_parameters_break_no_constraint():
     assert limits.violations(np.linspace(20, 60, 50), fixed, (phase,), {"p": {"a": 5.0}}) == ()
 
 
+def test_a_peak_that_is_cut_by_its_noise_is_none_and_warns_of_nothing():
+    """Warnings are errors here; what is left of the peak's flank has no top of its own."""
+    x = np.arange(20, 60, 0.02)
+    y = 100 + sum(3000 * np.exp(-np.log(2) * (2 * (x - at) / 0.3) ** 2) for at in (30, 40, 50))
+    sigma = np.where(np.abs(x - 40.15) < 0.2, 5e4, np.sqrt(y))
+    at, widths = limits.peaks(Pattern(x, y, sigma, np.ones(x.size)), 0.1)
+    assert sorted(at) == pytest.approx([30, 50], abs=0.01)
+    assert widths == pytest.approx(0.308, abs=0.01)
+
+
+def test_agreement_of_each_phase_is_known_and_libraries_are_silent(mixture):
+    _, fit = mixture
+    assert all(0 < phase.r_bragg < 20 for phase in fit.phases)
+    assert not any("Warning" in line or ": " in line.split(" ")[0] for line in fit.warnings)
+    assert all(line.split(":")[0].isupper() for line in fit.remarks)
+
+
 # what is refused
 
 
