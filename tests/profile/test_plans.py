@@ -100,7 +100,7 @@ def facility(tmp_path, monkeypatch):
 
 @pytest.fixture
 def campaign():
-    return SimpleNamespace(job=SimpleNamespace(sample=Sample("a sample", "xas", 4)))
+    return SimpleNamespace(job=SimpleNamespace(sample=Sample("a sample", "xas", 4), settings={}))
 
 
 def test_a_job_is_carried_out_by_the_plans_that_the_profile_names(facility, campaign):
