@@ -36,7 +36,7 @@ def summary(outcome: Outcome) -> dict[str, Any]:
         **beyond_json(outcome.found.absorption),
         "certificate": outcome.summary.get("certificate"),
         "rmse_vs_replay": number(outcome.summary.get("rmse_vs_replay")),
-        "signal": outcome.summary.get("signal"),
+        **({"signal": said} if (said := outcome.summary.get("signal")) else {}),
     }
 
 
