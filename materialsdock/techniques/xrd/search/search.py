@@ -95,6 +95,7 @@ def search(
     executor: TrialExecutor | None = None,
     scheduler_address: str | None = None,
     hold_out: bool = True,
+    doubt: bool | None = None,
     texture: bool = False,
     accuracy_wt: float = ACCURACY_WT,
 ) -> SearchResult:
@@ -108,7 +109,8 @@ def search(
     first : sampler parameters to try after the default ones (past successes)
     on_trial : called here, in order, after each trial
     executor : used instead of own processes, or of the Dask cluster at scheduler_address
-    hold_out : score the solutions on held-out blocks of 2θ, and vary the choices made
+    hold_out : score the solutions on held-out blocks of 2θ
+    doubt : vary the choices made, for the systematic uncertainty; None: as hold_out
     texture : accept a preferred orientation where the evidence is good
     accuracy_wt : of weights [wt%]; a mixture with more systematic doubt is not accepted
 
@@ -133,7 +135,8 @@ def search(
                 on_trial(trial)
         again = Refiner(pool, refiner, structures, diffractometer, FINAL_PATIENCE * time_limit_s)
         chosen = course.best(max(FINALISTS, min(workers, MOST_FINALISTS)))
-        found, looks = course.finished(again, pattern, chosen, texture=texture, hold_out=hold_out)
+        checked = {"hold_out": hold_out, "doubt": hold_out if doubt is None else doubt}
+        found, looks = course.finished(again, pattern, chosen, texture=texture, **checked)
     verdict, tried = judge(pattern, found, diffractometer, accuracy_wt), tuple(course.trials)
     return SearchResult(found[0].fit, tried, found, verdict, pattern, course.ended, looks)
 
@@ -273,6 +276,7 @@ class _SearchCourse:
         *,
         texture: bool,
         hold_out: bool,
+        doubt: bool,
     ) -> tuple[tuple[Solution, ...], tuple[Texture, ...]]:
         """The chosen trials at full effort, best first, and the axes of texture that were tried."""
         found = solutions(again, pattern, chosen, self.described, self.residuals)
@@ -286,5 +290,6 @@ class _SearchCourse:
         again, found, looks = final
         if hold_out:
             found = scored(again, pattern, found, self.space.fwhm_deg)
+        if doubt:
             found = doubted(again, pattern, found, self.residuals, self.trials)
         return found, looks
