@@ -15,12 +15,11 @@ from materialsdock.formats.reading import facts
 from materialsdock.formats.reading import sentences as sentences_of
 from materialsdock.model import FloatArray
 from materialsdock.rendering.numbers import with_esd
-from materialsdock.techniques.xas.commands.learn_prior import named_edge
 from materialsdock.techniques.xas.dichroism.background import Background, find_background
 from materialsdock.techniques.xas.dichroism.moments import Atom, Moments, magnetic_moments
 from materialsdock.techniques.xas.dichroism.page import write_page
 from materialsdock.techniques.xas.spectrum.checks import MEDIAN_OF_NORMAL, check_curve
-from materialsdock.techniques.xas.spectrum.edge import TABULATED_WITHIN_EV
+from materialsdock.techniques.xas.spectrum.edge_table import TABULATED_WITHIN_EV, named
 
 SAMPLES, SEED = 40, 0
 SIGNS = {"m_orb": "m_orb", "m_spin_eff": "m_spin,eff", "ratio": "m_orb/m_spin,eff"}
@@ -162,7 +161,7 @@ def _read(path: Path, file: FileOptions) -> tuple[FloatArray, FloatArray, list[s
 
 
 def _check_edge(wanted: str, found: Background) -> None:
-    edge = named_edge(wanted)
+    edge = named(wanted)
     if abs(found.l3_ev - edge.energy_ev) > TABULATED_WITHIN_EV:
         raise InputError(
             f"L3 is at {found.l3_ev:.1f} eV, {edge.name} at {edge.energy_ev:.1f} eV",

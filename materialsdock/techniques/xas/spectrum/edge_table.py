@@ -144,7 +144,9 @@ def _kind(edge: Edge) -> int:
     return 1 if edge.shell in ("L2", "M4", "M5") else 2
 
 
-def edge_at(energy_ev: float, wanted: Edge | None = None, symbol: str | None = None) -> Edge:
+def edge_at(
+    energy_ev: float, wanted: Edge | None = None, symbol: str | None = None, where: str = "edge"
+) -> Edge:
     """The edge of a rise at `energy_ev`: the one that is wanted, or the only one it may be.
 
     symbol : of the element, where that is known.  An unnamed edge at `energy_ev` itself where
@@ -152,13 +154,13 @@ def edge_at(energy_ev: float, wanted: Edge | None = None, symbol: str | None = N
     Raises InputError when the edge wanted is more than 40 eV away, or when two are possible.
     """
     if wanted is not None:
-        refuse_other(energy_ev, wanted)
+        refuse_other(energy_ev, wanted, where)
         return wanted
     found = candidates(energy_ev, symbol)
     if len(found) > 1:
         raise InputError(
             f"the rise at {energy_ev:.1f} eV may be {' or '.join(map(str, found))}",
-            where="edge",
+            where=where,
             remedy=f"name it: --edge {found[0].symbol}-{found[0].shell}, or the columns element "
             "and edge of a sheet",
         )
