@@ -174,6 +174,10 @@ def xmcd(
     angle: Annotated[
         float, typer.Option(help="Angle between beam and magnetic moment [deg].")
     ] = 0.0,
+    more: Annotated[
+        list[Path],
+        typer.Argument(help="Further pairs, µ⁺ and µ⁻ in turn, of which the mean is taken."),
+    ] = [],  # noqa: B006 - typer reads the default, nobody changes it
     pre: PreEdge = None,
     post: PostEdge = None,
     cut: Cut = None,
@@ -189,14 +193,19 @@ def xmcd(
 
     atom = Atom(holes, polarisation, angle)
     file = command_line.taken(own)
-    request = dichroism.DichroismRequest(plus, minus, atom, file, pre, post, cut, l3, l2, out)
+    request = dichroism.DichroismRequest(
+        plus, minus, atom, file, pre, post, cut, l3, l2, out, tuple(more)
+    )
     said = dichroism.run(request)
     print(json.dumps(said, allow_nan=False) if as_json else dichroism.overview(said))
 
 
-xas.command(epilog=examples("xas xmcd plus.dat minus.dat --holes 3.39 --polarisation 0.9"))(
-    own_options.command(xmcd, command_line.KINDS, after="angle")
-)
+xas.command(
+    epilog=examples(
+        "xas xmcd plus.dat minus.dat --holes 3.39 --polarisation 0.9",
+        "xas xmcd p1.dat m1.dat p2.dat m2.dat --holes 3.39",
+    )
+)(own_options.command(xmcd, command_line.KINDS, after="angle"))
 
 
 @priors.command("learn", epilog=examples("prior learn a.xdi b.xdi c.xdi --edge Fe-K"))
