@@ -23,7 +23,10 @@ UNITS = {
     "s": "s", "deg": "deg", "ev": "eV", "ma": "mA", "hz": "1/s", "gb": "GB", "hours": "h",
     "minutes": "min", "seconds": "s", "angstrom": "Å", "mm": "mm", "um": "µm", "kev": "keV",
 }  # fmt: skip
-AXES = {"two_theta_start": "deg", "two_theta_stop": "deg", "two_theta_step": "deg"}
+AXES = {
+    "two_theta_start": "deg", "two_theta_stop": "deg", "two_theta_step": "deg", "e0": "eV",
+    "pre": "eV", "norm": "eV", "rbkg": "Å", "k_range": "1/Å", "shift": "eV",
+}  # fmt: skip
 WORDS = {str: "text", int: "whole number", float: "number", Path: "path", bool: "true or false"}
 SIGNS = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
 SENTENCE = re.compile(r"\n *(?=[A-Z][a-z]+ )")  # what begins so speaks of the whole class again
@@ -32,7 +35,9 @@ EXAMPLES = {
     "recipe": "phase-fractions", "two_theta_start": "10", "two_theta_stop": "120",
     "two_theta_step": "0.02", "composition": "Zn,Al,O", "phases": "cifs/zincite.cif; corundum",
     "element": "Fe", "edge": "K", "energy_start_ev": "7000", "energy_stop_ev": "7600",
-    "standards": "FeO.xdi; Fe2O3.xdi", "signal": "fluorescence", "count_time_s": "0.5", "threshold": "0.1",
+    "standards": "FeO.xdi; Fe2O3.xdi", "signal": "fluorescence", "e0": "7112", "pre": "-150 -30",
+    "norm": "50 400", "order": "2", "rbkg": "1.0", "k_range": "3 12", "shift": "0.5",
+    "count_time_s": "0.5", "threshold": "0.1",
     "maximum_points": "300", "maximum_minutes": "45", "priority": "5", "hazard": "toxic",
     "owner": "M. Curie", "comment": "second try", "replay": "measured/S012.xye",
     "texture": "corundum:0 0 1",

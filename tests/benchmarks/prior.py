@@ -29,7 +29,8 @@ from materialsdock.learning.gp.hyperparameters import best_warped, log_likelihoo
 from materialsdock.learning.prior.library import LibraryPrior, PriorStandard
 from materialsdock.learning.prior.placement import agreement, place, posterior, unplaced
 from materialsdock.model import Axis, FloatArray, Observation
-from materialsdock.techniques.xas.spectrum.edge import K_EDGES, locate
+from materialsdock.techniques.xas.spectrum.edge import locate
+from materialsdock.techniques.xas.spectrum.edge_table import named
 from materialsdock.techniques.xas.spectrum.grids import prior_grid
 
 with warnings.catch_warnings():
@@ -183,7 +184,10 @@ def without(standards: Sequence[Measured], left_out: Measured, *, kin: bool) -> 
 def foreign() -> LibraryPrior:
     """A prior of Mn K and Cu K standards, moved to Fe K."""
     moved = [
-        replace(each.standard, e0_ev=each.standard.e0_ev + K_EDGES["Fe"] - K_EDGES[element])
+        replace(
+            each.standard,
+            e0_ev=each.standard.e0_ev + named("Fe K").energy_ev - named(f"{element} K").energy_ev,
+        )
         for element in ("Mn", "Cu")
         for each in read(element)
     ]

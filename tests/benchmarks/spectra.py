@@ -20,7 +20,8 @@ from stopping_spectra import Family, line, peak, rise
 
 from materialsdock.formats import read_measured
 from materialsdock.model import Axis, FloatArray
-from materialsdock.techniques.xas.spectrum.edge import find_edge, locate, nearest_edge
+from materialsdock.techniques.xas.spectrum.edge import find_edge, locate
+from materialsdock.techniques.xas.spectrum.edge_table import edge_at
 from materialsdock.techniques.xas.spectrum.grids import (
     EV_PER_INVERSE_ANGSTROM_SQUARED,
     region_grid,
@@ -251,7 +252,7 @@ def replay(kind: str) -> tuple[Family, float]:
     weight = np.full(near.sum(), np.sqrt(len(scans)) / noise)
     spline = UnivariateSpline(x[near], np.mean(curves, axis=0)[near], w=weight, s=near.sum())
     grid = np.linspace(lo, hi, round((hi - lo) / STEP_EV[element]) + 1)
-    known = nearest_edge(fit.e0_ev).energy_ev
+    known = edge_at(fit.e0_ev).energy_ev
 
     def draw(energy: FloatArray, _: np.random.Generator) -> FloatArray:
         return np.asarray(spline(energy))

@@ -142,6 +142,13 @@ def flat(value, where=""):
         yield where, value
 
 
+def said_of(now, then):
+    """The part of what is said today that was said then."""
+    if not isinstance(then, dict):
+        return now
+    return {key: said_of(now[key], value) for key, value in then.items()}
+
+
 def equal(one, other):
     return one == other or (isinstance(one, float) and math.isnan(one) and math.isnan(other))
 
@@ -159,7 +166,8 @@ def test_every_value_of_an_outcome_comes_back(ledger, job_id):
     missing = {path: value for path, value in then.items() if path not in now}
     assert all(value is None for value in missing.values()), missing  # of the other technique
     assert {path.strip(".") for path in missing} <= {*FOUND, "hybrid"}
-    assert [path for path in now if path not in then and now[path] is not None] == []
+    new = {path: value for path, value in now.items() if path not in then}
+    assert all(value in (None, "") for value in new.values()), new  # nobody kept it then
     assert [path for path in then if path in now and not equal(now[path], then[path])] == []
     assert len(outcome.decisions) == FINISHED[job_id]["decisions"]
 

@@ -74,8 +74,8 @@ def test_a_bad_value_is_named_with_its_row_column_and_reason(column, value, said
         ({"technique": None}, "technique", "is missing: xrd or xas, or name a recipe"),
         ({"element": "Fe", "edge": "K"}, "element", "is of xas, the technique is xrd"),
         ({"technique": "xas", "phases": ("a.cif",)}, "phases", "is of xrd"),
-        ({"technique": "xas", "element": "Fe"}, "edge", "element and edge come together"),
-        ({"technique": "xas", "element": "S", "edge": "L3"}, "edge", "not tabulated; there is K"),
+        ({"technique": "xas", "edge": "K"}, "element", "of which element is the edge?"),
+        ({"technique": "xas", "element": "O", "edge": "M1"}, "edge", "there is K, L1, L2, L3"),
         ({"two_theta_start": 5}, "two_theta_stop", "start and stop come together"),
         ({"two_theta_start": 9, "two_theta_stop": 9}, "two_theta_stop", "is not above"),
         (
@@ -93,9 +93,9 @@ def test_columns_that_do_not_go_together_are_named(changes, column, said):
 
 
 def test_all_faults_of_a_row_come_at_once_and_none_follows_from_another():
-    sentences = words(sample_id="a b", position="x", technique="xrf", element="Fe", count_time_s=-1)
+    sentences = words(sample_id="a b", position="x", technique="xrf", edge="K", count_time_s=-1)
     columns = [s.split(", ")[1].split(":")[0] for s in sentences]
-    assert columns == ["sample_id", "position", "technique", "edge", "count_time_s"]
+    assert columns == ["sample_id", "position", "technique", "element", "count_time_s"]
 
 
 def test_ids_in_any_case_and_positions_are_given_once():
@@ -115,6 +115,6 @@ def test_a_long_list_of_faults_is_counted_to_its_end():
 
 
 def test_what_a_faulty_column_would_need_is_not_judged():
-    row = SheetEntry(**SOUND).model_copy(update={"element": "Fe"})
+    row = SheetEntry(**SOUND).model_copy(update={"edge": "K"})
     assert {column for column, _ in contradictions(row, ())} == {"element", "edge"}
-    assert contradictions(row, ("element",)) == []
+    assert contradictions(row, ("edge",)) == []

@@ -18,7 +18,8 @@ from materialsdock.model import Axis, Measured, Sample, Scan
 from materialsdock.profile import config
 from materialsdock.sheets import jobs
 from materialsdock.sheets.entry import SheetEntry
-from materialsdock.techniques.xas.job import of_edge, tabulated
+from materialsdock.techniques.xas.job import of_edge
+from materialsdock.techniques.xas.spectrum.edge_table import named
 from materialsdock.techniques.xas.spectrum.simulate import simulate_xanes
 from materialsdock.techniques.xrd.job import of_two_theta
 from materialsdock.techniques.xrd.phases.store import StructureStore
@@ -144,9 +145,10 @@ def test_a_real_instrument_measures_the_range_of_an_element():
     grid = Axis.of(job.settings["axis"]).grid
     assert grid[[0, -1]].tolist() == [8829.0, 9279.0]
     assert job.settings["edge"] == "Cu K"
-    conventional = of_edge(tabulated("Cu", "K"), 8829.0, 9279.0)
+    conventional = of_edge(named("Cu K"), 8829.0, 9279.0)
     assert job.settings["full_scan"]["points"] == conventional.x.size < grid.size
-    by_range = made(entry(technique="xas", energy_start_ev=8829, energy_stop_ev=9279), REAL)
+    ends = {"energy_start_ev": 8829, "energy_stop_ev": 9279}
+    by_range = made(entry(technique="xas", element="Cu", **ends), REAL)
     assert by_range.settings["axis"] == job.settings["axis"]
 
 

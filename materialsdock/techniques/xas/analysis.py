@@ -29,12 +29,18 @@ from materialsdock.techniques.xas.model import AbsorptionFit, Combination, EdgeF
 from materialsdock.techniques.xas.signals import self_absorption
 from materialsdock.techniques.xas.signals.fluorescence import FluorescenceObserver
 from materialsdock.techniques.xas.spectrum import wanted_quantities
-from materialsdock.techniques.xas.spectrum.edge import fit_edge
+from materialsdock.techniques.xas.spectrum.edge_fit import fit_edge, widened
+from materialsdock.techniques.xas.spectrum.edge_table import named
+from materialsdock.techniques.xas.spectrum.settings import NOTHING_CHOSEN, SpectrumSettings
 
 POSTERIOR_SAMPLES = 200
 BOUND_SIGMAS = 1.96  # a bound of 95 % in standard deviations
 ESTABLISHED = 3.0  # standard deviations of an edge step
 CERTIFIED = ("e0", "edge_step", "white_line_height")
+SAME_SETTINGS = (
+    "bounds are against a full scan analysed with the same settings; what other settings of the "
+    "normalisation would change stands in [ ]"
+)
 Measurement = Spectrum
 Part = TypeVar("Part", Oscillations, Combination)
 
@@ -66,12 +72,11 @@ def analyse(
     mean, sd = learner.posterior(energy)
     samples = learner.sample(energy, POSTERIOR_SAMPLES, job.seed)
     standards = job.settings["learner"].get("standards")
-    promised = _promised(campaign, learner)
-    edge, missing = _edge(energy, mean, samples)
+    chosen = SpectrumSettings.of(job.settings.get("spectrum", {}))
+    promised = _promised(campaign, learner, chosen)
+    edge, missing = _edge(job, energy, mean, samples, promised, chosen)
     doubt = "" if edge is None else _not_established(edge)
-    if edge is not None and promised.missing is not None:
-        edge = _of_early_stop(edge, promised)
-    sentences = [*promised.sentences("eV", wanted_quantities.CALLED), *missing]
+    sentences = [*promised.sentences("eV", wanted_quantities.CALLED), SAME_SETTINGS, *missing]
     summary["certificate"] = {**promised.as_dict(), "sentences": sentences}
     summary["plan"] = plan(learner)
     summary |= _against_replay(job, learner)
@@ -82,7 +87,7 @@ def analyse(
         edge = replace(edge, warnings=(doubt, *edge.warnings))
         beyond = AbsorptionFit(missing=(f"no χ(k) and no fractions: {doubt}",))
     else:
-        beyond = beyond_edge(curve, samples, measured, edge, standards)
+        beyond = beyond_edge(curve, samples, measured, edge, standards, chosen)
     found = Found(edge, beyond)
     return Outcome(job, tuple(campaign.decisions), summary, measured, found, curve)
 
@@ -97,12 +102,14 @@ def recalled(kept: Sequence[Mapping[str, Any]]) -> tuple[()]:
     return ()
 
 
-def _promised(campaign: LearningCampaign, learner: SpectrumLearner) -> Certificate:
+def _promised(
+    campaign: LearningCampaign, learner: SpectrumLearner, chosen: SpectrumSettings
+) -> Certificate:
     """Certify the edge and the quantities that the user wanted."""
     options = campaign.job.settings["learner"]
     names = dict.fromkeys([*CERTIFIED, *options.get("quantities", ())])
     energy = learner.axis.grid
-    quantities = wanted_quantities.quantities(names, energy, options.get("standards"))
+    quantities = wanted_quantities.quantities(names, energy, options.get("standards"), chosen)
     return certify(learner.present, campaign.evidence, quantities, seed=campaign.job.seed)
 
 
@@ -127,30 +134,33 @@ def _against_replay(job: Job, learner: SpectrumLearner) -> dict[str, float]:
 
 
 def _edge(
-    energy: FloatArray, mean: FloatArray, samples: FloatArray
+    job: Job,
+    energy: FloatArray,
+    mean: FloatArray,
+    samples: FloatArray,
+    promised: Certificate,
+    chosen: SpectrumSettings,
 ) -> tuple[EdgeFit | None, list[str]]:
-    """The edge of the posterior mean (m,), or none and why: the measurement counts anyway."""
+    """The edge of the posterior mean (m,), or none and why: the measurement counts anyway.
+
+    Its statistical sd are widened as the certificate's bounds are; after a stop unlike those
+    that the bounds were tested on, to what they come to.
+    """
+    name = str(job.settings.get("edge", "unnamed"))
     try:
-        return fit_edge(energy, mean, samples), []
+        edge = None if name == "unnamed" else named(name)
+        found = fit_edge(energy, mean, samples, edge=edge, chosen=chosen)
     except InputError as fault:
         return None, [f"no edge was found: {fault}"]
-
-
-def _of_early_stop(edge: EdgeFit, promised: Certificate) -> EdgeFit:
-    """The edge with sd as wide as its untested bounds ask for: the posterior's own are too sure
-    of themselves where points lie far apart.
-    """
+    if promised.missing is None:
+        return widened(found, promised.widened, {}), []
     bounds = {said.name: said.bound / BOUND_SIGMAS for said in promised.statements}
     sure = "standard deviations are widened for the gaps, and not calibrated"
     if math.isinf(bounds["e0"]):
         sure = "the uncertainty of E0 cannot be given"
     early = f"stopped early ({promised.missing}): {sure}"
-    return replace(
-        edge,
-        e0_sd_ev=max(edge.e0_sd_ev, bounds["e0"]),
-        edge_step_sd=max(edge.edge_step_sd, bounds["edge_step"]),
-        warnings=(*edge.warnings, early),
-    )
+    found = widened(found, promised.widened, bounds)
+    return replace(found, warnings=(*found.warnings, early)), []
 
 
 def _not_established(edge: EdgeFit) -> str:
@@ -177,21 +187,25 @@ def beyond_edge(
     measured: Spectrum,
     edge: EdgeFit | None,
     standards: Mapping[str, Any] | None,
+    chosen: SpectrumSettings = NOTHING_CHOSEN,
 ) -> AbsorptionFit:
     """Analyse `curve`, the posterior mean on the axis (m,) with samples (s, m), beyond `edge`.
 
     measured : the points (n,) themselves, which fractions are fitted to
     standards : as standards.of_mixture gives them, or None where there are none
+    chosen : settings of normalisation, background and mixture
     """
     if edge is None:
         return AbsorptionFit(missing=("no χ(k) and no fractions: no edge was found",))
     missing: list[str] = []
     waves = _tried(
-        "χ(k)", lambda: measured_oscillations(curve.energy_ev, curve.mu, edge, samples), missing
+        "χ(k)",
+        lambda: measured_oscillations(curve.energy_ev, curve.mu, edge, samples, chosen),
+        missing,
     )
     if standards is None:
         return AbsorptionFit(waves, None, tuple(missing))
-    mixed = _tried("fractions", lambda: _fractions(measured, edge, standards), missing)
+    mixed = _tried("fractions", lambda: _fractions(measured, edge, standards, chosen), missing)
     return AbsorptionFit(waves, mixed, tuple(missing))
 
 
@@ -204,7 +218,9 @@ def _tried(what: str, make: Callable[[], Part], missing: list[str]) -> Part | No
         return None
 
 
-def _fractions(measured: Spectrum, edge: EdgeFit, standards: Mapping[str, Any]) -> Combination:
+def _fractions(
+    measured: Spectrum, edge: EdgeFit, standards: Mapping[str, Any], chosen: SpectrumSettings
+) -> Combination:
     if "measured" not in standards:
         raise InputError(
             "only normalised standards are kept with this job",
@@ -215,4 +231,4 @@ def _fractions(measured: Spectrum, edge: EdgeFit, standards: Mapping[str, Any]) 
         for name, each in standards["measured"].items()
     ]
     sample = XasCurve("sample", measured.energy_ev, measured.mu, measured.sigma)
-    return explain(sample, curves, e0_ev=edge.e0_ev)
+    return explain(sample, curves, e0_ev=edge.origin_ev, chosen=chosen)

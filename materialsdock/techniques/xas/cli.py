@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -13,6 +14,10 @@ from materialsdock.formats import command_line
 from materialsdock.rendering import own_options
 from materialsdock.rendering.help import ANALYSE, examples
 from materialsdock.rendering.options import Json
+from materialsdock.techniques.xas import options
+
+if TYPE_CHECKING:
+    from materialsdock.techniques.xas.spectrum.settings import SpectrumSettings
 
 PLAIN = "spectrum"
 
@@ -76,6 +81,13 @@ L2 = Annotated[
 ]
 
 
+OWN: own_options.Kinds = {**command_line.KINDS, "analysis": options.Analysis}
+
+
+def _chosen(own: Mapping[str, Any]) -> SpectrumSettings:
+    return options.chosen(own_options.made({"analysis": options.Analysis}, own)["analysis"])
+
+
 def mount(app: typer.Typer) -> None:
     """Add the commands `xas` and `prior` to those of everybody."""
     app.add_typer(xas, name="xas", rich_help_panel=ANALYSE)
@@ -98,8 +110,9 @@ def spectrum(
     """Analyse an absorption spectrum: edge energy, oscillations, fractions, first shell."""
     from materialsdock.techniques.xas.commands import analyse_spectrum
 
+    file, asked = command_line.taken(own), _chosen(own)
     request = analyse_spectrum.SpectrumRequest(
-        spectrum, tuple(standards), path, command_line.taken(own), trials, seeds, out, keep_all
+        spectrum, tuple(standards), path, file, trials, seeds, out, keep_all, asked
     )
     said = analyse_spectrum.run(request)
     print(json.dumps(said, allow_nan=False) if as_json else analyse_spectrum.overview(said))
@@ -113,7 +126,7 @@ xas.command(
         "xas spectrum.dat --columns energy=1,i0=4,it=5 --edge Fe-K",
         "xas spectrum.xdi --path feff0001.dat --edge Fe-K",
     ),
-)(own_options.command(spectrum, command_line.KINDS, after="path"))
+)(own_options.command(spectrum, OWN, after="path"))
 
 
 def lcf(
@@ -130,14 +143,20 @@ def lcf(
     from materialsdock.techniques.xas.commands import analyse_spectrum
 
     request = analyse_spectrum.SpectrumRequest(
-        spectrum, tuple(standards), None, command_line.taken(own), out=out, keep_all=keep_all
+        spectrum,
+        tuple(standards),
+        None,
+        command_line.taken(own),
+        out=out,
+        keep_all=keep_all,
+        chosen=_chosen(own),
     )
     said = analyse_spectrum.run(request)
     print(json.dumps(said, allow_nan=False) if as_json else analyse_spectrum.overview(said))
 
 
 xas.command(epilog=examples("xas lcf mixture.xdi hematite.xdi magnetite.xdi wustite.xdi"))(
-    own_options.command(lcf, command_line.KINDS, after="standards")
+    own_options.command(lcf, OWN, after="standards")
 )
 
 
@@ -155,6 +174,10 @@ def xmcd(
     angle: Annotated[
         float, typer.Option(help="Angle between beam and magnetic moment [deg].")
     ] = 0.0,
+    more: Annotated[
+        list[Path],
+        typer.Argument(help="Further pairs, µ⁺ and µ⁻ in turn, of which the mean is taken."),
+    ] = [],  # noqa: B006 - typer reads the default, nobody changes it
     pre: PreEdge = None,
     post: PostEdge = None,
     cut: Cut = None,
@@ -170,14 +193,19 @@ def xmcd(
 
     atom = Atom(holes, polarisation, angle)
     file = command_line.taken(own)
-    request = dichroism.DichroismRequest(plus, minus, atom, file, pre, post, cut, l3, l2, out)
+    request = dichroism.DichroismRequest(
+        plus, minus, atom, file, pre, post, cut, l3, l2, out, tuple(more)
+    )
     said = dichroism.run(request)
     print(json.dumps(said, allow_nan=False) if as_json else dichroism.overview(said))
 
 
-xas.command(epilog=examples("xas xmcd plus.dat minus.dat --holes 3.39 --polarisation 0.9"))(
-    own_options.command(xmcd, command_line.KINDS, after="angle")
-)
+xas.command(
+    epilog=examples(
+        "xas xmcd plus.dat minus.dat --holes 3.39 --polarisation 0.9",
+        "xas xmcd p1.dat m1.dat p2.dat m2.dat --holes 3.39",
+    )
+)(own_options.command(xmcd, command_line.KINDS, after="angle"))
 
 
 @priors.command("learn", epilog=examples("prior learn a.xdi b.xdi c.xdi --edge Fe-K"))

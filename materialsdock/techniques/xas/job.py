@@ -13,7 +13,8 @@ from materialsdock.profile.config import Profile
 from materialsdock.techniques.xas.learner import prior_settings
 from materialsdock.techniques.xas.section import Xas, section_of
 from materialsdock.techniques.xas.signals import TRANSMISSION
-from materialsdock.techniques.xas.spectrum.edge import TABLE, Edge, find_edge, nearest_edge
+from materialsdock.techniques.xas.spectrum.edge import find_edge
+from materialsdock.techniques.xas.spectrum.edge_table import Edge, edge_at, named, refuse_other
 from materialsdock.techniques.xas.spectrum.grids import (
     candidate_grid,
     expert_grid,
@@ -29,9 +30,12 @@ BEFORE_EDGE_EV, BEYOND_EDGE_EV = 50.0, 40.0  # the least that shows an edge
 def scan_of(measured: Measured, edge: Edge | None = None) -> Scan:
     """The scan that a measured spectrum holds; InputError for one without an edge.
 
-    edge : None: the tabulated one nearest to the file's rise, as an operator would know it
+    edge : None: the one that the file names, or else the tabulated one that its rise must be
+    Raises InputError as well where the rise is another edge's, or may be two.
     """
-    about = edge or nearest_edge(find_edge(measured.x, measured.y))
+    said = measured.reading.edge
+    wanted = edge or (named(said) if said else None)
+    about = edge_at(find_edge(measured.x, measured.y), wanted)
     return Scan("xas", measured.x, about=about)
 
 
@@ -48,14 +52,6 @@ def of_edge(edge: Edge, start_ev: float, stop_ev: float) -> Scan:
             remedy=f"begin {BEFORE_EDGE_EV:g} eV before and end {BEYOND_EDGE_EV:g} eV beyond it",
         )
     return Scan("xas", region_grid(start_ev, stop_ev, edge.energy_ev), about=edge)
-
-
-def tabulated(element: str, shell: str) -> Edge:
-    """The edge of an element, such as Fe and K; InputError when it is not in the table."""
-    for edge in TABLE:
-        if edge.name == f"{element} {shell}":
-            return edge
-    raise InputError(f"no edge {element} {shell}", where="edge table", remedy="say e.g. Fe and K")
 
 
 def job(
@@ -76,6 +72,9 @@ def job(
     edge: Edge | None = scan.about
     if edge is None:
         raise InputError("a scan without an edge", where=sample.name, remedy="name the edge")
+    chosen = xas.chosen
+    if chosen.e0 is not None:
+        refuse_other(chosen.e0, edge, "e0")
     count = count_time_s or xas.count_time_s
     candidates = candidate_grid(lo, hi, edge.energy_ev, xas.resolution_ev)
     full = int(scan.x.size)
@@ -105,6 +104,7 @@ def job(
         "stop": stopping,
         "full_scan": {"points": full, "seconds": float(seconds), "full_time_s": count},
         "edge": edge.name,
+        "spectrum": chosen.chosen(),
         "profile": profile.name,
         "d_spacing_angstrom": _d_spacing_angstrom(profile),
         **_signal(xas, profile),

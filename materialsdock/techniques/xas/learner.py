@@ -14,7 +14,8 @@ from materialsdock.learning.prior import library
 from materialsdock.model import Axis, FloatArray, Job
 from materialsdock.protocols import Learner
 from materialsdock.techniques.xas.spectrum import grids, wanted_quantities
-from materialsdock.techniques.xas.spectrum.edge import TABULATED_WITHIN_EV, Edge
+from materialsdock.techniques.xas.spectrum.edge_table import TABULATED_WITHIN_EV, Edge
+from materialsdock.techniques.xas.spectrum.settings import SpectrumSettings
 
 ARRAYS = ("initial", "expert")
 
@@ -28,7 +29,9 @@ def learner(job: Job) -> Learner:
     names, file = options.pop("quantities", ()), options.pop("prior", None)
     prior = _prior(Path(file), options.pop("prior_sha256", None)) if file else None
     options["weights"] = weights(along.grid, options.pop("regions", ()))
-    found = wanted_quantities.quantities(names, along.grid, options.pop("standards", None))
+    chosen = SpectrumSettings.of(job.settings.get("spectrum", {}))
+    standards = options.pop("standards", None)
+    found = wanted_quantities.quantities(names, along.grid, standards, chosen)
     if (edge := options.pop("edge_ev", None)) is not None:
         options["widest"] = grids.widest(along.grid, tuple(options["narrow"]), edge)
     return SpectrumLearner(along, wanted=found, prior=prior, **options)

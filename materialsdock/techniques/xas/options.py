@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,6 +20,7 @@ from materialsdock.formats.command_line import Signal
 if TYPE_CHECKING:
     from materialsdock.model import Measured, Sample, Structure
     from materialsdock.profile.config import Profile
+    from materialsdock.techniques.xas.spectrum.settings import SpectrumSettings
 
 ANEW = ()  # may be asked for anew when a job goes on: none
 Prior = Annotated[
@@ -54,8 +55,56 @@ Formula = Annotated[
 ]
 
 
+E0 = Annotated[
+    float | None,
+    typer.Option(
+        metavar="EV", help="Energy that ranges and k are counted from; default: half height."
+    ),
+]
+Pre = Annotated[
+    tuple[float, float] | None,
+    typer.Option(metavar="LO HI", help="Pre-edge range [eV from e0]; default: from the spectrum."),
+]
+Norm = Annotated[
+    tuple[float, float] | None,
+    typer.Option(metavar="LO HI", help="Post-edge range [eV from e0]; default: from the spectrum."),
+]
+Order = Annotated[
+    int | None,
+    typer.Option(help="Order of the post-edge polynomial, 0 to 3; default: from the spectrum."),
+]
+Rbkg = Annotated[
+    float | None,
+    typer.Option(metavar="ÅNGSTRÖM", help="Distance below which all is background; default: 1."),
+]
+KRange = Annotated[
+    tuple[float, float] | None,
+    typer.Option(metavar="LO HI", help="Range of the Fourier transform [1/Å]; default: 3 to 12."),
+]
+Shift = Annotated[
+    float,
+    typer.Option(
+        metavar="EV",
+        help="How far a mixture may be shifted against its standards; default: not at all.",
+    ),
+]
+
+
 @dataclass(frozen=True)
-class Options:
+class Analysis:
+    """The options about the analysis of a spectrum, the same for every command that makes one."""
+
+    e0: E0 = None
+    pre: Pre = None
+    norm: Norm = None
+    order: Order = None
+    rbkg: Rbkg = None
+    k_range: KRange = None
+    shift: Shift = 0.0
+
+
+@dataclass(frozen=True)
+class Options(Analysis):
     """The options of absorption: what is measured, what is known, where precision is worth more."""
 
     signal: Signal = ""
@@ -76,6 +125,7 @@ def checks(
     if measured is not None and measured.technique == "xas":
         scan = float(measured.x[0]), float(measured.x[-1])
         found.append(partial(regions, options.region, scan))
+        found.append(partial(chosen, options))
     found.append(partial(_signal, options.signal))
     if options.prior is not None:
         found.append(partial(_load_prior, options.prior, folder))
@@ -92,8 +142,18 @@ def changes(options: Options, folder: Path) -> Mapping[str, Any]:
         "regions": regions(options.region) or None,
         "signal": _signal(options.signal),
         "composition": options.composition,
+        **chosen(options).chosen(),
     }
     return {key: value for key, value in asked.items() if value is not None}
+
+
+def chosen(options: Analysis) -> SpectrumSettings:
+    """The settings of the analysis; InputError naming every one that cannot be used."""
+    from materialsdock.techniques.xas.spectrum.settings import SpectrumSettings
+
+    return SpectrumSettings.of(
+        {each.name: getattr(options, each.name) for each in fields(Analysis)}
+    )
 
 
 def of_analysis(options: Options) -> Mapping[str, Any]:

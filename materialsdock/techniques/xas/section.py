@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, cast
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from materialsdock.errors import InputError
-from materialsdock.profile.sections import DOTTED, Measuring
+from materialsdock.profile.sections import DOTTED, Measuring, Section
 from materialsdock.techniques.shared.composition import Composition
+from materialsdock.techniques.xas.spectrum.settings import SpectrumSettings
 
 if TYPE_CHECKING:  # a profile asks for this section while it is being imported
     from materialsdock.profile.config import Profile
@@ -17,7 +18,49 @@ if TYPE_CHECKING:  # a profile asks for this section while it is being imported
 PRIOR_ENDING = ".prior.npz"
 
 
-class Xas(Measuring):
+def _usable(name: str) -> AfterValidator:
+    """A validator of one setting of a spectrum, in the words of SpectrumSettings."""
+
+    def checked(value: Any) -> Any:
+        try:
+            SpectrumSettings(**{name: value})
+        except InputError as fault:
+            raise ValueError(fault.what) from None
+        return value
+
+    return AfterValidator(checked)
+
+
+Range = tuple[float, float]
+E0 = Annotated[float, _usable("e0")]
+Pre = Annotated[Range, _usable("pre")]
+Norm = Annotated[Range, _usable("norm")]
+KRange = Annotated[Range, _usable("k_range")]
+Order = Annotated[int, _usable("order")]
+Rbkg = Annotated[float, _usable("rbkg")]
+Shift = Annotated[float, _usable("shift")]
+
+
+class SpectrumKeys(Section):
+    """Keys of a profile and of a recipe about the analysis of a spectrum.
+
+    e0 : energy [eV] that ranges and k are counted from; none: half height of the edge
+    pre, norm : range [eV from e0] of the pre-edge line, and of the post-edge polynomial
+    order : of that polynomial, 0 to 3; rbkg : distance [Å] below which everything is background
+    k_range : of the Fourier transform [1/Å]
+    shift : [eV] by which a mixture may be shifted against its standards
+    """
+
+    e0: E0 | None = None
+    pre: Pre | None = None
+    norm: Norm | None = None
+    order: Order | None = None
+    rbkg: Rbkg | None = None
+    k_range: KRange | None = None
+    shift: Shift = 0.0
+
+
+class Xas(SpectrumKeys, Measuring):
     """Absorption: how a proposal is measured, and the counting time per energy.
 
     limits : of the energy [eV]; regions : (from [eV], to [eV], weight)
@@ -36,6 +79,11 @@ class Xas(Measuring):
     prior: Path | None = None
     standards: tuple[Path, ...] = ()
     regions: tuple[tuple[float, float, float], ...] = ()
+
+    @property
+    def chosen(self) -> SpectrumSettings:
+        """The settings of the analysis that the profile chooses."""
+        return SpectrumSettings.of(self.model_dump())
 
     def resolved(self, folder: Path) -> Self:
         """The section with its library prior as a file of `folder`, the profile's."""

@@ -2,45 +2,86 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+import gemmi
+from pydantic import AfterValidator, Field
 
 from materialsdock.errors import InputError
 from materialsdock.model import Measured, Scan, Structure
 from materialsdock.profile.columns import (
     Contradiction,
     Files,
+    Line,
     Number,
     OneOfWords,
     PlannedEntry,
+    Whole,
     range_faults,
 )
 from materialsdock.profile.config import Profile
 from materialsdock.profile.sections import Section, changed
 from materialsdock.techniques.shared.composition import Composition
-from materialsdock.techniques.xas.section import Xas
+from materialsdock.techniques.xas.section import SpectrumKeys, Xas
 from materialsdock.techniques.xas.signals import SIGNALS
-from materialsdock.techniques.xas.spectrum.edge import TABLE, Edge, find_edge, nearest_edge
+from materialsdock.techniques.xas.spectrum.edge import find_edge
+from materialsdock.techniques.xas.spectrum.edge_table import (
+    SHELLS,
+    Edge,
+    edge_at,
+    edges_between,
+    named,
+    shells_of,
+)
+from materialsdock.techniques.xas.spectrum.settings import SpectrumSettings
 
-EDGES = tuple(edge.name for edge in TABLE)
-SHELLS = tuple(sorted({name.split()[1] for name in EDGES}))
-ELEMENTS = tuple(dict.fromkeys(name.split()[0] for name in EDGES))
+ELEMENTS = tuple(gemmi.Element(number).name for number in range(3, 99))  # lithium to californium
 RANGE = ("energy_start_ev", "energy_stop_ev")
 SETTINGS = ("element", "edge", *RANGE, "signal")  # columns that change how long a sample takes
 FACTS = ("composition",)  # columns that a job keeps as they are
 STRUCTURES_IN = ""  # column that names the structures of a sample: none does
 NEAR_EDGE_EV = (150.0, 300.0)  # below and above it, where neither row nor recipe says
 Energy = Annotated[Number, Field(gt=0, le=1e6)]
+CHOSEN = tuple(SpectrumSettings.__dataclass_fields__)
+PAIRS = ("pre", "norm", "k_range")
+BETWEEN_NUMBERS = re.compile(r"[\s:;,]+")
+
+
+def _setting(name: str, value: Any) -> Any:
+    """A setting as a cell has it, text or number, as SpectrumSettings takes it."""
+    if name not in PAIRS or not isinstance(value, str):
+        return value
+    try:
+        low, high = (float(word) for word in BETWEEN_NUMBERS.split(value.strip()))
+    except ValueError:
+        raise InputError("is not two numbers such as -150 -30") from None
+    return low, high
+
+
+def _usable(name: str) -> AfterValidator:
+    def checked(value: Any) -> Any:
+        try:
+            SpectrumSettings.of({name: _setting(name, value)} if value != "" else {})
+        except InputError as fault:
+            raise ValueError(fault.what) from None
+        return value
+
+    return AfterValidator(checked)
 
 
 class Columns(Section):
-    """Columns of a sheet: energy_*_ev [eV].
+    """Columns of a sheet: energy_*_ev [eV]; standards : measured files, for fractions.
 
-    standards : measured files, for fractions; signal : what is measured
+    element : alone it says which of the edges that the energies show is meant
+    signal : the quantity that is measured
     composition : elements or formula; a formula tells how much self-absorption there is
+    e0 : energy [eV] that ranges and k are counted from; pre, norm : range of the pre-edge line and
+    of the post-edge polynomial, two numbers [eV from e0]; order : of that polynomial, 0 to 3
+    rbkg : distance [Å] below which everything is background; k_range : of the Fourier transform,
+    two numbers [1/Å]; shift : [eV] by which a mixture may be shifted against its standards
     """
 
     element: Annotated[str, OneOfWords(ELEMENTS)] | None = None
@@ -50,10 +91,17 @@ class Columns(Section):
     standards: Files = ()
     signal: Annotated[str, OneOfWords(SIGNALS)] | None = None
     composition: Composition = ""
+    e0: Annotated[Number, _usable("e0")] | None = None
+    pre: Annotated[Line, _usable("pre")] = ""
+    norm: Annotated[Line, _usable("norm")] = ""
+    order: Annotated[Whole, _usable("order")] | None = None
+    rbkg: Annotated[Number, _usable("rbkg")] | None = None
+    k_range: Annotated[Line, _usable("k_range")] = ""
+    shift: Annotated[Number, _usable("shift")] | None = None
 
 
-class RecipeKeys(Section):
-    """Keys of [measure] of a recipe: how far below and above the edge [eV], and the signal."""
+class RecipeKeys(SpectrumKeys):
+    """Keys of [measure] of a recipe: how far about the edge [eV], the signal, and the analysis."""
 
     below_ev: float | None = Field(default=None, gt=0, le=10_000)
     above_ev: float | None = Field(default=None, gt=0, le=10_000)
@@ -67,11 +115,9 @@ class RecipeKeys(Section):
 
 def contradictions(row: Any) -> Iterator[Contradiction]:
     """Columns of a row that do not go together, and why."""
-    if (row.element is None) != (row.edge is None):
-        absent = "element" if row.element is None else "edge"
-        yield (absent, "element", "edge"), "is missing: element and edge come together"
-    elif row.element is not None and f"{row.element} {row.edge}" not in EDGES:
-        have = [name.split()[1] for name in EDGES if name.split()[0] == row.element]
+    if row.edge is not None and row.element is None:
+        yield ("element", "edge"), "is missing: of which element is the edge?"
+    elif row.edge is not None and row.edge not in (have := shells_of(row.element)):
         yield ("edge", "element"), f"of {row.element} is not tabulated; there is {', '.join(have)}"
     yield from range_faults(row, *RANGE)
 
@@ -82,11 +128,12 @@ def located(row: Any, folder: Path) -> Mapping[str, Any]:
 
 
 def applied(section: Xas, said: Mapping[str, Any]) -> Xas:
-    """The section with the standards, the signal and the composition that a row names."""
+    """The section with the standards, the signal and the settings that a row or a recipe names."""
     files = tuple(Path(name) for name in said.get("standards", ()))
+    chosen = {key: _setting(key, said[key]) for key in CHOSEN if said.get(key) not in (None, "")}
     asked = {"standards": files, **{key: said.get(key) for key in ("signal", "composition")}}
-    found = {key: value for key, value in asked.items() if value}
-    return changed(section, found) if found else section
+    changes = {**chosen, **{key: value for key, value in asked.items() if value}}
+    return changed(section, changes) if changes else section
 
 
 def structures(row: Any, profile: Profile) -> tuple[Structure, ...]:
@@ -111,11 +158,7 @@ def scan_of(plan: PlannedEntry) -> Scan:
 
 
 def _named_edge(row: Any) -> Edge | None:
-    from materialsdock.techniques.xas import job
-
-    if row.element is None or row.edge is None:
-        return None
-    return job.tabulated(row.element, row.edge)
+    return None if row.edge is None else named(f"{row.element} {row.edge}")
 
 
 def _edge_within(row: Any) -> Edge:
@@ -124,24 +167,22 @@ def _edge_within(row: Any) -> Edge:
 
     lo, hi = row.energy_start_ev or 0.0, row.energy_stop_ev or 0.0
     below, beyond = job.BEFORE_EDGE_EV, job.BEYOND_EDGE_EV
-    found = [edge for edge in TABLE if lo + below <= edge.energy_ev <= hi - beyond]
+    found = edges_between(lo + below, hi - beyond, row.element)
     if len(found) != 1:
         shown = ", ".join(edge.name for edge in found) or "none"
+        whose = "the tabulated edges" if row.element is None else f"the edges of {row.element}"
         raise InputError(
-            f"{lo:g} to {hi:g} eV shows {shown} of the tabulated edges",
+            f"{lo:g} to {hi:g} eV shows {shown} of {whose}",
             remedy="fill in element and edge",
         )
     return found[0]
 
 
 def _edge_of(row: Any, measured: Measured) -> Edge:
-    """The edge of a measured file; InputError where it is not the one that the row names."""
-    from materialsdock.techniques.xas.spectrum.checks import check_element
-
-    named, e0_ev = _named_edge(row), find_edge(measured.x, measured.y)
-    if named is not None:
-        check_element(e0_ev, named.name, str(row.replay))
-    return named or nearest_edge(e0_ev)
+    """The edge of a measured file; InputError where it is not the one that row or file name."""
+    said = measured.reading.edge
+    wanted = _named_edge(row) or (named(said) if said else None)
+    return edge_at(find_edge(measured.x, measured.y), wanted, row.element, str(row.replay))
 
 
 def _range(plan: PlannedEntry, edge: Edge) -> tuple[float, float] | None:

@@ -12,7 +12,8 @@ from materialsdock.errors import InputError
 from materialsdock.formats import read_measured
 from materialsdock.learning.prior.library import PriorStandard
 from materialsdock.model import FloatArray
-from materialsdock.techniques.xas.spectrum.edge import TABULATED_WITHIN_EV, Edge, locate
+from materialsdock.techniques.xas.spectrum.edge import locate
+from materialsdock.techniques.xas.spectrum.edge_table import Edge, refuse_other
 
 COMPARED_EV = (-20.0, 60.0)  # about the edge: where standards differ most
 LEAST_COMPARED_EV = 40.0
@@ -25,12 +26,7 @@ def read_standard(path: Path, edge: Edge) -> PriorStandard:
     """
     measured = read_measured(path, "xas")
     found = locate(measured.x, measured.y)
-    if abs(found.e0_ev - edge.energy_ev) > TABULATED_WITHIN_EV:
-        raise InputError(
-            f"its edge is at {found.e0_ev:.1f} eV, {edge.name} at {edge.energy_ev:.1f} eV",
-            where=str(path),
-            remedy="leave this file out, or name its edge",
-        )
+    refuse_other(found.e0_ev, edge, str(path))
     return PriorStandard(path.stem, found.e0_ev, measured.x - found.e0_ev, found.flat)
 
 

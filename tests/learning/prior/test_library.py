@@ -25,6 +25,7 @@ from materialsdock.profile import config, siteroot
 from materialsdock.techniques.xas.commands import learn_prior
 from materialsdock.techniques.xas.section import prior_file
 from materialsdock.techniques.xas.spectrum.edge import locate
+from materialsdock.techniques.xas.spectrum.edge_table import named
 from materialsdock.techniques.xas.spectrum.grids import prior_grid
 from materialsdock.techniques.xas.spectrum.simulate import simulate_xanes
 from materialsdock.techniques.xas.standards import read_standard
@@ -356,7 +357,7 @@ def test_real_iron_standards(learning):
     files = sorted((SHARED / "xas/xasdatalibrary/Fe").glob("*.xdi"))
     if not files:
         pytest.skip("measured spectra are not here")
-    edge = learn_prior.named_edge("Fe-K")
+    edge = named("Fe-K")
     known = [read_standard(path, edge) for path in files]
     left_out, others = known[0], known[1:]
     learned = learning.learn(others, edge.name, prior_grid)

@@ -21,8 +21,9 @@ from materialsdock.learning.stopping.quantities import (
     xmcd_moments,
 )
 from materialsdock.techniques.xas.spectrum import wanted_quantities
-from materialsdock.techniques.xas.spectrum.edge import find_edge
+from materialsdock.techniques.xas.spectrum.edge import find_edge, locate
 from materialsdock.techniques.xas.spectrum.simulate import simulate_xanes
+from materialsdock.techniques.xas.spectrum.white_line import white_line
 
 GRID = np.linspace(7080.0, 7180.0, 201)
 TRUTH = simulate_xanes(GRID)
@@ -156,7 +157,7 @@ def test_linear_quantities_draw_no_samples(posterior):
 def test_white_line_of_a_known_curve():
     energy = np.linspace(7050.0, 7250.0, 801)
     mu = simulate_xanes(energy, pre_edge_peak=0.0)
-    position, height = wanted_quantities.white_line(energy, mu)
+    position, height = white_line(energy, locate(energy, mu))
     top = energy[np.argmax(np.where(energy < 7140, mu, 0))]
     assert position == pytest.approx(top, abs=1.0)
     assert 1.2 < height < 1.8

@@ -17,7 +17,7 @@ from materialsdock.techniques.xas import analysis
 from materialsdock.techniques.xas.analysis import beyond_edge
 from materialsdock.techniques.xas.exafs.oscillations import strongest_peak
 from materialsdock.techniques.xas.model import EdgeFit
-from materialsdock.techniques.xas.spectrum.edge import fit_edge
+from materialsdock.techniques.xas.spectrum.edge_fit import fit_edge
 from materialsdock.views.report import overview, summary_json
 from materialsdock.views.report.page import render_report
 

@@ -122,7 +122,7 @@ def test_every_diffraction_figure_is_drawn_and_named(diffraction_html):
 
 def test_every_absorption_figure_is_drawn_and_named(absorption_html):
     page = Page(absorption_html)
-    assert page.tags.count("svg") == 3
+    assert page.tags.count("svg") == 4
     words = "".join(page.words)
     for expected in (
         "7112.41(8) eV",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +13,36 @@ from materialsdock.errors import InputError
 from materialsdock.formats import read_measured, reading
 from materialsdock.formats.options import NOTHING_ASKED, FileOptions
 from materialsdock.rendering.numbers import with_esd
-from materialsdock.techniques.xas.commands.learn_prior import named_edge
-from materialsdock.techniques.xas.exafs.background import SHORTEST_K, remove_background, wavenumber
+from materialsdock.techniques.xas.exafs.background import (
+    RBKG,
+    SHORTEST_K,
+    remove_background,
+    wavenumber,
+)
 from materialsdock.techniques.xas.exafs.feff import read_path
 from materialsdock.techniques.xas.exafs.shell_problem import ShellProblem
 from materialsdock.techniques.xas.exafs.shell_search import ShellAnswer, search_shell
 from materialsdock.techniques.xas.mixture.choice import explain
-from materialsdock.techniques.xas.mixture.combination import XasCurve, combine, normalisations
-from materialsdock.techniques.xas.model import EdgeFit
+from materialsdock.techniques.xas.mixture.combination import XasCurve, combine
+from materialsdock.techniques.xas.model import EdgeFit, Oscillations
 from materialsdock.techniques.xas.report.page import SpectrumAnalysis, write_page
-from materialsdock.techniques.xas.report.sentences import combination_json, mixture_sentences
-from materialsdock.techniques.xas.spectrum.checks import checked_edge
-from materialsdock.techniques.xas.spectrum.edge import half_height, nearest_edge
-from materialsdock.techniques.xas.spectrum.normalise import normalise
+from materialsdock.techniques.xas.report.sentences import (
+    combination_json,
+    edge_json,
+    edge_sentences,
+    mixture_sentences,
+    settings_json,
+    settings_sentence,
+)
+from materialsdock.techniques.xas.spectrum.checks import checked_edge, noise_of
+from materialsdock.techniques.xas.spectrum.edge_fit import fit_edge
+from materialsdock.techniques.xas.spectrum.edge_table import (
+    edge_at,
+    named,
+    others_near,
+    refuse_other,
+)
+from materialsdock.techniques.xas.spectrum.settings import NOTHING_CHOSEN, SpectrumSettings
 
 SIGNS = {
     "distance": ("R", "Å"),
@@ -34,6 +51,8 @@ SIGNS = {
     "e0_shift_ev": ("ΔE0", "eV"),
     "third": ("C3", "Å³"),
 }
+Notes = tuple[str, ...]
+SAMPLES, SEED = 64, 0
 
 
 @dataclass(frozen=True)
@@ -41,6 +60,7 @@ class SpectrumRequest:
     """The request: the spectrum, standards, a FEFF path, how to read it, how long to search.
 
     keep_all : True gives every standard its fraction, needed or not
+    chosen : settings of normalisation, background and mixture
     """
 
     spectrum: Path
@@ -51,13 +71,18 @@ class SpectrumRequest:
     seeds: int = 3
     out: Path | None = None
     keep_all: bool = False
+    chosen: SpectrumSettings = NOTHING_CHOSEN
 
 
-def read_curve(path: Path, file: FileOptions = NOTHING_ASKED) -> tuple[XasCurve, tuple[str, ...]]:
-    """A spectrum and what was read as what; InputError as `read_measured` says it."""
+def read_curve(path: Path, file: FileOptions = NOTHING_ASKED) -> tuple[XasCurve, str, Notes]:
+    """A spectrum, its edge where file or user name it, and what was read as what.
+
+    Raises InputError as `read_measured` says it.
+    """
     measured = read_measured(path, "xas", file)
     curve = XasCurve(path.stem, measured.x, measured.y, measured.sigma)
-    return curve, tuple(reading.sentences(reading.facts(measured, path, file)))
+    notes = tuple(reading.sentences(reading.facts(measured, path, file)))
+    return curve, file.edge or measured.reading.edge, notes
 
 
 def analyse(request: SpectrumRequest) -> SpectrumAnalysis:
@@ -66,34 +91,52 @@ def analyse(request: SpectrumRequest) -> SpectrumAnalysis:
     Raises InputError for bad files, another element's edge, or a spectrum too short for what was
     asked of it.
     """
-    curve, notes = read_curve(request.spectrum, request.file)
-    wanted = named_edge(request.file.edge).name if request.file.edge else None
-    found = checked_edge(curve.energy_ev, curve.mu, wanted, curve.name)
-    edge = EdgeFit(
-        found.e0_ev,
-        _e0_spread(curve, found.e0_ev),
-        found.edge_step,
-        0.0,
-        curve.energy_ev,
-        found.flat,
-        found.pre_edge,
-        found.post_edge,
-    )
-    reach = float(wavenumber(curve.energy_ev[-1:], found.e0_ev)[0])
-    oscillations = None
-    if reach >= SHORTEST_K:
-        oscillations = remove_background(curve.energy_ev, curve.mu, found.e0_ev, found.edge_step)
+    curve, name, notes = read_curve(request.spectrum, request.file)
+    edge, doubts = _edge(curve, name, request.chosen)
+    wanted = edge.edge if edge.tabulated_ev is not None else None
+    oscillations = _oscillations(curve, edge, request.chosen)
     combination = shell = None
     if request.standards:
         standards = [read_curve(each)[0] for each in request.standards]
         fit = combine if request.keep_all else explain
-        combination = fit(curve, standards, edge=wanted)
+        combination = fit(
+            curve, standards, edge=wanted, e0_ev=edge.origin_ev, chosen=request.chosen
+        )
     if request.path is not None:
         path = read_path(request.path)
         problem = ShellProblem.of(curve.energy_ev, curve.mu, path, edge=wanted)
         shell = search_shell(problem, trials=request.trials, seeds=range(request.seeds))
-    name = wanted or nearest_edge(found.e0_ev).name
-    return SpectrumAnalysis(curve, name, edge, oscillations, combination, shell, notes)
+    found = (*doubts, *notes)
+    return SpectrumAnalysis(curve, edge, oscillations, combination, shell, found)
+
+
+def _edge(curve: XasCurve, name: str, chosen: SpectrumSettings) -> tuple[EdgeFit, Notes]:
+    """The edge with all its numbers, and a note where nobody but its energy said which it is."""
+    found = checked_edge(curve.energy_ev, curve.mu, None, curve.name, chosen)
+    known = edge_at(found.edge_ev, named(name) if name else None)
+    if chosen.e0 is not None and known.symbol:
+        refuse_other(chosen.e0, known, "--e0")
+    others = () if name else others_near(known, found.edge_ev)
+    notes = (
+        (f"{known.name} by its energy; {', '.join(map(str, others))} would lie near as well",)
+        if others
+        else ()
+    )
+    noise = noise_of(curve.mu) if curve.sigma is None else curve.sigma
+    rng = np.random.default_rng(SEED)
+    samples = curve.mu + noise * rng.standard_normal((SAMPLES, curve.mu.size))
+    typical = float(np.median(noise))
+    fit = fit_edge(curve.energy_ev, curve.mu, samples, edge=known, chosen=chosen, noise=typical)
+    return fit, notes
+
+
+def _oscillations(curve: XasCurve, edge: EdgeFit, chosen: SpectrumSettings) -> Oscillations | None:
+    """χ(k) where the spectrum is long enough for any."""
+    if float(wavenumber(curve.energy_ev[-1:], edge.origin_ev)[0]) < SHORTEST_K:
+        return None
+    rbkg = RBKG if chosen.rbkg is None else chosen.rbkg
+    waves = remove_background(curve.energy_ev, curve.mu, edge.origin_ev, edge.edge_step, rbkg=rbkg)
+    return replace(waves, k_range=chosen.k_range)
 
 
 def run(request: SpectrumRequest) -> dict[str, Any]:
@@ -117,10 +160,9 @@ def summary(analysis: SpectrumAnalysis) -> dict[str, Any]:
     said: dict[str, Any] = {
         "spectrum": analysis.curve.name,
         "points": int(analysis.curve.energy_ev.size),
-        "edge": analysis.edge_name,
-        "e0_ev": round(analysis.edge.e0_ev, 3),
-        "e0_sd_normalisation_ev": round(analysis.edge.e0_sd_ev, 3),
-        "edge_step": round(analysis.edge.edge_step, 5),
+        **edge_json(analysis.edge),
+        "edge_lines": [*edge_sentences(analysis.edge), *analysis.edge.warnings],
+        "settings": settings_json(analysis.edge, analysis.oscillations),
         "notes": list(analysis.notes),
     }
     if analysis.combination is not None:
@@ -132,8 +174,8 @@ def summary(analysis: SpectrumAnalysis) -> dict[str, Any]:
 
 def sentences(said: dict[str, Any]) -> list[str]:
     """List what a person wants to read first, one line each."""
-    e0 = with_esd(said["e0_ev"], said["e0_sd_normalisation_ev"])
-    lines = [f"{said['spectrum']}: {said['edge']}, E0 = {e0} eV, step {said['edge_step']:.3g}"]
+    lines = [f"{said['spectrum']}: {said['edge'] or 'unnamed'}, {said['points']} points"]
+    lines += [*said["edge_lines"], settings_sentence(said["settings"])]
     if "combination" in said:
         lines += mixture_sentences(said["combination"])
     if "first_shell" in said:
@@ -144,7 +186,7 @@ def sentences(said: dict[str, Any]) -> list[str]:
         ]
         lines.append(f"first shell: {shell['verdict']}" + (": " + ", ".join(known)) * bool(known))
         lines += shell["reasons"] + shell["notes"]
-    return lines
+    return [*lines, *said["notes"]]
 
 
 def overview(said: dict[str, Any]) -> str:
@@ -181,16 +223,3 @@ def _shell(found: ShellAnswer) -> dict[str, Any]:
             "k_weight": found.fixed.k_weight,
         },
     }
-
-
-def _e0_spread(curve: XasCurve, e0_ev: float) -> float:
-    """sd [eV] of the half-height edge over choices of normalisation, 0 where there is but one."""
-    try:
-        choices = normalisations(e0_ev, [curve])
-    except InputError:  # too short for any other choice
-        return 0.0
-    found = []
-    for ranges in choices:
-        flat = normalise(curve.energy_ev, curve.mu, e0_ev, ranges).flat
-        found.append(half_height(curve.energy_ev, flat, e0_ev))
-    return float(np.std(found, ddof=1)) if len(found) > 1 else 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,18 @@ from materialsdock.formats.options import NOTHING_ASKED, FileOptions
 from materialsdock.formats.reading import facts
 from materialsdock.formats.reading import sentences as sentences_of
 from materialsdock.model import FloatArray
-from materialsdock.rendering.numbers import with_esd
-from materialsdock.techniques.xas.commands.learn_prior import named_edge
+from materialsdock.rendering.numbers import fixed, number, with_esd
 from materialsdock.techniques.xas.dichroism.background import Background, find_background
-from materialsdock.techniques.xas.dichroism.moments import Atom, Moments, magnetic_moments
+from materialsdock.techniques.xas.dichroism.moments import (
+    Atom,
+    Moments,
+    magnetic_moments,
+    over_pairs,
+)
 from materialsdock.techniques.xas.dichroism.page import write_page
-from materialsdock.techniques.xas.spectrum.checks import MEDIAN_OF_NORMAL, check_curve
-from materialsdock.techniques.xas.spectrum.edge import TABULATED_WITHIN_EV
+from materialsdock.techniques.xas.dichroism.pairs import HelicityScan, Pairs, common, normalised
+from materialsdock.techniques.xas.spectrum.checks import MEDIAN_OF_NORMAL
+from materialsdock.techniques.xas.spectrum.edge_table import TABULATED_WITHIN_EV, named
 
 SAMPLES, SEED = 40, 0
 SIGNS = {"m_orb": "m_orb", "m_spin_eff": "m_spin,eff", "ratio": "m_orb/m_spin,eff"}
@@ -31,7 +37,7 @@ Window = tuple[float, float]
 class DichroismRequest:
     """The request of the user.
 
-    file : what is said of both files where they are silent
+    file : what is said of the files where they are silent; more : further pairs, µ⁺, µ⁻ in turn
     pre, post : where nothing but background is [eV]; cut, l3, l2 : where L3 ends, the steps [eV]
     """
 
@@ -45,11 +51,13 @@ class DichroismRequest:
     l3: float | None = None
     l2: float | None = None
     out: Path | None = None
+    more: tuple[Path, ...] = ()
 
 
 def run(request: DichroismRequest) -> dict[str, Any]:
     """Moments, and the report when a folder is given; InputError for bad files or windows."""
-    energy, plus, minus, notes = read_pair(request)
+    pairs, notes = read_pairs(request)
+    energy, plus, minus = pairs.energy_ev, pairs.plus, pairs.minus
     background = drawn(request, energy, plus + minus)
     near = background or find_background(energy, plus + minus)
     if request.file.edge:
@@ -59,8 +67,10 @@ def run(request: DichroismRequest) -> dict[str, Any]:
         mu + _noise(energy, mu, near) * rng.standard_normal((SAMPLES, mu.size))
         for mu in (plus, minus)
     ]
-    found = magnetic_moments(
-        energy, plus, minus, request.atom, background, (samples[0], samples[1])
+    found = over_pairs(
+        pairs,
+        magnetic_moments(energy, plus, minus, request.atom, background, (samples[0], samples[1])),
+        request.atom,
     )
     said = {**summary(request, found), "notes": notes}
     if request.out is None:
@@ -76,19 +86,37 @@ def run(request: DichroismRequest) -> dict[str, Any]:
     return {**said, "report": str(page)}
 
 
-def read_pair(request: DichroismRequest) -> tuple[FloatArray, FloatArray, FloatArray, list[str]]:
-    """Energies of the first spectrum that the second one covers, µ⁺, µ⁻, and the reader's notes."""
-    (x, plus, said), (other, minus, more) = (
-        _read(path, request.file) for path in (request.plus, request.minus)
-    )
-    inside = (x >= other[0]) & (x <= other[-1])
-    if not inside.any():
+def read_pairs(request: DichroismRequest) -> tuple[Pairs, list[str]]:
+    """All pairs on common energies, scaled alike where there are several; the reader's notes."""
+    files = (request.plus, request.minus, *request.more)
+    _check_files(files)
+    read = [_read(path, request.file) for path in files]
+    scans = [scan for scan, _ in read]
+    found = common(list(zip(scans[::2], scans[1::2], strict=True)))
+    notes = list(dict.fromkeys(note for _, said in read for note in said))
+    if len(found) == 1:
+        return found, notes
+    total = found.plus + found.minus
+    pre = request.pre or find_background(found.energy_ev, total).pre_ev
+    return normalised(found, pre, [path.name for path in files]), notes
+
+
+def _check_files(files: Sequence[Path]) -> None:
+    """InputError for a spectrum without its partner, or one that is named twice."""
+    if len(files) % 2:
         raise InputError(
-            f"{x[0]:.1f} to {x[-1]:.1f} eV and {other[0]:.1f} to {other[-1]:.1f} eV do not overlap",
-            where=str(request.minus),
-            remedy="give two spectra of the same edges",
+            f"{len(files)} spectra are no pairs",
+            where="xmcd",
+            remedy="name µ⁺ and µ⁻ in turn: P1 M1 P2 M2",
         )
-    return x[inside], plus[inside], np.interp(x[inside], other, minus), [*said, *more]
+    names = [path.resolve() for path in files]
+    twice = {str(path) for path, name in zip(files, names, strict=True) if names.count(name) > 1}
+    if twice:
+        raise InputError(
+            "is named twice",
+            where=", ".join(sorted(twice)),
+            remedy="name each spectrum once, one of each helicity or field direction a pair",
+        )
 
 
 def drawn(request: DichroismRequest, energy_ev: FloatArray, total: FloatArray) -> Background | None:
@@ -109,13 +137,14 @@ def summary(request: DichroismRequest, found: Moments) -> dict[str, Any]:
     return {
         "plus": request.plus.name,
         "minus": request.minus.name,
+        "pairs": 1 + len(request.more) // 2,
         "moments": {
             name: {
-                "value": round(each.value, 5),
-                "sd": round(float(each.esd or 0.0), 5),
-                "sd_noise": round(found.noise[name], 5),
-                "sd_background": round(found.background[name], 5),
-                "extremes": [round(end, 5) for end in found.extremes[name]],
+                "value": number(round(each.value, 5)),
+                "sd": number(round(float(each.esd or 0.0), 5)),
+                "sd_noise": number(round(found.noise[name], 5)),
+                "sd_background": number(round(found.background[name], 5)),
+                "extremes": [number(round(end, 5)) for end in found.extremes[name]],
                 "unit": each.unit,
             }
             for name, each in found.values.items()
@@ -137,32 +166,38 @@ def sentences(said: dict[str, Any]) -> list[str]:
     assumed = said["assumed"]
     lines = [
         f"{SIGNS[name]} = {with_esd(each['value'], each['sd'])} {each['unit']}".strip()
-        + f" (sd {each['sd_background']:.2g} of the background, {each['sd_noise']:.1g} of noise; "
-        f"{each['extremes'][0]:.3g} to {each['extremes'][1]:.3g} over {said['backgrounds']} "
-        "backgrounds)"
+        + f" (sd {fixed(each['sd_background'], 2)} of the background, "
+        f"{fixed(each['sd_noise'], 1)} of noise; {fixed(each['extremes'][0])} to "
+        f"{fixed(each['extremes'][1])} over {said['backgrounds']} backgrounds)"
         for name, each in said["moments"].items()
     ]
     lines.append(
         f"with {assumed['holes']:g} holes, polarisation {assumed['polarisation']:g}, "
         f"{assumed['angle_deg']:g}° between beam and moment; m_spin,eff holds 7⟨T_z⟩"
     )
+    if said["pairs"] > 1:
+        lines.append(
+            f"mean of {said['pairs']} pairs, each spectrum divided by its mean before the edge; "
+            "the noise holds how far the pairs lie apart"
+        )
     return [*lines, f"verdict: {said['verdict']}", *said["reasons"], *said["notes"]]
 
 
 def overview(said: dict[str, Any]) -> str:
     """`sentences` and where the report is."""
     report = [f"report: {said['report']}"] if "report" in said else []
-    return "\n".join([f"{said['plus']} − {said['minus']}", *sentences(said), *report])
+    more = f" and {said['pairs'] - 1} more" if said["pairs"] > 1 else ""
+    return "\n".join([f"{said['plus']} − {said['minus']}{more}", *sentences(said), *report])
 
 
-def _read(path: Path, file: FileOptions) -> tuple[FloatArray, FloatArray, list[str]]:
+def _read(path: Path, file: FileOptions) -> tuple[HelicityScan, list[str]]:
     measured = read_measured(path, "xas", file)
-    check_curve(measured.x, measured.y, str(path))
-    return measured.x, measured.y, sentences_of(facts(measured, path, file))
+    scan = HelicityScan(str(path), measured.x, measured.y)
+    return scan, sentences_of(facts(measured, path, file))
 
 
 def _check_edge(wanted: str, found: Background) -> None:
-    edge = named_edge(wanted)
+    edge = named(wanted)
     if abs(found.l3_ev - edge.energy_ev) > TABULATED_WITHIN_EV:
         raise InputError(
             f"L3 is at {found.l3_ev:.1f} eV, {edge.name} at {edge.energy_ev:.1f} eV",

@@ -6,23 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from materialsdock.errors import InputError
 from materialsdock.learning.prior.library import LibraryPrior
 from materialsdock.profile import siteroot
 from materialsdock.profile.config import load
 from materialsdock.techniques.xas.section import PRIOR_ENDING
-from materialsdock.techniques.xas.spectrum.edge import TABLE, Edge
+from materialsdock.techniques.xas.spectrum.edge_table import named
 from materialsdock.techniques.xas.spectrum.grids import prior_grid
 from materialsdock.techniques.xas.standards import read_standards
-
-
-def named_edge(name: str) -> Edge:
-    """The tabulated edge that "Fe-K", "Fe K" or "Pt-L3" names; InputError for any other word."""
-    wanted = name.replace("-", " ").replace("_", " ").casefold()
-    for edge in TABLE:
-        if edge.name.casefold() == wanted:
-            return edge
-    raise InputError(f"no edge {name!r}", where="--edge", remedy="say e.g. Fe-K or Pt-L3")
 
 
 def learn_prior(
@@ -36,7 +26,7 @@ def learn_prior(
     """
     from materialsdock.learning.prior import learning  # imports torch, which takes seconds
 
-    edge = named_edge(edge_name)
+    edge = named(edge_name)
     _place(profile)
     standards = read_standards(files, edge, "prior learn")
     learned = learning.learn(standards, edge.name, prior_grid)

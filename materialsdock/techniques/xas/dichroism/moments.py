@@ -9,7 +9,7 @@ m_spin,eff still holds the magnetic dipole term 7⟨T_z⟩.  Signs follow the co
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -25,6 +25,7 @@ from materialsdock.techniques.xas.dichroism.background import (
     neighbours,
     sensible_scalings,
 )
+from materialsdock.techniques.xas.dichroism.pairs import Pairs, refuse_equal
 from materialsdock.techniques.xas.spectrum.checks import check_curve
 
 DETECTED = 3.0  # standard deviations
@@ -74,7 +75,8 @@ def moments_of(p: float, q: float, r: float, atom: Atom) -> tuple[float, float, 
     """(m_orb, m_spin_eff [µ_B], m_orb/m_spin_eff) from the three integrals."""
     scale = atom.holes / (atom.polarisation * np.cos(np.radians(atom.angle_deg)) * r)
     orbital, spin = -4.0 / 3.0 * q * scale, -(6 * p - 4 * q) * scale
-    return float(orbital), float(spin), float(2 * q / (9 * p - 6 * q))
+    whole = 9 * p - 6 * q
+    return float(orbital), float(spin), float(2 * q / whole) if whole else float("nan")
 
 
 def magnetic_moments(
@@ -95,6 +97,7 @@ def magnetic_moments(
     """
     check_curve(energy_ev, plus, "µ+")
     check_curve(energy_ev, minus, "µ-")
+    refuse_equal(plus, minus, "µ+ and µ-")
     start = find_background(energy_ev, plus + minus) if background is None else background
     choices = list(neighbours(start, sensible_scalings(energy_ev, plus, minus, start)))
     corrected = [correct(energy_ev, plus, minus, each) for each in choices]
@@ -133,6 +136,28 @@ def magnetic_moments(
     )
 
 
+def over_pairs(pairs: Pairs, found: Moments, atom: Atom) -> Moments:
+    """The moments with the scatter between pairs in their noise, where it is the larger.
+
+    It is the standard error of the mean over the pairs, each analysed with the background that
+    `found` has drawn; one pair has none.
+    """
+    if len(pairs) < 2:
+        return found
+    each = [
+        correct(pairs.energy_ev, plus, minus, found.background_drawn)
+        for plus, minus in zip(pairs.each_plus, pairs.each_minus, strict=True)
+    ]
+    table = np.array([moments_of(d.p, d.q, d.r, atom) for d in each])
+    between = np.std(table, axis=0, ddof=1) / np.sqrt(len(pairs))
+    noise = {n: max(found.noise[n], float(b)) for n, b in zip(MOMENTS, between, strict=True)}
+    values = {
+        name: replace(value, esd=float(np.hypot(noise[name], found.background[name])))
+        for name, value in found.values.items()
+    }
+    return replace(found, values=values, noise=noise)
+
+
 def _judge(
     table: FloatArray,
     middle: FloatArray,
@@ -143,7 +168,7 @@ def _judge(
     if undetected:
         return "no confident match", ("the dichroism at L3 is within its noise",)
     doubts: list[str] = []
-    share = float(spread[1] / abs(middle[1]))
+    share = float(spread[1] / abs(middle[1])) if middle[1] else float("inf")
     if share > STEADY:
         doubts.append(f"m_spin_eff moves by {100 * share:.0f} % with the background")
     signs: Sequence[str] = [

@@ -34,6 +34,7 @@ def write_page(path: Path, pair: Pair, found: Moments, sentences: Sequence[str])
         drawings=[(d.title, d.caption, Markup(d.svg)) for d in drawings(pair, found)],
         version=materialsdock.__version__,
         settings={},
+        parameters=[],
     )
     return plain_page.write_page(page, path)
 

@@ -17,6 +17,7 @@ from materialsdock.techniques.xas.spectrum.checks import check_curve
 from materialsdock.techniques.xas.spectrum.simulate import EV_PER_INVERSE_ANGSTROM_SQUARED
 
 SHORTEST_K = 4.0
+RBKG = 1.0
 DEGREE, FEWEST_KNOTS = 3, 5
 CLAMPED_POINTS, CLAMP = 3, 0.1
 
@@ -32,7 +33,7 @@ def remove_background(
     e0_ev: float,
     edge_step: float,
     *,
-    rbkg: float = 1.0,
+    rbkg: float = RBKG,
     k_max: float | None = None,
     k_weight: int = 1,
     clamp_low: float = 0.0,

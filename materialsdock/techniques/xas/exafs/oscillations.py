@@ -8,42 +8,52 @@ import numpy as np
 
 from materialsdock.errors import InputError
 from materialsdock.model import FloatArray
-from materialsdock.techniques.xas.exafs.background import remove_background, wavenumber
+from materialsdock.techniques.xas.exafs.background import RBKG, remove_background, wavenumber
 from materialsdock.techniques.xas.exafs.fourier import r_grid, transform, window
 from materialsdock.techniques.xas.exafs.shell import FourierRange
 from materialsdock.techniques.xas.model import EdgeFit, Oscillations
+from materialsdock.techniques.xas.spectrum.settings import NOTHING_CHOSEN, SpectrumSettings
 
 WORTH_K = 6.0  # [1/Å]; shorter ranges do not separate one shell from the next
 SHORTEST_R, LONGEST_R = 1.0, 6.0
+PLAIN_K = (3.0, 12.0)
 SAMPLES = 32
 
 
 def measured_oscillations(
-    energy_ev: FloatArray, mu: FloatArray, edge: EdgeFit, samples: FloatArray
+    energy_ev: FloatArray,
+    mu: FloatArray,
+    edge: EdgeFit,
+    samples: FloatArray,
+    chosen: SpectrumSettings = NOTHING_CHOSEN,
 ) -> Oscillations:
     """χ(k) of the posterior mean µ (n,) and of its first samples (s, n), by one and the same edge.
 
+    chosen : rbkg, and the range of the transform
     Raises InputError when the energies end before k = 6 1/Å beyond E0.
     """
-    reach = float(wavenumber(energy_ev[-1:], edge.e0_ev)[0])
+    e0, rbkg = edge.origin_ev, RBKG if chosen.rbkg is None else chosen.rbkg
+    reach = float(wavenumber(energy_ev[-1:], e0)[0])
     if reach < WORTH_K:
         raise InputError(
             f"the energies end at k = {reach:.1f} 1/Å beyond E0",
             where="χ(k)",
             remedy=f"measure to k = {WORTH_K:g} 1/Å or further",
         )
-    found = remove_background(energy_ev, mu, edge.e0_ev, edge.edge_step)
+    found = remove_background(energy_ev, mu, e0, edge.edge_step, rbkg=rbkg)
     drawn = [
-        remove_background(energy_ev, sample, edge.e0_ev, edge.edge_step).chi
+        remove_background(energy_ev, sample, e0, edge.edge_step, rbkg=rbkg).chi
         for sample in samples[:SAMPLES]
     ]
+    found = replace(found, k_range=chosen.k_range)
     return replace(found, samples=np.array(drawn)) if drawn else found
 
 
 def plain_range(data: Oscillations) -> FourierRange:
-    """k from 3 to 12 1/Å as far as the data go, weight k²: what a first look is taken with."""
-    top = min(12.0, float(data.k[-1]))
-    return FourierRange((min(3.0, top / 3), top), (SHORTEST_R, LONGEST_R))
+    """The k range of the transform, weight k²: 3 to 12 1/Å where none was chosen, to the last k."""
+    first, last = PLAIN_K if data.k_range is None else data.k_range
+    top = min(last, float(data.k[-1]))
+    return FourierRange((min(first, top / 3), top), (SHORTEST_R, LONGEST_R))
 
 
 def magnitude(k: FloatArray, chi: FloatArray, within: FourierRange) -> FloatArray:

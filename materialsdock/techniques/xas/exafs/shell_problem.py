@@ -19,8 +19,8 @@ from materialsdock.techniques.xas.exafs.feff import ScatteringPath
 from materialsdock.techniques.xas.exafs.fourier import independent_points
 from materialsdock.techniques.xas.exafs.shell import FourierRange, ShellFit, fit_shell, misfit
 from materialsdock.techniques.xas.model import Oscillations
-from materialsdock.techniques.xas.spectrum.checks import check_element, checked_edge
-from materialsdock.techniques.xas.spectrum.edge import TABLE
+from materialsdock.techniques.xas.spectrum.checks import checked_edge
+from materialsdock.techniques.xas.spectrum.edge_table import named, refuse_other
 from materialsdock.techniques.xas.spectrum.normalise import Ranges, normalise
 
 FREE = 4
@@ -74,8 +74,8 @@ class ShellProblem:
             where it pays
         """
         e0 = checked_edge(energy_ev, mu, edge).e0_ev
-        if any(path.edge == each.name for each in TABLE):
-            check_element(e0, str(path.edge), f"spectrum for {path.name}")
+        if path.edge is not None:
+            refuse_other(e0, named(path.edge), f"spectrum for {path.name}")
         reach = float(wavenumber(energy_ev[-1:], e0)[0])
         reach = min(reach, LONGEST_K + 1.0, float(path.k[-1]))
         window = fixed or default_range(path, reach)

@@ -9,7 +9,12 @@ import numpy as np
 
 from materialsdock.errors import InputError
 from materialsdock.model import FloatArray
-from materialsdock.techniques.xas.spectrum.edge import TABLE, TABULATED_WITHIN_EV, locate
+from materialsdock.techniques.xas.spectrum.edge import locate
+from materialsdock.techniques.xas.spectrum.edge_table import (
+    TABULATED_WITHIN_EV,
+    candidates,
+    named,
+)
 
 CLEAR = 5.0  # edge step over the noise of one point: less is no edge
 NORMAL = 0.6745  # median of the absolute value of a normal deviate, in sd
@@ -64,18 +69,15 @@ def tidy_name(text: str) -> str:
 
 def energy_of_edge(name: str) -> float | None:
     """The tabulated energy [eV] of "Fe K", or None."""
-    return next((edge.energy_ev for edge in TABLE if edge.name == name), None)
+    try:
+        return named(name).energy_ev
+    except InputError:  # the head of a file may name what is no edge
+        return None
 
 
 def names_near(energy_ev: float, element: str = "") -> list[str]:
     """The edges, of `element` where it is named, that a rise at `energy_ev` may be."""
-    near = [
-        edge
-        for edge in TABLE
-        if abs(edge.energy_ev - energy_ev) <= TABULATED_WITHIN_EV
-        and (not element or edge.name.split()[0] == element)
-    ]
-    return [edge.name for edge in sorted(near, key=lambda e: abs(e.energy_ev - energy_ev))]
+    return [edge.name for edge in candidates(energy_ev, element or None)]
 
 
 def edge_inside(

@@ -15,10 +15,9 @@ from itertools import chain, combinations
 import numpy as np
 
 from materialsdock.errors import InputError
-from materialsdock.model import FloatArray, Parameter
+from materialsdock.model import Parameter
 from materialsdock.techniques.xas.mixture.combination import (
     FIT_EV,
-    SHIFT_LIMIT_EV,
     Constraints,
     Prepared,
     XasCurve,
@@ -27,8 +26,9 @@ from materialsdock.techniques.xas.mixture.combination import (
     over_normalisations,
     prepare,
 )
-from materialsdock.techniques.xas.mixture.linear import alike, best_shift, solve
+from materialsdock.techniques.xas.mixture.linear import alike, best_shift, independent, solve
 from materialsdock.techniques.xas.model import Combination
+from materialsdock.techniques.xas.spectrum.settings import NOTHING_CHOSEN, SpectrumSettings
 
 MOST_TOGETHER = 4
 MOST_CANDIDATES = 12
@@ -53,34 +53,35 @@ def explain(
     edge: str | None = None,
     e0_ev: float | None = None,
     fit_ev: tuple[float, float] = FIT_EV,
-    shift_limit_ev: float = SHIFT_LIMIT_EV,
+    chosen: SpectrumSettings = NOTHING_CHOSEN,
 ) -> Combination:
     """Fractions, adding up to 1, of those candidates that the spectrum asks for.
 
     left_out : the share each of the others would take if it were added, with its esd
     rivals : other sets that fit about as well, in words
+    chosen : settings of the normalisation, and how far energies may be shifted
 
     Raises InputError as `combine` does, and for more than 12 candidates.
     """
     names = [each.name for each in candidates]
     _check_names(names)
     e0 = common_edge(sample, candidates, edge, e0_ev)
-    reference = normalisations(e0, [sample, *candidates])[0]
+    reference = normalisations(e0, [sample, *candidates], chosen)[0]
     prepared = prepare(sample, candidates, e0, reference, fit_ev)
-    ranked = contenders(prepared, shift_limit_ev)
-    chosen, rivals = ranked[0], rivals_of(ranked)
+    ranked = contenders(prepared, chosen.shift)
+    best, rivals = ranked[0], rivals_of(ranked)
 
-    kept = [candidates[i] for i in chosen.members]
-    constraints = Constraints(fit_ev, shift_limit_ev=shift_limit_ev)
+    kept = [candidates[i] for i in best.members]
+    constraints = Constraints(fit_ev, chosen=chosen)
     found = over_normalisations(sample, kept, e0, constraints)
     shares = {}
-    for i in sorted(set(range(len(names))) - set(chosen.members)):
-        if alike(prepared.basis(0.0)[:, [*chosen.members, i]]):
+    for i in sorted(set(range(len(names))) - set(best.members)):
+        if alike(prepared.basis(0.0)[:, [*best.members, i]]):
             shares[names[i]] = Parameter(names[i], 0.0)  # no esd: not to be told apart
             continue
         added = over_normalisations(sample, [*kept, candidates[i]], e0, constraints, ROUGHLY)
         shares[names[i]] = added.fractions[names[i]]
-    said = tuple(_said(names, chosen, rival) for rival in rivals)
+    said = tuple(_said(names, best, rival) for rival in rivals)
     return replace(found, left_out=shares, rivals=said)
 
 
@@ -102,7 +103,7 @@ def _check_names(names: Sequence[str]) -> None:
         )
 
 
-def contenders(prepared: Prepared, shift_limit_ev: float = SHIFT_LIMIT_EV) -> list[Contender]:
+def contenders(prepared: Prepared, shift_limit_ev: float) -> list[Contender]:
     """All sets of up to four candidates that can be told apart, the best BIC first."""
     weight = prepared.weight[:, None]
     target = prepared.data * prepared.weight
@@ -110,7 +111,9 @@ def contenders(prepared: Prepared, shift_limit_ev: float = SHIFT_LIMIT_EV) -> li
     def cost(shift: float) -> float:
         return solve(prepared.basis(shift) * weight, target, True)[1]
 
-    basis = prepared.basis(best_shift(cost, shift_limit_ev, target.size))
+    still = prepared.basis(0.0) * weight
+    points = independent(target - still @ solve(still, target, True)[0])
+    basis = prepared.basis(best_shift(cost, shift_limit_ev, points))
     matrix = basis * weight
     everything, _ = solve(matrix, target, True)
     points = independent(target - matrix @ everything)
@@ -126,14 +129,6 @@ def contenders(prepared: Prepared, shift_limit_ev: float = SHIFT_LIMIT_EV) -> li
         rms = float(np.sqrt(np.mean((prepared.data - basis[:, members] @ fractions) ** 2)))
         found.append(Contender(members, float(bic), rms))
     return sorted(found, key=lambda each: each.bic)
-
-
-def independent(residual: FloatArray) -> float:
-    """Return how many independent residuals the (m,) residuals are worth, 3 at least."""
-    inner = residual - residual.mean()
-    correlation = float(inner[1:] @ inner[:-1]) / max(float(inner @ inner), 1e-300)
-    correlation = min(max(correlation, 0.0), 1.0)
-    return max(residual.size * (1 - correlation) / (1 + correlation), 3.0)
 
 
 def rivals_of(ranked: Sequence[Contender]) -> list[Contender]:

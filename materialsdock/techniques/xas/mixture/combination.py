@@ -8,23 +8,34 @@ many choices; their spread joins the esd of noise and misfit.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
 
 from materialsdock.errors import InputError
 from materialsdock.model import FloatArray, Parameter
-from materialsdock.techniques.xas.mixture.linear import best_shift, esds, refuse_alike, solve
+from materialsdock.techniques.xas.mixture.linear import (
+    best_shift,
+    esds,
+    independent,
+    refuse_alike,
+    solve,
+)
 from materialsdock.techniques.xas.model import Combination
-from materialsdock.techniques.xas.spectrum.checks import check_curve, check_element, checked_edge
-from materialsdock.techniques.xas.spectrum.edge import TABLE, TABULATED_WITHIN_EV
+from materialsdock.techniques.xas.spectrum.checks import check_curve, checked_edge
+from materialsdock.techniques.xas.spectrum.edge_table import (
+    TABULATED_WITHIN_EV,
+    candidates,
+    refuse_other,
+)
 from materialsdock.techniques.xas.spectrum.normalise import FEWEST_POINTS as FEWEST_OF_A_LINE
 from materialsdock.techniques.xas.spectrum.normalise import Ranges, normalise
+from materialsdock.techniques.xas.spectrum.settings import NOTHING_CHOSEN, SpectrumSettings
 
 FIT_EV = (-20.0, 80.0)
-SHIFT_LIMIT_EV = 1.0
+LOOKED_AT_EV = 1.0  # a shift so large is tried where none was asked for
 FEWEST_POINTS = 10
 STILL_EV = 0.1  # shifts below count as aligned
 PRE_FAR_EV, PRE_NEAR_EV = (120.0, 150.0, 200.0), (30.0, 50.0)
@@ -48,12 +59,12 @@ class Constraints:
 
     fit_ev : range of the fit about the sample's edge [eV]
     sum_to_one : fractions add up to 1; otherwise each is from 0 to 1
-    shift_limit_ev : how far the sample's energies may be shifted against the standards'; 0: not
+    chosen : normalisation that is taken as the reference, and how far energies may be shifted
     """
 
     fit_ev: tuple[float, float] = FIT_EV
     sum_to_one: bool = True
-    shift_limit_ev: float = SHIFT_LIMIT_EV
+    chosen: SpectrumSettings = NOTHING_CHOSEN
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +75,7 @@ class Prepared:
     data: FloatArray
     weight: FloatArray
     curves: tuple[tuple[FloatArray, FloatArray], ...]
+    ranges: Ranges
 
     def basis(self, shift: float) -> FloatArray:
         """(m, p) the standards at the sample's energies, the sample shifted by `shift` [eV]."""
@@ -77,7 +89,12 @@ class _Fit:
     shift_ev: float
     energy_ev: FloatArray
     data: FloatArray
-    model: FloatArray
+    curves: FloatArray  # (m, p) the standards there
+    ranges: Ranges
+
+    @property
+    def model(self) -> FloatArray:
+        return np.asarray(self.curves @ self.fractions)
 
     @property
     def r_factor(self) -> float:
@@ -92,14 +109,15 @@ def combine(
     e0_ev: float | None = None,
     fit_ev: tuple[float, float] = FIT_EV,
     sum_to_one: bool = True,
-    shift_limit_ev: float = SHIFT_LIMIT_EV,
+    chosen: SpectrumSettings = NOTHING_CHOSEN,
 ) -> Combination:
     """Non-negative fractions of `standards` in `sample`, with noise and normalisation in the esd.
 
     e0_ev : the sample's edge where it is known already [eV]
     fit_ev : range of the fit about the sample's edge [eV]
     sum_to_one : fractions add up to 1; otherwise each is from 0 to 1, and `total` their sum
-    shift_limit_ev : how far the sample's energies may be shifted against the standards'; 0: not
+    chosen : normalisation that is taken as the reference, and how far the sample's energies may
+        be shifted against the standards'; 0: not, and what it would do is part of the esds
 
     Raises InputError for bad curves, another element's edge, ranges that do not overlap, and
     standards that cannot be told apart.
@@ -111,7 +129,7 @@ def combine(
             remedy="give two or more, of different names",
         )
     e0 = common_edge(sample, standards, edge, e0_ev)
-    constraints = Constraints(fit_ev, sum_to_one, shift_limit_ev)
+    constraints = Constraints(fit_ev, sum_to_one, chosen)
     return over_normalisations(sample, standards, e0, constraints)
 
 
@@ -127,17 +145,35 @@ def over_normalisations(
     every : take one of so many choices of normalisation, where a rough spread will do
     """
     fits, names = [], [s.name for s in standards]
-    for ranges in normalisations(e0, [sample, *standards])[::every]:
+    choices = normalisations(e0, [sample, *standards], constraints.chosen)[::every]
+    for ranges in choices:
         prepared = prepare(sample, standards, e0, ranges, constraints.fit_ev)
         fits.append(_fit(prepared, names, constraints))
-    return _summary(fits, names, constraints)
+    shifted = None
+    if not constraints.chosen.shift and every == 1:
+        prepared = prepare(sample, standards, e0, choices[0], constraints.fit_ev)
+        asked = replace(constraints.chosen, shift=LOOKED_AT_EV)
+        shifted = _fit(prepared, names, replace(constraints, chosen=asked))
+    return _summary(fits, shifted, names, constraints)
 
 
-def normalisations(e0_ev: float, curves: Sequence[XasCurve]) -> list[Ranges]:
-    """Every sensible choice that all curves cover; the first is the reference.
+def normalisations(
+    e0_ev: float, curves: Sequence[XasCurve], chosen: SpectrumSettings = NOTHING_CHOSEN
+) -> list[Ranges]:
+    """Every sensible choice that all curves cover; the first is the reference, as chosen.
 
     Raises InputError when the curves have no common pre- and post-edge.
     """
+    usual = _usual(e0_ev, curves)
+    if all(each is None for each in (chosen.pre, chosen.norm, chosen.order)):
+        return usual
+    first = usual[0]
+    order = first.order if chosen.order is None else chosen.order
+    reference = Ranges(chosen.pre or first.pre_ev, chosen.norm or first.post_ev, order)
+    return [reference, *(each for each in usual if each != reference)]
+
+
+def _usual(e0_ev: float, curves: Sequence[XasCurve]) -> list[Ranges]:
     first = e0_ev - max(float(c.energy_ev[0]) for c in curves)
     last = min(float(c.energy_ev[-1]) for c in curves) - e0_ev
     if first < min(PRE_NEAR_EV) or last < max(FIT_EV):
@@ -181,12 +217,11 @@ def common_edge(
     else:
         check_curve(sample.energy_ev, sample.mu, sample.name)
         own = e0_ev
-    nearest = min(TABLE, key=lambda each: abs(each.energy_ev - own))
-    known = abs(nearest.energy_ev - own) <= TABULATED_WITHIN_EV
+    possible = candidates(own)
     for each in standards:
         found = checked_edge(each.energy_ev, each.mu, None, each.name).e0_ev
-        if known:
-            check_element(found, nearest.name, each.name)
+        if len(possible) == 1:
+            refuse_other(found, possible[0], each.name)
         elif abs(found - own) > TABULATED_WITHIN_EV:
             raise InputError(
                 f"its edge is at {found:.1f} eV, the sample's at {own:.1f} eV",
@@ -218,7 +253,7 @@ def prepare(
     else:
         weight = norm.edge_step / np.maximum(sample.sigma[inside], 1e-12)
     curves = [(s.energy_ev, normalise(s.energy_ev, s.mu, e0, ranges).flat) for s in standards]
-    return Prepared(energy, data, weight, tuple(curves))
+    return Prepared(energy, data, weight, tuple(curves), ranges)
 
 
 def _fit(prepared: Prepared, names: Sequence[str], constraints: Constraints) -> _Fit:
@@ -228,32 +263,36 @@ def _fit(prepared: Prepared, names: Sequence[str], constraints: Constraints) -> 
     def cost(shift: float) -> float:
         return solve(prepared.basis(shift) * weight[:, None], data * weight, sum_to_one)[1]
 
-    shift = best_shift(cost, constraints.shift_limit_ev, energy.size)
+    shift = 0.0
+    if constraints.chosen.shift:
+        still = prepared.basis(0.0) * weight[:, None]
+        left = data * weight - still @ solve(still, data * weight, sum_to_one)[0]
+        shift = best_shift(cost, constraints.chosen.shift, independent(left))
     matrix = prepared.basis(shift)
     found, _ = solve(matrix * weight[:, None], data * weight, sum_to_one)
     refuse_alike(matrix, names)
     slope = -np.gradient(matrix @ found, energy) if shift else None
     sd = esds(matrix, slope, weight, data - matrix @ found, found, sum_to_one)
-    return _Fit(found, sd, shift, energy, data, matrix @ found)
+    return _Fit(found, sd, shift, energy, data, matrix, prepared.ranges)
 
 
-def _summary(fits: Sequence[_Fit], names: Sequence[str], constraints: Constraints) -> Combination:
-    shift_limit_ev = constraints.shift_limit_ev
+def _summary(
+    fits: Sequence[_Fit], shifted: _Fit | None, names: Sequence[str], constraints: Constraints
+) -> Combination:
+    """Sum up all fits; shifted : the reference with a shift that nobody asked for."""
     values = np.array([fit.fractions for fit in fits])
     middle = np.median(values, axis=0)
     middle = middle / middle.sum() if constraints.sum_to_one else middle
     spread = np.std(values, axis=0, ddof=1) if len(fits) > 1 else np.full(len(names), np.inf)
     noise = np.median([fit.esd for fit in fits], axis=0)
-    total = np.hypot(noise, spread)
+    best, doubted = fits[0], np.zeros(len(names))
+    if shifted is not None and abs(shifted.shift_ev) > STILL_EV:
+        doubted = np.abs(shifted.fractions - best.fractions)
+    total = np.hypot(np.hypot(noise, spread), doubted)
     shift = float(np.median([fit.shift_ev for fit in fits]))
-    warnings = []
-    if shift_limit_ev > 0 and abs(shift) > 0.95 * shift_limit_ev:
-        warnings.append(f"energy shift {shift:+.2f} eV is at its limit: calibrate the energies")
-    elif abs(shift) > STILL_EV:
-        warnings.append(f"the sample's energies are shifted by {shift:+.2f} eV")
+    warnings = [*_of_shift(shift, shifted, best, constraints.chosen.shift)]
     if len(fits) == 1:
         warnings.append("too short for other normalisations: their spread is not known")
-    best = fits[0]
     return Combination(
         {n: Parameter(n, float(v), float(s)) for n, v, s in zip(names, middle, total, strict=True)},
         dict(zip(names, noise.tolist(), strict=True)),
@@ -266,4 +305,21 @@ def _summary(fits: Sequence[_Fit], names: Sequence[str], constraints: Constraint
         best.model,
         len(fits),
         tuple(warnings),
+        esd_shift=dict(zip(names, doubted.tolist(), strict=True)) if doubted.any() else {},
+        parts=dict(zip(names, (best.curves * best.fractions).T, strict=True)),
+        normalisation=best.ranges.said(),
     )
+
+
+def _of_shift(shift: float, shifted: _Fit | None, best: _Fit, limit_ev: float) -> Iterator[str]:
+    """Say what was shifted, or what a shift would do that was not asked for."""
+    if limit_ev > 0 and abs(shift) > 0.95 * limit_ev:
+        yield f"energy shift {shift:+.2f} eV is at its limit: calibrate the energies"
+    elif abs(shift) > STILL_EV:
+        yield f"the sample's energies are shifted by {shift:+.2f} eV"
+    if shifted is not None and abs(shifted.shift_ev) > STILL_EV:
+        yield (
+            f"with the sample's energies shifted by {shifted.shift_ev:+.2f} eV the R-factor "
+            f"would be {shifted.r_factor:.2g} in place of {best.r_factor:.2g}: calibrate them, or "
+            f"ask for it with --shift {LOOKED_AT_EV:g}"
+        )

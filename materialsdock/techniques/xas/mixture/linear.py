@@ -14,11 +14,11 @@ SUM_WEIGHT = 1e4  # of the equation Σ = 1 against residuals of size 1
 ALIKE = 1e-4  # smallest singular value of standards that can be told apart
 
 
-def best_shift(cost: Callable[[float], float], limit: float, points: int) -> float:
+def best_shift(cost: Callable[[float], float], limit: float, points: float) -> float:
     """The shift [eV] of least cost where it pays for itself (BIC), otherwise 0.
 
     Fractions of neighbouring oxidation states follow the energy scale: a shift that noise alone
-    could ask for would cost more than it mends.
+    could ask for would cost more than it mends.  points : independent ones
     """
     if limit <= 0:
         return 0.0
@@ -29,6 +29,14 @@ def best_shift(cost: Callable[[float], float], limit: float, points: int) -> flo
     best = minimize_scalar(cost, bounds=bounds, method="bounded", options={"xatol": 1e-3})
     gain = points * np.log(cost(0.0) / max(float(best.fun), 1e-300))
     return float(best.x) if gain > np.log(points) else 0.0
+
+
+def independent(residual: FloatArray) -> float:
+    """Return how many independent residuals the (m,) residuals are worth, 3 at least."""
+    inner = residual - residual.mean()
+    correlation = float(inner[1:] @ inner[:-1]) / max(float(inner @ inner), 1e-300)
+    correlation = min(max(correlation, 0.0), 1.0)
+    return max(residual.size * (1 - correlation) / (1 + correlation), 3.0)
 
 
 def solve(matrix: FloatArray, data: FloatArray, sum_to_one: bool) -> tuple[FloatArray, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,13 +12,26 @@ from matplotlib.figure import Figure
 
 from materialsdock.model import FloatArray
 from materialsdock.rendering.drawing import Drawing, drawing, label_dots, legend, two_panels
-from materialsdock.rendering.svg import BLUE, INK, MUTED, ORANGE, RULE, WASH, dots, plain_log
-from materialsdock.techniques.xas.exafs.fourier import r_grid
+from materialsdock.rendering.svg import (
+    BLUE,
+    GREEN,
+    INK,
+    MUTED,
+    ORANGE,
+    PURPLE,
+    RULE,
+    SERIES,
+    WASH,
+    dots,
+    plain_log,
+)
+from materialsdock.techniques.xas.exafs.fourier import r_grid, transform, window
 from materialsdock.techniques.xas.exafs.oscillations import LONGEST_R, magnitude, plain_range
 from materialsdock.techniques.xas.exafs.shell import FourierRange
 from materialsdock.techniques.xas.exafs.shell_search import ShellAnswer
 from materialsdock.techniques.xas.model import AbsorptionFit, Combination, Oscillations
 
+DASHES = ("-", "--", ":")
 POWERS = {1: "", 2: "²", 3: "³", 4: "⁴"}
 
 
@@ -29,22 +42,33 @@ def beyond_edge(found: AbsorptionFit) -> list[Drawing]:
 
 
 def mixture(found: Combination) -> Drawing:
-    """The normalised sample, the sum of the standards, and their difference."""
+    """The normalised sample, the standards by their fractions, their sum, and the difference."""
+    low, high = found.energy_ev[[0, -1]]
     return drawing(
         "Fractions of standards",
-        "Points: the normalised sample. Line: the sum of the standards. Below: their difference. "
+        f"The range of the fit, {low:.1f} to {high:.1f} eV. Points: the normalised sample. Lines: "
+        "the sum of the standards, and each of them times its fraction. Below: the difference. "
         "Esds hold the noise and the spread over "
         f"{found.normalisations} choices of normalisation.",
         partial(_draw_mixture, found),
         3.8,
+        {placeholder: name for placeholder, (name, _) in _named(found.parts).items()},
     )
+
+
+def _named(parts: Mapping[str, FloatArray]) -> dict[str, tuple[str, FloatArray]]:
+    """Names of users never reach Matplotlib: a placeholder each."""
+    return {f"standard{i}": each for i, each in enumerate(parts.items())}
 
 
 def _draw_mixture(found: Combination, figure: Figure) -> None:
     upper, lower = two_panels(figure, 3.0)
     dots(upper, found.energy_ev, found.data, color=MUTED, size=2.0)
     label_dots(upper, "sample", MUTED)
-    upper.plot(found.energy_ev, found.model, BLUE, label="sum of standards")
+    upper.plot(found.energy_ev, found.model, INK, label="sum of standards")
+    for i, (placeholder, (_, part)) in enumerate(_named(found.parts).items()):
+        color, dashes = SERIES[i % len(SERIES)], DASHES[i // len(SERIES) % len(DASHES)]
+        upper.plot(found.energy_ev, part, color=color, ls=dashes, label=placeholder)
     upper.set_ylabel("Normalised absorption")
     legend(upper)
     lower.axhline(0.0, color=RULE, lw=0.6)
@@ -54,14 +78,15 @@ def _draw_mixture(found: Combination, figure: Figure) -> None:
 
 
 def oscillation(data: Oscillations) -> Drawing:
-    """k²χ(k) and the size of its Fourier transform."""
+    """k²χ(k) with the window, and its Fourier transform: size, real and imaginary part."""
     within = plain_range(data)
     bands = "" if data.samples is None else "Bands: ± 2 standard deviations of the measurement. "
     return drawing(
         "Oscillations beyond the edge",
-        f"{bands}Left: k²χ(k). Right: the size of its Fourier transform from k = "
-        f"{within.k[0]:.1f} to {within.k[1]:.1f} 1/Å; distances are not corrected for the phase, "
-        "so that peaks lie 0.3 to 0.5 Å below the distance of the atoms.",
+        f"{bands}Left: k²χ(k), and the window of the transform. Right: its Fourier transform from "
+        f"k = {within.k[0]:.1f} to {within.k[1]:.1f} 1/Å, size, real and imaginary part; distances "
+        "are not corrected for the phase, so that peaks lie 0.3 to 0.5 Å below the distance of the "
+        "atoms.",
         partial(_draw_waves, data, None, within),
         3.1,
     )
@@ -89,18 +114,21 @@ def _draw_waves(
     panels = _WavePanels(left, right, data.k, within)
     if data.samples is not None:
         panels.bands(data.samples)
-    panels.line(data.chi, INK, "data")
+    panels.line(data.chi, INK, "data", "data" if model is not None else "magnitude")
+    panels.window()
+    if model is None:
+        panels.parts(data.chi)
+        legend(right)
     if model is not None:
-        panels.line(model, ORANGE, "path")
+        panels.line(model, ORANGE, "path", "path")
         right.axvspan(*within.r, color=WASH, lw=0, zorder=0)
-    if model is not None or data.samples is not None:
-        legend(left)
+    legend(left)
     left.set_xlim(0.0, min(float(data.k[-1]), within.k[1] + 2))
     left.set_xlabel("k (1/Å)")
     power = POWERS[within.k_weight]
     left.set_ylabel(f"k{power}χ(k) (Å⁻{power or '¹'})")
     right.set_xlabel("R, not corrected for the phase (Å)")
-    right.set_ylabel(f"|χ(R)| (Å⁻{POWERS[within.k_weight + 1]})")
+    right.set_ylabel(f"{'χ(R)' if model is None else '|χ(R)|'} (Å⁻{POWERS[within.k_weight + 1]})")
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,10 +146,29 @@ class _WavePanels:
         yield self.left, self.k[inside], (chi * self.k**self.within.k_weight)[..., inside]
         yield self.right, r_grid(LONGEST_R), magnitude(self.k, chi, self.within)
 
-    def line(self, chi: FloatArray, color: str, label: str) -> None:
-        """Draw χ (m,)."""
-        for axes, x, y in self._shown(chi):
+    def line(self, chi: FloatArray, color: str, *labels: str) -> None:
+        """Draw χ (m,); labels : in k, and in R."""
+        for (axes, x, y), label in zip(self._shown(chi), labels, strict=True):
             axes.plot(x, y, color=color, label=label)
+
+    def window(self) -> None:
+        """The window of the transform in k, as high as the highest wave."""
+        inside = self.k <= self.within.k[1] + 2
+        height = max(np.abs(self.left.get_ylim()))
+        shape = height * self._window[inside]
+        self.left.plot(self.k[inside], shape, MUTED, lw=0.7, ls="--", label="window")
+
+    @property
+    def _window(self) -> FloatArray:
+        return window(self.k, *self.within.k, self.within.dk, self.within.window)
+
+    def parts(self, chi: FloatArray) -> None:
+        """Real and imaginary part of the transform of χ (m,)."""
+        r = r_grid(LONGEST_R)
+        found = transform(chi * self.k**self.within.k_weight * self._window)[: r.size]
+        self.right.plot(r, found.real, color=GREEN, lw=0.7, label="real")
+        self.right.plot(r, found.imag, color=PURPLE, lw=0.7, ls="--", label="imaginary")
+        self.right.axhline(0.0, color=RULE, lw=0.6, zorder=0)
 
     def bands(self, samples: FloatArray) -> None:
         """± 2 sd of posterior samples (s, m) about their mean."""

@@ -28,6 +28,8 @@ from materialsdock.techniques.xas.signals import ELECTRON_YIELD, FLUORESCENCE
 
 ORDINATE = {FLUORESCENCE: "Fluorescence over I₀", ELECTRON_YIELD: "Electron yield over I₀"}
 
+NEAR_EV = (40.0, 80.0)  # below and above E0, what is drawn of the edge
+
 
 def spectrum(measured: Spectrum, curve: Any, summary: Mapping[str, Any]) -> Drawing:
     """The measured points on the model's curve, and how densely they lie."""
@@ -69,6 +71,35 @@ def _draw_spectrum(
     lower.set_xlim(float(x[0]), float(x[-1]))
 
 
+def derivative(edge: EdgeFit) -> Drawing:
+    """The slope of the normalised curve near the edge, with the edge by each definition."""
+    return drawing(
+        "Derivative",
+        "The slope of the normalised curve near the edge. Vertical lines: E₀ at half height, the "
+        "first inflection of the main rise, and the tabulated energy, as far as there are any.",
+        partial(_draw_derivative, edge),
+        2.6,
+    )
+
+
+def _draw_derivative(edge: EdgeFit, figure: Figure) -> None:
+    axes = figure.subplots()
+    energy = edge.energy_ev
+    near = (energy > edge.e0_ev - NEAR_EV[0]) & (energy < edge.e0_ev + NEAR_EV[1])
+    if near.sum() > 2:
+        axes.plot(energy[near], np.gradient(edge.flat[near], energy[near]), BLUE, label="dµ/dE")
+    axes.axhline(0.0, color=RULE, lw=0.6, zorder=0)
+    axes.axvline(edge.e0_ev, color=ORANGE, lw=0.8, label="half height")
+    if "inflection" in edge.numbers:
+        at = edge.numbers["inflection"].value
+        axes.axvline(at, color=GREEN, lw=0.8, ls="--", label="first inflection")
+    if edge.tabulated_ev is not None:
+        axes.axvline(edge.tabulated_ev, color=MUTED, lw=0.8, ls=":", label="tabulated")
+    axes.set_ylabel("dµ/dE (1/eV)")
+    axes.set_xlabel("Energy (eV)")
+    legend(axes)
+
+
 def edge_position(measured: Spectrum, edge: EdgeFit) -> Drawing:
     """The lines of the normalisation, and the edge energy on the normalised curve."""
     return drawing(
@@ -90,7 +121,7 @@ def _draw_edge(measured: Spectrum, edge: EdgeFit, figure: Figure) -> None:
     left.plot(energy, edge.post_edge, ORANGE, ls="-.", lw=1.1, label="post-edge")
     left.set_ylabel("µ(E) (dimensionless)")
     legend(left)
-    near = (energy > edge.e0_ev - 40) & (energy < edge.e0_ev + 80)
+    near = (energy > edge.e0_ev - NEAR_EV[0]) & (energy < edge.e0_ev + NEAR_EV[1])
     right.plot(energy[near], edge.flat[near], BLUE, lw=1.1)
     sd = 2 * edge.e0_sd_ev
     if np.isfinite(sd):  # of a stop before its time nothing may be known

@@ -16,7 +16,8 @@ from materialsdock.techniques.xas.exafs.shell_search import ShellAnswer
 from materialsdock.techniques.xas.mixture.combination import XasCurve
 from materialsdock.techniques.xas.model import Combination, EdgeFit, Oscillations
 from materialsdock.techniques.xas.report import analysis_figures
-from materialsdock.techniques.xas.report.figures import edge_position
+from materialsdock.techniques.xas.report.figures import derivative, edge_position
+from materialsdock.techniques.xas.report.sentences import parameters
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +25,6 @@ class SpectrumAnalysis:
     """The findings; None for what was not asked or what the spectrum is too short for."""
 
     curve: XasCurve
-    edge_name: str
     edge: EdgeFit
     oscillations: Oscillations | None
     combination: Combination | None
@@ -42,6 +42,7 @@ def write_page(path: Path, analysis: SpectrumAnalysis, sentences: Sequence[str])
         drawings=[(d.title, d.caption, Markup(d.svg)) for d in drawings(analysis)],
         version=materialsdock.__version__,
         settings=dict(shell.best.settings) if shell is not None and shell.best else {},
+        parameters=parameters(analysis.edge, analysis.oscillations),
     )
     return plain_page.write_page(page, path)
 
@@ -50,11 +51,11 @@ def drawings(analysis: SpectrumAnalysis) -> list[Drawing]:
     """The figures there is something to show in."""
     curve, shell = analysis.curve, analysis.shell
     measured = Spectrum(curve.energy_ev, curve.mu, 0.0 * curve.mu)
-    found = [edge_position(measured, analysis.edge)]
+    found = [edge_position(measured, analysis.edge), derivative(analysis.edge)]
     if analysis.combination is not None:
         found.append(analysis_figures.mixture(analysis.combination))
+    if analysis.oscillations is not None:
+        found.append(analysis_figures.oscillation(analysis.oscillations))
     if shell is not None and shell.best is not None:
         found += [analysis_figures.shell_fit(shell), analysis_figures.search(shell)]
-    elif analysis.oscillations is not None:
-        found.append(analysis_figures.oscillation(analysis.oscillations))
     return found

@@ -8,10 +8,20 @@ from typing import Any
 
 from materialsdock.model import Outcome
 from materialsdock.rendering.drawing import Drawing
-from materialsdock.rendering.numbers import number, with_esd
-from materialsdock.techniques.xas.model import EdgeFit
+from materialsdock.rendering.numbers import number
+from materialsdock.techniques.xas.model import AbsorptionFit, EdgeFit, Oscillations
 from materialsdock.techniques.xas.report import analysis_figures, figures
-from materialsdock.techniques.xas.report.sentences import beyond_json, sentences
+from materialsdock.techniques.xas.report.sentences import (
+    ESDS,
+    beyond_json,
+    both,
+    edge_json,
+    edge_sentences,
+    parameters,
+    sentences,
+    settings_json,
+    settings_sentence,
+)
 from materialsdock.techniques.xas.signals import CALLED
 
 TEMPLATE = Path(__file__).with_name("job.html")
@@ -23,6 +33,7 @@ def drawings(outcome: Outcome, shared: Sequence[Drawing]) -> list[Drawing]:
     drawn = [figures.spectrum(outcome.measured, outcome.curve, outcome.summary)]
     if found.edge:
         drawn.append(figures.edge_position(outcome.measured, found.edge))
+        drawn.append(figures.derivative(found.edge))
     if found.absorption:
         drawn += analysis_figures.beyond_edge(found.absorption)
     return [*drawn, *shared]
@@ -31,8 +42,9 @@ def drawings(outcome: Outcome, shared: Sequence[Drawing]) -> list[Drawing]:
 def summary(outcome: Outcome) -> dict[str, Any]:
     """The edge [eV], what lies beyond it, and the certificate; what there is not is None."""
     return {
-        **_edge(outcome.found.edge),
+        **edge_json(outcome.found.edge),
         "warnings": warnings(outcome),
+        "settings": settings_json(outcome.found.edge, _waves(outcome)),
         **beyond_json(outcome.found.absorption),
         "certificate": outcome.summary.get("certificate"),
         "rmse_vs_replay": number(outcome.summary.get("rmse_vs_replay")),
@@ -45,7 +57,7 @@ def lines(outcome: Outcome) -> list[str]:
     found, signal = outcome.found, outcome.summary.get("signal") or {"remarks": []}
     said = [f"  {line}" for line in (*signal_sentences(outcome), *signal["remarks"])]
     if found.edge is not None:
-        said += _edge_lines(found.edge)
+        said += _edge_lines(found.edge, _waves(outcome))
     if found.absorption is not None:
         said += [f"  {line}" for line in sentences(found.absorption)]
     promised = outcome.summary.get("certificate")
@@ -64,7 +76,16 @@ def context(outcome: Outcome) -> dict[str, Any]:
     """The values of the template."""
     found = outcome.found
     beyond = sentences(found.absorption) if found.absorption else []
-    return {"edge": found.edge, "beyond": beyond, "signal_lines": signal_sentences(outcome)}
+    edge = found.edge
+    table = parameters(edge, _waves(outcome)) if edge else []
+    return {
+        "edge": edge,
+        "beyond": beyond,
+        "signal_lines": signal_sentences(outcome),
+        "parameters": table,
+        "both": both,
+        "esds": ESDS,
+    }
 
 
 def signal_sentences(outcome: Outcome) -> list[str]:
@@ -85,18 +106,12 @@ def signal_sentences(outcome: Outcome) -> list[str]:
     return [*found, *([f"left out: {', '.join(out)}"] if out else [])]
 
 
-def _edge(edge: EdgeFit | None) -> dict[str, Any]:
-    return {
-        "e0_ev": number(edge.e0_ev) if edge else None,
-        "e0_sd_ev": number(edge.e0_sd_ev) if edge else None,
-        "edge_step": number(edge.edge_step) if edge else None,
-        "edge_step_sd": number(edge.edge_step_sd) if edge else None,
-    }
+def _waves(outcome: Outcome) -> Oscillations | None:
+    beyond: AbsorptionFit | None = outcome.found.absorption
+    return None if beyond is None else beyond.oscillations
 
 
-def _edge_lines(edge: EdgeFit) -> list[str]:
-    lines = [
-        f"  E0 = {with_esd(edge.e0_ev, edge.e0_sd_ev)} eV, "
-        f"edge step {with_esd(edge.edge_step, edge.edge_step_sd)}"
-    ]
-    return lines + [f"  {warning}" for warning in edge.warnings]
+def _edge_lines(edge: EdgeFit, waves: Oscillations | None) -> list[str]:
+    settings = settings_sentence(settings_json(edge, waves))
+    lines = [*edge_sentences(edge), *([settings] if settings else []), *edge.warnings]
+    return [f"  {line}" for line in lines]

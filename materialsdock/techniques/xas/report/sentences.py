@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
-from materialsdock.rendering.numbers import number, with_esd
+from materialsdock.rendering.numbers import number, with_both, with_esd
 from materialsdock.techniques.xas.exafs.oscillations import plain_range, strongest_peak
-from materialsdock.techniques.xas.model import AbsorptionFit, Combination, Oscillations
+from materialsdock.techniques.xas.model import (
+    AbsorptionFit,
+    Combination,
+    EdgeFit,
+    Known,
+    Oscillations,
+)
+
+ENERGIES = {"e0": "half_height", "inflection": "first_inflection"}
+ESDS = "standard deviations are (statistical)[systematic], in units of the last digit"
 
 
 def beyond_json(found: AbsorptionFit | None) -> dict[str, Any]:
@@ -20,6 +30,126 @@ def beyond_json(found: AbsorptionFit | None) -> dict[str, Any]:
         "combination": combination_json(mixed) if mixed else None,
         "absorption_missing": list(found.missing),
     }
+
+
+def edge_json(edge: EdgeFit | None) -> dict[str, Any]:
+    """Name, the energies by each definition, step and white line, each with its uncertainties.
+
+    e0_ev and edge_step stand first with their combined standard deviations
+    """
+    if edge is None:
+        names = ("edge", "e0_ev", "e0_sd_ev", "edge_step", "edge_step_sd")
+        return {**dict.fromkeys(names), "edge_energies_ev": {}, "numbers": {}, "warnings": []}
+    energies = {word: edge.numbers[name] for name, word in ENERGIES.items() if name in edge.numbers}
+    rest = {name: each for name, each in edge.numbers.items() if name not in ENERGIES}
+    return {
+        "edge": edge.edge or None,
+        "e0_ev": number(edge.e0_ev),
+        "e0_sd_ev": number(edge.e0_sd_ev),
+        "edge_step": number(edge.edge_step),
+        "edge_step_sd": number(edge.edge_step_sd),
+        "edge_energies_ev": {
+            **{word: known_json(each) for word, each in energies.items()},
+            **({} if edge.tabulated_ev is None else {"tabulated": edge.tabulated_ev}),
+        },
+        "numbers": {name: known_json(each) for name, each in rest.items()},
+        "warnings": list(edge.warnings),
+    }
+
+
+def known_json(known: Known) -> dict[str, Any]:
+    """value, sd (of both together), statistical, systematic, unit; None for what is not known."""
+    return {
+        "value": number(known.value),
+        "sd": number(known.esd),
+        "statistical": number(known.statistical),
+        "systematic": number(known.systematic),
+        "unit": known.unit,
+    }
+
+
+def edge_sentences(edge: EdgeFit) -> list[str]:
+    """The edge by each definition, step and white line; for version 0.1 its one line."""
+    if not edge.numbers:
+        e0 = with_esd(edge.e0_ev, edge.e0_sd_ev)
+        return [f"E0 = {e0} eV, edge step {with_esd(edge.edge_step, edge.edge_step_sd)}"]
+    said = {name: both(each) for name, each in edge.numbers.items()}
+    energies = [f"E0 = {said['e0']} eV at half height of the step"]
+    if "inflection" in said:
+        energies.append(f"first inflection {said['inflection']} eV")
+    if edge.tabulated_ev is not None:
+        energies.append(f"tabulated {edge.edge} {edge.tabulated_ev:g} eV")
+    else:
+        energies.append("no tabulated edge lies near")
+    rest = [f"edge step {said['edge_step']}"]
+    if "white_line_height" in said:
+        at = said["white_line_position"]
+        rest.append(f"white line {said['white_line_height']} of the step at {at} eV")
+    return [", ".join(energies), ", ".join(rest), ESDS]
+
+
+def both(known: Known) -> str:
+    """A number with its (statistical)[systematic] standard deviations."""
+    return with_both(known.value, known.statistical, known.systematic)
+
+
+def settings_json(edge: EdgeFit | None, waves: Oscillations | None) -> dict[str, Any]:
+    """The settings as they were used: e0 [eV], ranges [eV from e0], order, rbkg [Å], k [1/Å]."""
+    found: dict[str, Any] = {} if edge is None else dict(edge.normalisation)
+    if waves is not None:
+        within = plain_range(waves)
+        found |= {"rbkg": waves.rbkg, "k_min": within.k[0], "k_max": within.k[1]}
+        found |= {"k_weight": within.k_weight, "dk": within.dk, "window": within.window}
+    return {key: round(v, 3) if isinstance(v, float) else v for key, v in found.items()}
+
+
+def settings_sentence(settings: Mapping[str, Any]) -> str:
+    """The settings of normalisation and background in one line; "" where none are kept."""
+    if "pre1" not in settings:
+        return ""
+    said = (
+        "normalised with e0 {e0:.2f} eV, pre-edge {pre1:.0f} to {pre2:.0f} eV, "
+        "post-edge {norm1:.0f} to {norm2:.0f} eV, order {order}"
+    ).format(**settings)
+    if "rbkg" in settings:
+        said += "; background rbkg {rbkg:g} Å, k {k_min:.1f} to {k_max:.1f} 1/Å".format(**settings)
+    return said
+
+
+def parameters(edge: EdgeFit, waves: Oscillations | None) -> list[tuple[str, str, str]]:
+    """Rows of the table of parameters, as XAFS programs show them: name, value, what it is."""
+    used = settings_json(edge, waves)
+    if "pre1" not in used:
+        return []
+    rows = [
+        ("element and edge", edge.edge, _tabulated(edge)),
+        ("E0", f"{used['e0']:.2f} eV", "ranges and k are counted from it"),
+        ("pre-edge range", f"{used['pre1']:.1f} to {used['pre2']:.1f} eV", "line, from E0"),
+        (
+            "normalisation range",
+            f"{used['norm1']:.1f} to {used['norm2']:.1f} eV",
+            f"polynomial of order {used['order']}, from E0",
+        ),
+        ("edge step", f"{edge.edge_step:.4g}", "post-edge less pre-edge at E0, in µ"),
+    ]
+    if waves is None:
+        return rows
+    return [
+        *rows,
+        ("rbkg", f"{used['rbkg']:g} Å", "below it everything is background"),
+        ("spline range in k", f"0 to {waves.k[-1]:.2f} 1/Å", "background under the oscillations"),
+        (
+            "Fourier transform",
+            f"{used['k_min']:.2f} to {used['k_max']:.2f} 1/Å",
+            f"k-weight {used['k_weight']}, window {used['window']}, dk {used['dk']:g} 1/Å",
+        ),
+    ]
+
+
+def _tabulated(edge: EdgeFit) -> str:
+    if edge.tabulated_ev is None:
+        return "no tabulated edge lies near"
+    return f"tabulated at {edge.tabulated_ev:g} eV"
 
 
 def oscillations_json(waves: Oscillations) -> dict[str, Any]:
@@ -45,6 +175,7 @@ def combination_json(found: Combination) -> dict[str, Any]:
                 "esd": number(round(float(each.esd or 0.0), 5)),
                 "esd_noise": number(round(found.esd_noise[name], 5)),
                 "esd_normalisation": number(round(found.esd_normalisation[name], 5)),
+                "esd_shift": number(round(found.esd_shift.get(name, 0.0), 5)),
             }
             for name, each in found.fractions.items()
         },
@@ -55,6 +186,8 @@ def combination_json(found: Combination) -> dict[str, Any]:
         "rivals": list(found.rivals),
         "shift_ev": round(found.shift_ev, 3),
         "r_factor": found.r_factor,
+        "fit_range_ev": [round(float(end), 2) for end in found.energy_ev[[0, -1]]],
+        "normalisation": {key: round(value, 3) for key, value in found.normalisation.items()},
         "normalisations": found.normalisations,
         "warnings": list(found.warnings),
     }
@@ -75,10 +208,26 @@ def sentences(found: AbsorptionFit) -> list[str]:
     return [*said, *found.missing]
 
 
+def _share(of: Mapping[str, Any], whole: bool) -> str:
+    """A fraction with (noise)[normalisation and shift]; with one esd where not `whole`."""
+    parts = of["esd_noise"], of["esd_normalisation"], of["esd_shift"]
+    if None in parts or not whole:
+        return with_esd(of["value"], of["esd"])
+    return with_both(of["value"], parts[0], math.hypot(*parts[1:]))
+
+
 def mixture_sentences(said: Mapping[str, Any]) -> list[str]:
     """Fractions, what the spectrum does not ask for, and rivals, from `combination_json`."""
-    parts = [f"{with_esd(f['value'], f['esd'])} {n}" for n, f in said["fractions"].items()]
+    whole = bool(said["normalisation"])  # version 0.1 kept none
+    parts = [f"{_share(f, whole)} {n}" for n, f in said["fractions"].items()]
     lines = [" + ".join(parts) + f", R-factor {said['r_factor']:.2g}"]
+    if whole:
+        low, high = said["fit_range_ev"]
+        shifted = f"shifted by {said['shift_ev']:+.2f} eV" if said["shift_ev"] else "no shift"
+        lines.append(
+            f"fitted from {low:.1f} to {high:.1f} eV, {shifted}; esds are (noise and misfit)"
+            "[normalisation and energy scale]"
+        )
     out = [
         f"{name} ({with_esd(f['value'], f['esd']) if f['esd'] else 'not separable'})"
         for name, f in said["left_out"].items()

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from materialsdock.errors import InputError
 from materialsdock.model import FloatArray
-from materialsdock.techniques.xas.spectrum.edge import TABLE, TABULATED_WITHIN_EV, locate
+from materialsdock.techniques.xas.spectrum.edge import locate
+from materialsdock.techniques.xas.spectrum.edge_table import named, refuse_other
 from materialsdock.techniques.xas.spectrum.normalise import Normalised
+from materialsdock.techniques.xas.spectrum.settings import NOTHING_CHOSEN, SpectrumSettings
 
 FEWEST_POINTS = 20
 SIGNIFICANT = 5.0  # standard deviations
-MEDIAN_OF_NORMAL, SECOND_DIFFERENCE = 0.6745, 6**0.5
+MEDIAN_OF_NORMAL, FOURTH_DIFFERENCE = 0.6745, math.sqrt(70.0)
 
 
 def check_curve(energy_ev: FloatArray, values: FloatArray, where: str = "spectrum") -> None:
@@ -49,20 +53,33 @@ def check_curve(energy_ev: FloatArray, values: FloatArray, where: str = "spectru
         )
 
 
+def noise_of(mu: FloatArray) -> float:
+    """sd of the noise of one point of µ (n,), from its fourth differences.
+
+    Their median is hardly moved by structure, which is smooth over five points, nor by the few
+    places where the steps change.
+    """
+    return float(np.median(np.abs(np.diff(mu, 4)))) / (MEDIAN_OF_NORMAL * FOURTH_DIFFERENCE)
+
+
 def checked_edge(
-    energy_ev: FloatArray, mu: FloatArray, edge: str | None = None, where: str = "spectrum"
+    energy_ev: FloatArray,
+    mu: FloatArray,
+    edge: str | None = None,
+    where: str = "spectrum",
+    chosen: SpectrumSettings = NOTHING_CHOSEN,
 ) -> Normalised:
     """µ (n,) normalised about its edge, after `check_curve`.
 
-    edge : the edge it has to be, e.g. "Fe K".  Raises InputError when there is no edge, or when
-    it lies more than 40 eV from the tabulated one.
+    edge : the edge it has to be, e.g. "Fe K"; chosen : settings of the normalisation
+    Raises InputError when there is no edge, or when it lies more than 40 eV from the one named.
     """
     check_curve(energy_ev, mu, where)
     try:
-        found = locate(energy_ev, mu)
+        found = locate(energy_ev, mu, chosen)
     except InputError as fault:
         raise InputError(fault.what, where=where, remedy=fault.remedy) from fault
-    noise = float(np.median(np.abs(np.diff(mu, 2)))) / (MEDIAN_OF_NORMAL * SECOND_DIFFERENCE)
+    noise = noise_of(mu)
     if found.edge_step < SIGNIFICANT * noise:
         raise InputError(
             f"step {found.edge_step:.2g} at {found.e0_ev:.1f} eV is within its noise, {noise:.2g}",
@@ -70,18 +87,5 @@ def checked_edge(
             remedy="count longer, or check that the edge is in the range",
         )
     if edge is not None:
-        check_element(found.e0_ev, edge, where)
+        refuse_other(found.edge_ev, named(edge), where)
     return found
-
-
-def check_element(e0_ev: float, edge: str, where: str = "spectrum") -> None:
-    """Raise InputError when e0 [eV] is not within 40 eV of the edge named, e.g. "Fe K"."""
-    energies = [each.energy_ev for each in TABLE if each.name == edge]
-    if not energies:
-        raise InputError(f"no edge {edge!r} in the table", where=where, remedy="say e.g. Fe K")
-    if abs(e0_ev - energies[0]) > TABULATED_WITHIN_EV:
-        raise InputError(
-            f"its edge is at {e0_ev:.1f} eV, {edge} at {energies[0]:.1f} eV",
-            where=where,
-            remedy="name the element that was measured",
-        )

@@ -1,88 +1,24 @@
-"""The edge: where it is, which element's it may be, and how well it is known."""
+"""The edge of a spectrum: where it is, by half height and by its first inflection."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 
 from materialsdock.errors import InputError
 from materialsdock.model import FloatArray
-from materialsdock.techniques.xas.model import EdgeFit
 from materialsdock.techniques.xas.spectrum.normalise import Normalised, normalise
+from materialsdock.techniques.xas.spectrum.settings import NOTHING_CHOSEN, SpectrumSettings
 
 SMOOTHING_EV = 3.0
-TABULATED_WITHIN_EV = 40.0
 ROUNDS = 2
 HALF, TOP = 0.5, 0.9
-# binding energies [eV], X-ray Data Booklet
-K_EDGES = {
-    "S": 2472.0,
-    "Cl": 2822.4,
-    "K": 3608.4,
-    "Ca": 4038.5,
-    "Sc": 4492.0,
-    "Ti": 4966.0,
-    "V": 5465.0,
-    "Cr": 5989.0,
-    "Mn": 6539.0,
-    "Fe": 7112.0,
-    "Co": 7709.0,
-    "Ni": 8333.0,
-    "Cu": 8979.0,
-    "Zn": 9659.0,
-    "Ga": 10367.0,
-    "Ge": 11103.0,
-    "As": 11867.0,
-    "Se": 12658.0,
-    "Br": 13474.0,
-    "Rb": 15200.0,
-    "Sr": 16105.0,
-    "Y": 17038.0,
-    "Zr": 17998.0,
-    "Nb": 18986.0,
-    "Mo": 20000.0,
-}
-L3_EDGES = {
-    "Ti": 453.8,
-    "V": 512.1,
-    "Cr": 574.1,
-    "Mn": 638.7,
-    "Fe": 706.8,
-    "Co": 778.1,
-    "Ni": 852.7,
-    "Cu": 932.7,
-    "Ce": 5723.0,
-    "Sm": 6716.0,
-    "Gd": 7243.0,
-    "W": 10207.0,
-    "Pt": 11564.0,
-    "Au": 11919.0,
-    "Pb": 13035.0,
-}
-
-
-@dataclass(frozen=True)
-class Edge:
-    """An absorption edge by name, e.g. "Fe K", and its energy [eV]."""
-
-    name: str
-    energy_ev: float
-
-
-TABLE = tuple(
-    Edge(f"{element} {shell}", energy)
-    for shell, edges in (("K", K_EDGES), ("L3", L3_EDGES))
-    for element, energy in edges.items()
-)
-
-
-def nearest_edge(e0_ev: float) -> Edge:
-    """The tabulated edge within 40 eV of e0; otherwise an unnamed one at e0 itself."""
-    best = min(TABLE, key=lambda edge: abs(edge.energy_ev - e0_ev))
-    if abs(best.energy_ev - e0_ev) <= TABULATED_WITHIN_EV:
-        return best
-    return Edge("unnamed", e0_ev)
+REACH_EV, TOP_WITHIN_EV = 25.0, 12.0  # where inflections are looked for, and the steepest
+INFLECTION_STEP_EV = 0.05
+FEWEST_NEAR = 8
+# by how much a curve falls behind a peak of its own, a share of its height, itself above SMALL
+FALLEN, SMALL = 0.15, 0.03
 
 
 def steepest(energy_ev: FloatArray, mu: FloatArray) -> float:
@@ -97,12 +33,54 @@ def steepest(energy_ev: FloatArray, mu: FloatArray) -> float:
             remedy=f"measure at least {2 * SMOOTHING_EV:g} eV",
         )
     step = max(float(np.median(np.diff(energy_ev))) / 4, 0.05)
-    even = np.arange(energy_ev[0], energy_ev[-1], step)
-    width = max(3, round(SMOOTHING_EV / step))
-    kernel = np.hanning(width + 2)
-    smooth = np.convolve(np.interp(even, energy_ev, mu), kernel / kernel.sum(), mode="valid")
-    middle = even[(even.size - smooth.size) // 2 :][: smooth.size]
+    middle, smooth = smoothed(energy_ev, mu, step, SMOOTHING_EV)
     return float(middle[int(np.argmax(np.gradient(smooth, middle)))])
+
+
+def smoothed(
+    energy_ev: FloatArray, values: FloatArray, step_ev: float, width_ev: float
+) -> tuple[FloatArray, FloatArray]:
+    """Even energies (k,) inside those given (m,), and `values` (m,) smoothed over `width_ev`."""
+    even = np.arange(energy_ev[0], energy_ev[-1], step_ev)
+    kernel = np.hanning(max(3, round(width_ev / step_ev)) + 2)
+    smooth = np.convolve(np.interp(even, energy_ev, values), kernel / kernel.sum(), mode="valid")
+    return even[(even.size - smooth.size) // 2 :][: smooth.size], np.asarray(smooth)
+
+
+def first_inflection(
+    energy_ev: FloatArray, flat: FloatArray, e0_ev: float, width_ev: float = SMOOTHING_EV
+) -> float:
+    """The energy [eV] of the first inflection of the main rise, as foils are calibrated by.
+
+    It is the first maximum of the slope of the normalised curve (m,), smoothed over `width_ev`,
+    that is half as steep as the steepest one of the rise through half height at `e0_ev`.  A
+    peak before the edge, behind which the curve falls again, is not part of the rise.  Raises
+    InputError where nothing rises.
+    """
+    near = (energy_ev > e0_ev - REACH_EV - width_ev) & (energy_ev < e0_ev + REACH_EV + width_ev)
+    if near.sum() < FEWEST_NEAR:
+        raise InputError(f"{int(near.sum())} points about {e0_ev:.1f} eV", where="inflection")
+    at, curve = smoothed(energy_ev[near], flat[near], INFLECTION_STEP_EV, width_ev)
+    first = _foot(at, curve, e0_ev)
+    slope = np.gradient(curve, at)
+    top = slope[first:][at[first:] <= e0_ev + TOP_WITHIN_EV].max(initial=0.0)
+    inner = slope[1:-1]
+    peaks = 1 + np.flatnonzero((inner > slope[:-2]) & (inner >= slope[2:]) & (inner >= HALF * top))
+    peaks = peaks[peaks >= first]
+    if not peaks.size or not top > 0:
+        raise InputError(f"no inflection about {e0_ev:.1f} eV", remedy="measure across the edge")
+    i = int(peaks[0])
+    bend = slope[i - 1] - 2 * slope[i] + slope[i + 1]
+    return float(at[i] + 0.5 * (slope[i - 1] - slope[i + 1]) / bend * (at[i] - at[i - 1]))
+
+
+def _foot(at: FloatArray, curve: FloatArray, e0_ev: float) -> int:
+    """Index where the rise through half height begins: the valley behind the last peak."""
+    half = int(np.searchsorted(at, e0_ev))
+    before = curve[: half + 1]
+    fallen = np.maximum.accumulate(before) - before
+    valleys = np.flatnonzero(fallen > FALLEN * np.maximum(np.maximum.accumulate(before), SMALL))
+    return int(valleys[-1]) if valleys.size else 0
 
 
 def half_height(energy_ev: FloatArray, flat: FloatArray, near_ev: float) -> float:
@@ -128,12 +106,24 @@ def half_height(energy_ev: FloatArray, flat: FloatArray, near_ev: float) -> floa
     return float(energy_ev[i] + fraction * (energy_ev[i + 1] - energy_ev[i]))
 
 
-def locate(energy_ev: FloatArray, mu: FloatArray) -> Normalised:
-    """Normalise about the half-height edge, which itself depends on it: two rounds."""
+def locate(
+    energy_ev: FloatArray, mu: FloatArray, chosen: SpectrumSettings = NOTHING_CHOSEN
+) -> Normalised:
+    """Normalise about the half-height edge, which itself depends on it: two rounds.
+
+    chosen : settings of the normalisation; about its e0, where it has one
+    """
+
+    def about(e0: float) -> Normalised:
+        return normalise(energy_ev, mu, e0, chosen.ranges(energy_ev - e0))
+
+    if chosen.e0 is not None:
+        found = about(chosen.e0)
+        return replace(found, edge_ev=half_height(energy_ev, found.flat, chosen.e0))
     e0 = steepest(energy_ev, mu)
     for _ in range(ROUNDS):
-        e0 = half_height(energy_ev, normalise(energy_ev, mu, e0).flat, e0)
-    return normalise(energy_ev, mu, e0)
+        e0 = half_height(energy_ev, about(e0).flat, e0)
+    return about(e0)
 
 
 def find_edge(energy_ev: FloatArray, mu: FloatArray) -> float:
@@ -141,34 +131,4 @@ def find_edge(energy_ev: FloatArray, mu: FloatArray) -> float:
 
     Raises InputError when the spectrum is too short on a side or has no upward step.
     """
-    return locate(energy_ev, mu).e0_ev
-
-
-def fit_edge(energy_ev: FloatArray, mean: FloatArray, samples: FloatArray) -> EdgeFit:
-    """Normalisation and edge of the posterior `mean` (m,), with sd over posterior samples (k, m).
-
-    Every sample goes through the same analysis, so the sd holds what normalisation adds; samples
-    that cannot be analysed are counted in a warning.
-    """
-    best = locate(energy_ev, mean)
-    found, lost = [], 0
-    for sample in samples:
-        try:
-            again = locate(energy_ev, sample)
-        except InputError:
-            lost += 1
-            continue
-        found.append((again.e0_ev, again.edge_step))
-    warnings = (f"{lost} of {len(samples)} posterior samples have no edge",) if lost else ()
-    sd = np.std(found, axis=0, ddof=1) if len(found) > 1 else np.full(2, np.inf)
-    return EdgeFit(
-        best.e0_ev,
-        float(sd[0]),
-        best.edge_step,
-        float(sd[1]),
-        energy_ev,
-        best.flat,
-        best.pre_edge,
-        best.post_edge,
-        warnings,
-    )
+    return locate(energy_ev, mu).edge_ev

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from materialsdock.errors import InputError
 from materialsdock.model import FloatArray
+
+BoolArray = NDArray[np.bool_]
 
 PRE_FAR_EV, PRE_NEAR_EV, PRE_NEAREST_EV = 150.0, 30.0, 12.0
 POST_NEAR_EV, POST_FAR_EV = 15.0, 800.0
@@ -31,16 +34,33 @@ class Ranges:
         order = 2 if length > QUADRATIC_FROM_EV else 1 if length > LINEAR_FROM_EV else 0
         return cls((-PRE_FAR_EV, -near), (POST_NEAR_EV, POST_FAR_EV), order)
 
+    def said(self) -> dict[str, float]:
+        """The settings by the names that people know; those of ranges [eV from E0]."""
+        (pre1, pre2), (norm1, norm2) = self.pre_ev, self.post_ev
+        return {"pre1": pre1, "pre2": pre2, "norm1": norm1, "norm2": norm2, "order": self.order}
+
+    def within(self, relative_ev: FloatArray) -> Ranges:
+        """The part of the ranges that a spectrum (m,), counted from E0 [eV], covers."""
+        first, last = float(relative_ev[0]), float(relative_ev[-1])
+        pre = (max(self.pre_ev[0], first), self.pre_ev[1])
+        return replace(self, pre_ev=pre, post_ev=(self.post_ev[0], min(self.post_ev[1], last)))
+
 
 @dataclass(frozen=True, eq=False)
 class Normalised:
-    """A normalised spectrum: the two lines (m,), the step at e0, and the flat curve (m,)."""
+    """A normalised spectrum: the two lines (m,), the step at e0, and the flat curve (m,).
+
+    ranges : that the lines were fitted in
+    edge_ev : half height of the main rise, where e0 is another energy; by `edge.locate`
+    """
 
     e0_ev: float
     edge_step: float
     pre_edge: FloatArray
     post_edge: FloatArray
     flat: FloatArray
+    ranges: Ranges
+    edge_ev: float
 
 
 def normalise(
@@ -64,12 +84,30 @@ def normalise(
         )
     norm = (mu - pre_edge) / step
     bend = np.where(relative >= 0, (post_edge - pre_edge) / step - 1.0, 0.0)
-    return Normalised(e0_ev, step, pre_edge, post_edge, norm - bend)
+    return Normalised(e0_ev, step, pre_edge, post_edge, norm - bend, ranges, e0_ev)
 
 
 def _polynomial(
     relative: FloatArray, mu: FloatArray, window: tuple[float, float], order: int, name: str
 ) -> FloatArray:
+    inside, weight, basis = _equations(relative, window, order, name)
+    solution, *_ = np.linalg.lstsq(basis[inside] * weight[:, None], mu[inside] * weight, rcond=None)
+    return np.asarray(basis @ solution)
+
+
+def influence(
+    relative: FloatArray, window: tuple[float, float], order: int, name: str
+) -> tuple[BoolArray, FloatArray]:
+    """(m,) which points a line is fitted to, and (k,) how much each of them moves it at E0."""
+    inside, weight, basis = _equations(relative, window, order, name)
+    at = np.array([np.interp(0.0, relative, column) for column in basis.T])
+    return inside, np.asarray(at @ np.linalg.pinv(basis[inside] * weight[:, None]) * weight)
+
+
+def _equations(
+    relative: FloatArray, window: tuple[float, float], order: int, name: str
+) -> tuple[BoolArray, FloatArray, FloatArray]:
+    """The points (m,) that are fitted, the roots of their weights (k,), and the basis (m, p)."""
     inside = (relative >= window[0]) & (relative <= window[1])
     if inside.sum() < FEWEST_POINTS:
         raise InputError(
@@ -82,5 +120,4 @@ def _polynomial(
     weight = np.sqrt(np.gradient(relative)[inside])
     scale = max(abs(window[0]), abs(relative[inside]).max())
     basis = np.vander(relative / scale, order + 1)
-    solution, *_ = np.linalg.lstsq(basis[inside] * weight[:, None], mu[inside] * weight, rcond=None)
-    return np.asarray(basis @ solution)
+    return inside, weight, basis

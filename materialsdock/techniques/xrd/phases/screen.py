@@ -33,7 +33,7 @@ EXPECTED = 0.25
 
 
 class HasLines(Protocol):
-    """A thing that has powder lines: d [Å] (k,), longest first, and their intensity per weight (k,)."""
+    """A thing with powder lines: d [Å] (k,), longest first, and intensities per weight (k,)."""
 
     @property
     def d(self) -> FloatArray: ...

@@ -47,9 +47,10 @@ def test_a_shell_with_its_page(files):
     r = said["first_shell"]["parameters"]["distance"]
     assert abs(r["median"] - 2.13) < 3 * r["sd"]
     assert said["first_shell"]["verdict"] == "accept"
-    assert said["e0_sd_normalisation_ev"] >= 0
     page = (files / "out" / "shell.xas.html").read_text()
-    assert page.count("<svg") == 3
+    assert page.count("<svg") == 5
+    assert "Parameters of the analysis" in page
+    assert "0 to 16." in page  # of the spline in k
     assert "<script" not in page
     assert json.loads(json.dumps(said, allow_nan=False)) == said
     assert "R = 2.1" in analyse_spectrum.overview(said)
@@ -62,7 +63,12 @@ def test_a_mixture_with_its_page(files):
     )
     fractions = said["combination"]["fractions"]
     assert [f["value"] for f in fractions.values()] == pytest.approx((0.2, 0.3, 0.5), abs=0.01)
-    assert (files / "mixture.xas.html").read_text().count("<svg") == 3
+    assert said["combination"]["shift_ev"] == 0.0
+    page = (files / "mixture.xas.html").read_text()
+    assert page.count("<svg") == 4
+    assert ">low<" in page  # in the legend of the weighted parts
+    low, high = said["combination"]["fit_range_ev"]
+    assert f"fitted from {low:.1f} to {high:.1f} eV, no shift" in page
 
 
 def test_an_edge_alone(files):
@@ -70,6 +76,65 @@ def test_an_edge_alone(files):
     assert said["edge"] == "Fe K"
     assert "first_shell" not in said
     assert "report" not in said
+
+
+def test_the_edge_by_every_definition_is_named(files):
+    said = analyse_spectrum.run(analyse_spectrum.SpectrumRequest(files / "shell.dat"))
+    energies = said["edge_energies_ev"]
+    assert energies["tabulated"] == 7112.0
+    assert energies["half_height"]["value"] == said["e0_ev"]
+    for each in (energies["half_height"], energies["first_inflection"]):
+        assert each["sd"] == pytest.approx(np.hypot(each["statistical"], each["systematic"]))
+        assert each["value"] == pytest.approx(7112.0, abs=1.0)
+    assert said["numbers"]["edge_step"]["systematic"] > said["numbers"]["edge_step"]["statistical"]
+    words = analyse_spectrum.overview(said)
+    for each in ("at half height", "first inflection", "tabulated Fe K 7112 eV", "white line"):
+        assert each in words
+    assert "(statistical)[systematic]" in words
+
+
+def test_settings_are_used_and_shown(files, monkeypatch, capsys):
+    words = "--e0 7113 --pre -120 -40 --norm 60 700 --order 1 --rbkg 1.2 --k-range 3 10"
+    argv = ["materialsdock", "xas", str(files / "shell.dat"), *words.split(), "--json"]
+    monkeypatch.setattr(sys, "argv", argv)
+    app.main()
+    said = json.loads(capsys.readouterr().out)
+    used = dict(said["settings"])
+    assert {used.pop(name) for name in ("k_weight", "dk", "window")} == {2, "kaiser"}
+    assert used == {
+        "e0": 7113.0,
+        "pre1": -120.0,
+        "pre2": -40.0,
+        "norm1": 60.0,
+        "norm2": 700.0,
+        "order": 1,
+        "rbkg": 1.2,
+        "k_min": 3.0,
+        "k_max": 10.0,
+    }
+    plain = analyse_spectrum.run(analyse_spectrum.SpectrumRequest(files / "shell.dat"))
+    assert said["e0_ev"] == pytest.approx(plain["e0_ev"], abs=0.5)  # half height, not --e0
+    assert said["edge_step"] != plain["edge_step"]
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        ("--pre 10 20", "pre 10 20 eV is not from LO to HI"),
+        ("--norm -5 100 --order 7", "order 7 is not 0 to 3"),
+        ("--rbkg 0", "rbkg 0 Å"),
+        ("--k-range 8 4", "k-range 8 4 1/Å"),
+        ("--shift -1", "shift -1 eV"),
+        ("--e0 7300", "7300"),
+    ],
+)
+def test_settings_that_cannot_be_used_are_refused(files, monkeypatch, capsys, words, what):
+    argv = ["materialsdock", "xas", str(files / "shell.dat"), *words.split()]
+    monkeypatch.setattr(sys, "argv", argv)
+    with pytest.raises(SystemExit) as ended:
+        app.main()
+    assert ended.value.code == 2
+    assert what in capsys.readouterr().err
 
 
 def spoil(folder, kind):

@@ -66,9 +66,9 @@ def test_columns_are_signal_over_flux(pair, tmp_path):
     flux = 1e5 * (1 + 0.1 * np.sin(energy / 7))
     path = write(tmp_path / "counts.dat", energy, flux, mu * flux)
     request = xmcd_command.DichroismRequest(path, pair[1], ATOM, FileOptions(columns=COLUMNS))
-    found, signal, _ = xmcd_command._read(path, request.file)
-    np.testing.assert_allclose(signal, mu, rtol=1e-6)
-    assert found.size == energy.size
+    pairs, _ = xmcd_command.read_pairs(request)
+    np.testing.assert_allclose(pairs.plus, mu, rtol=1e-6)
+    assert pairs.energy_ev.size == energy.size
 
 
 @pytest.mark.parametrize(
@@ -85,6 +85,67 @@ def test_bad_requests_are_one_sentence(pair, options, said):
     done = CliRunner().invoke(app.app, ["xas", "xmcd", *map(str, pair), *options])
     assert isinstance(done.exception, InputError)
     assert said in str(done.exception)
+
+
+@pytest.fixture
+def pairs(tmp_path):
+    """Three pairs, each spectrum on a scale of its own."""
+    files = []
+    for seed, scale in enumerate((1.0, 1.7, 0.6)):
+        energy, *both = dichroism(ORBITAL, SPIN, ATOM.holes, noise=2e-3, seed=seed)
+        for sign, mu, factor in zip(("plus", "minus"), both, (scale, 1.1 * scale), strict=True):
+            files.append(write(tmp_path / f"{sign}{seed}.dat", energy, factor * mu))
+    return files
+
+
+def test_the_mean_of_pairs_is_better_than_one_of_them(pairs):
+    one = xmcd_command.run(xmcd_command.DichroismRequest(*pairs[:2], ATOM))
+    all_three = xmcd_command.run(
+        xmcd_command.DichroismRequest(*pairs[:2], ATOM, more=tuple(pairs[2:]))
+    )
+    assert (one["pairs"], all_three["pairs"]) == (1, 3)
+    for name, true in (("m_orb", ORBITAL), ("m_spin_eff", SPIN)):
+        each = all_three["moments"][name]
+        assert abs(each["value"] - true) < 2 * each["sd"]
+    spin, alone = (said["moments"]["m_spin_eff"] for said in (all_three, one))
+    assert spin["sd_noise"] < alone["sd_noise"]
+    words = xmcd_command.overview(all_three)
+    assert "plus0.dat − minus0.dat and 2 more" in words
+    assert "mean of 3 pairs, each spectrum divided by its mean before the edge" in words
+
+
+def test_pairs_that_disagree_have_more_noise(pairs, tmp_path):
+    energy, plus, minus = dichroism(ORBITAL, 1.2, ATOM.holes, noise=2e-3, seed=9)
+    other = [write(tmp_path / f"{n}9.dat", energy, mu) for n, mu in (("p", plus), ("m", minus))]
+    agreed, mixed = (
+        xmcd_command.run(xmcd_command.DichroismRequest(*pairs[:2], ATOM, more=tuple(more)))
+        for more in (pairs[2:4], other)
+    )
+    noises = [said["moments"]["m_spin_eff"]["sd_noise"] for said in (agreed, mixed)]
+    assert noises[1] > 2 * noises[0]
+    assert noises[1] == pytest.approx(0.4, rel=0.5)  # half of 1.98 - 1.2
+
+
+def test_pairs_that_are_none_are_refused(pairs, tmp_path):
+    def run(*files, **more):
+        plus, minus, *rest = files
+        request = xmcd_command.DichroismRequest(plus, minus, ATOM, more=tuple(rest), **more)
+        return xmcd_command.run(request)
+
+    with pytest.raises(InputError, match=r"plus0\.dat: is named twice"):
+        run(pairs[0], pairs[0])
+    with pytest.raises(InputError, match="3 spectra are no pairs"):
+        run(*pairs[:3])
+    copy = tmp_path / "copy.dat"
+    copy.write_bytes(pairs[0].read_bytes())
+    with pytest.raises(InputError, match=r"copy\.dat: µ⁺ and µ⁻ are the same spectrum"):
+        run(pairs[0], copy)
+    energy, mu = np.loadtxt(pairs[1]).T
+    low = write(tmp_path / "low.dat", energy, mu - 2.0)
+    with pytest.raises(InputError, match=r"low\.dat: its mean before the edge is -"):
+        run(pairs[0], low, *pairs[2:4])
+    with pytest.raises(InputError, match="no points from 600"):
+        run(*pairs[:4], pre=(600.0, 601.0))
 
 
 def test_spectra_apart_are_refused(pair, tmp_path):

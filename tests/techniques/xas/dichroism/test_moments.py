@@ -106,12 +106,16 @@ def spoilt(kind):
         return energy[::-1], plus, minus
     if kind == "flat":
         return energy, np.ones_like(plus), np.ones_like(minus)
+    if kind == "the same":
+        return energy, plus, plus.copy()
     if kind == "no L2":
         return energy[energy < 710], plus[energy < 710], minus[energy < 710]
     return energy, plus[:-1], minus
 
 
-@pytest.mark.parametrize("kind", ["empty", "nan", "backwards", "flat", "no L2", "unequal"])
+@pytest.mark.parametrize(
+    "kind", ["empty", "nan", "backwards", "flat", "the same", "no L2", "unequal"]
+)
 def test_bad_spectra_are_one_error(kind):
     with pytest.raises(InputError):
         magnetic_moments(*spoilt(kind), IRON)

@@ -14,9 +14,11 @@ from support.xas_samples import mixture, oxides
 
 from materialsdock.errors import InputError
 from materialsdock.formats import read_measured
-from materialsdock.techniques.xas.mixture.choice import explain, independent
+from materialsdock.techniques.xas.mixture.choice import explain
 from materialsdock.techniques.xas.mixture.combination import XasCurve, combine
+from materialsdock.techniques.xas.mixture.linear import independent
 from materialsdock.techniques.xas.spectrum.edge import locate
+from materialsdock.techniques.xas.spectrum.settings import SpectrumSettings
 from materialsdock.techniques.xas.spectrum.simulate import simulate_xanes
 
 STANDARDS = oxides(step=1.6)
@@ -32,7 +34,7 @@ def values(found, names=NAMES):
 @given(st.lists(st.floats(0.0, 1.0), min_size=3, max_size=3).filter(lambda f: sum(f) > 0.1))
 def test_fractions_of_any_mixture_are_found_within_a_percent(parts):
     parts = np.array(parts) / sum(parts)
-    found = combine(mixture(STANDARDS, parts, noise=1e-3), STANDARDS, shift_limit_ev=0.0)
+    found = combine(mixture(STANDARDS, parts, noise=1e-3), STANDARDS)
     assert values(found) == pytest.approx(parts, abs=0.012)
     assert sum(values(found)) == pytest.approx(1.0)
     assert all(0.0 <= value <= 1.0 for value in values(found))
@@ -42,7 +44,7 @@ def test_esds_hold_noise_and_normalisation():
     pulls = []
     for seed in range(12):
         sample = mixture(STANDARDS, (0.2, 0.3, 0.5), noise=4e-3, seed=seed)
-        found = combine(sample, STANDARDS, shift_limit_ev=0.0)
+        found = combine(sample, STANDARDS)
         for name, true in zip(NAMES, (0.2, 0.3, 0.5), strict=True):
             fraction = found.fractions[name]
             both = np.hypot(found.esd_noise[name], found.esd_normalisation[name])
@@ -54,28 +56,58 @@ def test_esds_hold_noise_and_normalisation():
 @pytest.mark.parametrize("shift", [-0.4, 0.3])
 def test_a_small_shift_is_fitted_and_reported(shift):
     sample = mixture(STANDARDS, (0.3, 0.3, 0.4), noise=5e-4, shift=shift)
-    found = combine(sample, STANDARDS)
+    found = combine(sample, STANDARDS, chosen=SpectrumSettings(shift=1.0))
     assert found.shift_ev == pytest.approx(shift, abs=0.05)
     assert values(found) == pytest.approx((0.3, 0.3, 0.4), abs=0.015)
     assert any("shifted by" in warning for warning in found.warnings)
 
 
+@pytest.mark.parametrize("fit", [combine, explain])
+def test_no_shift_is_made_that_nobody_asked_for_and_its_effect_is_in_the_esd(fit):
+    sample = mixture(STANDARDS, (0.3, 0.3, 0.4), noise=5e-4, shift=0.4)
+    found = fit(sample, STANDARDS)
+    assert found.shift_ev == 0.0
+    assert any("shifted by +0.4" in each and "--shift 1" in each for each in found.warnings)
+    for name, share in found.fractions.items():
+        noise, norm = found.esd_noise[name], found.esd_normalisation[name]
+        assert share.esd == pytest.approx(np.sqrt(noise**2 + norm**2 + found.esd_shift[name] ** 2))
+    assert max(found.esd_shift.values()) > 0.02
+
+
+def test_the_parts_add_up_to_the_model_in_the_range_of_the_fit():
+    found = combine(mixture(STANDARDS, (0.3, 0.3, 0.4), noise=5e-4), STANDARDS)
+    assert sum(found.parts.values()) == pytest.approx(found.model)
+    assert not found.esd_shift
+    assert not any("shift" in each for each in found.warnings)
+    assert found.energy_ev[-1] - found.energy_ev[0] == pytest.approx(100.0, abs=2.0)
+    assert set(found.normalisation) == {"pre1", "pre2", "norm1", "norm2", "order"}
+
+
+def test_the_reference_is_the_normalisation_that_was_chosen():
+    sample = mixture(STANDARDS, (0.3, 0.3, 0.4), noise=5e-4)
+    chosen = SpectrumSettings(pre=(-140.0, -40.0), norm=(100.0, 500.0), order=1)
+    found = combine(sample, STANDARDS, chosen=chosen)
+    assert [*found.normalisation.values()] == [-140.0, -40.0, 100.0, 500.0, 1]
+    assert found.normalisations > 20
+
+
 def test_a_large_shift_is_told_to_be_calibrated():
-    found = combine(mixture(STANDARDS, (0.5, 0.2, 0.3), shift=3.0), STANDARDS)
+    sample = mixture(STANDARDS, (0.5, 0.2, 0.3), shift=3.0)
+    found = combine(sample, STANDARDS, chosen=SpectrumSettings(shift=1.0))
     assert any("at its limit" in warning for warning in found.warnings)
 
 
 def test_without_the_sum_the_total_tells_what_is_missing():
     sample = mixture(STANDARDS, (0.3, 0.3, 0.4), noise=1e-4)
-    free = combine(sample, STANDARDS, sum_to_one=False, shift_limit_ev=0.0)
+    free = combine(sample, STANDARDS, sum_to_one=False)
     assert free.total == pytest.approx(1.0, abs=0.01)
     assert all(0.0 <= value <= 1.0 for value in values(free))
-    one_missing = combine(sample, STANDARDS[:2], sum_to_one=False, shift_limit_ev=0.0)
+    one_missing = combine(sample, STANDARDS[:2], sum_to_one=False)
     assert one_missing.r_factor > 10 * free.r_factor
 
 
 def test_a_standard_that_is_not_there_gets_none():
-    found = combine(mixture(STANDARDS, (0.0, 0.4, 0.6), noise=5e-4), STANDARDS, shift_limit_ev=0.0)
+    found = combine(mixture(STANDARDS, (0.0, 0.4, 0.6), noise=5e-4), STANDARDS)
     low = found.fractions["low"]
     assert low.value < 3 * max(low.esd, 1e-3)
     assert low.esd > 0

@@ -8,7 +8,8 @@ from support.places import SHARED
 
 from materialsdock.errors import InputError
 from materialsdock.formats import read_measured
-from materialsdock.techniques.xas.spectrum.edge import find_edge, fit_edge, nearest_edge
+from materialsdock.techniques.xas.spectrum.edge import find_edge, first_inflection, locate
+from materialsdock.techniques.xas.spectrum.edge_fit import fit_edge
 from materialsdock.techniques.xas.spectrum.normalise import normalise
 from materialsdock.techniques.xas.spectrum.simulate import simulate_xanes
 
@@ -39,6 +40,25 @@ def test_a_pre_edge_peak_however_strong_is_not_the_edge(height):
     assert find_edge(ENERGY, mu) == pytest.approx(
         find_edge(ENERGY, simulate_xanes(ENERGY)), abs=0.6
     )
+
+
+@pytest.mark.parametrize("height", [0.0, 0.1, 0.7])
+@pytest.mark.parametrize("noise", [0.0, 0.005])
+def test_the_first_inflection_is_of_the_main_rise(height, noise):
+    mu = simulate_xanes(ENERGY, pre_edge_peak=height)
+    mu = mu + noise * np.random.default_rng(0).standard_normal(ENERGY.size)
+    found = locate(ENERGY, mu)
+    assert first_inflection(ENERGY, found.flat, found.e0_ev) == pytest.approx(7120.2, abs=0.4)
+
+
+def test_a_shoulder_of_the_rise_is_the_first_inflection_as_of_foils():
+    shoulder = 0.4 * (0.5 + np.arctan((ENERGY - 7112.0) / 0.7) / np.pi)
+    main = 0.6 * (0.5 + np.arctan((ENERGY - 7119.0) / 1.2) / np.pi)
+    found = locate(ENERGY, 0.3 + shoulder + main)
+    assert found.e0_ev > 7116.0
+    assert first_inflection(ENERGY, found.flat, found.e0_ev) == pytest.approx(7112.0, abs=0.2)
+    with pytest.raises(InputError, match="inflection"):
+        first_inflection(ENERGY, np.zeros_like(ENERGY), 7119.0)
 
 
 def test_the_flat_curve_runs_from_zero_to_one():
@@ -79,13 +99,6 @@ def test_a_spectrum_of_a_few_ev_is_refused_in_words():
     short = np.linspace(7110.0, 7112.0, 25)
     with pytest.raises(InputError, match="the spectrum is 2 eV long"):
         find_edge(short, short)
-
-
-def test_edges_have_names():
-    assert nearest_edge(7119.0).name == "Fe K"
-    assert nearest_edge(707.5).name == "Fe L3"
-    assert nearest_edge(8000.0).name == "unnamed"
-    assert nearest_edge(8000.0).energy_ev == 8000.0
 
 
 @pytest.mark.skipif(not LIBRARY.is_dir(), reason="no measured data beside the checkout")

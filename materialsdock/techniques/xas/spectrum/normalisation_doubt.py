@@ -1,0 +1,124 @@
+"""The doubt of a normalisation: how the choice of its ranges and the sample's own structure change
+the edge step, E0 at half height, and the white line.
+
+The lines are fitted to structure, not to noise: oscillations, the foot and the top of the edge.
+Neighbouring residuals share one fault, so that what they do to a line at E0 is summed over each
+run of one sign, as for correlated errors (Newey and West, Econometrica 55, 703, 1987).  The natural
+width of the core hole lifts the pre-edge and lowers the post-edge; an arctan of that width goes
+through the same fit.  FACTOR was found on simulated spectra (tests/benchmarks/truth_xas.py
+--calibrate), none of them those that are tested on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+
+from materialsdock.errors import InputError
+from materialsdock.model import FloatArray
+from materialsdock.techniques.xas.spectrum.edge import half_height
+from materialsdock.techniques.xas.spectrum.normalise import (
+    Normalised,
+    Ranges,
+    influence,
+    normalise,
+)
+from materialsdock.techniques.xas.spectrum.white_line import white_line
+
+FACTOR = 0.8
+RUNS_OF_NOISE = 1 + 4 / np.pi  # of squared run sums of white noise over its squares
+ABOUT_HALF_EV = 1.0
+SHORTEST_PRE_EV, SHORTEST_POST_EV = 10.0, (20.0, 40.0, 150.0, 400.0)  # by order
+FAR, NEAR, START, END = (1.0, 0.75), (1.0, 1.35), (1.0, 2.0), (1.0, 0.8)
+
+
+@dataclass(frozen=True)
+class NormalisationDoubt:
+    """Systematic standard deviations of step [µ], E0 [eV] and white-line height [step]."""
+
+    edge_step: float
+    e0_ev: float
+    white_line: float
+
+
+def doubt(
+    energy_ev: FloatArray,
+    mu: FloatArray,
+    found: Normalised,
+    core_hole_width_ev: float,
+    noise: float = 0.0,
+) -> NormalisationDoubt:
+    """The doubt of `found`, the normalisation of µ (m,): of its structure, or over its neighbours.
+
+    The larger of the two counts.  noise : sd of one point of µ, which is not structure
+    """
+    relative = energy_ev - found.e0_ev
+    structure = _of_structure(relative, mu, found, core_hole_width_ev, noise)
+    spread = _over_neighbours(energy_ev, mu, found)
+    largest = np.maximum(FACTOR * structure, spread)
+    return NormalisationDoubt(found.edge_step * largest[0], *largest[1:].tolist())
+
+
+def _of_structure(
+    relative: FloatArray, mu: FloatArray, found: Normalised, width_ev: float, noise: float
+) -> FloatArray:
+    """(3,) of step [step], E0 [eV], white line [step]: errors of both lines, to first order."""
+    ideal = 0.5 + np.arctan(2 * relative / width_ev) / np.pi
+    ranges, step = found.ranges, found.edge_step
+    lines = (
+        (ranges.pre_ev, 1, found.pre_edge, 0.0, "pre-edge"),
+        (ranges.post_ev, ranges.order, found.post_edge, 1.0, "post-edge"),
+    )
+    runs, tails = [], []
+    for window, order, line, level, name in lines:
+        inside, each = influence(relative, window, order, name)
+        square = _sum_over_runs(each * (mu - line)[inside])
+        square -= RUNS_OF_NOISE * noise**2 * float(each @ each)
+        runs.append(max(square, 0.0) ** 0.5 / step)
+        tails.append(float(each @ (ideal[inside] - level)))
+    height = white_line(relative + found.e0_ev, found)[1]
+    half = 0.5 / _slope_at_half(relative, found.flat)
+    weights = np.array([[-1.0, 1.0], [half, half], [height - 1, -height]])  # of pre, of post
+    return np.asarray(np.hypot(np.hypot(*(weights * runs).T), weights @ tails))
+
+
+def _sum_over_runs(parts: FloatArray) -> float:
+    """Σ over runs of one sign of their squared sums."""
+    cuts = np.flatnonzero(np.diff(np.sign(parts)) != 0) + 1
+    sums = np.add.reduceat(parts, np.concatenate([[0], cuts]))
+    return float(sums @ sums)
+
+
+def _slope_at_half(relative: FloatArray, flat: FloatArray) -> float:
+    """Slope of the normalised curve at E0 [1/eV], over 2 eV."""
+    low, high = np.interp([-ABOUT_HALF_EV, ABOUT_HALF_EV], relative, flat)
+    return max(float(high - low) / (2 * ABOUT_HALF_EV), 1e-3)
+
+
+def _over_neighbours(energy_ev: FloatArray, mu: FloatArray, found: Normalised) -> FloatArray:
+    """(3,) standard deviations over choices of the ranges that another analyst could make."""
+    relative, values = energy_ev - found.e0_ev, []
+    for ranges in neighbours(found.ranges.within(relative)):
+        try:
+            other = normalise(energy_ev, mu, found.e0_ev, ranges)
+            e0 = half_height(energy_ev, other.flat, found.e0_ev)
+        except InputError:  # too few points are left of a range
+            continue
+        height = white_line(energy_ev, other)[1]
+        values.append((other.edge_step / found.edge_step, e0, height))
+    return np.std(values, axis=0, ddof=1) if len(values) > 1 else np.zeros(3)
+
+
+def neighbours(chosen: Ranges) -> Iterator[Ranges]:
+    """Ranges about those chosen, which lie within the spectrum; the chosen ones first."""
+    (first, pre_end), (post_start, last) = chosen.pre_ev, chosen.post_ev
+    for far, near, start, end in product(FAR, NEAR, START, END):
+        pre, post = (far * first, near * pre_end), (start * post_start, end * last)
+        long_enough = post[1] - post[0] >= SHORTEST_POST_EV[chosen.order]
+        if (pre[1] - pre[0] >= SHORTEST_PRE_EV and long_enough) or (
+            far == near == start == end == 1.0
+        ):
+            yield Ranges(pre, post, chosen.order)
