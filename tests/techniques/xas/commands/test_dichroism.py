@@ -65,7 +65,8 @@ def test_columns_are_signal_over_flux(pair, tmp_path):
     energy, mu = np.loadtxt(pair[0]).T
     flux = 1e5 * (1 + 0.1 * np.sin(energy / 7))
     path = write(tmp_path / "counts.dat", energy, flux, mu * flux)
-    request = xmcd_command.DichroismRequest(path, pair[1], ATOM, FileOptions(columns=COLUMNS))
+    other = write(tmp_path / "others.dat", energy, flux, np.loadtxt(pair[1]).T[1] * flux)
+    request = xmcd_command.DichroismRequest(path, other, ATOM, FileOptions(columns=COLUMNS))
     pairs, _ = xmcd_command.read_pairs(request)
     np.testing.assert_allclose(pairs.plus, mu, rtol=1e-6)
     assert pairs.energy_ev.size == energy.size
