@@ -31,6 +31,7 @@ REMEDIES = {
     systematic.GRAINS: "give --particle-size of each phase, or grind finer",
     systematic.TEXTURE: "spin or side-load the sample, or give --preferred-orientation",
     systematic.POSITIONS: "calibrate the zero with a standard",
+    systematic.STRUCTURES: "compare CIFs of the phases, and ions with neutral atoms in them",
     systematic.RECIPES: "search with more --trials, or count for longer",
 }
 

@@ -7,6 +7,7 @@ Econometrica 46, 1251).  Sources are independent, so they add in quadrature.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -18,6 +19,7 @@ from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.model import FloatArray, Structure, Trial
 from materialsdock.techniques.xrd.model import BOTH, Doubt, Fit, Solution
 from materialsdock.techniques.xrd.rietveld.recipe import BACKGROUND_TERMS
+from materialsdock.techniques.xrd.rietveld.species import turned
 from materialsdock.techniques.xrd.search import microabsorption
 from materialsdock.techniques.xrd.search.clusters import Values, compared, kind
 from materialsdock.techniques.xrd.search.final_fits import Refiner
@@ -26,7 +28,9 @@ from materialsdock.techniques.xrd.search.texture_axes import axes, candidates
 
 EQUAL = 1.01  # of the best objective or Rwp: what another search might have chosen
 DOUBTED = ("length", "angle", "weight_fraction", "coordinate", "biso")
+LIKELY = 1.05  # likewise for reference structures, of which one must not be wrong
 RECIPES, POSITIONS, TEXTURE = "recipes", "peak positions", "preferred orientation"
+STRUCTURES = "reference structures"
 GRAINS = microabsorption.SOURCE
 
 
@@ -40,9 +44,9 @@ def doubted(
     """The solutions, the best one with how far cells and weights move with the choices made.
 
     Choices are: recipes nearly as good (EQUAL), of the search and, in a mixture, with another
-    background, other displacements and coordinates held or free; the corrections of peak
-    positions, because zero and height of the sample are nearly collinear with the cell;
-    preferred orientation or none, in a mixture; grain sizes, where there are several phases.
+    background and other displacements; the corrections of peak positions, because zero and height
+    of the sample are nearly collinear with the cell; in a mixture the reference structures
+    (coordinates held or free, ions or atoms), preferred orientation or none, and grain sizes.
     Zero and height together count only where they pay for being two: else they run off along the
     direction in which the data cannot tell them from the cell.
     residuals : that count as independent, for the price of a parameter
@@ -53,8 +57,12 @@ def doubted(
     corrections = refine.diffractometer.corrections
     positions = [{"position": p} for p in corrections if p != quick["position"]]
     recipes = _mixture_changes(quick) if mixture else []
-    outcomes = refine([(pattern, {**quick, **change}) for change in (*positions, *recipes)])
-    moved, varied = outcomes[: len(positions)], outcomes[len(positions) :]
+    free = [{"coordinates": not quick["coordinates"]}] if mixture else []
+    changes = (*positions, *recipes, *free)
+    outcomes = iter(refine([(pattern, {**quick, **change}) for change in changes]))
+    moved = list(itertools.islice(outcomes, len(positions)))
+    varied = list(itertools.islice(outcomes, len(recipes)))
+    coordinates = list(outcomes)
     least = objective(best.fit, residuals)
     placed = [
         fit
@@ -69,10 +77,13 @@ def doubted(
         _source(POSITIONS, best.fit, [compared(fit) for fit in placed]),
     ]
     if mixture:
-        turned = _turned(refine, pattern, best.fit, quick)
+        oriented = _turned(refine, pattern, best.fit, quick)
         # a powder is rarely without: where the fit has none, all of the move is in doubt
         share = 0.5 if quick["preferred_orientation"] else 1.0
-        sources.append(_source(TEXTURE, best.fit, [compared(f) for f in _usable(turned)], share))
+        sources.append(_source(TEXTURE, best.fit, [compared(f) for f in _usable(oriented)], share))
+        referred = [*coordinates, *_other_species(refine, pattern, quick)]
+        close = [f for f in _usable(referred) if f.rwp <= LIKELY * best.fit.rwp]
+        sources.append(_source(STRUCTURES, best.fit, [compared(f) for f in close]))
     wavelength = refine.diffractometer.wavelengths_angstrom[0]
     grains = microabsorption.doubt(best.fit, refine.structures, wavelength)
     doubts = (*sources, *(() if grains is None else (grains,)))
@@ -104,9 +115,19 @@ def _mixture_changes(recipe: Mapping[str, Any]) -> list[dict[str, Any]]:
     terms = recipe["background_terms"]
     return [
         {"displacements": "per_phase" if recipe["displacements"] == "per_site" else "per_site"},
-        {"coordinates": not recipe["coordinates"]},
         {"background_terms": max(low, terms - 4) if terms + 4 > high else terms + 4},
     ]
+
+
+def _other_species(
+    refine: Refiner, pattern: Pattern, quick: Mapping[str, Any]
+) -> list[Fit | BaseException]:
+    """The fit with ions for the atoms of the CIFs, or with atoms for their ions."""
+    others = [turned(structure) for structure in refine.structures]
+    if not any(others):
+        return []
+    restated = tuple(o or s for o, s in zip(others, refine.structures, strict=True))
+    return replace(refine, structures=restated)([(pattern, quick)])
 
 
 def _turned(

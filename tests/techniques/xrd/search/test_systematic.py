@@ -106,7 +106,7 @@ def test_sources_of_a_mixture_add_in_quadrature(pattern):
     found = doubted(pattern, {"zero": (0.0, 0.8), "texture": 0.5, "coordinates": -0.6})
     weight = "corundum.weight_fraction"
     assert source(found, "peak positions").spread[weight] == pytest.approx(0.4)
-    assert source(found, "recipes").spread[weight] == pytest.approx(0.3)
+    assert source(found, "reference structures").spread[weight] == pytest.approx(0.3)
     assert source(found, "preferred orientation").spread[weight] == pytest.approx(0.5)
     grains = source(found, "grain size").spread[weight]
     assert grains > 0.5
