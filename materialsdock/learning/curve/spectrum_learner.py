@@ -305,7 +305,7 @@ class SpectrumLearner:
             "median_sd": float(np.sqrt(np.median(variance))),
             "noise_sd": float(np.sqrt(np.median(noise))) if x.size else np.inf,
             "height": height(self.axis.grid, present.mean),
-            "next_seconds": self._next_seconds(x),
+            **self._next(x),
             **gaps(seen, self.axis, self.interest.narrow, self.interest.widest),
             **self._probed(),
             **self._detours.excluded(),
@@ -321,11 +321,12 @@ class SpectrumLearner:
         all_of_them = {**quantities, **of_curve, **self._estimates(self._learned_at)}
         return replace(found, quantities=all_of_them)
 
-    def _next_seconds(self, x: FloatArray) -> float:
-        """Time [s] that the next point takes after those at x (n,); 0 where there is none."""
-        proposal = self.ask()
-        start = float(x[-1]) if x.size else None
-        return 0.0 if proposal is None else self.costs.seconds(proposal.x, start)
+    def _next(self, x: FloatArray) -> dict[str, float]:
+        """Time and counting time [s] of the next point after those at x (n,); {} for none."""
+        if (proposal := self.ask()) is None:
+            return {}
+        seconds = self.costs.seconds(proposal.x, float(x[-1]) if x.size else None)
+        return {"next_seconds": seconds, "next_count_seconds": proposal.count_time_s}
 
     def _probed(self) -> dict[str, float]:
         """probe_z2, squared standardised innovation of a probe of the last two sweeps."""

@@ -202,8 +202,8 @@ class BudgetRule:
     """A rule of at most so many points, seconds of instrument time or of counting (the dose).
 
     full_scan_seconds : instrument time of the full scan that is replaced, where nobody asked for
-        another budget.  Time is used up when the next step, `next_seconds` among the quantities,
-        would take more than is left
+        another budget.  Time and dose are used up when the next step, `next_seconds` and
+        `next_count_seconds` among the quantities, would take more than is left
     """
 
     maximum_points: int | None = None
@@ -214,11 +214,14 @@ class BudgetRule:
     def judge(self, evidence: Evidence) -> Verdict:
         """Stop when a budget is used up."""
         q = evidence.quantities
-        seconds = q.get("seconds", 0.0) + q.get("next_seconds", 0.0) * (1 - ROUNDING)
+        seconds, counting = (
+            q.get(name, 0.0) + q.get(f"next_{name}", 0.0) * (1 - ROUNDING)
+            for name in ("seconds", "count_seconds")
+        )
         spent = (
             ("points", q.get("points", 0.0), self.maximum_points),
             ("seconds", seconds, self.maximum_seconds),
-            ("seconds of counting", q.get("count_seconds", 0.0), self.maximum_count_seconds),
+            ("seconds of counting", counting, self.maximum_count_seconds),
         )
         used_up = [f"{limit:g} {what}" for what, n, limit in spent if limit and n >= limit]
         if used_up:
