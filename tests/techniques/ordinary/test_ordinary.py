@@ -90,7 +90,8 @@ def test_a_file_says_whose_it_is(tmp_path, name):
 
 def test_bare_columns_are_its_own_where_somebody_says_so(tmp_path):
     assert read_measured(written(tmp_path), "height").technique == "height"
-    assert read_measured(written(tmp_path)).technique == "xrd"
+    angles = [f"{10 + 0.1 * i:.1f} {i}" for i in range(30)]
+    assert read_measured(written(tmp_path, rows=angles)).technique == "xrd"
 
 
 def test_the_third_column_is_the_standard_deviation(tmp_path):

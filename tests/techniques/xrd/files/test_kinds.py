@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import io
 
+import h5py
 import numpy as np
 import pytest
 from support.powder_files import (
@@ -217,3 +219,15 @@ def test_detectors_of_gsas_make_their_mean_more_certain(tmp_path):
     found = read(tmp_path, f"BANK 1 {X.size} 7 CONST 2000.0 5.0 0 0 STD\n{body}\n")
     np.testing.assert_allclose(found.y, COUNTS)
     np.testing.assert_allclose(found.sigma, np.sqrt(COUNTS / 4))
+
+
+def test_hdf5_never_reads_another_file(tmp_path):
+    other = tmp_path / "other.nxs"
+    other.write_bytes(nexus())
+    for name in ("polar_angle", "data"):
+        buffer = io.BytesIO(nexus())
+        with h5py.File(buffer, "r+") as file:
+            del file[f"entry/data/{name}"]
+            file[f"entry/data/{name}"] = h5py.ExternalLink(str(other), f"/entry/data/{name}")
+        with pytest.raises(InputError, match="in no format that is known"):
+            read(tmp_path, buffer.getvalue())
