@@ -54,6 +54,7 @@ def _scan(file: Any, lines: Lines) -> FoundScan | None:
     ]
     if not plots:
         return None
+    plots = [each for each in plots if _is_class(each[0], "NXdata")] or plots
     place, said, notes = chosen([group.name for group, _, _ in plots], lines, what="data group")
     group, x, y = plots[place]
     two_theta, counts = _array(group, x), _array(group, y)
