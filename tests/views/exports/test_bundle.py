@@ -76,6 +76,19 @@ def test_the_validator_would_see_what_is_missing(done, tmp_path):
     assert validate_application(str(maimed))[1] >= 2
 
 
+def test_what_a_pattern_is_exported_to_is_read_again(night, tmp_path):
+    ledger, outcomes = night
+    measured = outcomes["xrd"].measured
+    seconds = outcomes["xrd"].job.settings["full_scan"]["full_time_s"]
+    for path in export(ledger, outcomes["xrd"].job.job_id, ["nexus", "xye", "cif"], tmp_path):
+        again = read_measured(path, "xrd")
+        np.testing.assert_allclose(again.x, measured.two_theta, atol=1e-4)
+        scale = {".nxs": again.count_time_s, ".xye": seconds, ".cif": 1.0}[path.suffix]
+        np.testing.assert_allclose(again.y, measured.intensity * scale, rtol=1e-3, atol=1e-3)
+        if path.suffix != ".nxs":  # which holds the counts, not what a model makes of them
+            np.testing.assert_allclose(again.sigma, measured.sigma * scale, rtol=1e-2)
+
+
 def test_nexus_holds_every_exposure_and_every_decision(done):
     ledger, outcome, files = done
     observations = ledger.observations(outcome.job.job_id)

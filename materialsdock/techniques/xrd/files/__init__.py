@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from materialsdock.errors import InputError
 from materialsdock.formats.columns import FileColumns
 from materialsdock.formats.lines import Lines
@@ -35,6 +37,7 @@ TEXT = (
 )
 
 
+@np.errstate(all="ignore")  # what is not finite is refused, not warned of
 def read(lines: Lines) -> FileColumns | None:
     """The pattern of a file whose format, heading or user says that it is one; else None.
 
@@ -48,6 +51,7 @@ def read(lines: Lines) -> FileColumns | None:
     return read_bare(lines)
 
 
+@np.errstate(all="ignore")
 def read_bare(lines: Lines) -> FileColumns:
     """The pattern in a table of numbers; InputError where it cannot be one."""
     return judged(read_plain(lines), lines)

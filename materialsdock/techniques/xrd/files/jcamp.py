@@ -5,6 +5,7 @@ McDonald & Wilks (1988) Appl. Spectrosc. 42, 151.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 
@@ -75,7 +76,7 @@ def _records(lines: Lines) -> tuple[dict[str, str], int | None]:
 
 def _number(keys: Mapping[str, str], key: str, otherwise: float) -> float:
     found = row(keys.get(key, ""))
-    return found[0] if found else otherwise
+    return found[0] if found and math.isfinite(found[0]) else otherwise
 
 
 Body = Sequence[tuple[int, str]]

@@ -54,6 +54,7 @@ def _scan(file: Any, lines: Lines) -> FoundScan | None:
     ]
     if not plots:
         return None
+    plots = [each for each in plots if _is_class(each[0], "NXdata")] or plots
     place, said, notes = chosen([group.name for group, _, _ in plots], lines, what="data group")
     group, x, y = plots[place]
     two_theta, counts = _array(group, x), _array(group, y)
@@ -98,13 +99,15 @@ def _groups(file: Any) -> Iterator[Any]:
 
 
 def _child(group: Any, name: str) -> Any:
-    """A member of a group; None for a link out of the file, or to nothing."""
+    """A member of a group; None for what lies outside the file, and for a link to nothing."""
     import h5py
 
-    link = group.get(name, getlink=True)
-    if isinstance(link, h5py.ExternalLink):
+    if isinstance(group.get(name, getlink=True), h5py.ExternalLink):
         return None
-    return group.get(name)
+    found = group.get(name)
+    if isinstance(found, h5py.Dataset) and (found.is_virtual or found.external):
+        return None
+    return found
 
 
 def _is_group(child: Any) -> bool:
@@ -128,7 +131,7 @@ def _position(group: Any) -> str | None:
 def _signal(group: Any, x: str) -> str | None:
     """The name of the values of a group: its signal, or the first dataset that is like x."""
     said = _text(group.attrs.get("signal"))
-    if said and said in group:
+    if said and said in group and _shape(group, said):
         return said
     datasets = [n for n in group if n != x and _shape(group, n) == _shape(group, x)]
     marked = [n for n in datasets if str(group[n].attrs.get("signal", "")) in ("1", "b'1'")]
@@ -138,7 +141,8 @@ def _signal(group: Any, x: str) -> str | None:
 
 def _is_column(group: Any, name: str) -> bool:
     """True for numbers along one axis, more than one of them."""
-    return len([length for length in _shape(group, name) or () if length > 1]) == 1
+    shape: tuple[int, ...] = _shape(group, name) or ()
+    return sum(length > 1 for length in shape) == 1
 
 
 def _shape(group: Any, name: str) -> Any:
@@ -167,7 +171,7 @@ def _seconds(group: Any, entry: Any, n: int) -> float | FloatArray | None:
 
 
 def _is_class(group: Any, name: str) -> bool:
-    return _text(group.attrs.get("NX_class")) == name
+    return bool(_text(group.attrs.get("NX_class")) == name)
 
 
 def _stated(entry: Any) -> Stated:
@@ -179,7 +183,7 @@ def _stated(entry: Any) -> Stated:
                 scale = {"nm": 10.0, "m": 1e10}.get(_units(group, name).lower(), 1.0)
                 return Stated(
                     tuple(float(v) * scale for v in values if np.isfinite(v)),
-                    f"the file, {group.name}/{name}",
+                    f"the file ({group.name}/{name})",
                 )
     return Stated()
 

@@ -158,7 +158,7 @@ def _stated(block: Any) -> Stated:
     kind = str(block.find_value("_diffrn_radiation_type") or "").strip("'\" ")
     anode = re.match(r"([A-Z][a-z]?)\s*K", kind)
     waves = tuple(float(v) for v in values[order] if np.isfinite(v))[:2]
-    return Stated(waves, f"the file, {WAVELENGTH}", anode=anode[1] if anode else "")
+    return Stated(waves, f"the file ({WAVELENGTH})", anode=anode[1] if anode else "")
 
 
 def _column(block: Any, tags: Sequence[str]) -> tuple[str, list[str]] | None:

@@ -13,6 +13,7 @@ from materialsdock.techniques.xrd.files.instrument import read_instrument
 from materialsdock.techniques.xrd.model import Diffractometer, Radiation
 
 AGREE = 1e-3  # two wavelengths that differ by less are of one line
+OFF_SCALE = 3e-5  # of a wavelength; scales of measured ones differ by 2e-5
 MEAN_AGREES = 2e-4  # or are the mean of Kα1 and Kα2
 SHORTEST, LONGEST = 0.05, 5.0  # Å
 MOST_LINES = 2
@@ -41,7 +42,7 @@ def radiation_of(stated: Stated, lines: Lines) -> tuple[Radiation, tuple[str, ..
             best = replace(best, weights=instrument.weights)
     if asked and said.wavelengths_angstrom:
         notes = (*notes, f"the file names {angstroms(said.wavelengths_angstrom)}")
-    return best, (*notes, *more)
+    return best, (*notes, *more, *_off_scale(best))
 
 
 def diffractometer_for(
@@ -76,6 +77,18 @@ def mean(lines: Sequence[float], weights: Sequence[float] = ()) -> float:
     """Mean wavelength [Å] of lines, Kα2 half as strong as Kα1 where nobody says."""
     by = weights or (1.0, *(KA2_WEIGHT for _ in lines[1:]))
     return sum(w * line for w, line in zip(by, lines, strict=True)) / sum(by)
+
+
+def _off_scale(said: Radiation) -> tuple[str, ...]:
+    """A note on lines of a tube that are not quite those of the tables: cells are off as much."""
+    lines = said.wavelengths_angstrom
+    for anode, known in anodes.K_ALPHA.items() if len(lines) > 1 else ():
+        off = lines[0] / known[0] - 1
+        if OFF_SCALE < abs(off) <= AGREE:
+            size = f"{100 * abs(off):.2g} % too {'large' if off > 0 else 'small'}"
+            shown = f"{lines[0]:.7g} Å of {said.source} is not {known[0]:.7g} Å, Kα1 of {anode}"
+            return (f"{shown}: cells come out {size}",)
+    return ()
 
 
 def _agrees(wavelength: float, known: Diffractometer) -> bool:

@@ -30,7 +30,7 @@ def fullprof(lines: Lines) -> FoundScan | None:
     if not numbers or None in numbers:
         return None
     start, step, end = (each[0] for each in numbers if each)
-    if not (0 < step < 1 and start + step < end <= 180):
+    if not (0 < step < 1 and -180 <= start < start + step < end <= 180):
         return None
     expected = round((end - start) / step) + 1
     following = next(head, (number, ""))[1]
@@ -130,7 +130,7 @@ def rigaku_asc(lines: Lines) -> FoundScan | None:
         unit="deg",
         intensity="cps" if "cps" in own.get("YUNIT", "").lower() else "counts",
         seconds=_asc_seconds(own, step),
-        stated=Stated(tuple(w[0] for w in waves if w), "the file, *WAVE_LENGTH"),
+        stated=Stated(tuple(w[0] for w in waves if w), "the file (*WAVE_LENGTH)"),
         scan=said,
         columns=("*START and *STEP as 2θ", "rows as counts"),
         notes=notes,

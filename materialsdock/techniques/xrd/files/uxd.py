@@ -66,7 +66,7 @@ def read_uxd(lines: Lines) -> FoundScan | None:
         seconds=table[:, -1] if found.marker[3] else time[0] if time and time[0] > 0 else None,
         stated=Stated(
             tuple(wave[0] for wave in waves if wave and wave[0]),
-            "the file, _WL1 and _WL2",
+            "the file (_WL1, _WL2)",
             anode=own.get("ANODE", ""),
         ),
         scan=said,

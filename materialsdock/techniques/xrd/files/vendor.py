@@ -57,8 +57,7 @@ def read_vendor(lines: Lines) -> FoundScan | None:
     Raises InputError for one that is damaged, or holds no pattern.
     """
     try:
-        with np.errstate(all="ignore"):  # what is not finite is refused, not warned of
-            return _binary(lines) if lines.binary else _text(lines)
+        return _binary(lines) if lines.binary else _text(lines)
     except (*containers.BROKEN, AttributeError, TypeError) as error:
         raise InputError(_plain(str(error)), where=lines.name, remedy=containers.EXPORT) from error
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import io
 
+import h5py
 import numpy as np
 import pytest
 from support.powder_files import (
@@ -217,3 +219,35 @@ def test_detectors_of_gsas_make_their_mean_more_certain(tmp_path):
     found = read(tmp_path, f"BANK 1 {X.size} 7 CONST 2000.0 5.0 0 0 STD\n{body}\n")
     np.testing.assert_allclose(found.y, COUNTS)
     np.testing.assert_allclose(found.sigma, np.sqrt(COUNTS / 4))
+
+
+def test_hdf5_never_reads_another_file(tmp_path):
+    other = tmp_path / "other.nxs"
+    other.write_bytes(nexus())
+    for name in ("polar_angle", "data"):
+        buffer = io.BytesIO(nexus())
+        with h5py.File(buffer, "r+") as file:
+            del file[f"entry/data/{name}"]
+            file[f"entry/data/{name}"] = h5py.ExternalLink(str(other), f"/entry/data/{name}")
+        with pytest.raises(InputError, match="in no format that is known"):
+            read(tmp_path, buffer.getvalue())
+
+
+def test_visits_of_a_measurement_are_added_up(tmp_path):
+    """As this program exports a measurement: each exposure by itself, with its time."""
+    visit = np.concatenate([np.arange(61), np.arange(20, 40)])
+    buffer = io.BytesIO(nexus())
+    with h5py.File(buffer, "r+") as file:
+        del file["entry/data/polar_angle"], file["entry/data/data"]
+        detector = file.create_group("entry/instrument/detector")
+        detector.attrs["NX_class"] = "NXdetector"
+        detector["polar_angle"], detector["data"] = X[visit], COUNTS[visit]
+        detector["count_time"] = np.full(visit.size, 2.0)
+        for name in ("polar_angle", "data"):
+            file[f"entry/data/{name}"] = h5py.SoftLink(f"/entry/instrument/detector/{name}")
+    found = read(tmp_path, buffer.getvalue())
+    np.testing.assert_allclose(found.x, X)
+    np.testing.assert_allclose(found.y, COUNTS)
+    assert found.count_time_s == 2.0
+    assert found.notes == ("20 repeated visits were added to the counts of their places",)
+    assert found.reading.signal == "counts per counting time × 2 s"

@@ -113,6 +113,12 @@ def test_an_option_that_agrees_with_the_file_is_taken(tmp_path, asked):
     assert any("the file names 1.540598 and 1.544426 Å" in note for note in found.notes)
 
 
+def test_a_wavelength_that_is_a_little_off_is_remarked(tmp_path):
+    found = read(tmp_path, PLAIN, wavelengths_angstrom=(1.5405, 1.5443))
+    assert any("cells come out 0.006 % too small" in note for note in found.notes)
+    assert not read(tmp_path, uxd()).notes
+
+
 def test_the_anode_of_a_file_completes_what_it_names(tmp_path):
     assert read(tmp_path, cpi()).wavelengths_angstrom == (1.54056, 1.5444274)
     alone = ras().replace('*HW_XG_WAVE_LENGTH_ALPHA2 "1.544414"\n', "")
