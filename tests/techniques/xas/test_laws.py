@@ -30,7 +30,7 @@ def read(energy, seconds, rng):
 @pytest.fixture(scope="module")
 def subject():
     profile = config.load("sim", ROOT)
-    return technique_laws.Subject(technique.named("xas"), profile, read, files=FILES)
+    return technique_laws.Subject(technique.named("xas"), profile, read, files=FILES, steps=44)
 
 
 @pytest.fixture(scope="module")

@@ -46,6 +46,7 @@ def summary(outcome: Outcome) -> dict[str, Any]:
         **beyond_json(outcome.found.absorption),
         "certificate": outcome.summary.get("certificate"),
         "rmse_vs_replay": number(outcome.summary.get("rmse_vs_replay")),
+        "largest_error_vs_replay": number(outcome.summary.get("largest_error_vs_replay")),
     }
 
 
