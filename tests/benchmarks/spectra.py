@@ -28,6 +28,7 @@ from materialsdock.techniques.xas.spectrum.grids import (
     start_grid,
     widest,
 )
+from materialsdock.techniques.xas.spectrum.sampling import Sampling
 from materialsdock.techniques.xas.spectrum.simulate import simulate_xanes
 
 LIBRARY = Path(__file__).parents[3] / "shared/data/xas/xasdatalibrary"
@@ -151,7 +152,9 @@ class Problem:
         edge, on = self.family.edge_ev, self.axis
         if edge is None:
             return self.first
-        return start_grid(*self.ends, edge + self.edge_off_ev, on.resolution)
+        return start_grid(
+            *self.ends, edge + self.edge_off_ev, Sampling(on.resolution, on.resolution)
+        )
 
     @property
     def widest(self) -> FloatArray | None:

@@ -73,6 +73,11 @@ class Run:
                 continue
             error = abs(statement.value - true_value(quantity, self))
             found[quantity.name] = (error, statement.bound, statement.sd * c.widened)
+        if c.local is not None:
+            grid = self.learner.axis.grid
+            inside = (grid >= c.local.low) & (grid <= c.local.high)
+            off = np.abs(self.learner.posterior(grid)[0] - self.truth)[inside].max()
+            found["local"] = (float(off), c.local.bound, c.local.bound)
         return found
 
 
@@ -144,7 +149,9 @@ def measure(
         if verdict.stop:
             break
     what = quantities(family)
-    found = certify(learner.present, evidence, what, samples=SAMPLES, seed=seed)
+    found = certify(
+        learner.present, evidence, what, samples=SAMPLES, seed=seed, within=family.narrow_ev
+    )
     history = np.array(rmse), np.array(gaps)
     return Run(found, verdict.reason, *history, learner, truth, what, stops)
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from materialsdock.model import Axis, FloatArray
 from materialsdock.techniques.xas.spectrum.grids import start_grid, widest
+from materialsdock.techniques.xas.spectrum.sampling import Sampling
 from materialsdock.techniques.xas.spectrum.simulate import simulate_xanes
 
 FE_K_EV, FE_L3_EV, TI_K_EV, NI_K_EV, CE_M5_EV = 7112.0, 707.0, 4970.0, 8333.0, 884.0
@@ -175,7 +176,7 @@ class Family:
         if self.edge_ev is None:
             return None
         lo, hi = float(self.grid[0]), float(self.grid[-1])
-        return start_grid(lo, hi, self.edge_ev, self.resolution_ev)
+        return start_grid(lo, hi, self.edge_ev, Sampling(self.resolution_ev, self.resolution_ev))
 
     @property
     def widest(self) -> FloatArray | None:

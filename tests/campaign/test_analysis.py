@@ -16,6 +16,7 @@ from materialsdock.ledger.ledger import Ledger
 from materialsdock.model import Measured, Observation, Sample
 from materialsdock.profile import config
 from materialsdock.techniques.xas import analysis as absorption
+from materialsdock.techniques.xas.spectrum import promises
 from materialsdock.techniques.xas.spectrum.simulate import simulate_xanes
 from materialsdock.views.report import overview, summary_json
 from materialsdock.views.report.page import render_report
@@ -60,15 +61,18 @@ def test_the_edge_of_an_early_stop_says_that_its_sd_is_widened_and_not_tested(tm
     assert "stopped early" in outcome.found.edge.warnings[-1]
     assert "not calibrated" in overview(outcome)
     said = {each["name"]: each for each in outcome.summary["certificate"]["statements"]}
-    assert outcome.found.edge.e0_sd_ev == pytest.approx(said["e0"]["bound"] / 1.96)
+    e0 = outcome.found.edge.numbers["e0"]
+    assert e0.statistical == pytest.approx(said["e0"]["bound"] / 1.96)
+    assert outcome.found.edge.e0_sd_ev == np.hypot(e0.statistical, e0.systematic)
     assert outcome.found.edge.e0_sd_ev > said["e0"]["sd"]
     assert outcome.found.edge.edge_step_sd > said["edge_step"]["sd"]
 
 
 def test_an_edge_that_may_be_anywhere_has_no_sd_and_still_a_page(tmp_path):
     outcome = measured(tmp_path, ["maximum_points=24"])
-    bounds = [SimpleNamespace(name=name, bound=float("inf")) for name in absorption.CERTIFIED]
-    promised = SimpleNamespace(statements=bounds, missing="24 of at least 30 points")
+    bounds = [SimpleNamespace(name=name, bound=float("inf")) for name in promises.CERTIFIED]
+    missing = "24 of at least 30 points"
+    promised = SimpleNamespace(statements=bounds, missing=missing, widened=1.0)
     edge = absorption._of_early_stop(outcome.found.edge, promised)
     assert "cannot be given" in edge.warnings[-1]
     unknown = replace(outcome, found=replace(outcome.found, edge=edge))
@@ -80,7 +84,7 @@ def test_an_edge_that_may_be_anywhere_has_no_sd_and_still_a_page(tmp_path):
 def test_what_the_user_wanted_is_certified(tmp_path):
     outcome = measured(tmp_path, ["area:7100:7200_sd=0.2", "maximum_points=200"])
     names = [each["name"] for each in outcome.summary["certificate"]["statements"]]
-    assert names == [*absorption.CERTIFIED, "area:7100:7200"]
+    assert names == [*promises.CERTIFIED, "area:7100:7200"]
     assert outcome.summary["certificate"]["missing"] is None
     assert not any("stopped early" in warning for warning in outcome.found.edge.warnings)
     assert outcome.found.edge.e0_ev == pytest.approx(7112.0, abs=20.0)

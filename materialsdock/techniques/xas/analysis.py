@@ -9,16 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
 from materialsdock.errors import InputError, MaterialsDockError
-from materialsdock.formats.reading import again
 from materialsdock.learning.curve.spectrum import Spectrum
 from materialsdock.learning.curve.spectrum_learner import SpectrumLearner
-from materialsdock.learning.stopping.certificate import Certificate, certify
+from materialsdock.learning.stopping.certificate import Certificate
 from materialsdock.model import FloatArray, Job, Outcome
 from materialsdock.protocols import LearningCampaign, RunWatch
 from materialsdock.rendering.numbers import with_esd
@@ -28,7 +26,7 @@ from materialsdock.techniques.xas.mixture.combination import XasCurve
 from materialsdock.techniques.xas.model import AbsorptionFit, Combination, EdgeFit, Oscillations
 from materialsdock.techniques.xas.signals import self_absorption
 from materialsdock.techniques.xas.signals.fluorescence import FluorescenceObserver
-from materialsdock.techniques.xas.spectrum import wanted_quantities
+from materialsdock.techniques.xas.spectrum import promises, wanted_quantities
 from materialsdock.techniques.xas.spectrum.edge_fit import fit_edge, widened
 from materialsdock.techniques.xas.spectrum.edge_table import named
 from materialsdock.techniques.xas.spectrum.settings import NOTHING_CHOSEN, SpectrumSettings
@@ -36,11 +34,6 @@ from materialsdock.techniques.xas.spectrum.settings import NOTHING_CHOSEN, Spect
 POSTERIOR_SAMPLES = 200
 BOUND_SIGMAS = 1.96  # a bound of 95 % in standard deviations
 ESTABLISHED = 3.0  # standard deviations of an edge step
-CERTIFIED = ("e0", "edge_step", "white_line_height")
-SAME_SETTINGS = (
-    "bounds are against a full scan analysed with the same settings; what other settings of the "
-    "normalisation would change stands in [ ]"
-)
 Measurement = Spectrum
 Part = TypeVar("Part", Oscillations, Combination)
 
@@ -73,13 +66,19 @@ def analyse(
     samples = learner.sample(energy, POSTERIOR_SAMPLES, job.seed)
     standards = job.settings["learner"].get("standards")
     chosen = SpectrumSettings.of(job.settings.get("spectrum", {}))
-    promised = _promised(campaign, learner, chosen)
+    promised = promises.promised(campaign, learner, chosen)
     edge, missing = _edge(job, energy, mean, samples, promised, chosen)
     doubt = "" if edge is None else _not_established(edge)
-    sentences = [*promised.sentences("eV", wanted_quantities.CALLED), SAME_SETTINGS, *missing]
+    replayed = promises.against_replay(job, learner, promised)
+    sentences = [
+        *promised.sentences("eV", wanted_quantities.CALLED),
+        promises.SAME_SETTINGS,
+        *promises.compared(replayed, promised),
+        *missing,
+    ]
     summary["certificate"] = {**promised.as_dict(), "sentences": sentences}
     summary["plan"] = plan(learner)
-    summary |= _against_replay(job, learner)
+    summary |= replayed
     summary |= _of_signal(campaign)
     watch.stage("analysing the oscillations and the mixture")
     curve, measured = Spectrum(energy, mean, sd), learner.spectrum()
@@ -102,17 +101,6 @@ def recalled(kept: Sequence[Mapping[str, Any]]) -> tuple[()]:
     return ()
 
 
-def _promised(
-    campaign: LearningCampaign, learner: SpectrumLearner, chosen: SpectrumSettings
-) -> Certificate:
-    """Certify the edge and the quantities that the user wanted."""
-    options = campaign.job.settings["learner"]
-    names = dict.fromkeys([*CERTIFIED, *options.get("quantities", ())])
-    energy = learner.axis.grid
-    quantities = wanted_quantities.quantities(names, energy, options.get("standards"), chosen)
-    return certify(learner.present, campaign.evidence, quantities, seed=campaign.job.seed)
-
-
 def _of_signal(campaign: LearningCampaign) -> dict[str, Any]:
     """The signal, where it was not transmission, and what to know of its counts."""
     job, observer = campaign.job, campaign.observer
@@ -121,16 +109,6 @@ def _of_signal(campaign: LearningCampaign) -> dict[str, Any]:
     facts = observer.facts() if isinstance(observer, FluorescenceObserver) else {}
     remarks = [*observer.remarks.values(), *filter(None, [self_absorption.remark(job)])]
     return {"signal": {"name": name, **facts, "remarks": remarks}}
-
-
-def _against_replay(job: Job, learner: SpectrumLearner) -> dict[str, float]:
-    """Measure how far the curve lies from the file that was replayed; {} where none was."""
-    replayed = job.settings.get("replay")
-    if not replayed or not Path(replayed).is_file():
-        return {}
-    truth = again(Path(replayed), job.settings, "xas")
-    at_truth, _ = learner.posterior(truth.x)
-    return {"rmse_vs_replay": float(np.sqrt(np.mean((at_truth - truth.y) ** 2)))}
 
 
 def _edge(
@@ -154,13 +132,20 @@ def _edge(
         return None, [f"no edge was found: {fault}"]
     if promised.missing is None:
         return widened(found, promised.widened, {}), []
+    return _of_early_stop(found, promised), []
+
+
+def _of_early_stop(edge: EdgeFit, promised: Certificate) -> EdgeFit:
+    """The edge with sd as wide as its untested bounds ask for: the posterior's own are too sure
+    of themselves where points lie far apart.
+    """
     bounds = {said.name: said.bound / BOUND_SIGMAS for said in promised.statements}
     sure = "standard deviations are widened for the gaps, and not calibrated"
     if math.isinf(bounds["e0"]):
         sure = "the uncertainty of E0 cannot be given"
     early = f"stopped early ({promised.missing}): {sure}"
-    found = widened(found, promised.widened, bounds)
-    return replace(found, warnings=(*found.warnings, early)), []
+    found = widened(edge, promised.widened, bounds)
+    return replace(found, warnings=(*found.warnings, early))
 
 
 def _not_established(edge: EdgeFit) -> str:

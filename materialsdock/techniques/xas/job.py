@@ -76,7 +76,8 @@ def job(
     if chosen.e0 is not None:
         refuse_other(chosen.e0, edge, "e0")
     count = count_time_s or xas.count_time_s
-    candidates = candidate_grid(lo, hi, edge.energy_ev, xas.resolution_ev)
+    sampling = xas.sampling(edge)
+    candidates = candidate_grid(lo, hi, edge.energy_ev, sampling.fine_ev)
     full = int(scan.x.size)
     seconds = full * (count + xas.motion.settle_s) + (hi - lo) / xas.motion.velocity
     stopping = _stopping(xas, stop, seconds * (1 - _visiting(profile)))
@@ -86,16 +87,17 @@ def job(
             "name": "energy",
             "unit": "eV",
             "grid": candidates.tolist(),
-            "resolution": xas.resolution_ev,
+            "resolution": sampling.fine_ev,
         },
         "learner": {
             "count_time_s": count,
-            "initial": start_grid(lo, hi, edge.energy_ev, xas.resolution_ev).tolist(),
-            "narrow": [max(lo, edge.energy_ev - 15.0), min(hi, edge.energy_ev + 40.0)],
+            "initial": start_grid(lo, hi, edge.energy_ev, sampling).tolist(),
+            "narrow": _within(sampling.narrow_ev, edge, lo, hi),
+            "near_ev": sampling.near_ev,
             "edge_ev": edge.energy_ev,
             "velocity": xas.motion.velocity,
             "settle_s": xas.motion.settle_s,
-            "expert": expert_grid(lo, hi, edge.energy_ev, xas.resolution_ev).tolist(),
+            "expert": expert_grid(lo, hi, edge.energy_ev, sampling).tolist(),
             "quantities": [name.removesuffix("_sd") for name in targets if name.endswith("_sd")],
             "regions": [list(region) for region in xas.regions],
             **prior_settings(xas.prior, edge),
@@ -144,6 +146,12 @@ def _signal(xas: Xas, profile: Profile) -> dict[str, Any]:
     found = {"signal": xas.signal, **({"composition": xas.composition} if xas.composition else {})}
     limit = profile.devices[role].options.get("dead_time_limit")
     return {**found, **({} if limit is None else {"detector": {"dead_time_limit": limit}})}
+
+
+def _within(ends_ev: tuple[float, float], edge: Edge, lo: float, hi: float) -> list[float]:
+    """The part of a range, counted from the edge [eV], that a scan from lo to hi covers."""
+    low, high = (edge.energy_ev + end for end in ends_ev)
+    return [max(lo, low), min(hi, high)]
 
 
 def _d_spacing_angstrom(profile: Profile) -> float | None:

@@ -32,8 +32,9 @@ def learner(job: Job) -> Learner:
     chosen = SpectrumSettings.of(job.settings.get("spectrum", {}))
     standards = options.pop("standards", None)
     found = wanted_quantities.quantities(names, along.grid, standards, chosen)
+    near = options.pop("near_ev", np.inf)
     if (edge := options.pop("edge_ev", None)) is not None:
-        options["widest"] = grids.widest(along.grid, tuple(options["narrow"]), edge)
+        options["widest"] = grids.widest(along.grid, tuple(options["narrow"]), edge, near)
     return SpectrumLearner(along, wanted=found, prior=prior, **options)
 
 

@@ -10,6 +10,8 @@ from pydantic import AfterValidator, Field
 from materialsdock.errors import InputError
 from materialsdock.profile.sections import DOTTED, Measuring, Section
 from materialsdock.techniques.shared.composition import Composition
+from materialsdock.techniques.xas.spectrum.edge_table import Edge
+from materialsdock.techniques.xas.spectrum.sampling import Sampling
 from materialsdock.techniques.xas.spectrum.settings import SpectrumSettings
 
 if TYPE_CHECKING:  # a profile asks for this section while it is being imported
@@ -67,18 +69,31 @@ class Xas(SpectrumKeys, Measuring):
     signal : what is measured: transmission by the device of role ion_chambers, fluorescence by
         that of role fluorescence, the yield of electrons by that of role electrometer
     composition : of the sample, e.g. Fe2O3, from which self-absorption is estimated
+    mono_resolution_ev : of the monochromator at full width [eV]; mono_resolution : the same as a
+    share of the energy, where it has no fixed width; Si 111 has 1.4e-4
+    resolution_ev : the widest gap [eV] between points near every edge, in place of what
+    monochromator and core hole make it
     """
 
     measure: str = Field(default="plans.measure:measure_point", pattern=DOTTED)
     visit: str = Field(default="plans.measure:measure_point", pattern=DOTTED)
     count_time_s: float = Field(default=1.0, gt=0)
-    resolution_ev: float = Field(default=1.0, gt=0)
+    mono_resolution_ev: float | None = Field(default=None, gt=0)
+    mono_resolution: float = Field(default=1.4e-4, gt=0, lt=0.1)
+    resolution_ev: float | None = Field(default=None, gt=0)
     i0_rate_hz: float = Field(default=1e5, gt=0)
     signal: Literal["transmission", "fluorescence", "yield"] = "transmission"
     composition: Composition = ""
     prior: Path | None = None
     standards: tuple[Path, ...] = ()
     regions: tuple[tuple[float, float, float], ...] = ()
+
+    def sampling(self, edge: Edge) -> Sampling:
+        """Return how densely the surroundings of an edge are measured on this instrument."""
+        if self.resolution_ev is not None:
+            return Sampling(self.resolution_ev, self.resolution_ev)
+        mono_ev = self.mono_resolution_ev or self.mono_resolution * edge.energy_ev
+        return Sampling.of(edge.core_hole_width_ev, mono_ev)
 
     @property
     def chosen(self) -> SpectrumSettings:

@@ -23,6 +23,7 @@ from materialsdock.techniques.xas.spectrum.grids import (
     start_grid,
     widest,
 )
+from materialsdock.techniques.xas.spectrum.sampling import Sampling
 from materialsdock.techniques.xas.spectrum.simulate import simulate_xanes
 
 SHAPES = ("matern32", "matern52", "rbf")
@@ -376,6 +377,9 @@ def test_expert_grids_are_sorted_keep_their_ends_and_are_finest_on_the_edge(e0, 
     assert steps(expert, -19, 49).max() == pytest.approx(0.3, abs=1e-3)
     assert steps(expert, -before + 1, -21).max(initial=0) <= 10 + 1e-3
     assert steps(expert, 55, after).max() < 0.05 * 2 * np.sqrt(3.81 * (after + 20)) + 1e-3
-    start, narrow = start_grid(lo, hi, e0, 1.5), (max(lo, e0 - 15.0), min(hi, e0 + 40.0))
+    start, narrow = (
+        start_grid(lo, hi, e0, Sampling(1.5, 1.5)),
+        (max(lo, e0 - 15.0), min(hi, e0 + 40.0)),
+    )
     assert start.size <= 70
     assert far_gap(start, candidates, widest(candidates, narrow, e0))[0] <= 1.0

@@ -38,7 +38,7 @@ def of(signal):
 
 @pytest.fixture(scope="module")
 def subject():
-    return technique_laws.Subject(technique.named("xas"), PROFILE, read, files=FILES)
+    return technique_laws.Subject(technique.named("xas"), PROFILE, read, files=FILES, steps=44)
 
 
 @pytest.fixture(scope="module")

@@ -92,7 +92,7 @@ def analyse(request: SpectrumRequest) -> SpectrumAnalysis:
     asked of it.
     """
     curve, name, notes = read_curve(request.spectrum, request.file)
-    edge, doubts = _edge(curve, name, request.chosen)
+    edge, doubts = edge_of(curve, name, request.chosen)
     wanted = edge.edge if edge.tabulated_ev is not None else None
     oscillations = _oscillations(curve, edge, request.chosen)
     combination = shell = None
@@ -110,7 +110,7 @@ def analyse(request: SpectrumRequest) -> SpectrumAnalysis:
     return SpectrumAnalysis(curve, edge, oscillations, combination, shell, found)
 
 
-def _edge(curve: XasCurve, name: str, chosen: SpectrumSettings) -> tuple[EdgeFit, Notes]:
+def edge_of(curve: XasCurve, name: str, chosen: SpectrumSettings) -> tuple[EdgeFit, Notes]:
     """The edge with all its numbers, and a note where nobody but its energy said which it is."""
     found = checked_edge(curve.energy_ev, curve.mu, None, curve.name, chosen)
     known = edge_at(found.edge_ev, named(name) if name else None)

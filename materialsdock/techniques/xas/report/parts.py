@@ -49,6 +49,7 @@ def summary(outcome: Outcome) -> dict[str, Any]:
         "certificate": outcome.summary.get("certificate"),
         "rmse_vs_replay": number(outcome.summary.get("rmse_vs_replay")),
         **({"signal": said} if (said := outcome.summary.get("signal")) else {}),
+        "largest_error_vs_replay": number(outcome.summary.get("largest_error_vs_replay")),
     }
 
 

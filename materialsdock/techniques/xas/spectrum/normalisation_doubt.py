@@ -5,7 +5,7 @@ The lines are fitted to structure, not to noise: oscillations, the foot and the 
 Neighbouring residuals share one fault, so that what they do to a line at E0 is summed over each
 run of one sign, as for correlated errors (Newey and West, Econometrica 55, 703, 1987).  The natural
 width of the core hole lifts the pre-edge and lowers the post-edge; an arctan of that width goes
-through the same fit.  FACTOR was found on simulated spectra (tests/benchmarks/truth_xas.py
+through the same fit.  FACTORS were found on simulated spectra (tests/benchmarks/truth_xas.py
 --calibrate), none of them those that are tested on.
 """
 
@@ -28,7 +28,7 @@ from materialsdock.techniques.xas.spectrum.normalise import (
 )
 from materialsdock.techniques.xas.spectrum.white_line import white_line
 
-FACTOR = 0.8
+FACTORS = np.array([0.65, 0.9, 0.6])  # of step, E0, white line
 RUNS_OF_NOISE = 1 + 4 / np.pi  # of squared run sums of white noise over its squares
 ABOUT_HALF_EV = 1.0
 SHORTEST_PRE_EV, SHORTEST_POST_EV = 10.0, (20.0, 40.0, 150.0, 400.0)  # by order
@@ -58,7 +58,7 @@ def doubt(
     relative = energy_ev - found.e0_ev
     structure = _of_structure(relative, mu, found, core_hole_width_ev, noise)
     spread = _over_neighbours(energy_ev, mu, found)
-    largest = np.maximum(FACTOR * structure, spread)
+    largest = np.maximum(FACTORS * structure, spread)
     return NormalisationDoubt(found.edge_step * largest[0], *largest[1:].tolist())
 
 
