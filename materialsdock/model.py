@@ -96,7 +96,7 @@ class Axis:
 
 
 @dataclass(frozen=True)
-class Reading:
+class FileReading:
     """The words of a reader about what it took from a file; "" where there was nothing to take.
 
     scan : which of how many, e.g. "2 of 3"; columns : of the file, as what each was taken
@@ -135,7 +135,7 @@ class Measured:
     kind: str = ""
     notes: tuple[str, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
-    reading: Reading = field(default_factory=Reading)
+    reading: FileReading = field(default_factory=FileReading)
     about: Any = None
 
 

@@ -33,7 +33,7 @@ FOREIGN = {
     "distributed": "materialsdock/optimisation/dask_executor.py",
     "rietx": (
         "materialsdock/techniques/xrd/rietveld/rietx_",
-        "materialsdock/techniques/xrd/files/vendor.py",  # its readers, not its refinements
+        "materialsdock/techniques/xrd/files/kinds/vendor.py",  # its readers, not its refinements
     ),
     "ase": "materialsdock/theory/energy.py",
     "GSASII": "materialsdock/techniques/xrd/rietveld/gsas_child.py",

@@ -11,7 +11,7 @@ import numpy as np
 from materialsdock.errors import InputError
 from materialsdock.formats.lines import Lines, row
 from materialsdock.formats.table import read_table
-from materialsdock.model import FloatArray, Measured, Reading
+from materialsdock.model import FileReading, FloatArray, Measured
 
 FEWEST_POINTS = 20
 
@@ -34,7 +34,7 @@ class FileColumns:
     wavelengths_angstrom: tuple[float, ...] | None = None
     notes: tuple[str, ...] = ()
     technique: str = ""
-    reading: Reading = field(default_factory=Reading)
+    reading: FileReading = field(default_factory=FileReading)
     about: Any = None
 
 
@@ -55,7 +55,7 @@ def read_columns(lines: Lines) -> FileColumns:
         f"{table.width} columns",
         sigma,
         notes=(*lines.notes, *((unread_note(unread),) if unread else ())),
-        reading=Reading(
+        reading=FileReading(
             columns=("1 as position", "2 as counts", "3 as standard deviation")[
                 : 2 + (sigma is not None)
             ],

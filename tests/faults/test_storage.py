@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 import subprocess
 import time
+from contextlib import closing
 
 import pytest
 from support.faults.checker import FEW, breaks
@@ -51,7 +52,7 @@ def test_wal_truncated_anywhere_is_a_clean_prefix(tmp_path, every):
             assert queued in ([], samples)
             kept = [n for end, n in ends if end <= cut]
             assert sum(kind == "point" for _, kind, _ in rows) >= len(kept)
-            with sqlite3.connect(folder / path.name) as db:
+            with closing(sqlite3.connect(folder / path.name)) as db:
                 assert db.execute("PRAGMA quick_check").fetchone() == ("ok",)
             db.close()
         shutil.rmtree(folder)

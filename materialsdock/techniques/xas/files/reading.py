@@ -11,7 +11,7 @@ from materialsdock.errors import InputError
 from materialsdock.formats.columns import FileColumns
 from materialsdock.formats.lines import Lines
 from materialsdock.formats.options import FileOptions, check_columns
-from materialsdock.model import FloatArray, Reading
+from materialsdock.model import FileReading, FloatArray
 from materialsdock.rendering.numbers import count
 from materialsdock.techniques.xas.files.choice import choose
 from materialsdock.techniques.xas.files.content import Content
@@ -60,7 +60,7 @@ def spectrum(content: Content, lines: Lines) -> FileColumns:
             *_promised(content),
         ),
         technique="xas",
-        reading=Reading(
+        reading=FileReading(
             scan=content.scan or scan,
             columns=_columns(content, axis, signal),
             unit=axis.unit,

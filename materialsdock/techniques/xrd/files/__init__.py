@@ -9,17 +9,17 @@ from materialsdock.formats.columns import FileColumns
 from materialsdock.formats.lines import Lines
 from materialsdock.formats.table import read_table
 from materialsdock.techniques.xrd.files.assigned import claims
-from materialsdock.techniques.xrd.files.chi import read_chi
-from materialsdock.techniques.xrd.files.gsas import read_gsas
 from materialsdock.techniques.xrd.files.headings import AXES
-from materialsdock.techniques.xrd.files.jcamp import read_jcamp
 from materialsdock.techniques.xrd.files.judge import judged
-from materialsdock.techniques.xrd.files.nexus import read_nexus
+from materialsdock.techniques.xrd.files.kinds.chi import read_chi
+from materialsdock.techniques.xrd.files.kinds.gsas import read_gsas
+from materialsdock.techniques.xrd.files.kinds.jcamp import read_jcamp
+from materialsdock.techniques.xrd.files.kinds.nexus import read_nexus
+from materialsdock.techniques.xrd.files.kinds.powder_cif import read_powder_cif
+from materialsdock.techniques.xrd.files.kinds.stepped import fullprof, rigaku_asc, sietronics
+from materialsdock.techniques.xrd.files.kinds.uxd import read_uxd
+from materialsdock.techniques.xrd.files.kinds.vendor import read_vendor
 from materialsdock.techniques.xrd.files.plain import read_plain
-from materialsdock.techniques.xrd.files.powder_cif import read_powder_cif
-from materialsdock.techniques.xrd.files.stepped import fullprof, rigaku_asc, sietronics
-from materialsdock.techniques.xrd.files.uxd import read_uxd
-from materialsdock.techniques.xrd.files.vendor import read_vendor
 
 __all__ = ["read", "read_bare"]
 

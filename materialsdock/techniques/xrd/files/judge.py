@@ -9,7 +9,7 @@ import numpy as np
 from materialsdock.errors import InputError
 from materialsdock.formats.columns import FileColumns, check_finite
 from materialsdock.formats.lines import Lines
-from materialsdock.model import FloatArray, Reading
+from materialsdock.model import FileReading, FloatArray
 from materialsdock.techniques.xrd.files import axis, intensities
 from materialsdock.techniques.xrd.files.found import FoundScan
 from materialsdock.techniques.xrd.files.radiation import radiation_of
@@ -51,7 +51,7 @@ def judged(found: FoundScan, lines: Lines) -> FileColumns:
         counts.seconds,
         radiation.wavelengths_angstrom or None,
         (*found.notes, *turned, *counts.notes, *notes),
-        reading=Reading(
+        reading=FileReading(
             scan=found.scan,
             columns=columns,
             unit=unit,

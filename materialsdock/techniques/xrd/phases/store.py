@@ -207,10 +207,14 @@ class StructureStore:
         path = self.folder / INDEX
         try:
             db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
-            db.execute("PRAGMA foreign_keys=ON")
-            (version,) = db.execute("PRAGMA user_version").fetchone()
-            if version != SCHEMA:
-                self._create(db)
+            try:
+                db.execute("PRAGMA foreign_keys=ON")
+                (version,) = db.execute("PRAGMA user_version").fetchone()
+                if version != SCHEMA:
+                    self._create(db)
+            except BaseException:
+                db.close()
+                raise
         except sqlite3.Error as error:
             raise InputError(
                 f"the index cannot be used: {error}",

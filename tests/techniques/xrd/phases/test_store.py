@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import gemmi
 import numpy as np
@@ -124,7 +125,7 @@ def test_index_follows_the_folder(tmp_path):
 def test_index_of_another_schema_is_made_anew(filled, tmp_path):
     folder = tmp_path / "copy"
     shutil.copytree(filled[0].folder, folder)
-    with sqlite3.connect(folder / INDEX) as db:
+    with closing(sqlite3.connect(folder / INDEX)) as db, db:
         db.execute("PRAGMA user_version=999")
     db.close()
     store = StructureStore(folder)

@@ -19,8 +19,9 @@ from materialsdock.errors import InputError
 from materialsdock.formats.lines import Lines, row
 from materialsdock.formats.text import decoded
 from materialsdock.model import FloatArray
-from materialsdock.techniques.xrd.files import attenuators, brml, containers, intensities, raw_v3
+from materialsdock.techniques.xrd.files import attenuators, containers, intensities
 from materialsdock.techniques.xrd.files.found import FoundScan, Stated
+from materialsdock.techniques.xrd.files.kinds import brml, raw_v3
 from materialsdock.techniques.xrd.files.scans import chosen
 
 MAGIC = (b"RAW1.01", b"RAW4.00", b"RAW2", b"RAW ", b"V3RD", b"V5RD")
