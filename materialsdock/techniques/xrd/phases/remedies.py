@@ -1,4 +1,4 @@
-"""What to try where no structure agrees with a pattern: another cell, wavelength or zero.
+"""Remedies where no structure agrees with a pattern: another cell, wavelength or zero.
 
 Each is tried on the positions and heights of peaks alone, in a fraction of a second.
 """
@@ -36,7 +36,7 @@ LIKE, BETTER = 0.4, 0.15  # likeness 0-1 that a remedy needs, and by how much it
 
 
 class Named(HasLines, Protocol):
-    """What has powder lines and a name."""
+    """Powder lines with a name."""
 
     @property
     def name(self) -> str: ...

@@ -118,25 +118,24 @@ def search(
     failed (with the most common reason).
     """
     refiner: RefinementEngine = RietxEngine() if engine is None else engine
+    say = on_trial or (lambda trial: None)
     pattern = pattern if range is None else cut(pattern, *range)
     check_structures(structures)
     check_pattern(pattern, diffractometer.fwhm_deg)
     space = SearchSpace.of(pattern, structures, diffractometer)
-    belongs = fingerprint(pattern, structures, diffractometer, space)
     own = _pool(refiner, workers, time_limit_s, scheduler_address)
     with opened(storage) as kept, own if executor is None else nullcontext(executor) as pool:
+        belongs = fingerprint(pattern, structures, diffractometer, space)
         store = TrialStore(kept, belongs, resume)
         studies = _studies(seeds, trials, space, store, first)
         course = _SearchCourse(space, independent_residuals(space), studies, patience)
         drawn = ((pattern, structures, diffractometer, r) for r in course.recipes(trials))
         for _, outcome in pool.run(refiner.refine, drawn, ahead=1):
-            trial = course.tell(outcome)
-            if on_trial is not None:
-                on_trial(trial)
+            say(course.tell(outcome))
         again = Refiner(pool, refiner, structures, diffractometer, FINAL_PATIENCE * time_limit_s)
         chosen = course.best(max(FINALISTS, min(workers, MOST_FINALISTS)))
-        checked = {"hold_out": hold_out, "doubt": hold_out if doubt is None else doubt}
-        found, looks = course.finished(again, pattern, chosen, texture=texture, **checked)
+        doubt = hold_out if doubt is None else doubt
+        found, looks = course.finished(again, pattern, chosen, texture, hold_out, doubt)
     verdict, tried = judge(pattern, found, diffractometer, accuracy_wt), tuple(course.trials)
     return SearchResult(found[0].fit, tried, found, verdict, pattern, course.ended, looks)
 
@@ -273,7 +272,6 @@ class _SearchCourse:
         again: Refiner,
         pattern: Pattern,
         chosen: Sequence[tuple[Trial, Cluster]],
-        *,
         texture: bool,
         hold_out: bool,
         doubt: bool,
