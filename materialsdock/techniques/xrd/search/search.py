@@ -101,8 +101,7 @@ def search(
 ) -> SearchResult:
     """Find a recipe whose fit of `pattern` is best, then refine the best few with full effort.
 
-    trials : per seed, those of a stored search counted; time_limit_s : of one trial (final fits get
-    FINAL_PATIENCE times as long)
+    trials : per seed, stored ones counted; time_limit_s : of one (final fits: FINAL_PATIENCE times)
     range : 2θ limits [deg] to which the pattern is cut first, the same for every trial
     patience : trials of every seed without improvement after which the search ends; None: never
     storage : URL of an Optuna storage; resume : go on with the same data's search kept there
@@ -114,8 +113,7 @@ def search(
     texture : accept a preferred orientation where the evidence is good
     accuracy_wt : of weights [wt%]; a mixture with more systematic doubt is not accepted
 
-    Raises InputError for data or structures that cannot be refined, ModelFault when every trial
-    failed (with the most common reason).
+    Raises InputError for data or structures that cannot be refined, ModelFault when all trials fail.
     """
     refiner: RefinementEngine = RietxEngine() if engine is None else engine
     say = on_trial or (lambda trial: None)
