@@ -113,7 +113,7 @@ def search(
     texture : accept a preferred orientation where the evidence is good
     accuracy_wt : of weights [wt%]; a mixture with more systematic doubt is not accepted
 
-    Raises InputError for data or structures that cannot be refined, ModelFault when all trials fail.
+    Raises InputError for data or structures that cannot be refined, ModelFault if all trials fail.
     """
     refiner: RefinementEngine = RietxEngine() if engine is None else engine
     say = on_trial or (lambda trial: None)
