@@ -36,7 +36,7 @@ LIKE, BETTER = 0.4, 0.15  # likeness 0-1 that a remedy needs, and by how much it
 
 
 class Named(HasLines, Protocol):
-    """A thing that has powder lines and a name."""
+    """Powder lines with a name."""
 
     @property
     def name(self) -> str: ...

@@ -33,7 +33,7 @@ EXPECTED = 0.25
 
 
 class HasLines(Protocol):
-    """A thing with powder lines: d [Å] (k,), longest first, and intensities per weight (k,)."""
+    """Powder lines: d [Å] (k,), longest first, and their intensity per weight (k,)."""
 
     @property
     def d(self) -> FloatArray: ...
@@ -109,7 +109,7 @@ def binned(grid: FloatArray, x: FloatArray, y: FloatArray) -> FloatArray:
 
 @dataclass(frozen=True, eq=False)
 class Leeway:
-    """Limits of a common factor on the lengths of a cell: usual is one standard deviation.
+    """The leeway of a common factor on the lengths of a cell; usual : one standard deviation.
 
     strains : (k,) that are screened; largest : that a match may end with
     """

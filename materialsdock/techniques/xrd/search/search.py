@@ -101,7 +101,7 @@ def search(
 ) -> SearchResult:
     """Find a recipe whose fit of `pattern` is best, then refine the best few with full effort.
 
-    trials : per seed, stored ones counted; time_limit_s : of one, FINAL_PATIENCE times for the last
+    trials : per seed, stored ones counted; time_limit_s : of one (final fits: FINAL_PATIENCE times)
     range : 2θ limits [deg] to which the pattern is cut first, the same for every trial
     patience : trials of every seed without improvement after which the search ends; None: never
     storage : URL of an Optuna storage; resume : go on with the same data's search kept there
@@ -112,28 +112,28 @@ def search(
     doubt : vary the choices made, for the systematic uncertainty; None: as hold_out
     texture : accept a preferred orientation where the evidence is good
     accuracy_wt : of weights [wt%]; a mixture with more systematic doubt is not accepted
-    Raises InputError for data or structures that cannot be refined, ModelFault when every trial
-    failed (with the most common reason).
+
+    Raises InputError for data or structures that cannot be refined, ModelFault if all trials fail.
     """
     refiner: RefinementEngine = RietxEngine() if engine is None else engine
+    say = on_trial or (lambda trial: None)
     pattern = pattern if range is None else cut(pattern, *range)
     check_structures(structures)
     check_pattern(pattern, diffractometer.fwhm_deg)
     space = SearchSpace.of(pattern, structures, diffractometer)
     own = _pool(refiner, workers, time_limit_s, scheduler_address)
     with opened(storage) as kept, own if executor is None else nullcontext(executor) as pool:
-        store = TrialStore(kept, fingerprint(pattern, structures, diffractometer, space), resume)
+        belongs = fingerprint(pattern, structures, diffractometer, space)
+        store = TrialStore(kept, belongs, resume)
         studies = _studies(seeds, trials, space, store, first)
         course = _SearchCourse(space, independent_residuals(space), studies, patience)
         drawn = ((pattern, structures, diffractometer, r) for r in course.recipes(trials))
         for _, outcome in pool.run(refiner.refine, drawn, ahead=1):
-            trial = course.tell(outcome)
-            if on_trial is not None:
-                on_trial(trial)
+            say(course.tell(outcome))
         again = Refiner(pool, refiner, structures, diffractometer, FINAL_PATIENCE * time_limit_s)
         chosen = course.best(max(FINALISTS, min(workers, MOST_FINALISTS)))
-        checked = {"hold_out": hold_out, "doubt": hold_out if doubt is None else doubt}
-        found, looks = course.finished(again, pattern, chosen, texture=texture, **checked)
+        doubt = hold_out if doubt is None else doubt
+        found, looks = course.finished(again, pattern, chosen, texture, hold_out, doubt)
     verdict, tried = judge(pattern, found, diffractometer, accuracy_wt), tuple(course.trials)
     return SearchResult(found[0].fit, tried, found, verdict, pattern, course.ended, looks)
 
@@ -270,7 +270,6 @@ class _SearchCourse:
         again: Refiner,
         pattern: Pattern,
         chosen: Sequence[tuple[Trial, Cluster]],
-        *,
         texture: bool,
         hold_out: bool,
         doubt: bool,

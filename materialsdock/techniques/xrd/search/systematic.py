@@ -170,7 +170,7 @@ def _range(here: tuple[float, float | None], others: Sequence[tuple[float, float
 
 
 def _beyond_noise(here: tuple[float, float | None], other: tuple[float, float | None]) -> float:
-    """The distance from `here` to `other`, (value, esd) both, beyond what noise moves it."""
+    """The move from `here` to `other`, (value, esd) both, without what noise moves."""
     move = other[0] - here[0]
     known = [e for e in (here[1], other[1]) if e is not None and math.isfinite(e)]
     noise = abs(known[0] ** 2 - known[1] ** 2) if len(known) == 2 else 0.0

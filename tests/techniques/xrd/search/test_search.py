@@ -216,7 +216,8 @@ def test_one_wavelength_and_a_capillary_narrow_the_space(pattern):
 @pytest.mark.slow
 def test_a_small_search_with_the_real_engine():
     pattern = simulated(((LAB6, 30), (FLUORITE, 70)))
-    result = search(pattern, (LAB6, FLUORITE), CU, trials=2, range=(20.0, 60.0), executor=Here())
+    fine = tuple(replace(structure, particle_um=0.1) for structure in (LAB6, FLUORITE))
+    result = search(pattern, fine, CU, trials=2, range=(20.0, 60.0), executor=Here())
     first, *others = result.trials
     assert first.state == "complete"
     assert others
