@@ -63,13 +63,17 @@ def _summed(source: FinishedJob, measured: Spectrum) -> list[Column]:
 
 
 def _of_elements(source: FinishedJob, shown: SignalCounts) -> list[Column]:
-    """Counts in the region, photons in and pulses out of each element, as they were read."""
+    """Counts in the region, photons in and pulses out of each element, as they were read.
+
+    Their names are those of no format, so that nobody takes their sum for the signal: where an
+    element was left out it is not.
+    """
     seconds = source.column("count_time_s")
     found: list[Column] = []
     for at, number in enumerate(shown.numbers):
         for key, values in shown.elements.items():
             counts = values[at] if key == "roi" else values[at] * seconds
-            found.append((f"{key}_{number}", "counts", source.summed(counts)))
+            found.append((f"element_{number}_{key}", "counts", source.summed(counts)))
     return found
 
 

@@ -31,7 +31,7 @@ class Kind:
 KINDS: Mapping[str, Kind] = {
     TRANSMISSION: Kind("it", "It", "Transmission", "itrans", "mutrans"),
     FLUORESCENCE: Kind(None, "the elements", "Fluorescence Yield", "ifluor", "mufluor"),
-    ELECTRON_YIELD: Kind("iey", "Iey", "Total Electron Yield", "iey", "mu"),
+    ELECTRON_YIELD: Kind("iey", "Iey", "Total Electron Yield", "iey", "muey"),
 }
 
 

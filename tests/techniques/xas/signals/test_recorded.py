@@ -11,6 +11,7 @@ from support.kept_jobs import ENERGY, measured, silent
 from support.signals import EVENTS, profile
 
 from materialsdock.campaign import analysis, prepare
+from materialsdock.formats import read_measured
 from materialsdock.ledger.finished import source_of
 from materialsdock.ledger.ledger import Ledger
 from materialsdock.ledger.outcomes import keep_outcome
@@ -55,6 +56,11 @@ def xdi(source):
     return tags, dict(zip(names, rows.T, strict=True)), lines
 
 
+def read_again(source, folder):
+    (folder / "again.xdi").write_bytes(FORMATS["xdi"].made(source))
+    return read_measured(folder / "again.xdi")
+
+
 def test_xdi_carries_every_element_and_which_was_left_out(fluorescence):
     tags, column, lines = xdi(fluorescence)
     assert tags["Column.2"] == "mufluor"
@@ -63,11 +69,21 @@ def test_xdi_carries_every_element_and_which_was_left_out(fluorescence):
     assert "# fluorescence; repeat visits are merged by their precision" in lines
     assert column["ifluor"] / column["i0"] == pytest.approx(column["mufluor"], rel=1e-3)
     whole = sum(
-        column[f"roi_{n}"] * column[f"icr_{n}"] / np.maximum(column[f"ocr_{n}"], 1)
+        column[f"element_{n}_roi"]
+        * column[f"element_{n}_icr"]
+        / np.maximum(column[f"element_{n}_ocr"], 1)
         for n in range(1, 8)
     )
     assert (whole <= column["ifluor"] * (1 + 1e-6)).all()
     assert whole / column["ifluor"] == pytest.approx(1.0, abs=0.2)
+
+
+def test_xdi_is_read_again_as_it_was_measured_not_as_the_sum_of_all_elements(
+    fluorescence, tmp_path
+):
+    read = read_again(fluorescence, tmp_path)
+    assert read.reading.signal.startswith("fluorescence")
+    assert read.y == pytest.approx(xdi(fluorescence)[1]["mufluor"])
 
 
 def test_nexus_says_the_mode_and_has_the_channels(fluorescence):
@@ -102,8 +118,11 @@ def test_the_report_says_signal_elements_dead_time_and_self_absorption(fluoresce
 def test_yield_is_called_by_its_name(tmp_path):
     source = finished(tmp_path, "yield")
     tags, column, _ = xdi(source)
-    assert tags["Column.2"] == "mu"
-    assert column["iey"] / column["i0"] == pytest.approx(column["mu"], rel=1e-6)
+    assert tags["Column.2"] == "muey"
+    assert column["iey"] / column["i0"] == pytest.approx(column["muey"], rel=1e-6)
+    read = read_again(source, tmp_path)
+    assert read.reading.signal.startswith("electron yield")
+    assert read.y == pytest.approx(column["muey"])
     with h5py.File(io.BytesIO(FORMATS["nexus"].made(source))) as file:
         assert file["entry/data/mode"][()] == b"Total Electron Yield"
     assert "measured by electron yield" in overview(source.outcome)
