@@ -22,7 +22,9 @@ TIME = re.compile(
     rf"[^\d\n]{{0,20}}?{NUMBER}\s*(ms|min|s|sec|seconds?)?\b",
     re.IGNORECASE,
 )
-METRES = {"nm": 10.0, "pm": 0.01, "m": 1e10}
+ANODE = re.compile(r"\banode\b(?:\s*material)?[\s:=,'\"]+([A-Z][a-z]?)\b", re.IGNORECASE)
+PER_UNIT = {"nm": 10.0, "pm": 0.01, "m": 1e10}
+METRES_BELOW = 1e-7
 SECONDS = {"ms": 1e-3, "min": 60.0}
 
 
@@ -37,19 +39,24 @@ class Header:
 
 def header_of(text: Iterable[str]) -> Header:
     """The words of the lines above the rows; the first to say something is believed."""
-    first = second = seconds = None
-    rate = False
+    lines: dict[str, float] = {}
+    seconds: float | None = None
+    rate, anode = False, ""
     for line in text:
         rate = rate or bool(RATE.search(line))
         if (match := TIME.search(line)) and seconds is None:
             seconds = float(match[1]) * SECONDS.get((match[2] or "").lower(), 1.0)
-        if BETA.search(line) or (match := WAVELENGTH.search(line)) is None:
-            continue
-        value = float(match[2]) * METRES.get((match[3] or "").lower(), 1.0)
-        if match[1] == "2" or SECOND.search(line):
-            second = second or value
-        else:
-            first = first or value
-    lines = tuple(each for each in (first, second if first else None) if each)
-    where = "the heading of the file" if lines else ""
-    return Header(Stated(lines, where), seconds, rate)
+        if (match := ANODE.search(line)) and not anode:
+            anode = match[1]
+        for match in () if BETA.search(line) else WAVELENGTH.finditer(line):
+            second = match[1] == "2" or bool(SECOND.search(line))
+            lines.setdefault("2" if second else "1", _angstroms(match))
+    found = tuple(lines[key] for key in "12" if key in lines) if "1" in lines else ()
+    return Header(Stated(found, "the heading of the file", anode=anode), seconds, rate)
+
+
+def _angstroms(match: re.Match[str]) -> float:
+    """A wavelength [Å]; a tiny one without a unit is in metres."""
+    value = float(match[2])
+    unit = (match[3] or "").lower() or ("m" if 0 < value < METRES_BELOW else "")
+    return value * PER_UNIT.get(unit, 1.0)

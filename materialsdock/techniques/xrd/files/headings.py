@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from materialsdock.techniques.xrd.files.axis import unit_of
+
 AXES = ("two_theta", "theta", "q", "d")
 UNIT = re.compile(r"[(\[]([^)\]]*)[)\]]|[/,]\s*(\S+)$")
 # A name is compared without its unit, its case and its signs.
@@ -50,7 +52,10 @@ def meaning(name: str) -> tuple[str, str]:
     bare = UNIT.sub("", name).strip(" .:*\"'°").casefold()
     if timed := TIMED.fullmatch(bare):
         return "counts", f"{timed[2]} s"
-    if bare.endswith("_deg"):
+    stem, _, behind = bare.partition("_")
+    if not said and unit_of(behind):
+        bare, said = stem, behind
+    elif bare.endswith("_deg"):
         bare, said = bare[: -len("_deg")], said or "deg"
     for quantity, pattern in KNOWN.items():
         if pattern.fullmatch(bare):

@@ -59,6 +59,8 @@ INS  1PRCF12   1.000000E+00   3.000000E+00   0.150000E-01   0.250000E-01
         ("# wavelength = 0.0496 nm", (0.496,)),
         ("K-Alpha1 wavelength,1.540598\nK-Alpha2 wavelength,1.544426\nK-Beta wavelength,1.39", CU),
         ("#lambda1: 1.540598\n#lambda2: 1.544426\nRatio K-Alpha2/K-Alpha1,0.5", CU),
+        ("# Wavelength: 9.95e-11", (0.995,)),
+        ('\'Id: "1" Anode: "Cu" WL1: "1.540598" WL2: "1.544426" TimePerStep: "2"', CU),
         ("# a sample of 2024, 40 kV", ()),
     ],
 )
@@ -117,6 +119,15 @@ def test_a_wavelength_that_is_a_little_off_is_remarked(tmp_path):
     found = read(tmp_path, PLAIN, wavelengths_angstrom=(1.5405, 1.5443))
     assert any("cells come out 0.006 % too small" in note for note in found.notes)
     assert not read(tmp_path, uxd()).notes
+
+
+@pytest.mark.parametrize(
+    "heading", ['\'Comment: "" Anode: "Co"', "Anode material,Co", "# anode = Co"]
+)
+def test_the_anode_in_a_heading_names_its_lines(tmp_path, heading):
+    found = read(tmp_path, f"{heading}\n{PLAIN}")
+    assert found.wavelengths_angstrom == (1.788996, 1.792835)
+    assert found.reading.wavelengths_from == "anode Co of the file (tables)"
 
 
 def test_the_anode_of_a_file_completes_what_it_names(tmp_path):
