@@ -65,22 +65,6 @@ def with_esds(value: float | None, statistical: float | None, systematic: float 
     return said
 
 
-def with_both(value: float, statistical: float, systematic: float) -> str:
-    """Value with both its standard deviations: `7123.22(2)[12]`, (statistical)[systematic].
-
-    Both count units of the last printed digit, which is the second one of the larger.  Where
-    one of them is not known or both are 0, the value is written as `with_esd` writes it.
-    """
-    larger = max(statistical, systematic)
-    if not (math.isfinite(value) and 0 < larger < math.inf) or larger >= 1e7:
-        return with_esd(value)
-    decimals = 1 - math.floor(math.log10(larger))
-    units = [round(each * 10.0**decimals) for each in (statistical, systematic)]
-    if decimals < 0:
-        units = [each * 10**-decimals for each in units]
-    return f"{round(value, decimals):z.{max(decimals, 0)}f}({units[0]})[{units[1]}]"
-
-
 def count(number: float | None) -> str:
     """A whole number with its digits in groups of three: `5 751`."""
     if number is None or not math.isfinite(number):

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from materialsdock.rendering.numbers import number, with_both, with_esd
+from materialsdock.rendering.numbers import number, with_esd, with_esds
 from materialsdock.techniques.xas.exafs.oscillations import plain_range, strongest_peak
 from materialsdock.techniques.xas.model import (
     AbsorptionFit,
@@ -90,7 +90,7 @@ def edge_sentences(edge: EdgeFit) -> list[str]:
 
 def both(known: Known) -> str:
     """A number with its (statistical)[systematic] standard deviations."""
-    return with_both(known.value, known.statistical, known.systematic)
+    return with_esds(known.value, known.statistical, known.systematic)
 
 
 def settings_json(edge: EdgeFit | None, waves: Oscillations | None) -> dict[str, Any]:
@@ -213,7 +213,7 @@ def _share(of: Mapping[str, Any], whole: bool) -> str:
     parts = of["esd_noise"], of["esd_normalisation"], of["esd_shift"]
     if None in parts or not whole:
         return with_esd(of["value"], of["esd"])
-    return with_both(of["value"], parts[0], math.hypot(*parts[1:]))
+    return with_esds(of["value"], parts[0], math.hypot(*parts[1:]))
 
 
 def mixture_sentences(said: Mapping[str, Any]) -> list[str]:
