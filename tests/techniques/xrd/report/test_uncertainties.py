@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from support.outcomes import diffraction_outcome, with_found
 
+from materialsdock.ledger.outcomes import packed, unpacked
 from materialsdock.model import Parameter
 from materialsdock.techniques.xrd.model import Assessment, Doubt, Solution
 from materialsdock.techniques.xrd.report import figures
@@ -144,6 +145,14 @@ def test_symmetry_leaves_what_it_leaves_free(outcome):
     assert independent(phase) == ("a", "c")
     tilted = {**phase.cell, "beta": Parameter("beta", 97.3, 0.01, "deg")}
     assert independent(replace(phase, cell=tilted)) == ("a", "c", "beta")
+
+
+def test_doubts_are_kept_with_the_outcome(outcome):
+    again = unpacked(packed(outcome), "here").found.solutions[0]
+    assert again.doubts == (GRAINS,)
+    assert again.systematic == SYSTEMATIC
+    assert again.fit.remarks == outcome.found.fit.remarks
+    assert again.fit.phases[0].r_bragg == 2.345
 
 
 def test_advice_is_said_in_text_json_and_page(outcome):
