@@ -50,9 +50,12 @@ class Lines:
         """
         began, between = False, None
         for number, line in self.numbered():
-            if number < first or line[0] in COMMENT:
+            if number < first:
                 continue
-            values = row(line)
+            values = row(line.replace('"', "")) if line[0] == '"' else None
+            if values is None and line[0] in COMMENT:
+                continue
+            values = values or row(line)
             if values is not None:
                 if between is not None:
                     self._refuse_row(*between)

@@ -37,6 +37,12 @@ def test_what_stands_around_the_rows_is_left_out_and_said():
     )
 
 
+def test_numbers_may_stand_in_quotes():
+    found = table('"2theta","counts"', '"20.0","5"', '"20.1","6"')
+    assert found.values.tolist() == [[20.0, 5.0], [20.1, 6.0]]
+    assert found.names == ("2theta", "counts")
+
+
 def test_a_row_cut_off_is_left_out_and_said():
     found = table(*ROWS, "20.")
     assert found.values.shape == (3, 2)

@@ -147,6 +147,7 @@ def test_old_files_of_bruker_and_archives_without_a_manifest(tmp_path):
     ("content", "says"),
     [
         (title().replace("23.0000", "29.0000"), "cut short"),
+        ("a title\n" + title().replace("23.0000", "29.0000"), "rows may go on"),
         (gsas().replace("61 7", "99 7"), "61 points where BANK promises 99"),
         (gsas().replace("CONST", "SLOG"), "SLOG holds times of flight"),
         (gsas("ALT"), r"in a form that is known \(ALT\)"),
@@ -172,6 +173,13 @@ def test_what_is_no_powder_pattern_is_refused(tmp_path, content, says):
         read(tmp_path, content)
     assert str(tmp_path / "a.dat") in refused.value.where
     assert refused.value.remedy
+
+
+@pytest.mark.parametrize("above", ["a title\n", "/* a comment */\n", "one\ntwo\n! three\n"])
+def test_titles_may_stand_above_the_range_of_fullprof(tmp_path, above):
+    found = read(tmp_path, above + title())
+    assert found.kind == "FullProf INSTRM=0"
+    np.testing.assert_allclose(found.y, COUNTS)
 
 
 def test_peaks_are_no_pattern(tmp_path):

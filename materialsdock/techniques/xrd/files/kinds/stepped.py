@@ -15,6 +15,7 @@ from materialsdock.techniques.xrd.files.found import FoundScan, Stated, stepped
 from materialsdock.techniques.xrd.files.scans import chosen
 
 NUMBERS = re.compile(r"\s*([-+\d.eE]+)[,\s]+([-+\d.eE]+)[,\s]+([-+\d.eE]+)(?:\s|$)")
+MOST_TITLES, MOST_PADDING = 6, 10
 SIETRONICS = "SIETRONICS XRD SCAN"
 ASC_KEY = re.compile(r"\*([A-Z_0-9]+)\s*=\s*(.*)$")
 SECONDS = re.compile(r"sec\w*\.?\s*/\s*step", re.IGNORECASE)
@@ -22,9 +23,16 @@ DEG_MIN = re.compile(r"deg\w*\.?\s*/\s*min", re.IGNORECASE)
 
 
 def fullprof(lines: Lines) -> FoundScan | None:
-    """First line "start step end" and perhaps a title, then counts in rows (INSTRM=0)."""
-    head = ((number, text) for number, text in lines.numbered() if text[0] not in COMMENT)
-    number, line = next(head, (1, ""))
+    """A line "start step end" and perhaps a title, then counts in rows (INSTRM=0).
+
+    Titles may stand above it, where just as many counts follow as it promises.
+    """
+    text = [(n, line) for n, line in lines.numbered() if line[0] not in COMMENT]
+    begins = (NUMBERS.match(line) or row(line) for _, line in text[: MOST_TITLES + 1])
+    titles = next((i for i, numbers in enumerate(begins) if numbers), None)
+    if titles is None:
+        return None
+    number, line = text[titles]
     match = NUMBERS.match(line)
     numbers = [row(word) for word in match.groups()] if match else []
     if not numbers or None in numbers:
@@ -33,12 +41,14 @@ def fullprof(lines: Lines) -> FoundScan | None:
     if not (0 < step < 1 and -180 <= start < start + step < end <= 180):
         return None
     expected = round((end - start) / step) + 1
-    following = next(head, (number, ""))[1]
-    if row(following) is None:
+    following = text[titles + 1 : titles + 2]
+    if not following or row(following[0][1]) is None:
         return None  # a title, and then something else than counts
     counts, where = values_of(lines, number + 1)
     if len(counts) == 3 * len(set(where)) and len(counts) != expected:
         return None  # three columns that happen to begin like this
+    if titles and not expected <= len(counts) < expected + MOST_PADDING:
+        return None  # numbers of another meaning below the titles
     if len(counts) < expected:
         lines.refuse(
             where[-1] if where else number,
