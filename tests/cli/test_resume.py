@@ -56,7 +56,10 @@ def told(folder):
     return data, timeless
 
 
-@pytest.mark.parametrize("technique", ["xas", "xrd", "fluorescence"])
+@pytest.mark.parametrize(
+    "technique",
+    ["xas", *(pytest.param(name, marks=pytest.mark.slow) for name in ("xrd", "fluorescence"))],
+)
 def test_killed_and_resumed_is_as_if_never_killed(tmp_path, technique, nursery):
     undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
     for folder in (undisturbed, killed):

@@ -31,7 +31,7 @@ def test_a_restarted_ioc_is_claimed_again_and_the_point_counted_anew(tmp_path):
     assert found["finished"]
     assert found["epoch"] == 7
     assert found["shutter"] == "closed"
-    assert found["seen_s"] < 5.0
+    assert found["seen_s"] < 15.0  # 1 s where nothing else runs
     assert found["again_s"] < 20.0
     assert ["moved", "sample from 0 to 3"] in found["told"]
     uids = [point[0] for point in found["points"]]

@@ -179,7 +179,7 @@ def test_a_job_is_on_the_axis_of_its_technique():
         "seconds": 41 * 3.5 + 4.0 / 2.0,
         "full_time_s": 3.0,
     }
-    assert settings["stop"]["maximum_points"] == 41
+    assert settings["stop"]["full_scan_seconds"] == pytest.approx(41 * 3.5 + 4.0 / 2.0)
 
 
 # -- the simulation ------------------------------------------------------------------------------

@@ -50,7 +50,15 @@ def spec(lines: Lines) -> Content | None:
             )
         again = (f"the last of {len(chosen)} scans {wanted} was taken",) if chosen[1:] else ()
         return _content(lines, chosen[-1], scans, again)
-    spectra = [scan for scan in scans if _is_spectrum(lines, scan)]
+    over_energy = [scan for scan in scans if _is_over_energy(lines, scan)]
+    spectra = [scan for scan in over_energy if _rows(lines, scan) >= FEWEST_POINTS]
+    if over_energy and not spectra:
+        longest = max(_rows(lines, scan) for scan in over_energy)
+        raise InputError(
+            f"{longest} points are too few in the longest scan over energy: {_listed(over_energy)}",
+            where=lines.name,
+            remedy=f"name a scan of at least {FEWEST_POINTS} points",
+        )
     if len(spectra) > 1:
         raise InputError(
             f"{len(spectra)} scans over energy: {_listed(spectra)}",
@@ -103,11 +111,13 @@ def _names(lines: Lines, scan: Scan) -> list[str]:
     return apart if len(apart) > 1 else labels.split()
 
 
-def _is_spectrum(lines: Lines, scan: Scan) -> bool:
-    """True for a scan whose names hold an energy, and which has enough rows."""
-    rows = sum(row(text) is not None for text in lines.text[scan.first - 1 : scan.last])
-    if rows < FEWEST_POINTS:
-        return False
+def _rows(lines: Lines, scan: Scan) -> int:
+    """Number of rows of numbers."""
+    return sum(row(text) is not None for text in lines.text[scan.first - 1 : scan.last])
+
+
+def _is_over_energy(lines: Lines, scan: Scan) -> bool:
+    """True for a scan whose names hold an energy."""
     names = _names(lines, scan) or _heading(lines, scan)
     return any(meaning(name).what == "energy" and len(parted(name)[0]) > 1 for name in names)
 

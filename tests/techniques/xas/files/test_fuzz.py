@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support import xas_files as made
 from support.xas_files import ENERGY, FLUORESCENCE, I0, IF, IT, MU
@@ -59,6 +59,7 @@ def read(path, content):
 
 @settings(max_examples=60, deadline=None)
 @given(family=st.sampled_from(sorted(set(TEXTS) - TWO_SIGNALS)), keep=st.floats(0, 1))
+@example(family="12-BM", keep=0.0625)
 def test_a_file_that_was_cut_off_is_right_as_far_as_it_goes(path, family, keep):
     text, y = TEXTS[family]
     found = read(path, text[: int(keep * len(text))])

@@ -57,6 +57,7 @@ def test_an_absent_phase_harms_nothing(spiked):
     assert f"zincite: not detected, < {zincite['limit']:.2g} wt%" in overview(outcome)
 
 
+@pytest.mark.slow
 def test_amorphous_content_is_said(spiked):
     _, outcome = spiked
     said = summary_json(outcome)["amorphous"]
