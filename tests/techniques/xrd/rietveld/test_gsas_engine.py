@@ -13,6 +13,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from support.places import TESTS
 from materialsdock.errors import InputError, ModelFault
 from materialsdock.model import Structure
 from materialsdock.techniques.xrd.model import Diffractometer
-from materialsdock.techniques.xrd.rietveld import rfactors
+from materialsdock.techniques.xrd.rietveld import gsas_child, rfactors
 from materialsdock.techniques.xrd.rietveld.gsas_engine import CHILD, GsasEngine
 from materialsdock.techniques.xrd.rietveld.limits import envelope
 from materialsdock.testing.crystals import CORUNDUM, cif
@@ -272,3 +273,18 @@ def test_the_child_hides_no_module_of_its_neighbours():
     code += f"runpy.run_path({str(CHILD)!r}); import importlib.util as u;"
     code += "sys.exit(u.find_spec('recipe') is not None)"
     assert subprocess.run([sys.executable, "-c", code], cwd="/", check=False).returncode == 0
+
+
+def test_a_calibrated_instrument_is_written_as_gsas_2_has_it():
+    calibrated = Diffractometer(
+        widths=(1.10904e-3, -1.10904e-3, 2.77259e-3, 0.01, 0.03),
+        axial=(0.001, 0.001),
+        zero_deg=0.02,
+    )
+    recipe = {"fwhm_deg": 0.1, "widths": "uvwxy", "axial": "free"}
+    request = {"diffractometer": asdict(calibrated), "recipe": recipe}
+    text = gsas_child.instrument_file(json.loads(json.dumps(request)))
+    found = dict(line.split(":") for line in text.splitlines()[1:])
+    numbers = {key: float(found[key]) for key in ("U", "V", "W", "X", "Y", "SH/L", "Zero")}
+    expected = {"U": 2.0, "V": -2.0, "W": 5.0, "X": 1.0, "Y": 3.0, "SH/L": 0.002, "Zero": 0.02}
+    assert numbers == pytest.approx(expected, rel=1e-5)
