@@ -6,9 +6,11 @@ import io
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from materialsdock import technique as techniques
+from materialsdock.errors import InputError
 from materialsdock.formats import read_measured, reading
 from materialsdock.formats.options import FileOptions
 from materialsdock.model import Measured
@@ -22,13 +24,20 @@ def read(
 
     Raises InputError for a file that cannot be read, or is not understood.
     """
+    drawn = Path(f"{path.name.split('.')[0]}.png")
+    for written in (arrays, drawn if plot else None):
+        if written is not None and written.exists() and written.samefile(path):
+            raise InputError(
+                "is the measured file itself, which would be lost",
+                where=f"{written}",
+                remedy="name another file to write",
+            )
     measured = read_measured(path, technique, options)
     said = reading.summary(measured, path, options)
     if arrays is not None:
         replace_whole(arrays, _table(measured))
         said["arrays"] = str(arrays)
     if plot:
-        drawn = Path(f"{path.name.split('.')[0]}.png")
         replace_whole(drawn, _picture(measured, path.name))
         said["plot"] = str(drawn)
     return said
@@ -41,9 +50,14 @@ def in_words(said: dict[str, Any]) -> str:
 
 
 def _table(measured: Measured) -> bytes:
-    """x, y and sigma as CSV with a heading; sigma is empty where none is known."""
-    axis = techniques.named(measured.technique)
-    sigma = [""] * measured.x.size if measured.sigma is None else map(repr, measured.sigma.tolist())
+    """x, y and sigma as CSV with a heading; sigma is empty where none is known.
+
+    Counts without a column of their own have √counts, at least 1, as every analysis takes them.
+    """
+    axis, sd = techniques.named(measured.technique), measured.sigma
+    if sd is None and measured.reading.sigma_from == reading.POISSON:
+        sd = np.sqrt(np.maximum(measured.y, 1.0))
+    sigma = [""] * measured.x.size if sd is None else map(repr, sd.tolist())
     rows = zip(measured.x.tolist(), measured.y.tolist(), sigma, strict=True)
     lines = [f"{axis.axis}_{axis.unit},y,sigma", *(f"{x!r},{y!r},{s}" for x, y, s in rows)]
     return ("\n".join(lines) + "\n").encode()

@@ -12,7 +12,7 @@ from materialsdock.formats.options import NOTHING_ASKED, FileOptions
 from materialsdock.model import Measured
 from materialsdock.rendering.numbers import count
 
-ASSUMED_SIGMA = "√counts"
+POISSON = "√counts"  # source of the standard deviations of counts
 
 
 def facts(measured: Measured, path: Path, options: FileOptions = NOTHING_ASKED) -> dict[str, Any]:

@@ -60,6 +60,13 @@ def read_table(lines: Lines, first: int = 1) -> Table:
     ragged = next((number for number, values in rows if len(values) != width), None)
     if ragged is not None:
         lines.refuse(ragged, f"a row has not {width} columns as the first", "mend that row")
+    mixed = next((n for n, _ in rows if {";", ","} <= set(lines.text[n - 1])), None)
+    if mixed is not None:
+        lines.refuse(
+            mixed,
+            "commas and semicolons stand in one row: decimal commas, or signs for thousands?",
+            "write decimal points, and no sign for thousands",
+        )
     heading, names = _heading(lines, rows[0][0], width)
     values = np.array([values for _, values in rows])
     return Table(values, [number for number, _ in rows], names, heading, tuple(dropped))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+import unicodedata
 from collections.abc import Sequence
 
 END_OF_FILE = "\x1a"  # CP/M and DOS programs write it behind the last line
@@ -44,6 +45,12 @@ def _utf16(head: bytes) -> str | None:
 
 def _ended(text: str) -> str:
     return text.partition(END_OF_FILE)[0].lstrip("\ufeff")
+
+
+def unaccented(name: str) -> str:
+    """A name without its accents: `énergie` as `energie`."""
+    apart = unicodedata.normalize("NFKD", name)
+    return "".join(c for c in apart if not unicodedata.combining(c))
 
 
 def with_points(text: Sequence[str]) -> tuple[list[str], bool]:

@@ -79,3 +79,12 @@ def test_a_file_that_is_not_understood_ends_with_2(tmp_path, said):
     assert code == 2
     assert "words.xy, line 1" in err
     assert said(path, "--columns", "spam")[0] == 2
+
+
+def test_the_measured_file_is_never_written_over(tmp_path, said):
+    path = written(tmp_path, zip(X, COUNTS, strict=True))
+    before = path.read_bytes()
+    code, _, err = said(path, "--arrays", path)
+    assert code == 2
+    assert "is the measured file itself" in err
+    assert path.read_bytes() == before

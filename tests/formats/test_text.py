@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from materialsdock.formats.text import decoded, with_points
+from materialsdock.formats.text import decoded, unaccented, with_points
 
 TEXT = "Winkel °\n20 61\n20.02 56\n"
 
@@ -41,3 +41,7 @@ def test_decimal_commas_become_points(rows, expected):
 )
 def test_other_commas_stay(rows):
     assert with_points(rows) == (rows, False)
+
+
+def test_accents_do_not_hide_a_name():
+    assert unaccented("Énergie") == "Energie"

@@ -12,6 +12,7 @@ import numpy as np
 from materialsdock.errors import InputError
 from materialsdock.formats import read_measured, reading
 from materialsdock.formats.options import NOTHING_ASKED, FileOptions
+from materialsdock.model import Measured
 from materialsdock.rendering.numbers import with_esd
 from materialsdock.techniques.xas.exafs.background import (
     RBKG,
@@ -82,7 +83,18 @@ def read_curve(path: Path, file: FileOptions = NOTHING_ASKED) -> tuple[XasCurve,
     measured = read_measured(path, "xas", file)
     curve = XasCurve(path.stem, measured.x, measured.y, measured.sigma)
     notes = tuple(reading.sentences(reading.facts(measured, path, file)))
-    return curve, file.edge or measured.reading.edge, notes
+    return curve, file.edge or _edge_of(measured, path), notes
+
+
+def _edge_of(measured: Measured, path: Path) -> str:
+    """The edge that the reader found, "" for none it has a name for; InputError for a question."""
+    name = measured.reading.edge
+    if " or " in name:
+        first = name.partition(" or ")[0].replace(" ", "-")
+        raise InputError(
+            f"the edge may be {name}", where=str(path), remedy=f"say which, e.g. --edge {first}"
+        )
+    return "" if name.startswith("unnamed") else name
 
 
 def analyse(request: SpectrumRequest) -> SpectrumAnalysis:

@@ -88,6 +88,8 @@ def edge_inside(
     asked : by the user; said : by the file; "" where nobody does, and its energy is looked up
     Raises InputError when the edge that the user names is not that of the spectrum.
     """
+    if asked:
+        named(asked)  # what is none is refused before anything is looked up
     name = tidy_name(asked) or asked or said
     rise = rise_of(energy_ev, mu)
     clear = rise if rise is not None and rise.clearness >= CLEAR else None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from materialsdock.formats.text import unaccented
+
 UNITS = {
     "ev": "eV",
     "electron volts": "eV",
@@ -111,7 +113,7 @@ ASKED = "asked"  # kind of a standard deviation, and line of channels, that the 
 
 def parted(name: str) -> tuple[str, str]:
     """The bare name in small letters and underscores, and its unit, "" where it names none."""
-    text = MACRO.sub(r"\1", name).strip().lower().replace("µ", "mu").replace("μ", "mu")
+    text = unaccented(MACRO.sub(r"\1", name)).strip().lower().replace("µ", "mu").replace("μ", "mu")
     unit = ""
     for match in BRACKETED.finditer(text):
         if match[1] in UNITS or OF_VALUES.fullmatch(match[1]):

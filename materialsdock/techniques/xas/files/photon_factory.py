@@ -20,6 +20,10 @@ D_SPACING = re.compile(r"\bD\s*=\s*(\d+\.\d+)\s*A", re.IGNORECASE)
 SIGNAL = re.compile(r"\b(Transmission|Fluorescence|[A-Za-z]\w*)\s*\(\s*(\d+)\s*\)\s+Repetition")
 POINTS = re.compile(r"\bPoints\s*=\s*(\d+)")
 BLOCK = re.compile(r"\bNDCH\s*=\s*(\d+)")
+# number of the block, first and last energy [eV], step, time, points
+ENERGIES = re.compile(r"^\s*\d+\s+(\d+\.\d+)\s+(\d+\.\d+)\s+\S+\s+\S+\s+\d+\s*$", re.MULTILINE)
+HC_EV_ANGSTROM = 12398.419843320026
+SPACING_WITHIN = 0.1  # of an energy: other reflections differ by more
 LEAST_COLUMNS = 5  # two angles, time, I0, a signal
 FIELD = 10  # characters of a number, which may touch the next
 MODES = {1: "i0", 2: "it", 3: "channel"}
@@ -45,6 +49,7 @@ def photon_factory(lines: Lines) -> Content | None:
     head = "\n".join(lines.text[:start])
     modes = _modes(lines, marks["Mode"])
     table = _table(lines, start, len(modes))
+    _check_spacing(lines, head, table)
     names = ["Angle(c)", "Angle(o)", "time"]
     names += [f"channel {i}" for i in range(2, table.width - 1)]
     content = Content.of(
@@ -62,6 +67,23 @@ def photon_factory(lines: Lines) -> Content | None:
         what = MODES.get(mode, "")
         meanings.append(Meaning(what, "", "if", i) if what == "channel" else Meaning(what))
     return replace(content, meanings=tuple(meanings))
+
+
+def _check_spacing(lines: Lines, head: str, table: Table) -> None:
+    """Refuse a D that makes other energies of the angles than the blocks of the head name."""
+    planned = [float(end) for pair in ENERGIES.findall(head) for end in pair]
+    spacing = _d_spacing(head)
+    angles = table.values[:, 0]
+    if not planned or spacing is None or not ((angles > 0) & (angles < 90)).all():
+        return
+    first = HC_EV_ANGSTROM / (2 * spacing * np.sin(np.radians(angles.max())))
+    if abs(first - min(planned)) > SPACING_WITHIN * first:
+        lines.refuse(
+            1,
+            f"D = {spacing:g} Å makes {first:.1f} eV of the first angle, the blocks of the head "
+            f"begin at {min(planned):.1f} eV",
+            "correct D in the head, or name the columns with --columns and --unit",
+        )
 
 
 def _table(lines: Lines, start: int, width: int) -> Table:

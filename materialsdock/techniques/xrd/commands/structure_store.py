@@ -23,6 +23,7 @@ from materialsdock.techniques.xrd.job import check_usable
 from materialsdock.techniques.xrd.model import Diffractometer
 from materialsdock.techniques.xrd.phases import identify as identifying
 from materialsdock.techniques.xrd.phases.answer import (
+    NONE,
     answer,
     elements_of,
     existing_store,
@@ -30,6 +31,7 @@ from materialsdock.techniques.xrd.phases.answer import (
     families_of,
 )
 from materialsdock.techniques.xrd.phases.match import Match
+from materialsdock.techniques.xrd.phases.remedies import remedies
 from materialsdock.techniques.xrd.phases.store import StructureStore
 from materialsdock.techniques.xrd.section import section_of
 
@@ -112,12 +114,15 @@ def search(
         refine=query.refine,
         on_round=on_round,
     )
+    said = answer(found, entries)
+    tried = said["verdict"] == NONE
     return {
+        "advice": list(remedies(pattern, diffractometer, entries)) if tried else [],
         "pattern": str(query.pattern),
         "reading": reading.facts(measured, query.pattern, asked),
         "store": str(folder),
         "elements": sorted(chosen) if chosen else None,
-        **answer(found, entries),
+        **said,
         "refused": list(refused),
     }
 

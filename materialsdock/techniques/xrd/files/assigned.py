@@ -68,6 +68,7 @@ def assigned(table: Table, lines: Lines) -> Assigned:
 
     Raises InputError where nobody says it and the numbers do not show it.
     """
+    _refuse_others(table, lines)
     meanings = _meanings(table, lines)
     quantities = [quantity for quantity, _ in meanings]
     if not any(quantities):
@@ -133,6 +134,22 @@ def _intensities(quantities: Sequence[str], x: int, table: Table, lines: Lines) 
         if found:
             return found[0]
     lines.refuse(table.line[0], "no column of counts among those that are named", ASK)
+
+
+def _refuse_others(table: Table, lines: Lines) -> None:
+    """Refuse a first column that is named as no position of a pattern, and transformed counts."""
+    if lines.options.columns or lines.options.unit:
+        return
+    first = table.names[0]
+    if headings.meaning(first)[0] == "other":
+        lines.refuse(table.line[0], f"column 1 is named {first!r}, which is no 2θ, θ, Q or d", ASK)
+    bent = next((name for name in table.names if headings.TRANSFORMED.match(name)), None)
+    if bent is not None:
+        lines.refuse(
+            table.line[0],
+            f"a column is named {bent!r}: its logarithm or root hides the counting noise",
+            "export the intensities themselves",
+        )
 
 
 def _refuse_puzzles(table: Table, lines: Lines) -> None:

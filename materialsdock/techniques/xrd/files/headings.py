@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from materialsdock.formats.text import unaccented
 from materialsdock.techniques.xrd.files.axis import unit_of
 
 AXES = ("two_theta", "theta", "q", "d")
@@ -12,7 +13,7 @@ UNIT = re.compile(r"[(\[]([^)\]]*)[)\]]|[/,]\s*(\S+)$")
 NAMES = {
     "two_theta": r"2[-_ ]*(theta|th|θ|t)|2?tth(eta)?|two[-_ ]*theta|polar[_ ]*angle|angle|winkel"
     r"|pos(ition)?|scattering[_ ]*angle|x",
-    "theta": r"theta|θ|th|omega",
+    "theta": r"theta|θ|th",
     "q": r"q|scattering[_ ]*vector|momentum[_ ]*transfer",
     "d": r"d|d[-_ ]*spacing|d[-_ ]*value|spacing",
     "cps": r"cps|count[-_ ]*rate|rate|zählrate|(counts|cts|c)(/|per)s(ec(ond)?)?",
@@ -32,10 +33,13 @@ NAMES = {
     r"|t|zeit",
     "index": r"no|nr|n|#|index|idx|point|pt|row|channel|ch",
     "monitor": r"mon(itor)?|i0|beam|ion[-_ ]*chamber",
-    "energy": r"e(nergy)?([-_ ]*(k?ev))?|energie|mono|bragg",
+    "energy": r"e(nerg\w*)?([-_ ]*(k?ev))?|mono|bragg",
+    "other": r"temp(erature|eratur)?|phi|φ|azim\w*|chi|χ|psi|ψ|omega|ω|wave[-_ ]*number|wellenzahl"
+    r"|raman[-_ ]*shift|frequency|frequenz|field|pressure|voltage|potential|k|r|distance|depth",
 }
 KNOWN = {name: re.compile(pattern) for name, pattern in NAMES.items()}
 COUPLED = re.compile(r"\s*(omega|theta|θ|ω)\s*[/-]\s*2\s*-?(theta|θ)\b", re.IGNORECASE)
+TRANSFORMED = re.compile(r"\s*(log(10)?|ln|sqrt|√)\s*[(\[_ ]", re.IGNORECASE)  # of counts
 LONGEST = 5  # words in a name; a sentence is no heading
 RATE = re.compile(r"\bcps\b|\bc(oun)?ts?\s*(/|per)\s*s(ec(ond)?)?\b", re.IGNORECASE)
 TIMED = re.compile(r"(counts|intensity)_in_([\d.]+)_s$")  # as this program's own exports have it
@@ -57,8 +61,9 @@ def meaning(name: str) -> tuple[str, str]:
         bare, said = stem, behind
     elif bare.endswith("_deg"):
         bare, said = bare[: -len("_deg")], said or "deg"
+    plain = unaccented(bare)
     for quantity, pattern in KNOWN.items():
-        if pattern.fullmatch(bare):
+        if pattern.fullmatch(bare) or pattern.fullmatch(plain):
             rated = quantity == "counts" and RATE.search(name)
             return "cps" if rated else quantity, said
     return "", said

@@ -58,6 +58,20 @@ def behaves_as_sigma(sigma: FloatArray, counts: FloatArray) -> bool:
     return bool((ratio >= 1 / FACTOR).all() and (ratio <= FACTOR).all())
 
 
+def scales_as_sigma(sigma: FloatArray, y: FloatArray) -> bool:
+    """True where a column (n,) rises with the intensities (n,) as σ does: σ² over y stays alike.
+
+    All points that are not nearly empty lie within a factor 3 of each other; a background or a
+    calculated curve does not, except where the pattern is flat.  True as well for one that cannot
+    be σ at all: whoever judges the scan says why.
+    """
+    if _no_sigma(sigma, y):
+        return True
+    filled = y > 0.1 * np.median(y)
+    ratio = sigma[filled] / np.sqrt(y[filled])
+    return bool(ratio.size and 0 < ratio.min() and ratio.max() <= FACTOR * ratio.min())
+
+
 def judged(found: FoundScan) -> Intensities:
     """Counts and σ of a scan, as far as its file says what its intensities are."""
     seconds, notes = _seconds(found)

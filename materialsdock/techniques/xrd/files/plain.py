@@ -79,7 +79,8 @@ def _with_sigma(
         sigma = np.divide(1, np.sqrt(weight), out=np.zeros(weight.size), where=weight > 0)
     elif len(silent := [i for i, q in enumerate(of.quantities) if not q and i not in taken]) == 1:
         number = silent[0]
-        if xye or intensities.behaves_as_sigma(of.column(number), found.y):
+        told = intensities.scales_as_sigma if xye else intensities.behaves_as_sigma
+        if told(of.column(number), found.y):
             sigma = of.column(number)
     if sigma is None or number is None:
         return found, taken
@@ -87,7 +88,7 @@ def _with_sigma(
 
 
 def _is_xye(of: Assigned, lines: Lines) -> bool:
-    """True for three columns without names in a file that is called .xye: the last is σ."""
+    """True for three columns without names in a file that is called .xye: the last may be σ."""
     called = lines.name.lower().removesuffix(".gz").endswith(".xye")
     return called and of.table.width == 3 and not any(of.names)
 

@@ -182,3 +182,37 @@ def test_what_is_left_out_is_said(tmp_path):
     found = read(tmp_path, rows(X, COUNTS) + "End of scan\n")
     assert found.reading.dropped == ("the text behind the rows, from line 62 on",)
     assert read(tmp_path, rows(X, COUNTS) + "23.05\n").reading.dropped
+
+
+@pytest.mark.parametrize(
+    "heading",
+    [
+        "temperature(C) counts",
+        "phi counts",
+        "k chi",
+        "Omega (deg)\tcounts",
+        "wavenumber(cm-1) counts",
+    ],
+)
+def test_a_first_column_that_is_named_as_something_else_is_asked_about(tmp_path, heading):
+    path = tmp_path / "other.dat"
+    path.write_text(f"# {heading}\n" + "".join(f"{20 + i / 50:.2f} {60 + i}\n" for i in range(60)))
+    with pytest.raises(InputError, match=r"column 1 is named .*--columns two_theta=1"):
+        read_measured(path, "xrd")
+
+
+def test_logarithms_of_counts_are_refused(tmp_path):
+    path = tmp_path / "log.dat"
+    path.write_text("# 2theta log10(counts)\n" + "".join(f"{20 + i / 50} 2.5\n" for i in range(60)))
+    with pytest.raises(InputError, match="hides the counting noise"):
+        read_measured(path, "xrd")
+
+
+@pytest.mark.parametrize(("third", "taken"), [("background", False), ("esd", True)])
+def test_the_third_column_of_an_xye_file_is_sigma_where_it_scales_as_sigma(tmp_path, third, taken):
+    x = 20 + 0.02 * np.arange(200)
+    y = np.rint(60 + 2000 * np.exp(-(((x - 22) / 0.1) ** 2) / 2))
+    sd = 3 * np.sqrt(y) if third == "esd" else 60 + 0.1 * np.sin(x)
+    path = tmp_path / "a.xye"
+    path.write_text("".join(f"{a:.2f} {b:.0f} {c:.3f}\n" for a, b, c in zip(x, y, sd, strict=True)))
+    assert (read_measured(path).sigma is not None) == taken
