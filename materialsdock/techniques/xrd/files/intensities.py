@@ -69,7 +69,7 @@ def scales_as_sigma(sigma: FloatArray, y: FloatArray) -> bool:
         return True
     filled = y > 0.1 * np.median(y)
     ratio = sigma[filled] / np.sqrt(y[filled])
-    return bool(ratio.size and 0 < ratio.min() and ratio.max() <= FACTOR * ratio.min())
+    return bool(ratio.size and ratio.min() > 0 and ratio.max() <= FACTOR * ratio.min())
 
 
 def judged(found: FoundScan) -> Intensities:
