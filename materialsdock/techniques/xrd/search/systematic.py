@@ -69,11 +69,8 @@ def doubted(
         for fit in _usable(moved)
         if fit.recipe["position"] != BOTH or objective(fit, residuals) < least
     ]
-    rows: list[Values] = [compared(s.fit) for s in found[1:] if not s.fit.violations]
-    rows += [compared(f) for f in _usable(varied) if f.rwp <= EQUAL * best.fit.rwp]
-    rows += [t.values for t in trials if _equal(t, best.objective)]
     sources = [
-        _source(RECIPES, best.fit, rows),
+        _source(RECIPES, best.fit, _alike(best, found, varied, trials)),
         _source(POSITIONS, best.fit, [compared(fit) for fit in placed]),
     ]
     if mixture:
@@ -88,6 +85,31 @@ def doubted(
     grains = microabsorption.doubt(best.fit, refine.structures, wavelength)
     doubts = (*sources, *(() if grains is None else (grains,)))
     return (replace(best, systematic=_together(doubts), doubts=doubts), *found[1:])
+
+
+def _alike(
+    best: Solution,
+    found: Sequence[Solution],
+    varied: Sequence[Fit | BaseException],
+    trials: Sequence[Trial],
+) -> list[Values]:
+    """The answers of recipes as good as the best that correct positions as it does.
+
+    The other correction is a source of its own, and nothing is counted twice.
+    """
+    position = best.fit.recipe["position"]
+    rows: list[Values] = [
+        compared(s.fit)
+        for s in found[1:]
+        if not s.fit.violations and s.fit.recipe["position"] == position
+    ]
+    rows += [compared(f) for f in _usable(varied) if f.rwp <= EQUAL * best.fit.rwp]
+    rows += [
+        t.values
+        for t in trials
+        if _equal(t, best.objective) and t.recipe.get("position") == position
+    ]
+    return rows
 
 
 def covariance_of_weights(solution: Solution) -> FloatArray | None:
