@@ -212,6 +212,7 @@ def test_phases_come_from_the_store_by_id_or_name(files):
         ({"replay": "."}, "replay: .: is not a regular file"),
         ({"replay": None}, "replay: is missing"),
         ({"element": "Cu", "edge": "K"}, "replay: {}/fe.dat: its edge is at 71"),
+        ({"element": "Cu"}, "the file is of Fe K, the row of Cu"),
         ({"recipe": "xane"}, "recipe: " + str(FOLDER / "recipes")),
         ({"recipe": "phase-fractions"}, "recipe: technique xas, but recipe 'phase-fractions'"),
         ({"standards": ["{}/fe.dat"]}, "1 standards named fe"),

@@ -115,7 +115,7 @@ class Certificate:
         lines = [
             f"curve: root-mean-square error ≤ {self.rmse_bound:.2g}{label}, "
             f"{self.rmse:.2g} expected, after {self.points} points",
-            *self._of_range(label),
+            *self._of_range(unit, label),
             *(f"{said}{label if np.isfinite(said.bound) else ''}" for said in statements),
         ]
         if self.missing is not None:
@@ -128,10 +128,10 @@ class Certificate:
             lines.append(f"{self.excluded:.3g}{unit} of the axis were vetoed: no bound holds there")
         return lines if self.alarm is None else [*lines, f"alarm: {self.alarm}"]
 
-    def _of_range(self, label: str) -> list[str]:
+    def _of_range(self, unit: str, label: str) -> list[str]:
         if self.local is None:
             return []
-        ends = f"{self.local.low:.6g} to {self.local.high:.6g}"
+        ends = f"{self.local.low:.6g} to {self.local.high:.6g}{unit}"
         return [f"largest error of the curve from {ends} ≤ {self.local.bound:.2g}{label}"]
 
     def as_dict(self) -> dict[str, Any]:

@@ -124,6 +124,12 @@ def answer(outcome: Outcome) -> tuple[str, Items] | None:
         "e0_ev": nexus_parts.with_esd(edge.e0_ev, edge.e0_sd_ev),
         "edge_step": nexus_parts.with_esd(edge.edge_step, edge.edge_step_sd),
     }
+    for name, known in edge.numbers.items():
+        if name not in ("e0", "edge_step"):  # which stand there already
+            key = f"{name}_ev" if known.unit == "eV" else name
+            numbers[key] = nexus_parts.with_esd(known.value, known.esd)
+    if edge.tabulated_ev is not None:
+        numbers["tabulated_ev"] = with_unit(edge.tabulated_ev, "eV")
     return "normalised", {
         "normalised": data("normalised", "energy", fields),
         "parameters": Group("NXparameters", numbers),

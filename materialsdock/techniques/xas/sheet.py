@@ -182,6 +182,12 @@ def _edge_of(row: Any, measured: Measured) -> Edge:
     """The edge of a measured file; InputError where it is not the one that row or file name."""
     said = measured.reading.edge
     wanted = _named_edge(row) or (named(said) if said else None)
+    if wanted is not None and row.element not in (None, wanted.symbol):
+        raise InputError(
+            f"the file is of {wanted.name}, the row of {row.element}",
+            where=str(row.replay),
+            remedy="name the element that was measured, or another file",
+        )
     return edge_at(find_edge(measured.x, measured.y), wanted, row.element, str(row.replay))
 
 

@@ -127,7 +127,7 @@ def _systematic(
         "inflection": float(np.ptp(inflections)) / 2 if len(inflections) > 1 else 0.0,
         "edge_step": of.edge_step,
         "white_line_height": of.white_line,
-        "white_line_position": 0.0,  # no line of the normalisation moves it
+        "white_line_position": of.white_line_ev,
     }
 
 

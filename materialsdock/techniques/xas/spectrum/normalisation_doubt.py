@@ -37,11 +37,14 @@ FAR, NEAR, START, END = (1.0, 0.75), (1.0, 1.35), (1.0, 2.0), (1.0, 0.8)
 
 @dataclass(frozen=True)
 class NormalisationDoubt:
-    """Systematic standard deviations of step [µ], E0 [eV] and white-line height [step]."""
+    """Systematic standard deviations: step [µ], E0 [eV], height [step] and place [eV] of the white
+    line.
+    """
 
     edge_step: float
     e0_ev: float
     white_line: float
+    white_line_ev: float
 
 
 def doubt(
@@ -58,8 +61,8 @@ def doubt(
     relative = energy_ev - found.e0_ev
     structure = _of_structure(relative, mu, found, core_hole_width_ev, noise)
     spread = _over_neighbours(energy_ev, mu, found)
-    largest = np.maximum(FACTORS * structure, spread)
-    return NormalisationDoubt(found.edge_step * largest[0], *largest[1:].tolist())
+    step, e0_ev, height = np.maximum(FACTORS * structure, spread[:3]).tolist()
+    return NormalisationDoubt(found.edge_step * step, e0_ev, height, float(spread[3]))
 
 
 def _of_structure(
@@ -99,7 +102,10 @@ def _slope_at_half(relative: FloatArray, flat: FloatArray) -> float:
 
 
 def _over_neighbours(energy_ev: FloatArray, mu: FloatArray, found: Normalised) -> FloatArray:
-    """(3,) standard deviations over choices of the ranges that another analyst could make."""
+    """(4,) standard deviations over choices of the ranges that another analyst could make.
+
+    Of step [step], E0 [eV], white line [step] and its place [eV].
+    """
     relative, values = energy_ev - found.e0_ev, []
     for ranges in neighbours(found.ranges.within(relative)):
         try:
@@ -107,9 +113,9 @@ def _over_neighbours(energy_ev: FloatArray, mu: FloatArray, found: Normalised) -
             e0 = half_height(energy_ev, other.flat, found.e0_ev)
         except InputError:  # too few points are left of a range
             continue
-        height = white_line(energy_ev, other)[1]
-        values.append((other.edge_step / found.edge_step, e0, height))
-    return np.std(values, axis=0, ddof=1) if len(values) > 1 else np.zeros(3)
+        place, height = white_line(energy_ev, other)
+        values.append((other.edge_step / found.edge_step, e0, height, place))
+    return np.std(values, axis=0, ddof=1) if len(values) > 1 else np.zeros(4)
 
 
 def neighbours(chosen: Ranges) -> Iterator[Ranges]:
