@@ -51,7 +51,7 @@ def _rows_html(rows: Sequence[Row]) -> str:
 
 
 @dataclass(frozen=True)
-class Said:
+class Answer:
     """An answer: words for people, and `body` for programs."""
 
     words: str
@@ -99,29 +99,29 @@ class QueueCard:
     def _repr_html_(self) -> str:
         return _rows_html(self.rows)
 
-    def move(self, sample_id: str, place: int) -> Said:
+    def move(self, sample_id: str, place: int) -> Answer:
         """Put a waiting sample at a place, 1 is next."""
         return self._changed("move", (sample_id,), place=place)
 
-    def hold(self, *sample_ids: str, reason: str = "") -> Said:
+    def hold(self, *sample_ids: str, reason: str = "") -> Answer:
         """Set waiting samples aside."""
         return self._changed("hold", sample_ids, reason=reason)
 
-    def retry(self, *sample_ids: str, reason: str = "") -> Said:
+    def retry(self, *sample_ids: str, reason: str = "") -> Answer:
         """Measure held samples; analyse failed or finished ones again."""
         return self._changed("retry", sample_ids, reason=reason)
 
-    def rm(self, *sample_ids: str, reason: str = "") -> Said:
+    def rm(self, *sample_ids: str, reason: str = "") -> Answer:
         """Cancel samples that wait or are held."""
         return self._changed("rm", sample_ids, reason=reason)
 
-    def approve(self, *sample_ids: str) -> Said:
+    def approve(self, *sample_ids: str) -> Answer:
         """Let submitted samples be measured."""
         return self._changed("approve", sample_ids)
 
-    def _changed(self, verb: str, ids: Sequence[str], **more: Any) -> Said:
+    def _changed(self, verb: str, ids: Sequence[str], **more: Any) -> Answer:
         body = people.change(self.data, verb, ids, **more)
-        return Said(people.changed(body), body)
+        return Answer(people.changed(body), body)
 
 
 @dataclass(frozen=True)
@@ -170,10 +170,10 @@ class NightMagic:
         """The samples that wait, and what can be done with them."""
         return QueueCard(self.data)
 
-    def submit(self, sheet: Path | str) -> Said:
+    def submit(self, sheet: Path | str) -> Answer:
         """Queue the samples of a sheet, all or none."""
         body = people.submit(Path(sheet), self.profile, self.site, self.data)
-        return Said(people.submitted(body), body)
+        return Answer(people.submitted(body), body)
 
     def results(self, sample_id: str) -> Results:
         """Outcome and report of a finished sample; Refused while there is none."""
@@ -184,51 +184,51 @@ class NightMagic:
             page = (data.reports / f"{job_id}.html").resolve()
             return Results(sample_id, outcome_of(ledger, job_id), page)
 
-    def pause(self, reason: str = "") -> Said:
+    def pause(self, reason: str = "") -> Answer:
         """Pause at the next point."""
         return self._asked("pause", reason=reason)
 
-    def resume(self) -> Said:
+    def resume(self) -> Answer:
         """Go on after a pause."""
         return self._asked("resume")
 
-    def stop(self, reason: str = "") -> Said:
+    def stop(self, reason: str = "") -> Answer:
         """End this sample after its point and analyse it."""
         return self._asked("stop", reason=reason)
 
-    def abort(self, sample_id: str, reason: str = "") -> Said:
+    def abort(self, sample_id: str, reason: str = "") -> Answer:
         """End this sample now and hold it; named, so that it is never another one."""
         answer = people.ask(self.data, "abort", {"reason": reason}, only=sample_id)
-        return Said(people.said(answer), answer)
+        return Answer(people.said(answer), answer)
 
-    def hold(self, reason: str = "") -> Said:
+    def hold(self, reason: str = "") -> Answer:
         """Begin no further sample."""
         return self._asked("hold_queue", reason=reason)
 
-    def release(self) -> Said:
+    def release(self) -> Answer:
         """Begin samples again."""
         return self._asked("release_queue")
 
-    def veto(self, low: float, high: float | None = None, reason: str = "") -> Said:
+    def veto(self, low: float, high: float | None = None, reason: str = "") -> Answer:
         """Never measure a position [unit of the axis], or an interval, of this sample."""
         where = {"x": low} if high is None else {"low": low, "high": high}
         return self._asked("veto", **where, reason=reason)
 
-    def force(self, x: float, reason: str = "") -> Said:
+    def force(self, x: float, reason: str = "") -> Answer:
         """Measure this position [unit of the axis] next."""
         return self._asked("force", x=x, reason=reason)
 
-    def change(self, reason: str = "", **settings: Any) -> Said:
+    def change(self, reason: str = "", **settings: Any) -> Answer:
         """Change when this sample stops, e.g. change(maximum_points=80)."""
         return self._asked("change", changes=settings, reason=reason)
 
-    def approve(self) -> Said:
+    def approve(self) -> Answer:
         """Let the proposed point be measured."""
         return self._asked("approve")
 
-    def _asked(self, verb: intents.Verb, **details: Any) -> Said:
+    def _asked(self, verb: intents.Verb, **details: Any) -> Answer:
         answer = people.ask(self.data, verb, details)
-        return Said(people.said(answer), answer)
+        return Answer(people.said(answer), answer)
 
 
 def load(shell: Any) -> None:

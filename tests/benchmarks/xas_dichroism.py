@@ -10,9 +10,9 @@ import numpy as np
 
 from materialsdock.model import FloatArray
 from materialsdock.techniques.xas.dichroism.background import Background
-from materialsdock.techniques.xas.dichroism.moments import Atom, Moments, magnetic_moments
+from materialsdock.techniques.xas.dichroism.moments import MagneticAtom, Moments, magnetic_moments
 
-IRON = Atom(holes=3.39)
+IRON = MagneticAtom(holes=3.39)
 # of bulk iron: Chen et al., PRL 75, 152 (1995)
 TRUE = {"m_orb": 0.085, "m_spin_eff": 1.98}
 NOISE, SAMPLES = 1e-3, 40

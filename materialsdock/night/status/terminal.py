@@ -56,7 +56,13 @@ COUNTED = (
 
 def shown(words: object, style: str = "") -> Text:
     """Words as they are: no markup, and nothing in them that a terminal would obey."""
-    return Text("".join(c if c.isprintable() else "?" for c in str(words)), style)
+    return Text(_printable(str(words)), style)
+
+
+def _printable(words: str) -> str:
+    if words.isprintable():
+        return words
+    return "".join(c if c.isprintable() else "?" for c in words)
 
 
 def seconds(value: float | None) -> str:
@@ -173,10 +179,10 @@ def lines(rows: tuple[Row, ...]) -> Iterator[str]:
     """The whole queue as plain columns: a table of thousands takes seconds to draw."""
     cells = [
         [
-            "" if word is None else shown(word).plain
+            "" if word is None else _printable(str(word))
             for word in (r.place, r.sample_id, r.name, r.recipe, r.position, r.owner)
         ]
-        + [plainly(r.state), shown(r.reason).plain]
+        + [plainly(r.state), _printable(r.reason)]
         for r in rows
     ]
     cells = [list(HEADS), *cells]

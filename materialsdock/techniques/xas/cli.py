@@ -81,11 +81,11 @@ L2 = Annotated[
 ]
 
 
-OWN: own_options.Kinds = {**command_line.KINDS, "analysis": options.Analysis}
+OWN: own_options.Kinds = {**command_line.KINDS, "analysis": options.SpectrumOptions}
 
 
 def _chosen(own: Mapping[str, Any]) -> SpectrumSettings:
-    return options.chosen(own_options.made({"analysis": options.Analysis}, own)["analysis"])
+    return options.chosen(own_options.made({"analysis": options.SpectrumOptions}, own)["analysis"])
 
 
 def mount(app: typer.Typer) -> None:
@@ -189,9 +189,9 @@ def xmcd(
 ) -> None:
     """Determine magnetic moments by the sum rules, with the uncertainty from the background."""
     from materialsdock.techniques.xas.commands import dichroism
-    from materialsdock.techniques.xas.dichroism.moments import Atom
+    from materialsdock.techniques.xas.dichroism.moments import MagneticAtom
 
-    atom = Atom(holes, polarisation, angle)
+    atom = MagneticAtom(holes, polarisation, angle)
     file = command_line.taken(own)
     request = dichroism.DichroismRequest(
         plus, minus, atom, file, pre, post, cut, l3, l2, out, tuple(more)

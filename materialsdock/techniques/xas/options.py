@@ -91,7 +91,7 @@ Shift = Annotated[
 
 
 @dataclass(frozen=True)
-class Analysis:
+class SpectrumOptions:
     """The options about the analysis of a spectrum, the same for every command that makes one."""
 
     e0: E0 = None
@@ -104,7 +104,7 @@ class Analysis:
 
 
 @dataclass(frozen=True)
-class Options(Analysis):
+class Options(SpectrumOptions):
     """The options of absorption: what is measured, what is known, where precision is worth more."""
 
     signal: Signal = ""
@@ -147,12 +147,12 @@ def changes(options: Options, folder: Path) -> Mapping[str, Any]:
     return {key: value for key, value in asked.items() if value is not None}
 
 
-def chosen(options: Analysis) -> SpectrumSettings:
+def chosen(options: SpectrumOptions) -> SpectrumSettings:
     """The settings of the analysis; InputError naming every one that cannot be used."""
     from materialsdock.techniques.xas.spectrum.settings import SpectrumSettings
 
     return SpectrumSettings.of(
-        {each.name: getattr(options, each.name) for each in fields(Analysis)}
+        {each.name: getattr(options, each.name) for each in fields(SpectrumOptions)}
     )
 
 

@@ -18,7 +18,7 @@ from materialsdock.model import FloatArray
 from materialsdock.rendering.numbers import fixed, number, with_esd
 from materialsdock.techniques.xas.dichroism.background import Background, find_background
 from materialsdock.techniques.xas.dichroism.moments import (
-    Atom,
+    MagneticAtom,
     Moments,
     magnetic_moments,
     over_pairs,
@@ -43,7 +43,7 @@ class DichroismRequest:
 
     plus: Path
     minus: Path
-    atom: Atom
+    atom: MagneticAtom
     file: FileOptions = NOTHING_ASKED
     pre: Window | None = None
     post: Window | None = None

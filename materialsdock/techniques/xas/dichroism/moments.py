@@ -34,7 +34,7 @@ MOMENTS = ("m_orb", "m_spin_eff", "ratio")
 
 
 @dataclass(frozen=True)
-class Atom:
+class MagneticAtom:
     """The atom in the sum rules: holes n_h, polarisation P, angle of beam to moment [deg]."""
 
     holes: float
@@ -71,7 +71,7 @@ class Moments:
     reasons: tuple[str, ...]
 
 
-def moments_of(p: float, q: float, r: float, atom: Atom) -> tuple[float, float, float]:
+def moments_of(p: float, q: float, r: float, atom: MagneticAtom) -> tuple[float, float, float]:
     """(m_orb, m_spin_eff [µ_B], m_orb/m_spin_eff) from the three integrals."""
     scale = atom.holes / (atom.polarisation * np.cos(np.radians(atom.angle_deg)) * r)
     orbital, spin = -4.0 / 3.0 * q * scale, -(6 * p - 4 * q) * scale
@@ -83,7 +83,7 @@ def magnetic_moments(
     energy_ev: FloatArray,
     plus: FloatArray,
     minus: FloatArray,
-    atom: Atom,
+    atom: MagneticAtom,
     background: Background | None = None,
     samples: tuple[FloatArray, FloatArray] | None = None,
 ) -> Moments:
@@ -136,7 +136,7 @@ def magnetic_moments(
     )
 
 
-def over_pairs(pairs: Pairs, found: Moments, atom: Atom) -> Moments:
+def over_pairs(pairs: Pairs, found: Moments, atom: MagneticAtom) -> Moments:
     """The moments with the scatter between pairs in their noise, where it is the larger.
 
     It is the standard error of the mean over the pairs, each analysed with the background that

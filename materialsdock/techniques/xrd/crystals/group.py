@@ -36,7 +36,7 @@ OF_CELL = "correct the cell or the space group in the file"
 
 
 @dataclass(frozen=True)
-class Statement:
+class GroupStatement:
     """One of the places where a CIF says its space group; allows : keys of settings."""
 
     words: str
@@ -74,7 +74,7 @@ def possible_settings(block: gemmi.cif.Block, cell: gemmi.UnitCell) -> PossibleS
         if found is None:
             return _untabulated(operations, statements, cell, unread)
         words = f"{len(operations)} listed operations"
-        statements.append(Statement(words, frozenset({found.xhm()})))
+        statements.append(GroupStatement(words, frozenset({found.xhm()})))
     if not statements:
         said = "; ".join(unread) or "neither symbol, number nor operations"
         raise InputError(f"has no space group that can be read: {said}", remedy=NAME_IT)
@@ -98,7 +98,7 @@ def possible_settings(block: gemmi.cif.Block, cell: gemmi.UnitCell) -> PossibleS
     return PossibleSettings(_one_axis(fitting), tuple(notes))
 
 
-def _symbols(block: gemmi.cif.Block) -> tuple[list[Statement], list[str]]:
+def _symbols(block: gemmi.cif.Block) -> tuple[list[GroupStatement], list[str]]:
     """Statements of the symbols and the number, and sentences on those that are in no table."""
     kinds: Sequence[tuple[str, Sequence[str], Callable[[str], frozenset[str]]]] = (
         ("H-M symbol", SYMBOLS, of_symbol),
@@ -112,7 +112,7 @@ def _symbols(block: gemmi.cif.Block) -> tuple[list[Statement], list[str]]:
                 continue
             words = f"{kind} {text[:40]}" if kind == "number" else f"{kind} '{text[:40]}'"
             if allows := settings(text):
-                statements.append(Statement(words, allows))
+                statements.append(GroupStatement(words, allows))
             else:
                 unread.append(f"{words} is in no table")
     return statements, unread
@@ -210,7 +210,7 @@ def _is_group(operations: list[gemmi.Op]) -> bool:
 
 def _untabulated(
     operations: tuple[gemmi.Op, ...],
-    statements: Sequence[Statement],
+    statements: Sequence[GroupStatement],
     cell: gemmi.UnitCell,
     unread: Sequence[str],
 ) -> PossibleSettings:
@@ -240,11 +240,11 @@ def _untabulated(
     return PossibleSettings((), notes, operations)
 
 
-def _all(statements: Sequence[Statement]) -> str:
+def _all(statements: Sequence[GroupStatement]) -> str:
     return ", ".join(map(str, statements))
 
 
-def _ordered(statements: Sequence[Statement], allowed: frozenset[str]) -> Iterator[str]:
+def _ordered(statements: Sequence[GroupStatement], allowed: frozenset[str]) -> Iterator[str]:
     """Reference settings first, origin choice 2 before 1, then as in the table."""
     table = list(_table())
 

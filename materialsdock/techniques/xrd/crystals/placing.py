@@ -150,7 +150,9 @@ def symmetrised(built: Placed) -> tuple[Placed, tuple[str, ...]]:
     return (built, ()) if found is None else _in_own_group(built, found)
 
 
-def _in_own_group(written_out: Placed, found: symmetry.Found) -> tuple[Placed, tuple[str, ...]]:
+def _in_own_group(
+    written_out: Placed, found: symmetry.Standardised
+) -> tuple[Placed, tuple[str, ...]]:
     sites = tuple(site.clone() for site in found.crystal.sites)
     atoms = ListedAtoms(sites, np.zeros((len(sites), 3)), ())
     setting = found.crystal.spacegroup

@@ -30,14 +30,14 @@ class _SymmetryPlace:
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class Standardised:
     """A crystal in its conventional cell and group, and how far atoms were moved for it [Å]."""
 
     crystal: gemmi.SmallStructure
     moved_angstrom: float
 
 
-def with_symmetry(crystal: gemmi.SmallStructure) -> Found | None:
+def with_symmetry(crystal: gemmi.SmallStructure) -> Standardised | None:
     """The same crystal, which is written out in P1, in its conventional cell and space group.
 
     The highest symmetry for which no atom moves by more than FARTHEST_ANGSTROM, since databases
@@ -61,7 +61,7 @@ def with_symmetry(crystal: gemmi.SmallStructure) -> Found | None:
         moved = _moved_angstrom(found, [place.at for place in places])
         standard = _conventional(found, atoms) if moved <= FARTHEST_ANGSTROM else None
         if standard is not None:
-            return Found(standard, moved)
+            return Standardised(standard, moved)
     return None
 
 

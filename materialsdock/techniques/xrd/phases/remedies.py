@@ -43,7 +43,7 @@ class Named(HasLines, Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Lines:
+class StructureLines:
     """The lines of a structure: name, d [Å] (k,), intensity per weight (k,)."""
 
     name: str
@@ -61,12 +61,12 @@ class _Tried:
     zero_deg: float
 
 
-def lines_of(structure: Structure) -> Lines:
+def lines_of(structure: Structure) -> StructureLines:
     """The powder lines of a candidate phase."""
     crystal = next(crystal for crystal in read_crystals(structure.cif) if crystal.sites)
     weight = sum(a.occ * a.element.weight for a in crystal.get_all_unit_cell_sites())
     crystal.change_occupancies_to_crystallographic()
-    return Lines(structure.name, *powder_lines.powder_lines(crystal, weight))
+    return StructureLines(structure.name, *powder_lines.powder_lines(crystal, weight))
 
 
 def remedies(
@@ -91,7 +91,7 @@ def remedies(
 def _factor(lines: Sequence[Named], observed: Observed) -> tuple[_Tried, str]:
     best, factor = _Tried(0.0, "", 0.0, 0.0), 1.0
     for wide in FACTORS:
-        scaled = [Lines(one.name, one.d * (1 + wide), one.intensity) for one in lines]
+        scaled = [StructureLines(one.name, one.d * (1 + wide), one.intensity) for one in lines]
         tried = _best(scaled, observed, strains=STRAINS)
         if tried.likeness > best.likeness:
             best, factor = tried, (1 + wide) * (1 + tried.strain)

@@ -14,9 +14,9 @@ from materialsdock.cli import app
 from materialsdock.errors import InputError
 from materialsdock.formats.options import FileOptions
 from materialsdock.techniques.xas.commands import dichroism as xmcd_command
-from materialsdock.techniques.xas.dichroism.moments import Atom
+from materialsdock.techniques.xas.dichroism.moments import MagneticAtom
 
-ORBITAL, SPIN, ATOM = 0.085, 1.98, Atom(3.39)
+ORBITAL, SPIN, ATOM = 0.085, 1.98, MagneticAtom(3.39)
 COLUMNS = {"energy": (1,), "if": (3,), "i0": (2,)}
 
 
@@ -50,7 +50,7 @@ def test_known_moments_with_their_page(pair, tmp_path):
 
 def test_half_the_polarisation_is_twice_the_moment(pair):
     full = xmcd_command.run(xmcd_command.DichroismRequest(*pair, ATOM))
-    half = xmcd_command.run(xmcd_command.DichroismRequest(*pair, Atom(ATOM.holes, 0.5)))
+    half = xmcd_command.run(xmcd_command.DichroismRequest(*pair, MagneticAtom(ATOM.holes, 0.5)))
     ratio = half["moments"]["m_spin_eff"]["value"] / full["moments"]["m_spin_eff"]["value"]
     assert ratio == pytest.approx(2.0, rel=1e-4)
 

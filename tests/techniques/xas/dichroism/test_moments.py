@@ -11,9 +11,13 @@ from support.xas_samples import dichroism
 from materialsdock.errors import InputError
 from materialsdock.learning.stopping.quantities import xmcd_moments
 from materialsdock.techniques.xas.dichroism.background import Background, correct, find_background
-from materialsdock.techniques.xas.dichroism.moments import Atom, magnetic_moments, moments_of
+from materialsdock.techniques.xas.dichroism.moments import (
+    MagneticAtom,
+    magnetic_moments,
+    moments_of,
+)
 
-IRON = Atom(3.39)
+IRON = MagneticAtom(3.39)
 M_ORB, M_SPIN = 0.085, 1.98
 CHOSEN = Background((685.0, 700.0), (735.0, 765.0), 706.8, 719.9, 713.0)
 
@@ -26,7 +30,7 @@ def drawn(noise, count=40):
 
 
 def test_the_sum_rules():
-    orbital, spin, ratio = moments_of(-6.0, -1.0, 30.0, Atom(3.0, 0.5, 60.0))
+    orbital, spin, ratio = moments_of(-6.0, -1.0, 30.0, MagneticAtom(3.0, 0.5, 60.0))
     assert orbital == pytest.approx(4 / 3 / 30 * 3 / 0.25)
     assert spin == pytest.approx(32 / 30 * 3 / 0.25)
     assert ratio == pytest.approx(orbital / spin)
@@ -126,7 +130,7 @@ def test_bad_spectra_are_one_error(kind):
 )
 def test_impossible_atoms_are_refused(bad):
     with pytest.raises(InputError):
-        Atom(**bad)
+        MagneticAtom(**bad)
 
 
 def test_a_spectrum_that_ends_before_the_post_edge_says_where():
