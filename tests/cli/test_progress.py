@@ -15,7 +15,12 @@ def trial(number, rwp, violations=()):
 
 def test_the_best_trial_is_named_as_one(capsys):
     with display(Job("a", Sample("a", "xrd"), SETTINGS, 0)) as watch:
-        for made in (trial(0, None), trial(1, 5.0, ("not physical",)), trial(2, 9.5), trial(3, 9.1)):
+        for made in (
+            trial(0, None),
+            trial(1, 5.0, ("not physical",)),
+            trial(2, 9.5),
+            trial(3, 9.1),
+        ):
             watch.trial(made)
     last = capsys.readouterr().err.splitlines()[-1]
     assert last == "  trial 4 of 4: lowest Rwp of a trial 9.10 %, before the final fit"

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.model import Trial
@@ -31,6 +32,7 @@ from materialsdock.techniques.xrd.model import Fit
 from materialsdock.techniques.xrd.report.scale import Scale
 
 WORST_WIDTHS = 6.0  # FWHM on either side of the worst place
+FEW = 300  # points that are drawn large
 
 
 def pattern(measured: Pattern, curve: Any, scale: Scale) -> Drawing:
@@ -89,8 +91,8 @@ def rietveld(measured: Pattern, fit: Fit, scale: Scale) -> Drawing:
     return drawing(
         "Rietveld refinement",
         "Points: observed. Line: calculated. Dashed: background. Ticks: reflections of each "
-        f"phase. Below: the difference in units of its standard deviation σ ({scale.sigma}); "
-        "dotted lines at ± 3.",
+        "phase. Below: Δ, observed − calculated, in units of its standard deviation σ "
+        f"({scale.sigma}); dotted lines at ± 3.",
         partial(_draw_rietveld, measured, fit, scale),
         4.6 + 0.3 * len(rows),
         rows,
@@ -105,9 +107,10 @@ def _draw_rietveld(measured: Pattern, fit: Fit, scale: Scale, figure: Figure) ->
         np.clip(scale.shown(each), 0, None) for each in (fit.y_calc, fit.y_background)
     )
     sqrt_scale(upper, 1.06 * float(max(np.max(y), np.max(calculated))))
-    dots(upper, x, y, color=MUTED, size=1.4)
+    close = x.size <= FEW
+    dots(upper, x, y, color=MUTED, size=3.0 if close else 1.4)
     label_dots(upper, "observed", MUTED)
-    upper.plot(x, calculated, ORANGE, lw=0.8, label="calculated", zorder=4)
+    upper.plot(x, calculated, ORANGE, lw=1.2 if close else 0.8, label="calculated", zorder=4)
     upper.plot(x, background, GREEN, lw=0.8, ls="--", label="background")
     upper.set_ylabel(scale.label)
     legend(upper)
@@ -164,7 +167,7 @@ def _worst(measured: Pattern, fit: Fit) -> tuple[float, float, float]:
 def _draw_difference(axes: Axes, measured: Pattern, fit: Fit) -> None:
     weighed = measured.sigma > 0
     difference = (measured.intensity - fit.y_calc)[weighed] / measured.sigma[weighed]
-    axes.plot(measured.two_theta[weighed], difference, BLUE, lw=0.5)
+    axes.plot(measured.two_theta[weighed], difference, BLUE, lw=1.0 if weighed.size <= FEW else 0.5)
     axes.axhline(0.0, color=INK, lw=0.5)
     for level in (-3.0, 3.0):
         axes.axhline(level, color=MUTED, lw=0.5, ls=":")
@@ -172,7 +175,7 @@ def _draw_difference(axes: Axes, measured: Pattern, fit: Fit) -> None:
     axes.set_ylim(-bound, bound)
     if bound < 10:
         axes.set_yticks([-3, 0, 3])
-    axes.set_ylabel("(obs − calc)/σ")
+    axes.set_ylabel("Δ/σ")
     axes.set_xlabel("2θ (°)")
     axes.set_xlim(float(measured.two_theta[0]), float(measured.two_theta[-1]))
 
@@ -207,13 +210,13 @@ def search(trials: tuple[Trial, ...]) -> Drawing:
     """Rwp of every trial, the best so far of each seed, and the failures."""
     failed = sum(trial.state == "fail" for trial in trials)
     broken = sum(bool(trial.violations) for trial in trials)
-    made, lost = many(len(trials), "trial"), many(failed, "failed trial")
+    crosses = f" Crosses on the upper edge: {many(failed, 'failed trial')}." if failed else ""
+    opened = f" Open points: {broken} that break a physical constraint." if broken else ""
     return drawing(
         "Search of refinement recipes",
-        f"Points: Rwp of each of {made}. Lines: the best physical one so far, for each seed. "
-        f"Crosses on the upper edge: {lost}; open points: {broken} that break a physical "
-        "constraint. The report's own Rwp is that of the final fit, which refines the best ones "
-        "again and further.",
+        f"Points: Rwp of each of {many(len(trials), 'trial')}. Lines: the lowest of a physical one "
+        f"so far, for each seed.{crosses}{opened} The report's own Rwp is that of the final fit, "
+        "which refines the best ones again and further.",
         partial(_draw_search, trials),
         2.8,
     )
@@ -242,6 +245,7 @@ def _draw_search(trials: tuple[Trial, ...], figure: Figure) -> None:
     if rwp and max(rwp) > 3 * min(rwp):
         plain_log(axes)
     axes.set_xlim(0.5, max(trial.number for trial in trials) + 1.5)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.margins(y=0.12)
     axes.set_xlabel("Trial of its seed")
     axes.set_ylabel("Rwp (%)")
