@@ -50,7 +50,14 @@ def _measured_note(decision: Decision, full: float) -> str:
 
 
 def _best(rwp: float) -> str:
-    return f"best Rwp {rwp:.2f} %" if math.isfinite(rwp) else "no trial has succeeded yet"
+    """The best of the search: the final fit is refined further, so its Rwp is another number."""
+    found = f"lowest Rwp of a trial {rwp:.2f} %, before the final fit"
+    return found if math.isfinite(rwp) else "no acceptable trial yet"
+
+
+def _lower(best: float, trial: Trial) -> float:
+    """The lowest Rwp so far, of trials that could be the answer."""
+    return best if trial.rwp is None or trial.violations else min(best, trial.rwp)
 
 
 def _live(progress: Progress, full: float, trials: int) -> RunWatch:
@@ -68,7 +75,7 @@ def _live(progress: Progress, full: float, trials: int) -> RunWatch:
         progress.update(task, completed=d.seconds_measured, note=note)
 
     def trial(t: Trial) -> None:
-        best[0] = min(best[0], t.rwp if t.rwp is not None else float("inf"))
+        best[0] = _lower(best[0], t)
         progress.update(task, advance=1.0, note=_best(best[0]))
 
     return RunWatch(stage, decision, trial)
@@ -86,7 +93,7 @@ def _plain(full: float, trials: int) -> RunWatch:
             say(f"  {_measured_note(d, full)}")
 
     def trial(t: Trial) -> None:
-        best[0] = min(best[0], t.rwp if t.rwp is not None else float("inf"))
+        best[0] = _lower(best[0], t)
         ended[0] += 1
         if time.monotonic() - last[0] > LINE_EVERY_S or ended[0] == trials:
             last[0] = time.monotonic()

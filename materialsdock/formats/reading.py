@@ -25,6 +25,7 @@ def facts(measured: Measured, path: Path, options: FileOptions = NOTHING_ASKED) 
         "columns": list(said.columns),
         "unit": said.unit,
         "signal": said.signal,
+        "count_time_s": measured.count_time_s,
         "sigma_from": said.sigma_from,
         "wavelengths_from": said.wavelengths_from,
         "edge": said.edge,
@@ -32,7 +33,7 @@ def facts(measured: Measured, path: Path, options: FileOptions = NOTHING_ASKED) 
         "notes": list(measured.notes),
         "asked": options.plain(),
     }
-    return {key: value for key, value in found.items() if value not in ("", [], {})}
+    return {key: value for key, value in found.items() if value not in (None, "", [], {})}
 
 
 def again(path: Path, settings: Mapping[str, Any], name: str) -> Measured:
@@ -53,6 +54,8 @@ def sentences(kept: Mapping[str, Any]) -> list[str]:
         "edge": "edge",
     }
     found = [f"{words}: {kept[key]}" for key, words in labels.items() if kept.get(key)]
+    if seconds := kept.get("count_time_s"):
+        found.append(f"counted for {seconds:g} s at each point")
     if columns := kept.get("columns"):
         found.append(f"columns: {', '.join(columns)}")
     found += [f"left out: {each}" for each in kept.get("dropped", ())]

@@ -24,7 +24,13 @@ from materialsdock.errors import ModelFault
 
 GIB = 2**30
 PR_SET_PDEATHSIG = 1
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+THREADS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "RIETX_COMPILED_THREADS",  # its columns are so short that handing them to threads costs half
+)
 Task = TypeVar("Task")
 
 

@@ -124,7 +124,7 @@ def _others(content: Content, found: list[int]) -> tuple[str, ...]:
     for other in found[1:]:
         off = np.abs(content.column(other) - taken)
         off = off[np.isfinite(off)]
-        if content.units[other] == content.units[found[0]] and off.size:
+        if content.units[other] == content.units[found[0]] and off.size and off.max() > 0:
             notes.append(f"{content.label(other)}, up to {off.max():.3g} off")
     if not notes:
         return ()

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.model import Trial
@@ -28,91 +29,97 @@ from materialsdock.rendering.svg import (
     strokes,
 )
 from materialsdock.techniques.xrd.model import Fit
+from materialsdock.techniques.xrd.report.scale import Scale
 
 WORST_WIDTHS = 6.0  # FWHM on either side of the worst place
+FEW = 300  # points that are drawn large
 
 
-def pattern(measured: Pattern, curve: Any, summary: Mapping[str, Any]) -> Drawing:
-    """The measured intensities under the model, and the time counted at each angle."""
+def pattern(measured: Pattern, curve: Any, scale: Scale) -> Drawing:
+    """The measured intensities under the model, and the time counted at each angle if known."""
     model = "" if curve is None else "Line and band: the model's mean ± 2 standard deviations. "
+    height = (
+        "on which noise has one height for one counting time and weak reflections show. Below: the "
+        "time counted at each angle, against a uniform full scan."
+        if scale.timed
+        else "on which counting noise has one height and weak reflections show."
+    )
     return drawing(
-        "Measured pattern and counting time",
-        f"Points: measured intensity. {model}"
-        "The intensity axis is a square root, on which noise has one height for one counting time "
-        "and weak reflections show. Below: the time counted at each angle, against a uniform "
-        "full scan.",
-        partial(_draw_pattern, measured, curve, summary.get("full_time_s")),
-        4.6,
+        "Measured pattern and counting time" if scale.timed else "Measured pattern",
+        f"Points: measured intensity. {model}The intensity axis is a square root, {height}",
+        partial(_draw_pattern, measured, curve, scale),
+        4.6 if scale.timed else 3.4,
     )
 
 
-def _draw_pattern(
-    measured: Pattern, curve: Pattern | None, full_time_s: float | None, figure: Figure
-) -> None:
-    upper, lower = two_panels(figure, 2.6)
-    x = measured.two_theta
-    sqrt_scale(upper, 1.06 * float(np.max(measured.intensity)))
-    dots(upper, x, measured.intensity, color=MUTED, size=1.4)
+def _draw_pattern(measured: Pattern, curve: Pattern | None, scale: Scale, figure: Figure) -> None:
+    if scale.timed:
+        upper, lower = two_panels(figure, 2.6)
+        _draw_times(lower, measured, scale.full_time_s)
+    else:
+        upper = lower = figure.subplots()
+    x, y = measured.two_theta, scale.shown(measured.intensity)
+    sqrt_scale(upper, 1.06 * float(np.max(y)))
+    dots(upper, x, y, color=MUTED, size=1.4)
     label_dots(upper, "measured", MUTED)
     if curve is not None:
-        low = np.clip(curve.intensity - 2 * curve.sigma, 0, None)
-        high = curve.intensity + 2 * curve.sigma
-        upper.fill_between(
-            curve.two_theta, low, high, color=BLUE, alpha=0.25, linewidth=0, label="± 2 sd"
-        )
-        upper.plot(
-            curve.two_theta,
-            np.clip(curve.intensity, 0, None),
-            BLUE,
-            lw=0.7,
-            label="model",
-            zorder=4,
-        )
-    upper.set_ylabel("Intensity (counts s⁻¹)")
+        at, mean, sd = curve.two_theta, scale.shown(curve.intensity), scale.shown(curve.sigma)
+        low, high = np.clip(mean - 2 * sd, 0, None), mean + 2 * sd
+        upper.fill_between(at, low, high, color=BLUE, alpha=0.25, linewidth=0, label="± 2 sd")
+        upper.plot(at, np.clip(mean, 0, None), BLUE, lw=0.7, label="model", zorder=4)
+    upper.set_ylabel(scale.label)
     legend(upper)
-    time = measured.count_time_s
-    lower.fill_between(x, time, step="mid", color=BLUE, alpha=0.15, linewidth=0)
-    lower.step(x, time, BLUE, where="mid", lw=0.7)
-    if full_time_s:
-        lower.axhline(full_time_s, color=ORANGE, ls="--", label=f"full scan, {full_time_s:g} s")
-        legend(lower)
-    lower.set_ylim(0, 1.15 * max(float(np.max(time)), full_time_s or 0.0))
-    lower.set_ylabel("Time per point (s)")
     lower.set_xlabel("2θ (°)")
     lower.set_xlim(float(x[0]), float(x[-1]))
 
 
-def rietveld(measured: Pattern, fit: Fit) -> Drawing:
+def _draw_times(axes: Axes, measured: Pattern, full_time_s: float | None) -> None:
+    """Seconds counted at each angle, and those of a uniform full scan."""
+    x, time = measured.two_theta, measured.count_time_s
+    axes.fill_between(x, time, step="mid", color=BLUE, alpha=0.15, linewidth=0)
+    axes.step(x, time, BLUE, where="mid", lw=0.7)
+    if full_time_s:
+        axes.axhline(full_time_s, color=ORANGE, ls="--", label=f"full scan, {full_time_s:g} s")
+        legend(axes)
+    axes.set_ylim(0, 1.15 * max(float(np.max(time)), full_time_s or 0.0))
+    axes.set_ylabel("Time per point (s)")
+
+
+def rietveld(measured: Pattern, fit: Fit, scale: Scale) -> Drawing:
     """Observed, calculated and background, reflections by phase, weighted difference."""
     rows = {f"@phase{i}": name for i, name in enumerate(fit.ticks)}
     return drawing(
         "Rietveld refinement",
         "Points: observed. Line: calculated. Dashed: background. Ticks: reflections of each "
-        "phase. Below: the difference in units of its standard deviation, because the counting "
-        "time varies along the pattern; dotted lines at ± 3.",
-        partial(_draw_rietveld, measured, fit),
+        "phase. Below: Δ, observed − calculated, in units of its standard deviation σ "
+        f"({scale.sigma}); dotted lines at ± 3.",
+        partial(_draw_rietveld, measured, fit, scale),
         4.6 + 0.3 * len(rows),
         rows,
     )
 
 
-def _draw_rietveld(measured: Pattern, fit: Fit, figure: Figure) -> None:
+def _draw_rietveld(measured: Pattern, fit: Fit, scale: Scale, figure: Figure) -> None:
     rows = 0.3 * max(len(fit.ticks), 1)
     upper, ticks, lower = figure.subplots(3, 1, sharex=True, height_ratios=[3.1, rows, 1.0])
-    x, y = measured.two_theta, measured.intensity
-    sqrt_scale(upper, 1.06 * float(max(np.max(y), np.max(fit.y_calc))))
-    dots(upper, x, y, color=MUTED, size=1.4)
+    x, y = measured.two_theta, scale.shown(measured.intensity)
+    calculated, background = (
+        np.clip(scale.shown(each), 0, None) for each in (fit.y_calc, fit.y_background)
+    )
+    sqrt_scale(upper, 1.06 * float(max(np.max(y), np.max(calculated))))
+    close = x.size <= FEW
+    dots(upper, x, y, color=MUTED, size=3.0 if close else 1.4)
     label_dots(upper, "observed", MUTED)
-    upper.plot(x, np.clip(fit.y_calc, 0, None), ORANGE, lw=0.8, label="calculated", zorder=4)
-    upper.plot(x, np.clip(fit.y_background, 0, None), GREEN, lw=0.8, ls="--", label="background")
-    upper.set_ylabel("Intensity (counts s⁻¹)")
+    upper.plot(x, calculated, ORANGE, lw=1.2 if close else 0.8, label="calculated", zorder=4)
+    upper.plot(x, background, GREEN, lw=0.8, ls="--", label="background")
+    upper.set_ylabel(scale.label)
     legend(upper)
     _draw_ticks(ticks, fit.ticks)
     _draw_difference(lower, measured, fit)
     figure.align_ylabels([upper, lower])
 
 
-def worst(measured: Pattern, fit: Fit) -> Drawing:
+def worst(measured: Pattern, fit: Fit, scale: Scale) -> Drawing:
     """The place where the fit misses most, large enough to see what it misses."""
     low, high, share = _worst(measured, fit)
     inside = (measured.two_theta >= low) & (measured.two_theta <= high)
@@ -137,7 +144,7 @@ def worst(measured: Pattern, fit: Fit) -> Drawing:
         f"{low:.2f} to {high:.2f}°, {share:.0%} of the weighted misfit. A difference that changes "
         "sign across a peak is a wrong position, one with three lobes a wrong width, one of a "
         "single sign a wrong intensity or a phase that is missing.",
-        partial(_draw_rietveld, part, cut),
+        partial(_draw_rietveld, part, cut, scale),
         3.6 + 0.3 * len(rows),
         rows,
     )
@@ -160,7 +167,7 @@ def _worst(measured: Pattern, fit: Fit) -> tuple[float, float, float]:
 def _draw_difference(axes: Axes, measured: Pattern, fit: Fit) -> None:
     weighed = measured.sigma > 0
     difference = (measured.intensity - fit.y_calc)[weighed] / measured.sigma[weighed]
-    axes.plot(measured.two_theta[weighed], difference, BLUE, lw=0.5)
+    axes.plot(measured.two_theta[weighed], difference, BLUE, lw=1.0 if weighed.size <= FEW else 0.5)
     axes.axhline(0.0, color=INK, lw=0.5)
     for level in (-3.0, 3.0):
         axes.axhline(level, color=MUTED, lw=0.5, ls=":")
@@ -168,7 +175,7 @@ def _draw_difference(axes: Axes, measured: Pattern, fit: Fit) -> None:
     axes.set_ylim(-bound, bound)
     if bound < 10:
         axes.set_yticks([-3, 0, 3])
-    axes.set_ylabel("(obs − calc)/σ")
+    axes.set_ylabel("Δ/σ")
     axes.set_xlabel("2θ (°)")
     axes.set_xlim(float(measured.two_theta[0]), float(measured.two_theta[-1]))
 
@@ -203,12 +210,13 @@ def search(trials: tuple[Trial, ...]) -> Drawing:
     """Rwp of every trial, the best so far of each seed, and the failures."""
     failed = sum(trial.state == "fail" for trial in trials)
     broken = sum(bool(trial.violations) for trial in trials)
-    made, lost = many(len(trials), "trial"), many(failed, "failed trial")
+    crosses = f" Crosses on the upper edge: {many(failed, 'failed trial')}." if failed else ""
+    opened = f" Open points: {broken} that break a physical constraint." if broken else ""
     return drawing(
         "Search of refinement recipes",
-        f"Points: Rwp of each of {made}. Lines: the best physical one so far, for each seed. "
-        f"Crosses on the upper edge: {lost}; open points: {broken} that break a physical "
-        "constraint.",
+        f"Points: Rwp of each of {many(len(trials), 'trial')}. Lines: the lowest of a physical one "
+        f"so far, for each seed.{crosses}{opened} The report's own Rwp is that of the final fit, "
+        "which refines the best ones again and further.",
         partial(_draw_search, trials),
         2.8,
     )
@@ -237,6 +245,7 @@ def _draw_search(trials: tuple[Trial, ...], figure: Figure) -> None:
     if rwp and max(rwp) > 3 * min(rwp):
         plain_log(axes)
     axes.set_xlim(0.5, max(trial.number for trial in trials) + 1.5)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.margins(y=0.12)
     axes.set_xlabel("Trial of its seed")
     axes.set_ylabel("Rwp (%)")
@@ -255,5 +264,5 @@ def _draw_seed(axes: Axes, trials: Sequence[Trial], name: str, color: str) -> No
     )
     if physical.any():
         best = np.fmin.accumulate(np.where(physical, rwp, np.nan))
-        label = f"{name}, best {fixed(float(best[-1]))} %"
+        label = f"{name}, lowest {fixed(float(best[-1]))} %"
         axes.step(number, best, color, where="post", lw=1.1, label=label)

@@ -14,6 +14,7 @@ from materialsdock.techniques.xrd.model import PhaseFit
 from materialsdock.techniques.xrd.report import figures, uncertainty
 from materialsdock.techniques.xrd.report.atoms import atoms
 from materialsdock.techniques.xrd.report.numbers import CELL, summary
+from materialsdock.techniques.xrd.report.scale import scale_of
 from materialsdock.techniques.xrd.report.uncertainty import Uncertainty
 from materialsdock.techniques.xrd.report.words import (
     lines,
@@ -46,11 +47,12 @@ CELL_HEADS = {
 def drawings(outcome: Outcome, shared: Sequence[Drawing]) -> list[Drawing]:
     """The figures there is data for, in reading order, those that all techniques share between."""
     found, drawn = outcome.found, []
+    scale = scale_of(outcome)
     if outcome.decisions or not found.fit:  # else the refinement's figure shows all of it
-        drawn.append(figures.pattern(outcome.measured, outcome.curve, outcome.summary))
+        drawn.append(figures.pattern(outcome.measured, outcome.curve, scale))
     if found.fit:
-        drawn.append(figures.rietveld(outcome.measured, found.fit))
-        drawn.append(figures.worst(outcome.measured, found.fit))
+        drawn.append(figures.rietveld(outcome.measured, found.fit, scale))
+        drawn.append(figures.worst(outcome.measured, found.fit, scale))
     drawn += shared
     if any(trial.state == "complete" for trial in found.trials):
         drawn.append(figures.search(found.trials))

@@ -122,6 +122,8 @@ def test_what_was_read_back_comes_before_what_was_requested(read):
     found = read(made.headed("# requested_energy energy_readback mu", *columns))
     assert found.reading.columns[0] == "2 energy_readback as energy"
     assert "there is 1 requested_energy, up to 0.2 off" in found.notes[0]
+    found = read(made.headed("# requested_energy energy_readback mu", ENERGY, ENERGY, MU))
+    assert not [note for note in found.notes if " off" in note]
     found = read(made.headed("# energy_readback energy mu", *columns))
     assert found.reading.columns[0] == "2 energy as energy"
 

@@ -16,6 +16,7 @@ from materialsdock.techniques.xrd.model import Assessment, Doubt, Solution
 from materialsdock.techniques.xrd.report import figures
 from materialsdock.techniques.xrd.report.atoms import atoms
 from materialsdock.techniques.xrd.report.cif import write_cif
+from materialsdock.techniques.xrd.report.scale import scale_of
 from materialsdock.techniques.xrd.report.uncertainty import Uncertainty, independent
 from materialsdock.testing.crystals import CORUNDUM, ZINCITE
 from materialsdock.views.report import overview, summary_json
@@ -134,7 +135,7 @@ def test_the_worst_misfit_is_shown_close_up(outcome):
     measured, fit = outcome.measured, outcome.found.fit
     at = int(np.argmax(measured.intensity))
     wrong = replace(fit, y_calc=np.where(np.arange(800) == at, 0.0, fit.y_calc))
-    drawn = figures.worst(measured, wrong)
+    drawn = figures.worst(measured, wrong, scale_of(outcome))
     low, high = (float(word) for word in drawn.caption.split("°")[0].split(" to "))
     assert low < measured.two_theta[at] < high
     assert "<svg" in drawn.svg
