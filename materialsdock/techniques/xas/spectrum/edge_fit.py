@@ -60,8 +60,7 @@ def fit_edge(
         for name, value in values.items()
         if np.isfinite(value)
     }
-    warnings = (f"{lost} of {len(samples)} posterior samples have no edge",) if lost else ()
-    warnings += _of_white_line(found)
+    warnings = [f"{lost} of {len(samples)} posterior samples have no edge"] if lost else []
     e0, step = found["e0"], found["edge_step"]
     return EdgeFit(
         e0.value,
@@ -72,7 +71,7 @@ def fit_edge(
         best.flat,
         best.pre_edge,
         best.post_edge,
-        warnings,
+        (*warnings, *_of_white_line(found)),
         known.name,
         known.energy_ev if known.symbol else None,
         found,

@@ -42,12 +42,14 @@ def location_doubt(
     others : normalised curves (m,) that noise could have made of it
     width_ev : that slopes are smoothed over; resolution_ev : full width of the monochromator
     """
-    near = slice(*np.searchsorted(energy_ev, best.edge_ev + np.array(AROUND_EV)))
+    first, last = np.searchsorted(energy_ev, best.edge_ev + np.array(AROUND_EV))
+    near = slice(int(first), int(last))
 
     def changes(flat: FloatArray) -> FloatArray:
-        return _changes(energy_ev[near], replace(best, flat=flat[near]), width_ev, resolution_ev)
+        curve = replace(best, flat=flat[near])
+        return _changes(energy_ev[near], curve, width_ev, resolution_ev)
 
-    squares = changes(best.flat) ** 2
+    squares = np.square(changes(best.flat))
     noise = np.array([changes(flat) for flat in others])
     if len(noise) > 1:
         squares = squares - _variance(noise)
