@@ -205,6 +205,7 @@ class Evidence:
     complete : whether the last group is finished; an unfinished one is never judged
     unit : of the positions, "eV" or "deg", for the words of a reason
     quantities : named numbers: points, seconds, max_sd, noise_sd, largest_gap, resolution, ...
+    units : of those quantities that have one which their name does not say
     """
 
     s: FloatArray
@@ -213,6 +214,7 @@ class Evidence:
     complete: bool = True
     quantities: Mapping[str, float] = field(default_factory=dict)
     unit: str = ""
+    units: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

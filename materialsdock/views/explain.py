@@ -130,4 +130,10 @@ def _goes_on(decision: Decision) -> str:
     if decision.verdict.stop:
         spent = f"after {decision.seconds_measured:.0f} s"
         return f"stops {spent}: {decision.verdict.reason}"
-    return f"not stopping yet: {decision.verdict.reason}"
+    verdict = decision.verdict
+    if (value := decision.lambda_t) is None or verdict.threshold is None or "λ" in verdict.reason:
+        return f"not stopping yet: {verdict.reason}"
+    return (
+        f"not stopping yet although the error ratio λ is low enough, {value:.3f} (limit "
+        f"{verdict.threshold:.3f}): {verdict.reason}"
+    )

@@ -56,13 +56,22 @@ class Planted:
         parts = (np.arange(-first_ev, -20.0, 5.0), np.arange(-20.0, 40.0, 0.3), 3.81 * k**2)
         return self.edge.energy_ev + np.unique(np.round(np.concatenate(parts), 4))
 
+    def seen(self, energy: FloatArray) -> FloatArray:
+        """µ (m,) through a monochromator: the mean over what it lets through."""
+        sd = MONO * self.edge.energy_ev / 2.3548
+        passed = energy[:, None] + np.sqrt(2) * sd * NODES
+        return np.asarray(self.mu(passed.ravel()).reshape(passed.shape) @ WEIGHTS / WEIGHTS.sum())
+
     def numbers(self) -> dict[str, float]:
-        """The true numbers, of the normalised curve on steps of 0.02 eV."""
-        energy = self.edge.energy_ev + np.arange(-60.0, 90.0, 0.02)
+        """The true numbers, of the sample's own normalised curve on steps of 0.01 eV."""
+        energy = self.edge.energy_ev + np.arange(-60.0, 90.0, 0.01)
         flat = self.flat(energy)
         e0 = half_height(energy, flat, float(energy[np.argmax(np.gradient(flat))]))
         behind = (energy >= e0) & (energy <= e0 + 30)
-        top = int(np.argmax(np.where(behind, flat, -np.inf)))
+        peak = np.append(
+            np.insert((flat[1:-1] >= np.maximum(flat[:-2], flat[2:])), 0, False), False
+        )
+        top = int(np.argmax(np.where(behind & peak, flat, -np.inf)))
         return {
             "e0": e0,
             "edge_step": self.step,

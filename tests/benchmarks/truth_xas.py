@@ -38,8 +38,8 @@ from materialsdock.techniques.xas.spectrum.edge import find_edge
 from materialsdock.techniques.xas.spectrum.sampling import NEAR_EV
 from materialsdock.techniques.xas.spectrum.settings import NOTHING_CHOSEN
 
-NOISES = (3e-4, 1e-3, 3e-3, 1e-2)  # of the step
-NUMBERS = ("e0", "edge_step", "white_line_height")
+NOISES = (0.0, 3e-4, 1e-3, 3e-3, 1e-2)  # of the step
+NUMBERS = ("e0", "edge_step", "white_line_height", "white_line_position")
 KEPT = 0.03  # of the height of a pre-edge peak
 SEEN = 3.0  # standard deviations of one point: less is the noise's own, clear of it is more
 RATES_HZ = (1e5, 1e6, 1e7)  # of I0, a second a point
@@ -57,9 +57,9 @@ STEERED = ("Ti K", "Fe K", "Zn K", "Mo K")
 def scan(
     of: Planted, ends: tuple[float, float], noise: float, rng: np.random.Generator
 ) -> XasCurve:
-    """A scan of a planted spectrum; noise : of one point, in steps."""
+    """A scan of a planted spectrum through Si 111; noise : of one point, in steps."""
     energy = of.grid(*ends)
-    mu = of.mu(energy) + noise * of.step * rng.standard_normal(energy.size)
+    mu = of.seen(energy) + noise * of.step * rng.standard_normal(energy.size)
     return XasCurve("scan", energy, mu)
 
 
@@ -124,7 +124,7 @@ def fractions(makes: Sequence[str], seeds: range) -> dict[str, Any]:
             ends = (150.0, float(rng.choice((200.0, 400.0, 800.0))))
             parts = rng.dirichlet([1.0, 1.0, 1.0])
             energy = pure[0].grid(*ends)
-            mu = sum(f * each.mu(energy) / each.step for f, each in zip(parts, pure, strict=True))
+            mu = sum(f * each.seen(energy) / each.step for f, each in zip(parts, pure, strict=True))
             mu = mu + noise * rng.standard_normal(energy.size)
             sample = XasCurve("mixture", energy, mu)
             standards = [
@@ -272,7 +272,12 @@ def replayed(seeds: range, quick: bool) -> dict[str, Any] | None:
 
 def targets(found: Mapping[str, Any]) -> list[dict[str, Any]]:
     """List what is asked of the numbers, and if they answer."""
-    named = {"e0": "E0", "edge_step": "edge step", "white_line_height": "white line"}
+    named = {
+        "e0": "E0",
+        "edge_step": "edge step",
+        "white_line_height": "white line",
+        "white_line_position": "place of the white line",
+    }
     of, shares, kept = found["numbers"], found["fractions"], found["steered"]
     asked: list[tuple[str, float | None, float, float]] = []
     for name, words in named.items():

@@ -53,7 +53,7 @@ REWORDED = (
     ("λ ([0-9.]+) > ([0-9.]+)", r"the error ratio λ is \1, it must be \2 or less"),
     (
         "largest sd ([0-9.]+) > ([0-9.]+)",
-        r"the largest sd of the curve is \1, it must be \2 or less",
+        r"the largest sd of the curve is \1, it must be \2 or less: 2 times the noise of one point",
     ),
     ("largest gap ([0-9.]+) > ([0-9.]+)", r"the largest gap is \1 eV, it must be \2 eV or less"),
     (

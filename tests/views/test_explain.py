@@ -64,6 +64,17 @@ def test_one_sentence_a_decision_with_numbers_and_units():
     assert found[3].endswith("stops after 63 s: λ 0.040 ≤ 0.050 after 64 points.")
 
 
+def test_what_is_missing_is_named_once_lambda_is_low():
+    low = Verdict(False, "the largest gap is 3 eV, it must be 1.5 eV or less", 0.031, 0.05)
+    (said,) = sentences([decision(2, point(7100.0, 1), low)], "eV")
+    assert said.endswith(
+        "not stopping yet although the error ratio λ is low enough, 0.031 (limit 0.050): the "
+        "largest gap is 3 eV, it must be 1.5 eV or less."
+    )
+    of_target = replace(decision(2, point(7100.0, 1), low), lambda_t=None)
+    assert "not stopping yet: the largest gap" in sentences([of_target], "eV")[0]
+
+
 def test_segments_of_passes():
     run = (
         decision(0, Proposal(20.0, 21.26, 0.2, points=64)),

@@ -79,11 +79,16 @@ def far_gap(x: FloatArray, grid: FloatArray, widest: FloatArray) -> tuple[float,
 def gaps(
     x: FloatArray, axis: Axis, narrow: tuple[float, float], widest: FloatArray | None
 ) -> dict[str, float]:
-    """largest_gap of `narrow` and resolution [unit of the axis]; far_gap if `widest` is given.
+    """largest_gap of `narrow` and resolution [unit of the axis]; if `widest` is given, far_gap,
+    where it is (far_gap_at), and how wide a gap may be there (far_gap_limit).
 
     open_gap, on an axis coarser than its resolution, is the widest that it could still divide.
     """
     found = {"largest_gap": largest_gap(x, narrow), "resolution": axis.resolution}
     if found["largest_gap"] > axis.resolution and np.diff(axis.grid).max() > axis.resolution:
         found["open_gap"] = open_gap(x, axis, narrow)
-    return found if widest is None else found | {"far_gap": far_gap(x, axis.grid, widest)[0]}
+    if widest is None:
+        return found
+    ratio, place = far_gap(x, axis.grid, widest)
+    limit = float(np.interp(place, axis.grid, widest))
+    return found | {"far_gap": ratio, "far_gap_at": place, "far_gap_limit": limit}

@@ -316,6 +316,7 @@ class SpectrumLearner:
             np.arange(len(present.innovations)),
             quantities=quantities,
             unit=self.axis.unit,
+            units={f"{each.name}_sd": each.unit for each in self.wanted},
         )
         of_curve = curve_quantities(present, found, self.axis.index(x), y, noise**0.5)
         all_of_them = {**quantities, **of_curve, **self._estimates(self._learned_at)}

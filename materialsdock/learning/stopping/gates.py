@@ -78,7 +78,7 @@ class SdGate:
             return None
         words = f"the largest sd of the curve is {sd:.3g}, {at_most(min(limit, of_height))}"
         if of_height >= limit:
-            return words
+            return f"{words}: {self.over_noise:g} times the noise of one point"
         return f"{words}: {100 * share:.3g} % of the height of the curve"
 
 
@@ -96,8 +96,17 @@ class GapGate:
         gap, width = q.get("open_gap", q["largest_gap"]), q["resolution"]
         if gap > width * SAME:
             return f"the largest gap is {gap:.3g}{_unit(evidence)}, {at_most(width, evidence)}"
-        far = evidence.quantities.get("far_gap", 0.0)
-        return f"a gap is {far:.3g} times too wide for the oscillations" if far > SAME else None
+        return _too_far(evidence) if q.get("far_gap", 0.0) > SAME else None
+
+
+def _too_far(evidence: Evidence) -> str:
+    """Say which gap is too wide for where it lies: for a line there, or for the oscillations."""
+    q = evidence.quantities
+    if not {"far_gap_at", "far_gap_limit"} <= set(q):
+        return f"a gap is {q['far_gap']:.3g} times as wide as it may be where it lies"
+    limit, at = q["far_gap_limit"], f"{q['far_gap_at']:.6g}{_unit(evidence)}"
+    width = f"{q['far_gap'] * limit:.3g}{_unit(evidence)}"
+    return f"the gap about {at} is {width}, {at_most(limit, evidence)} there"
 
 
 @dataclass(frozen=True)

@@ -22,12 +22,22 @@ from materialsdock.learning.stopping.gates import (
     SdGate,
     StopGate,
     SurpriseGate,
-    at_most,
 )
 from materialsdock.learning.stopping.settings import BUDGETS, check
 from materialsdock.model import Evidence, FloatArray, Verdict
 from materialsdock.protocols import StoppingRule
 
+# of quantities that a target may be set on, by name
+CALLED = {
+    "rmse": "the expected root-mean-square error of the curve",
+    "rmse_bound": "the bound on the root-mean-square error of the curve",
+    "max_sd": "the largest sd of the curve",
+    "median_sd": "the median sd of the curve",
+    "largest_gap": "the largest gap",
+    "peak_area_rel_sd": "the relative standard deviation of peak areas",
+    "detectable_strength": "the height of a peak that might be missed [counts/s]",
+}
+DEVIATIONS = {"sd": "standard deviation", "esd": "estimated standard deviation"}
 NOT_REACHED = "not reached"  # what a stop for another reason leaves open follows
 ROUNDING = 1e-9  # of times that add up to a budget
 PATIENT = 20  # times the patience, with a low λ, until an open gate is not waited for any longer
@@ -188,13 +198,25 @@ class TargetRule:
 
     def judge(self, evidence: Evidence) -> Verdict:
         """Stop when the quantity is known well enough; a quantity nobody reports never is."""
-        value = evidence.quantities.get(self.quantity)
+        value, what = evidence.quantities.get(self.quantity), self._words()
+        unit = evidence.units.get(self.quantity, "")
+        unit = f" {unit}" if unit else ""
         if value is None or not np.isfinite(value):
-            return Verdict(False, f"{self.quantity} is not known yet", None, self.target)
-        stop = value <= self.target
-        limit = f"(target {self.target:.3g})" if stop else at_most(self.target)
-        reason = f"{self.quantity} is {value:.3g}{' ' if stop else ', '}{limit}"
+            missing = f"{what} is not known yet, it must be {self.target:.3g}{unit} or less"
+            return Verdict(False, missing, None, self.target)
+        stop, limit = value <= self.target, f"{self.target:.3g}{unit}"
+        reason = f"{what} is {value:.3g}{unit}"
+        reason += f" (target {limit})" if stop else f", it must be {limit} or less"
         return Verdict(stop, reason, value, self.target)
+
+    def _words(self) -> str:
+        """The quantity as a person says it; its name where nobody has said."""
+        if self.quantity in CALLED:
+            return CALLED[self.quantity]
+        name, _, kind = self.quantity.rpartition("_")
+        if name and kind in DEVIATIONS:
+            return f"the {DEVIATIONS[kind]} of {name}"
+        return self.quantity
 
 
 @dataclass(frozen=True)

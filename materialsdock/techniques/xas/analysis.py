@@ -127,7 +127,8 @@ def _edge(
     name = str(job.settings.get("edge", "unnamed"))
     try:
         edge = None if name == "unnamed" else named(name)
-        found = fit_edge(energy, mean, samples, edge=edge, chosen=chosen)
+        mono_ev = job.settings.get("mono_resolution_ev")
+        found = fit_edge(energy, mean, samples, edge=edge, chosen=chosen, resolution_ev=mono_ev)
     except InputError as fault:
         return None, [f"no edge was found: {fault}"]
     if promised.missing is None:

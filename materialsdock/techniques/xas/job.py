@@ -106,6 +106,7 @@ def job(
         "stop": stopping,
         "full_scan": {"points": full, "seconds": float(seconds), "full_time_s": count},
         "edge": edge.name,
+        "mono_resolution_ev": xas.mono_ev(edge),
         "spectrum": chosen.chosen(),
         "profile": profile.name,
         "d_spacing_angstrom": _d_spacing_angstrom(profile),

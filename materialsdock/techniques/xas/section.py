@@ -92,8 +92,11 @@ class Xas(SpectrumKeys, Measuring):
         """Return how densely the surroundings of an edge are measured on this instrument."""
         if self.resolution_ev is not None:
             return Sampling(self.resolution_ev, self.resolution_ev)
-        mono_ev = self.mono_resolution_ev or self.mono_resolution * edge.energy_ev
-        return Sampling.of(edge.core_hole_width_ev, mono_ev)
+        return Sampling.of(edge.core_hole_width_ev, self.mono_ev(edge))
+
+    def mono_ev(self, edge: Edge) -> float:
+        """The full width of the monochromator at an edge [eV]."""
+        return self.mono_resolution_ev or self.mono_resolution * edge.energy_ev
 
     @property
     def chosen(self) -> SpectrumSettings:

@@ -106,7 +106,7 @@ def test_a_lambda_that_does_not_fall_ends_it_and_says_so():
     with_target = rule_from_settings({"targets": {"e0_sd": 0.1}}).judge(stuck)
     assert with_target.stop
     assert "not reached" in with_target.reason
-    assert "e0_sd is not known yet" in with_target.reason
+    assert "the standard deviation of e0 is not known yet" in with_target.reason
 
 
 def test_who_still_learns_is_not_given_up():
@@ -122,7 +122,8 @@ def test_a_budget_says_what_is_missing():
     verdict = rule.judge(learned())
     assert verdict.stop
     assert (
-        verdict.reason == "the budget of 60 points is used up; not reached: e0_sd is not known yet"
+        verdict.reason == "the budget of 60 points is used up; not reached: "
+        "the standard deviation of e0 is not known yet, it must be 0.1 or less"
     )
 
 

@@ -139,9 +139,17 @@ def test_a_lucky_hit_stops_the_paper_rule_but_not_the_robust_one():
     ("change", "says"),
     [
         ({"points": 12.0}, "12 points are measured, at least 20 are needed"),
-        ({"max_sd": 0.021}, "the largest sd of the curve is 0.021, it must be 0.02 or less"),
+        (
+            {"max_sd": 0.021},
+            "the largest sd of the curve is 0.021, it must be 0.02 or less: 2 times the noise of "
+            "one point",
+        ),
         ({"largest_gap": 1.6}, "the largest gap is 1.6, it must be 1.5 or less"),
-        ({"far_gap": 1.2}, "a gap is 1.2 times too wide for the oscillations"),
+        ({"far_gap": 1.2}, "a gap is 1.2 times as wide as it may be where it lies"),
+        (
+            {"far_gap": 1.25, "far_gap_at": 7125.3, "far_gap_limit": 1.6},
+            "the gap about 7125.3 is 2, it must be 1.6 or less there",
+        ),
     ],
 )
 def test_each_gate_holds_back_and_says_why(change, says):
@@ -212,6 +220,23 @@ def test_target_in_the_users_unit():
     assert rule.judge(evidence([1.0], e0_sd_ev=0.06)).reason == (
         "e0_sd_ev is 0.06, it must be 0.05 or less"
     )
+
+
+@pytest.mark.parametrize(
+    ("quantity", "unit", "says"),
+    [
+        ("e0_sd", "eV", "the standard deviation of e0 is 0.06 eV, it must be 0.05 eV or less"),
+        ("fraction:a_esd", "", "the estimated standard deviation of fraction:a is 0.06, it must"),
+        ("rmse_bound", "", "the bound on the root-mean-square error of the curve is 0.06, it must"),
+        ("lattice", "Å", "lattice is 0.06 Å, it must be 0.05 Å or less"),
+    ],
+)
+def test_a_target_is_missed_in_words_with_its_unit(quantity, unit, says):
+    run = replace(evidence([1.0], **{quantity: 0.06}), units={quantity: unit})
+    assert TargetRule(quantity, 0.05).judge(run).reason.startswith(says)
+    unknown = TargetRule(quantity, 0.05).judge(replace(run, quantities={}))
+    limit = f"0.05 {unit}".strip()
+    assert unknown.reason.endswith(f"is not known yet, it must be {limit} or less")
 
 
 @pytest.mark.parametrize(

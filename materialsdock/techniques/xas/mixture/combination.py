@@ -2,8 +2,9 @@
 
 Sample and standards are normalised by the same ranges about the same energy.  Normalising is then
 linear, so that a mixture's normalised spectrum is exactly the mixture of the standards' ones, and
-what the choice of ranges still moves are the standards' own edge steps.  The fit is repeated for
-many choices; their spread joins the esd of noise and misfit.
+what the choice of ranges still moves are the standards' own edge steps.  The answer is that of the
+ranges that were chosen, or else of the usual ones, as the figure shows it.  The fit is repeated for
+many other choices; how far they lie off joins the esd of noise and misfit.
 """
 
 from __future__ import annotations
@@ -281,28 +282,30 @@ def _fit(prepared: Prepared, names: Sequence[str], constraints: Constraints) -> 
 def _summary(
     fits: Sequence[_Fit], shifted: _Fit | None, names: Sequence[str], constraints: Constraints
 ) -> Combination:
-    """Sum up all fits; shifted : the reference with a shift that nobody asked for."""
-    values = np.array([fit.fractions for fit in fits])
-    middle = np.median(values, axis=0)
-    middle = middle / middle.sum() if constraints.sum_to_one else middle
+    """Sum up all fits, the first being the answer and the others its doubt.
+
+    shifted : the reference with a shift that nobody asked for
+    """
+    best, doubted = fits[0], np.zeros(len(names))
     spread = np.full(len(names), np.inf)
     if len(fits) > 1:
-        spread = SPREAD_FACTOR * np.std(values, axis=0, ddof=1)
-    noise = np.median([fit.esd for fit in fits], axis=0)
-    best, doubted = fits[0], np.zeros(len(names))
+        off = np.array([fit.fractions for fit in fits[1:]]) - best.fractions
+        spread = SPREAD_FACTOR * np.sqrt(np.mean(off**2, axis=0))
     if shifted is not None and abs(shifted.shift_ev) > STILL_EV:
         doubted = np.abs(shifted.fractions - best.fractions)
-    total = np.hypot(np.hypot(noise, spread), doubted)
-    shift = float(np.median([fit.shift_ev for fit in fits]))
-    warnings = [*_of_shift(shift, shifted, best, constraints.chosen.shift)]
+    total = np.hypot(np.hypot(best.esd, spread), doubted)
+    warnings = [*_of_shift(best.shift_ev, shifted, best, constraints.chosen.shift)]
     if len(fits) == 1:
         warnings.append("too short for other normalisations: their spread is not known")
     return Combination(
-        {n: Parameter(n, float(v), float(s)) for n, v, s in zip(names, middle, total, strict=True)},
-        dict(zip(names, noise.tolist(), strict=True)),
+        {
+            n: Parameter(n, float(v), float(s))
+            for n, v, s in zip(names, best.fractions, total, strict=True)
+        },
+        dict(zip(names, best.esd.tolist(), strict=True)),
         dict(zip(names, spread.tolist(), strict=True)),
-        float(middle.sum()),
-        shift,
+        float(best.fractions.sum()),
+        best.shift_ev,
         best.r_factor,
         best.energy_ev,
         best.data,

@@ -15,6 +15,7 @@ from materialsdock.techniques.xas.model import (
     Known,
     Oscillations,
 )
+from materialsdock.techniques.xas.spectrum.white_line import WHITE_LINE_EV
 
 ENERGIES = {"e0": "half_height", "inflection": "first_inflection"}
 ESDS = "standard deviations are (statistical)[systematic], in units of the last digit"
@@ -85,6 +86,8 @@ def edge_sentences(edge: EdgeFit) -> list[str]:
     if "white_line_height" in said:
         at = said["white_line_position"]
         rest.append(f"white line {said['white_line_height']} of the step at {at} eV")
+    else:
+        rest.append(f"no white line: the curve has no maximum within {WHITE_LINE_EV:g} eV of E0")
     return [", ".join(energies), ", ".join(rest), ESDS]
 
 

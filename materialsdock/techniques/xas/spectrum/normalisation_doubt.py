@@ -1,5 +1,5 @@
 """The doubt of a normalisation: how the choice of its ranges and the sample's own structure change
-the edge step, E0 at half height, and the white line.
+the edge step, E0 at half height, and height and place of the white line.
 
 The lines are fitted to structure, not to noise: oscillations, the foot and the top of the edge.
 Neighbouring residuals share one fault, so that what they do to a line at E0 is summed over each
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
+from scipy.special import ndtr
 
 from materialsdock.errors import InputError
 from materialsdock.model import FloatArray
@@ -24,11 +25,17 @@ from materialsdock.techniques.xas.spectrum.normalise import (
     Normalised,
     Ranges,
     influence,
+    influence_on_slope,
     normalise,
 )
-from materialsdock.techniques.xas.spectrum.white_line import white_line
+from materialsdock.techniques.xas.spectrum.white_line import (
+    WHITE_LINE_EV,
+    maxima,
+    roundness,
+    white_line,
+)
 
-FACTORS = np.array([0.65, 0.9, 0.6])  # of step, E0, white line
+FACTORS = np.array([0.65, 0.9, 0.6, 1.0])  # of step, E0, white line, its place
 RUNS_OF_NOISE = 1 + 4 / np.pi  # of squared run sums of white noise over its squares
 ABOUT_HALF_EV = 1.0
 SHORTEST_PRE_EV, SHORTEST_POST_EV = 10.0, (20.0, 40.0, 150.0, 400.0)  # by order
@@ -61,14 +68,16 @@ def doubt(
     relative = energy_ev - found.e0_ev
     structure = _of_structure(relative, mu, found, core_hole_width_ev, noise)
     spread = _over_neighbours(energy_ev, mu, found)
-    step, e0_ev, height = np.maximum(FACTORS * structure, spread[:3]).tolist()
-    return NormalisationDoubt(found.edge_step * step, e0_ev, height, float(spread[3]))
+    step, e0_ev, height, place = np.fmax(FACTORS * structure, spread).tolist()
+    return NormalisationDoubt(found.edge_step * step, e0_ev, height, place)
 
 
 def _of_structure(
     relative: FloatArray, mu: FloatArray, found: Normalised, width_ev: float, noise: float
 ) -> FloatArray:
-    """(3,) of step [step], E0 [eV], white line [step]: errors of both lines, to first order."""
+    """(4,) of step [step], E0 [eV], white line [step] and its place [eV], to first order in the
+    errors of both lines; NaN for a white line that there is none of.
+    """
     ideal = 0.5 + np.arctan(2 * relative / width_ev) / np.pi
     ranges, step = found.ranges, found.edge_step
     lines = (
@@ -82,10 +91,45 @@ def _of_structure(
         square -= RUNS_OF_NOISE * noise**2 * float(each @ each)
         runs.append(max(square, 0.0) ** 0.5 / step)
         tails.append(float(each @ (ideal[inside] - level)))
-    height = white_line(relative + found.e0_ev, found)[1]
     half = 0.5 / _slope_at_half(relative, found.flat)
+    try:
+        place, height = white_line(relative + found.e0_ev, found)
+    except InputError:
+        place = height = float("nan")
     weights = np.array([[-1.0, 1.0], [half, half], [height - 1, -height]])  # of pre, of post
-    return np.asarray(np.hypot(np.hypot(*(weights * runs).T), weights @ tails))
+    levels = np.hypot(np.hypot(*(weights * runs).T), weights @ tails)
+    return np.append(levels, _of_tilt(relative, mu, found, ideal, place - found.e0_ev, noise))
+
+
+def _of_tilt(
+    relative: FloatArray,
+    mu: FloatArray,
+    found: Normalised,
+    ideal: FloatArray,
+    top_ev: float,
+    noise: float,
+) -> float:
+    """The place of the white line [eV], which a tilt of the post-edge line moves."""
+    if not np.isfinite(top_ev):
+        return float("nan")
+    window, order = found.ranges.post_ev, found.ranges.order
+    each = influence_on_slope(relative, window, order, "post-edge", top_ev)
+    inside = (relative >= window[0]) & (relative <= window[1])
+    square = _sum_over_runs(each * (mu - found.post_edge)[inside])
+    square = max(square - RUNS_OF_NOISE * noise**2 * float(each @ each), 0.0)
+    tilt = float(np.hypot(square**0.5 / found.edge_step, each @ (ideal[inside] - 1.0)))
+    moved = tilt / roundness(relative, found.flat, top_ev)
+    return float(np.hypot(min(moved, WHITE_LINE_EV / 2), _of_rivals(relative, found, tilt)))
+
+
+def _of_rivals(relative: FloatArray, found: Normalised, tilt: float) -> float:
+    """How far off the white line is [eV] if a tilt [1/eV] makes another maximum the highest."""
+    at = maxima(relative + found.e0_ev, found)
+    top = at[np.argmax(found.flat[at])]
+    away = np.abs(relative[at] - relative[top])
+    lower = found.flat[top] - found.flat[at]
+    higher = ndtr(-lower / np.maximum(tilt * away, 1e-12))  # probability
+    return float(np.max(away * np.sqrt(higher * (1 - higher))))
 
 
 def _sum_over_runs(parts: FloatArray) -> float:
@@ -113,9 +157,18 @@ def _over_neighbours(energy_ev: FloatArray, mu: FloatArray, found: Normalised) -
             e0 = half_height(energy_ev, other.flat, found.e0_ev)
         except InputError:  # too few points are left of a range
             continue
-        place, height = white_line(energy_ev, other)
+        try:
+            place, height = white_line(energy_ev, other)
+        except InputError:
+            place = height = float("nan")
         values.append((other.edge_step / found.edge_step, e0, height, place))
-    return np.std(values, axis=0, ddof=1) if len(values) > 1 else np.zeros(4)
+    return _deviations(np.array(values))
+
+
+def _deviations(values: FloatArray) -> FloatArray:
+    """Standard deviations of the columns (n, 4) over what is known of them; 0 of fewer than two."""
+    known = [column[np.isfinite(column)] for column in values.T]
+    return np.array([float(np.std(c, ddof=1)) if c.size > 1 else 0.0 for c in known])
 
 
 def neighbours(chosen: Ranges) -> Iterator[Ranges]:

@@ -104,6 +104,15 @@ def influence(
     return inside, np.asarray(at @ np.linalg.pinv(basis[inside] * weight[:, None]) * weight)
 
 
+def influence_on_slope(
+    relative: FloatArray, window: tuple[float, float], order: int, name: str, at_ev: float
+) -> FloatArray:
+    """(k,) how much each point a line is fitted to changes its slope [1/eV] at `at_ev` from E0."""
+    inside, weight, basis = _equations(relative, window, order, name)
+    slope = np.array([np.interp(at_ev, relative, np.gradient(c, relative)) for c in basis.T])
+    return np.asarray(slope @ np.linalg.pinv(basis[inside] * weight[:, None]) * weight)
+
+
 def _equations(
     relative: FloatArray, window: tuple[float, float], order: int, name: str
 ) -> tuple[BoolArray, FloatArray, FloatArray]:
