@@ -13,7 +13,7 @@ from materialsdock.errors import InputError
 from materialsdock.formats.columns import FileColumns, read_columns
 from materialsdock.formats.hdf5 import MAGIC, is_harmless
 from materialsdock.formats.lines import Lines
-from materialsdock.formats.options import NOTHING_ASKED, FileOptions
+from materialsdock.formats.options import NOTHING_ASKED, WRITTEN, FileOptions
 from materialsdock.formats.text import decoded, with_points
 from materialsdock.model import Measured
 from materialsdock.technique import known, named
@@ -22,7 +22,11 @@ LARGEST_BYTES = 50_000_000
 
 
 class FormatsPart(Protocol):
-    """The part of a technique that reads its files."""
+    """The part of a technique that reads its files.
+
+    It may have OPTIONS, fields of FileOptions that speak of its files alone, and QUANTITIES, which
+    `--columns` may name.
+    """
 
     def read(self, lines: Lines) -> FileColumns | None:
         """The columns of a file in a format that announces itself, or None.
@@ -47,6 +51,7 @@ def read_measured(
     Raises InputError naming file, line, the offending text and a remedy.
     """
     formats = {name: named(name).formats() for name in ((technique,) if technique else known())}
+    formats = _with_quantities(formats, options)
     lines = content(path, options)
     found = _announced(formats, lines)
     if not found and lines.binary:
@@ -62,7 +67,33 @@ def read_measured(
             raise _undecided(f"x runs from {columns.x.min():g} to {columns.x.max():g}", lines)
     ((name, columns),) = found.items()
     checked: Measured = formats[name].checked(replace(columns, technique=name), lines)
+    _refuse_foreign(checked, options, lines.name)
     return checked
+
+
+def _with_quantities(
+    formats: Mapping[str, FormatsPart], options: FileOptions
+) -> Mapping[str, FormatsPart]:
+    """The techniques that know every quantity that the user names a column for; or all of them."""
+    asked = set(options.columns)
+    fits = {n: p for n, p in formats.items() if asked <= set(getattr(p, "QUANTITIES", asked))}
+    return fits or formats
+
+
+def _refuse_foreign(found: Measured, options: FileOptions, where: str) -> None:
+    """Raise InputError for an option that speaks of files of other techniques alone."""
+    own = set(getattr(named(found.technique).formats(), "OPTIONS", ()))
+    others = {name: getattr(named(name).formats(), "OPTIONS", ()) for name in known()}
+    for option in options.named():
+        of = [name for name, theirs in others.items() if option in theirs and option not in own]
+        if of:
+            word = WRITTEN.get(option, option)
+            raise InputError(
+                f"--{word} speaks of files of {named(of[0]).title}, and this is one of "
+                f"{named(found.technique).title} ({found.kind})",
+                where=where,
+                remedy=f"leave {word} out, or say --technique {of[0]} where the command takes it",
+            )
 
 
 def _announced(formats: Mapping[str, FormatsPart], lines: Lines) -> dict[str, FileColumns]:

@@ -23,6 +23,7 @@ class FileOptions:
     scan : number of the scan as the file counts them; group : of a project of several
     unit : of the axis; wavelengths_angstrom, anode, instrument (a parameter file) : the radiation
     edge : absorption edge, e.g. "Fe K"; signal : e.g. "fluorescence", where a file holds several
+    defaults : names of those that a profile says of all its files, of whatever technique
     """
 
     columns: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
@@ -34,13 +35,19 @@ class FileOptions:
     instrument: Path | None = None
     edge: str = ""
     signal: str = ""
+    defaults: tuple[str, ...] = ()
 
     def __hash__(self) -> int:
         return hash(repr(self))
 
     def over(self, others: FileOptions) -> FileOptions:
-        """These, and those of `others` where these ask nothing."""
-        return replace(others, **self._asked)
+        """These, and those of `others` as defaults where these ask nothing."""
+        asked = self._asked
+        return replace(others, **asked, defaults=tuple(n for n in others._asked if n not in asked))
+
+    def named(self) -> tuple[str, ...]:
+        """The options that somebody asked for this file."""
+        return tuple(name for name in self._asked if name not in ("defaults", *self.defaults))
 
     def plain(self) -> dict[str, Any]:
         """The same as plain JSON; `FileOptions.of` reads it."""
@@ -55,8 +62,9 @@ class FileOptions:
         said = dict(plain)
         if "columns" in said:
             said["columns"] = {name: tuple(numbers) for name, numbers in said["columns"].items()}
-        if "wavelengths_angstrom" in said:
-            said["wavelengths_angstrom"] = tuple(said["wavelengths_angstrom"])
+        for name in ("wavelengths_angstrom", "defaults"):
+            if name in said:
+                said[name] = tuple(said[name])
         if "instrument" in said:
             said["instrument"] = Path(said["instrument"])
         return cls(**said)
@@ -68,6 +76,9 @@ class FileOptions:
 
 
 NOTHING_ASKED = FileOptions()
+
+
+WRITTEN = {"wavelengths_angstrom": "wavelength"}  # names as they are typed
 
 
 def columns_of(words: str) -> dict[str, tuple[int, ...]]:

@@ -17,6 +17,7 @@ from support.places import SHARED
 from materialsdock import technique
 from materialsdock.errors import InputError
 from materialsdock.formats import measured, read_measured
+from materialsdock.formats.options import FileOptions
 from materialsdock.model import Measured
 
 X = np.round(20 + 0.02 * np.arange(50), 4)
@@ -242,3 +243,31 @@ def test_the_patterns_that_come_with_rietx_are_read():
     nac = read_measured(folder / "data" / "examples" / "11BM_NAC.fxye")
     assert nac.wavelengths_angstrom == (0.413909,)
     assert nac.sigma is not None
+
+
+@pytest.mark.parametrize(
+    ("heading", "asked", "says"),
+    [
+        ("# 2theta counts", {"edge": "Fe-K"}, "--edge speaks of files of X-ray absorption"),
+        ("", {"group": "a"}, "--group speaks of .* this is one of powder diffraction"),
+        ("", {"signal": "fluorescence"}, "--signal speaks of"),
+        ("# energy mu", {"anode": "Cu"}, "--anode speaks of files of powder diffraction"),
+        ("# energy mu", {"wavelengths_angstrom": (1.5,)}, "--wavelength speaks of"),
+    ],
+)
+def test_an_option_of_another_technique_is_refused(tmp_path, heading, asked, says):
+    x = 7000 + 10 * np.arange(50) if "energy" in heading else X
+    rows = "".join(f"{a} {b}\n" for a, b in zip(x, Y % 7 + 0.5, strict=True))
+    path = write(tmp_path, f"{heading}\n{rows}")
+    with pytest.raises(InputError, match=says) as refused:
+        read_measured(path, None, FileOptions(**asked))
+    assert "leave" in refused.value.remedy
+    of_profile = FileOptions().over(FileOptions(**asked))
+    assert read_measured(path, None, of_profile).x.size == 50
+
+
+def test_columns_that_the_user_names_decide_whose_file_it_is(tmp_path):
+    path = write(tmp_path, "".join(f"{7 + i / 100} {i} {i + 1}\n" for i in range(50)))
+    asked = FileOptions(columns={"two_theta": (1,), "counts": (2,)}, unit="keV")
+    with pytest.raises(InputError, match="no unit 'keV'"):
+        read_measured(path, None, asked)

@@ -53,3 +53,10 @@ def test_a_profile_or_sheet_with_wrong_columns_is_refused():
         FileKeys(columns="energy")
     assert FileKeys(wavelength="1.5406; 1.5444").wavelength == (1.5406, 1.5444)
     assert FileKeys(wavelength=0.7).wavelength == (0.7,)
+
+
+def test_what_a_profile_says_of_all_files_is_asked_of_none():
+    found = FileOptions(unit="eV").over(FileOptions(unit="keV", anode="Cu"))
+    assert (found.unit, found.anode) == ("eV", "Cu")
+    assert found.named() == ("unit",)
+    assert FileOptions.of(found.plain()) == found

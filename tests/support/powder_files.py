@@ -82,6 +82,11 @@ def cpi() -> str:
     return head + "".join(f"{y}\n" for y in COUNTS)
 
 
+def mdi(end: float = 23.0) -> str:
+    """MDI (Jade)."""
+    return f"1-1-1990 a sample\n 20.0 0.05 1.0 CU 1.54056 {end} 61\n{blocks(COUNTS, 8)}"
+
+
 def jcamp(form: str = "(XY..XY)", units: str = "2THETA") -> str:
     """JCAMP-DX."""
     head = "##TITLE=a sample\n##JCAMP-DX=4.24\n##DATA TYPE=X-RAY DIFFRACTION\n"
@@ -255,6 +260,7 @@ KINDS: dict[str, tuple[str, bytes | str]] = {
     "UXD pairs": ("a.uxd", uxd("_2THETACPS")),
     "ASC": ("a.asc", asc()),
     "CPI": ("a.cpi", cpi()),
+    "MDI": ("a.mdi", mdi()),
     "JCAMP pairs": ("a.dx", jcamp()),
     "JCAMP steps": ("a.dx", jcamp("(X++(Y..Y))")),
     "chi": ("a.chi", chi()),

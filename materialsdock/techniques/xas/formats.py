@@ -14,7 +14,11 @@ from materialsdock.rendering.numbers import count
 from materialsdock.techniques.xas.files import bare_spectrum, read_spectrum
 from materialsdock.techniques.xas.files.edge import edge_inside
 from materialsdock.techniques.xas.files.energy_range import WIDEST
+from materialsdock.techniques.xas.files.reading import QUANTITIES as COLUMNS
+from materialsdock.techniques.xas.files.reading import SPREAD
 
+OPTIONS = ("edge", "group", "signal")
+QUANTITIES = (*COLUMNS, SPREAD)
 SMALLEST_EV = 180.0  # x that does not go beyond it may be 2θ [deg]
 LARGEST_MU = 20.0
 KEV, KEV_SPAN = (0.1, 120.0), 2.5  # of a scan in keV

@@ -11,9 +11,13 @@ from materialsdock.formats.columns import FileColumns, measured
 from materialsdock.formats.lines import Lines
 from materialsdock.model import Measured
 from materialsdock.techniques.xrd import files
+from materialsdock.techniques.xrd.files.assigned import ASKED as QUANTITIES
 from materialsdock.techniques.xrd.files.intensities import whole
 
+__all__ = ["OPTIONS", "QUANTITIES", "checked", "is_mine", "read"]
+
 LARGEST_ANGLE_DEG = 180.0
+OPTIONS = ("wavelengths_angstrom", "anode", "instrument")
 FEWEST_POINTS = 3  # to be looked at; a job wants more
 
 

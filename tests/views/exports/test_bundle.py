@@ -397,3 +397,16 @@ def test_another_seed_of_settings_is_another_digest(night):
     found = {source_of(ledger, o.job.job_id).provenance.settings_sha256 for o in outcomes.values()}
     assert len(found) == len(outcomes)
     assert set(FORMATS) == {"nexus", "xdi", "xye", "xy", "cif", "html", "json"}
+
+
+def test_nexus_is_read_again_with_its_exposures_in_order(done):
+    ledger, outcome, files = done
+    found = read_measured(files[".nxs"])
+    measured = outcome.measured
+    energies = getattr(measured, "energy_ev", None)
+    x = measured.two_theta if energies is None else energies
+    assert found.technique == outcome.job.sample.technique
+    assert found.x == pytest.approx(np.sort(x), abs=1e-5)
+    assert any("s together" in note or "repeated visits" in note for note in found.notes)
+    if energies is not None:
+        assert found.y == pytest.approx(measured.mu[np.argsort(x)], abs=0.05)

@@ -9,6 +9,7 @@ from materialsdock.formats.lines import Lines
 from materialsdock.techniques.xas.files import beamlines, plain
 from materialsdock.techniques.xas.files.athena import athena
 from materialsdock.techniques.xas.files.content import Content
+from materialsdock.techniques.xas.files.feff import feff
 from materialsdock.techniques.xas.files.hdf5 import hdf5
 from materialsdock.techniques.xas.files.photon_factory import photon_factory
 from materialsdock.techniques.xas.files.reading import QUANTITIES, spectrum
@@ -24,6 +25,7 @@ CONTAINERS: tuple[Callable[[Lines], Content | None], ...] = (
     beamlines.cls,
     beamlines.epics_scan,
     beamlines.srs,
+    feff,
     plain.xdi,
     spec,
     plain.headed,

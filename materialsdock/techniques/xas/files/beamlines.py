@@ -15,6 +15,7 @@ from materialsdock.techniques.xas.files.names import Meaning
 RULE = re.compile(r"^[#\s]*-{8,}\s*$")
 LISTED = re.compile(r"(\d+)\)\s+(.+?)(?=\s+\d+\)\s|\s*$)")  # `  4) Preslit   5) I0`
 FIELD = 21  # characters of a name of a LabVIEW scan
+GAP = re.compile(r"\S\s{2,}\S|\t")  # within a field: names of another width
 POINTS = re.compile(r"\b(\d+)\s+points\b|\bPTS:\s*(\d+)")
 EPICS_NAME = re.compile(r"^;\s*[PD]\d+\s*=\s*\{(.*?)\}")
 CLS_MACRO = re.compile(r'"\$\((.*?)\)(?:\[[\d-]*\])?"')
@@ -68,6 +69,8 @@ def labview(lines: Lines) -> Content | None:
     else:  # before there was a list: fields of a fixed width
         line = [text for number, text in lines.numbered() if number < table.line[0]][-1]
         names = tuple(line[i : i + FIELD].strip(" *#") for i in range(1, len(line), FIELD))
+        if len([name for name in names if name]) != table.width or any(map(GAP.search, names)):
+            names = names_in(line, table.width) or ()
     return Content.of(
         "LabVIEW scan",
         lines.name,

@@ -17,6 +17,7 @@ from materialsdock.techniques.xas.spectrum.edge_table import (
 )
 
 CLEAR = 5.0  # edge step over the noise of one point: less is no edge
+NEAR_EV, FAR_EV = 5.0, 60.0  # about a fall
 NORMAL = 0.6745  # median of the absolute value of a normal deviate, in sd
 NO_EDGE, NO_CLEAR_EDGE = "no edge inside", "no clear edge was found"
 WORDS = re.compile(r"\s*([A-Za-z]{1,2})[\s_-]+([KLMklm][1-5]?)\b.*")
@@ -42,6 +43,21 @@ def rise_of(energy_ev: FloatArray, mu: FloatArray) -> Rise | None:
             return None
         clearness = found.edge_step / max(noise(energy, y), 1e-12 * abs(found.edge_step))
     return Rise(found.e0_ev, float(clearness)) if np.isfinite(clearness) else None
+
+
+def falls_at(energy_ev: FloatArray, mu: FloatArray) -> float | None:
+    """The energy [eV] where µ (n,) falls as clearly as an edge rises, and rises nowhere."""
+    down = rise_of(energy_ev, -mu)
+    if down is None or down.clearness < CLEAR:
+        return None
+    up = rise_of(energy_ev, mu)
+    if up is not None and 3 * up.clearness > down.clearness:
+        return None
+    off = energy_ev - down.energy_ev
+    before, behind = (mu[(off * way > NEAR_EV) & (off * way < FAR_EV)] for way in (-1, 1))
+    if not before.size or not behind.size or np.median(behind) >= np.median(before):
+        return None  # a bend, which lines fitted before and behind make a step of
+    return down.energy_ev
 
 
 def noise(energy_ev: FloatArray, y: FloatArray) -> float:
@@ -99,6 +115,12 @@ def edge_inside(
     low, high = float(energy_ev[0]), float(energy_ev[-1])
     if not low <= tabulated <= high:
         span = f"{name} is at {tabulated:g} eV, the scan runs from {low:.6g} to {high:.6g} eV"
+        if clear and not asked:
+            near = names_near(clear.energy_ev)
+            span += f", and rises at {clear.energy_ev:.1f} eV"
+            if near:
+                span += f", where {' or '.join(near[:2])} lies: "
+                span += f"if that was measured, say --edge {near[0].replace(' ', '-')}"
         if asked and clear:
             raise InputError(
                 f"{span}, and rises at {clear.energy_ev:.1f} eV",

@@ -12,14 +12,16 @@ from materialsdock.formats.options import FileOptions
 from materialsdock.model import FloatArray
 from materialsdock.techniques.xas.files.asking import ask_columns
 from materialsdock.techniques.xas.files.content import Content
+from materialsdock.techniques.xas.files.edge import energy_of_edge
 from materialsdock.techniques.xas.files.energy_range import HIGHEST_EV, LOWEST_EV, NO_KEV_EV
-from materialsdock.techniques.xas.files.names import UNITS
+from materialsdock.techniques.xas.files.names import TWICE, UNITS
 
 HC_EV_ANGSTROM = 12398.41984  # CODATA 2018, exact
 SILICON_ANGSTROM, GERMANIUM_ANGSTROM = 5.431020511, 5.6579  # lattice constants, 22.5 and 20 °C
 CRYSTAL = re.compile(r"\b(Si|Ge)\s*\(?\s*(\d)\s*,?\s*(\d)\s*,?\s*(\d)\s*\)?", re.IGNORECASE)
 ANGLE_UNIT = re.compile(r"\s*(mdeg|deg|rad)\w*\s*(.*?)\s*", re.IGNORECASE)
 DEGREES = {"deg": 1.0, "mdeg": 1e-3, "rad": 180.0 / np.pi}
+D_AGREES = 1e-3  # two d-spacings that differ by less are one
 SAY_D = '--unit "deg Si(111)", or --unit "deg 3.1356" with the d-spacing in Å'
 
 
@@ -101,11 +103,12 @@ def _asked(unit: str, content: Content) -> tuple[str, float | None]:
 
 def _column(content: Content) -> tuple[int, bool, tuple[str, ...]]:
     """The column of energies or angles, True for angles, and a note about the others."""
-    for what in ("energy", "angle"):
+    for what in ("energy", "angle", "two_theta"):
         if numbers := content.asked.get(what):
-            return numbers[0] - 1, what == "angle", ()
+            return numbers[0] - 1, what != "energy", ()
     for what in ("energy", "angle"):
-        found = [i for kind in ("", "achieved", "requested") for i in content.meant(what, kind)]
+        kinds = ("", "achieved", "requested", TWICE)
+        found = [i for kind in kinds for i in content.meant(what, kind)]
         found = [i for i in found if _moves(content.column(i))]
         if found:
             return found[0], what == "angle", _others(content, found)
@@ -142,22 +145,23 @@ def _from_angle(
     seen = values[np.isfinite(values)]
     low, high = (float(seen.min()), float(seen.max())) if seen.size else (0.0, 0.0)
     unit = unit or ("deg" if 0 < low <= high < 90 else "")
-    degrees = values * DEGREES.get(unit, np.nan)
-    d_spacing = content.d_spacing_angstrom if asked is None else asked
+    d_spacing = _d_spacing(content) if asked is None else asked
     if d_spacing is None:
         raise InputError(
             f"{content.label(index)} are angles of a monochromator whose d-spacing is not named",
             where=content.where,
             remedy=f"say {SAY_D}",
         )
-    scale = DEGREES.get(unit, np.nan)
+    twice = content.meanings[index].kind == TWICE or "two_theta" in content.asked
+    scale = DEGREES.get(unit, np.nan) / (2 if twice else 1)
     if not 0 < low * scale <= high * scale < 90:
         raise InputError(
             f"angles in {content.label(index)} run from {low:g} to {high:g} {unit}",
             where=content.where,
             remedy='say their unit, e.g. --unit "mdeg Si(111)"',
         )
-    energy = HC_EV_ANGSTROM / (2.0 * d_spacing * np.sin(np.radians(degrees)))
+    energy = _energies(values * scale, d_spacing)
+    _ask_twice(content, index, values * scale, d_spacing, twice)
     first, last = float(np.nanmin(energy)), float(np.nanmax(energy))
     if not LOWEST_EV <= first <= last <= HIGHEST_EV:
         raise InputError(
@@ -166,5 +170,58 @@ def _from_angle(
             where=content.where,
             remedy='say their unit, e.g. --unit "mdeg Si(111)"',
         )
-    words = f"{unit}, E = hc / (2 d sin θ) with d = {d_spacing:.6g} Å"
+    words = f"{unit}{' of 2θ' * twice}, E = hc / (2 d sin θ) with d = {d_spacing:.6g} Å"
     return Axis(energy, index, words, notes)
+
+
+def _energies(theta_deg: FloatArray, d_spacing_angstrom: float) -> FloatArray:
+    """Energies (n,) [eV] that a crystal reflects at angles θ (n,)."""
+    sine = np.sin(np.radians(theta_deg))
+    return np.asarray(HC_EV_ANGSTROM / (2.0 * d_spacing_angstrom * sine), dtype=float)
+
+
+def _d_spacing(content: Content) -> float | None:
+    """The d-spacing [Å] that the head names, or a column that stays the same.
+
+    Raises InputError where they contradict each other.
+    """
+    found = content.d_spacing_angstrom
+    for index in content.meant("d_spacing"):
+        values = content.column(index)
+        values = values[np.isfinite(values)] * (10.0 if content.meanings[index].kind else 1.0)
+        if not values.size or np.ptp(values) > D_AGREES * values[0] or not 0.1 < values[0] < 100:
+            continue
+        own = float(values[0])
+        if found is not None and abs(own - found) > D_AGREES * found:
+            raise InputError(
+                f"{content.label(index)} says d = {own:.6g} Å, the head {found:.6g} Å",
+                where=content.where,
+                remedy=f"say which: {SAY_D}",
+            )
+        found = own if found is None else found
+    return found
+
+
+def _ask_twice(
+    content: Content, index: int, theta_deg: FloatArray, d_spacing: float, twice: bool
+) -> None:
+    """Raise InputError where only θ taken for 2θ, or 2θ for θ, would reach the edge of the head."""
+    edge = energy_of_edge(content.edge) if content.edge else content.edge_ev
+    if edge is None or "angle" in content.asked or "two_theta" in content.asked:
+        return
+    spans = []
+    for factor in (1.0, 2.0 if twice else 0.5):
+        energy = _energies(theta_deg * factor, d_spacing)
+        spans.append((float(np.nanmin(energy)), float(np.nanmax(energy))))
+    (low, high), (other_low, other_high) = spans
+    if low <= edge <= high or not other_low <= edge <= other_high:
+        return
+    as_it_is, else_it = ("2θ", "θ") if twice else ("θ", "2θ")
+    number = index + 1
+    raise InputError(
+        f"{content.label(index)} as {as_it_is} is {low:.6g} to {high:.6g} eV, as {else_it} "
+        f"{other_low:.6g} to {other_high:.6g} eV, where the edge of the head lies ({edge:.6g} eV)",
+        where=content.where,
+        remedy=f"say which: --columns {'angle' if twice else 'two_theta'}={number},... or "
+        f"{'two_theta' if twice else 'angle'}={number},...",
+    )

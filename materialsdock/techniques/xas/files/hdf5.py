@@ -25,6 +25,7 @@ MAGIC = b"\x89HDF\r\n\x1a\n"
 MOST_POINTS, MOST_OBJECTS, DEEPEST, MOST_LINKS = 1_000_000, 20_000, 8, 8
 MOST_COLUMNS = 500
 LISTED = 20
+OWN_PROGRAM = "materialsdock"
 OF_PARENT = frozenset(("data", "value", "values", "counts", "raw", "readings", "position"))
 MODES = (("trans", TRANSMISSION), ("fluo", FLUORESCENCE), ("yield", YIELD), ("electron", YIELD))
 DEFINITIONS = {"trans": TRANSMISSION, "fy": FLUORESCENCE, "ey": YIELD}
@@ -198,6 +199,12 @@ def _text(value: Any) -> str:
 
 def _content(entry: Entry, lines: Lines) -> Content | None:
     """The series that are as long as the energies with most signals beside them; or None."""
+    own = entry.words.get(f"{entry.name}/program_name", "") == OWN_PROGRAM
+    if own:  # beside the exposures lies what was made of them, in another order
+        kept = tuple(
+            s for s in entry.series if s.path.split("/")[2:3] in (["data"], ["instrument"])
+        )
+        entry = replace(entry, series=kept)
     energies = [s for s in entry.series if meaning(s.name).what == "energy"]
     lengths = {s.values.size for s in energies if s.values.size >= FEWEST_POINTS}
     says = _says(entry)
@@ -230,7 +237,30 @@ def _content(entry: Entry, lines: Lines) -> Content | None:
         says=says,
         notes=(left,) if entry.outside else (),
     )
-    return replace(content, meanings=tuple(meanings))
+    content = replace(content, meanings=tuple(meanings))
+    return _in_order(content) if own else content
+
+
+def _in_order(content: Content) -> Content:
+    """Exposures, as they were made, in order of their energies; those of one energy are added."""
+    index = content.meant("energy")[0]
+    energy, place = np.unique(content.column(index), return_inverse=True)
+    times = np.bincount(place)
+    summed = np.column_stack(
+        [np.bincount(place, content.column(i), energy.size) for i in range(content.width)]
+    )
+    added = [
+        m.what in SIGNALS or n == "count_time"
+        for m, n in zip(content.meanings, content.names, strict=True)
+    ]
+    values = np.where(added, summed, summed / times[:, None])
+    values[:, index] = energy
+    seconds = [i for i, name in enumerate(content.names) if name == "count_time"]
+    said = f"{len(content.line)} exposures in the order they were made were added at {energy.size} "
+    said += "energies"
+    if seconds:
+        said += f", {summed[:, seconds[0]].sum():g} s together"
+    return replace(content, values=values, line=[0] * energy.size, notes=(*content.notes, said))
 
 
 def _says(entry: Entry) -> str:

@@ -37,6 +37,8 @@ ENERGY = re.compile(
 )
 ANGLE = re.compile(r"\w*(bragg|angle)\w*|(mono|dcm|m1)_?(theta|th)\w*|theta\w*|th")
 NO_BRAGG_ANGLE = re.compile(r"two_?theta|2_?theta|2th|tth|offset|tilt|pitch|roll|yaw|chi|phi")
+TWICE_ANGLE = re.compile(r"(mono_?|dcm_?|bragg_?)?(2|two)_?(theta|th)|(mono_?|dcm_?)tth|tth")
+D_SPACING = re.compile(r"(mono_?|dcm_?|xtal_?|crystal_?)?d_?(spacing|space|hkl)(_a|_ang\w*|_nm)?")
 ACHIEVED = re.compile(r"read|rbv|fbk|feedback|achiev|actual|act_|enc|measured|observed|nrg")
 REQUESTED = re.compile(r"request|set|_sp$|target|cmd|command|demand|nominal|drive")
 SIGMA = re.compile(r"(?P<of>\w*?)_?(sd|std|stddev|sigma|esd|err|error|errors|unc|uncertainty)")
@@ -50,12 +52,16 @@ YIELD = re.compile(
     rf"(iy|ie|i?tey|i?cey|i?pey|iey|electron|electron_yield|sample_current|drain|drain_current)"
     rf"{REST}|\w+_tey"
 )
+OVER = r"_?(over|div|by|per)?_?"
 LN_TRANSMITTED = r"ln_?(i0|io)_?(it|i1)|log_?i0_?(it|i1)|(xas_?)?trans_?mu|xas_?trans"
 MU = {
     "transmission": re.compile(
         rf"x?mu_?t(rans\w*)?|mu_?01|absorption(_coefficient)?|absorbance|{LN_TRANSMITTED}"
     ),
-    "fluorescence": re.compile(r"x?mu_?f(l\w*)?|norm_?fluor|ffi0|fluo?_?i0"),
+    "fluorescence": re.compile(
+        r"x?mu_?f(l\w*)?|norm_?fluor"
+        rf"|(i?ff?|i?flu?o?r?\w*|(sum_?)?roi|[tp]?fy|vortex|sdd|pips|lytle){OVER}(i0|io|i_0)"
+    ),
     "reference": re.compile(r"x?mu_?r(ef\w*)?|normrefer|mu_?12|ln_?(it|i1)_?(ir|iref|i2)|ref_?mu"),
     "electron yield": re.compile(r"x?mu_?(tey|ey|yield)"),
     "": re.compile(r"x?mu(_[ex])?|(raw|merged)_?x?mu(_e)?|x?mu_?(raw|merged)"),
@@ -94,9 +100,9 @@ BY_DETECTOR = re.compile(r"d_?(\d+)_(icr|ocr)")
 class Meaning:
     """The quantity that a column holds.
 
-    what : "energy", "angle", "i0", "it", "ir", "iy", "mu", "channel" (of fluorescence), "sum" (of
+    what : "energy", "angle", "d_spacing", "i0", "it", "ir", "iy", "mu", "channel" (of fluorescence), "sum" (of
         channels), "total" (of all lines), "icr", "ocr", "factor" (of dead time), "sigma", or ""
-    kind : of an energy "achieved" or "requested"; of µ the signal; of i0 and channels "corrected";
+    kind : of an axis "achieved" or "requested", of an angle "twice" for 2θ; of µ the signal; of i0 and channels "corrected";
         of a standard deviation the name it belongs to
     line : of fluorescence: which, e.g. "mn_ka" or "roi"; number : of the detector element
     """
@@ -108,6 +114,7 @@ class Meaning:
 
 
 NOTHING = Meaning()
+TWICE = "twice"  # kind of an angle that is 2θ
 ASKED = "asked"  # kind of a standard deviation, and line of channels, that the user names
 
 
@@ -141,6 +148,10 @@ def meaning(name: str) -> Meaning:
 
 def _axis(bare: str) -> Meaning | None:
     what = ""
+    if D_SPACING.fullmatch(bare):
+        return Meaning("d_spacing", "nm" if bare.endswith("nm") else "")
+    if TWICE_ANGLE.fullmatch(bare):
+        return Meaning("angle", TWICE)
     if ENERGY.fullmatch(bare) and not OTHER_ENERGIES.search(bare):
         what = "energy"
     elif ANGLE.fullmatch(bare) and not NO_BRAGG_ANGLE.search(bare):

@@ -15,14 +15,14 @@ from materialsdock.model import FileReading, FloatArray
 from materialsdock.rendering.numbers import count
 from materialsdock.techniques.xas.files.choice import choose
 from materialsdock.techniques.xas.files.content import Content
-from materialsdock.techniques.xas.files.edge import names_near
+from materialsdock.techniques.xas.files.edge import falls_at, names_near
 from materialsdock.techniques.xas.files.energy import Axis, energy_of
 from materialsdock.techniques.xas.files.fluorescence import CURRENTS
 from materialsdock.techniques.xas.files.names import ASKED, NOTHING, Meaning
 from materialsdock.techniques.xas.files.rows import Rows, left_out, one_scan
 from materialsdock.techniques.xas.files.signal import Signal
 
-QUANTITIES = ("energy", "angle", "mu", "i0", "it", "if", "iy", "ir")
+QUANTITIES = ("energy", "angle", "two_theta", "mu", "i0", "it", "if", "iy", "ir")
 SPREAD = "sigma"  # of µ, as the user names its column
 NO_ELEMENT = -1  # of a detector: no dead time is known
 SIGNALS = {"mu": "mu", "it": "it", "if": "channel", "iy": "iy", "ir": "ir"}
@@ -42,6 +42,7 @@ def spectrum(content: Content, lines: Lines) -> FileColumns:
         energy = axis.energy_ev[rows]
         signal, beside = choose(part, energy, _element(content, options), options.signal)
         kept, dropped = _whole(part, signal)
+        upside = _upside_down(part, axis.index, energy[kept], signal, kept)
     lost = axis.energy_ev.size - int(np.isfinite(axis.energy_ev).sum())
     if lost:
         dropped = (f"{count(lost)} rows without an energy", *dropped)
@@ -57,6 +58,7 @@ def spectrum(content: Content, lines: Lines) -> FileColumns:
             *scan_notes,
             *beside,
             *signal.notes,
+            *upside,
             *_promised(content),
         ),
         technique="xas",
@@ -145,6 +147,23 @@ def _named_edge(content: Content) -> str:
         return content.edge
     near = names_near(content.edge_ev, content.element)
     return near[0] if near else ""
+
+
+def _upside_down(
+    content: Content, axis: int, energy_ev: FloatArray, signal: Signal, kept: Rows
+) -> tuple[str, ...]:
+    """A note where µ falls at its edge, as with I0 and It swapped."""
+    at = falls_at(energy_ev, signal.y[kept])
+    if at is None:
+        return ()
+    said = f"µ falls at {at:.1f} eV and rises nowhere so: it is upside down"
+    numbers = {role: columns[0] + 1 for columns, role in signal.columns}
+    if {"I0", "It"} <= set(numbers):
+        swapped = f"i0={numbers['It']},it={numbers['I0']}"
+        said += f"; if I0 and It are swapped, say --columns energy={axis + 1},{swapped}"
+    else:
+        said += "; another column may be µ: say --columns"
+    return (said,)
 
 
 def _whole(content: Content, signal: Signal) -> tuple[Rows, tuple[str, ...]]:

@@ -160,7 +160,7 @@ def _with_own(content: Content, found: list[Signal]) -> list[Signal]:
             other = next(s for s in found if s.kind == mu.kind)
             note = f"{content.label(i)} is not {other.formula}; it was taken as it is"
             mu = replace(mu, notes=(*mu.notes, note))
-            found = [s for s in found if s is not other]
+            found = [s for s in found if s.kind != mu.kind or s.own]
         found = [mu, *found]
     return found
 

@@ -14,7 +14,9 @@ from materialsdock.techniques.xrd.files.judge import judged
 from materialsdock.techniques.xrd.files.kinds.chi import read_chi
 from materialsdock.techniques.xrd.files.kinds.gsas import read_gsas
 from materialsdock.techniques.xrd.files.kinds.jcamp import read_jcamp
+from materialsdock.techniques.xrd.files.kinds.mdi import read_mdi
 from materialsdock.techniques.xrd.files.kinds.nexus import read_nexus
+from materialsdock.techniques.xrd.files.kinds.no_pattern import no_pattern
 from materialsdock.techniques.xrd.files.kinds.powder_cif import read_powder_cif
 from materialsdock.techniques.xrd.files.kinds.stepped import fullprof, rigaku_asc, sietronics
 from materialsdock.techniques.xrd.files.kinds.uxd import read_uxd
@@ -25,10 +27,12 @@ __all__ = ["read", "read_bare"]
 
 BINARY = (read_vendor, read_nexus)
 TEXT = (
+    no_pattern,
     read_vendor,
     read_powder_cif,
     read_jcamp,
     sietronics,
+    read_mdi,
     rigaku_asc,
     read_gsas,
     read_uxd,

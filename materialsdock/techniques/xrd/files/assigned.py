@@ -16,7 +16,11 @@ from materialsdock.model import FloatArray
 from materialsdock.techniques.xrd.files import axis, headings, intensities
 
 ASKED = (*headings.AXES, "counts", "cps", "sigma", "weight", "seconds", "attenuator")
-GROUPS = (headings.AXES, ("counts", "cps"), ("sigma", "weight"))  # a pattern has one of each
+GROUPS = (
+    headings.AXES,
+    ("counts", "cps", "relative"),
+    ("sigma", "weight"),
+)  # a pattern has one of each
 SURE = re.compile(r"2\s*[-_]?\s*(theta|θ|th)\b|two[-_ ]*theta|2θ|\btth\b", re.IGNORECASE)
 ASK = "say which column is what: --columns two_theta=1,counts=2"
 UNREAD = "unread"
@@ -58,7 +62,7 @@ class Assigned:
 def claims(names: Sequence[str]) -> bool:
     """True where names of columns can only be those of a powder pattern."""
     meanings = [headings.meaning(name) for name in names]
-    if any(quantity == "energy" for quantity, _ in meanings):
+    if any(quantity == "energy" for quantity, _ in meanings) or headings.transmits(names):
         return False
     return _sure(names) or _with_unit(meanings, ("q", "d"))
 
@@ -88,7 +92,7 @@ def _meanings(table: Table, lines: Lines) -> Meanings:
     """
     found = [headings.meaning(name) for name in table.names]
     said = [quantity for quantity, _ in found if quantity]
-    counts = len(said) > 1 and ("counts" in said or "cps" in said)
+    counts = len(said) > 1 and bool({"counts", "cps", "relative"} & set(said))
     if not (counts or _sure(table.names) or _with_unit(found, headings.AXES)):
         found = [("", "")] * table.width
     asked = lines.options.columns
@@ -129,7 +133,7 @@ def _positions(quantities: Sequence[str], table: Table, lines: Lines) -> tuple[i
 
 def _intensities(quantities: Sequence[str], x: int, table: Table, lines: Lines) -> int:
     """The column of intensities; where none is called so, the first that says nothing."""
-    for wanted in (("counts", "cps"), ("",)):
+    for wanted in (("counts", "cps"), ("relative",), ("",)):
         found = [i for i, q in enumerate(quantities) if q in wanted and i != x]
         if found:
             return found[0]

@@ -110,6 +110,12 @@ def _no_range(found: FoundScan, values: FloatArray) -> tuple[str, str]:
     )
 
 
+def remarks(angles: FloatArray) -> tuple[str, ...]:
+    """A note on 2θ (n,) [deg] on the other side of the beam."""
+    below = np.count_nonzero(angles < 0)
+    return (f"{below} points lie below 2θ = 0°, from {angles.min():g}° on",) if below else ()
+
+
 def doubt(found: FoundScan, angles: FloatArray) -> tuple[str, ...]:
     """A note where 2θ (n,) [deg] that nobody called so ends where Q would end, too."""
     if found.unit or found.axis != "two_theta" or angles.max() > LOW_DEG:

@@ -10,6 +10,8 @@ import numpy as np
 
 from materialsdock.model import FloatArray
 
+Intensity = Literal["counts", "cps", "relative", "arbitrary", ""]
+
 
 @dataclass(frozen=True)
 class Stated:
@@ -17,12 +19,14 @@ class Stated:
 
     wavelengths_angstrom : of its lines; where : the place they stand, in words
     alone : one line, and the file says that there is no other; anode : its element
+    beside : lines that the same file names at other places
     """
 
     wavelengths_angstrom: tuple[float, ...] = ()
     where: str = ""
     alone: bool = False
     anode: str = ""
+    beside: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +34,8 @@ class FoundScan:
     """Positions x and intensities y (n,) as a file has them, and the line (n,) of each.
 
     axis, unit : what x is, "two_theta", "theta", "q" or "d", and in which unit
-    intensity : "counts", "cps" (counts per second), "" where it is not said
+    intensity : "counts", "cps" (counts per second), "relative" (to a largest one), "arbitrary"
+        (units), "" where it is not said
     seconds : counting time of each point, one number or (n,)
     factor : (n,) attenuation of each point; corrected : y was multiplied by it already
     sigma : (n,) standard deviation of y where the file has one; sigma_from : where it stands
@@ -42,7 +47,7 @@ class FoundScan:
     kind: str
     axis: str = "two_theta"
     unit: str = ""
-    intensity: Literal["counts", "cps", ""] = ""
+    intensity: Intensity = ""
     seconds: float | FloatArray | None = None
     factor: FloatArray | None = None
     corrected: bool = False

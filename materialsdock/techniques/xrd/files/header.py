@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from materialsdock.techniques.xrd.files.anodes import K_ALPHA
 from materialsdock.techniques.xrd.files.found import Stated
-from materialsdock.techniques.xrd.files.headings import RATE
+from materialsdock.techniques.xrd.files.headings import RATE, scale_of
 
 NUMBER = r"([-+]?(?:\d+(?:\.\d*|,\d+)?|\.\d+)(?:[eE][-+]?\d+)?)"
 WAVELENGTH = re.compile(
@@ -36,34 +37,53 @@ SECONDS = {"ms": 1e-3, "min": 60.0}
 
 @dataclass(frozen=True)
 class Header:
-    """The radiation that a header states, the counting time [s], and whether it speaks of rates."""
+    """The radiation that a header states, and the counting time [s].
+
+    rate : counts per second in one of the rates that it speaks of, 0 where it speaks of none
+    """
 
     stated: Stated
     seconds: float | None
-    rate: bool
+    rate: float
 
 
 def header_of(text: Iterable[str]) -> Header:
-    """The words of the lines above the rows; the first to say something is believed."""
-    lines: dict[str, float] = {}
+    """The words of the lines above the rows; the first to say something is believed.
+
+    Wavelengths that others contradict are kept beside the first.
+    """
+    first: list[float] = []
+    second: list[float] = []
+    named: list[str] = []
     seconds: float | None = None
-    rate, anode = False, ""
+    rate = 0.0
     for line in text:
-        rate = rate or bool(RATE.search(line))
+        rate = rate or (scale_of(line) if RATE.search(line) else 0.0)
         if (match := TIME.search(line)) and seconds is None:
             seconds = _number(match[1]) * SECONDS.get((match[2] or "").lower(), 1.0)
-        if (match := ANODE.search(line)) and not anode:
-            anode = match[1]
+        if match := ANODE.search(line):
+            named.append(match[1].capitalize())
         if match := ENERGY.search(line):
             in_kev = _number(match[1]) * (1.0 if match[2].lower() == "kev" else 1e-3)
-            lines.setdefault("1", HC_KEV_ANGSTROM / in_kev if in_kev > 0 else 0.0)
-        for match in () if BETA.search(line) else WAVELENGTH.finditer(line):
-            if (match[3] or "").lower() in NO_X_RAY:
-                continue
-            second = match[1] == "2" or bool(SECOND.search(line))
-            lines.setdefault("2" if second else "1", _angstroms(match))
-    found = tuple(lines[key] for key in "12" if key in lines) if "1" in lines else ()
-    return Header(Stated(found, "the heading of the file", anode=anode), seconds, rate)
+            first += [HC_KEV_ANGSTROM / in_kev] if in_kev > 0 else []
+        _add_wavelengths(line, first, second)
+    anode = next(iter(named), "")
+    others = [K_ALPHA[each][0] for each in named if each != anode and each in K_ALPHA]
+    found = (first[0], *second[:1]) if first else ()
+    where = "the heading of the file"
+    return Header(Stated(found, where, anode=anode, beside=(*first[1:], *others)), seconds, rate)
+
+
+def _add_wavelengths(line: str, first: list[float], second: list[float]) -> None:
+    """Add the wavelengths [Å] of a line to those of the first and the second line of a tube."""
+    matches, end = list(WAVELENGTH.finditer(line)), 0
+    for match in matches:
+        before = line[end : match.start(2)] if len(matches) > 1 else line
+        end = match.end()
+        if BETA.search(before) or (match[3] or "").lower() in NO_X_RAY:
+            continue
+        is_second = match[1] == "2" or bool(SECOND.search(before))
+        (second if is_second else first).append(_angstroms(match))
 
 
 def _number(text: str) -> float:

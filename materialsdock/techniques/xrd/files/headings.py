@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from materialsdock.formats.text import unaccented
 from materialsdock.techniques.xrd.files.axis import unit_of
@@ -16,8 +17,10 @@ NAMES = {
     "theta": r"theta|θ|th",
     "q": r"q|scattering[_ ]*vector|momentum[_ ]*transfer",
     "d": r"d|d[-_ ]*spacing|d[-_ ]*value|spacing",
-    "cps": r"cps|count[-_ ]*rate|rate|zählrate|(counts|cts|c)(/|per)s(ec(ond)?)?",
-    "counts": r"counts?|cts|[iy]|int(ensity|ensität)?|intensit(y|é|ies)"
+    "cps": r"[km]?cp[sm]|count[-_ ]*rate|rate|zählrate|(counts|cts|c)(/|per)s(ec(ond)?)?",
+    "relative": r"(rel(ative)?|norm(ali[sz](ed|é)|iert)?)[-_ .]*(int(ensit(y|ät|at|e|é))?|i|counts?)?"
+    r"|(i|int(ensity)?|counts?)[-_ .]*(rel(ative)?|norm(ali[sz]ed|iert)?)",
+    "counts": r"k?(counts?|cts)|[iy]|int(ensity|ensität)?|intensit(y|é|ies)"
     r"|[iy][-_ ]*(obs|exp|meas|tot)|(obs|exp|meas)[-_ ]*(int(ensity)?|counts)?|impuls(e|es)?|signal"
     r"|observed|data|y[-_ ]*axis|det(ector)?|psd|total",
     "background": r"[iy]?[-_ ]*(bkg|bgr?|bck(g|gr)?|backgr(ound)?|background|baseline|untergrund)",
@@ -41,7 +44,24 @@ KNOWN = {name: re.compile(pattern) for name, pattern in NAMES.items()}
 COUPLED = re.compile(r"\s*(omega|theta|θ|ω)\s*[/-]\s*2\s*-?(theta|θ)\b", re.IGNORECASE)
 TRANSFORMED = re.compile(r"\s*(log(10)?|ln|sqrt|√)\s*[(\[_ ]", re.IGNORECASE)  # of counts
 LONGEST = 5  # words in a name; a sentence is no heading
-RATE = re.compile(r"\bcps\b|\bc(oun)?ts?\s*(/|per)\s*s(ec(ond)?)?\b", re.IGNORECASE)
+# of counts per second: in a sentence, and in the name of a column of intensities
+SECOND, MINUTE = r"s(ec(ond)?s?|ek(unde)?)?", r"min(ute)?"
+COUNTED = r"(k?(counts?|cts?)|imp(uls(e|es)?)?|photons?)"
+RATE = re.compile(
+    rf"\b[km]?cp[sm]\b|\b{COUNTED}\s*(/|per|pro)\s*({SECOND}|{MINUTE})\b", re.IGNORECASE
+)
+RATE_IN_NAME = re.compile(
+    rf"{RATE.pattern}|(/|\bper|\bpro)\s*({SECOND}|{MINUTE})\b|\bs(ec)?(\^|\*\*)?[({{]?[-⁻][1¹]"
+    r"|\b[km]?hz\b",
+    re.IGNORECASE,
+)
+MINUTELY = re.compile(r"cpm\b|(/|per|pro)\s*min", re.IGNORECASE)
+THOUSANDS = re.compile(r"\bk(?=cp[sm]|c(oun)?ts|hz)|\bkilo", re.IGNORECASE)
+MILLIONS = re.compile(r"\bM(?=cps|Hz)")
+RELATIVE = re.compile(r"%|percent|rel\w*|norm\w*|(i_?)?(max|100)|i_?0", re.IGNORECASE)
+SAYS_COUNTS = re.compile(r"count|cts|impuls", re.IGNORECASE)
+OF_COUNTING = re.compile(r"count|step|dwell|exposure|live", re.IGNORECASE)
+ARBITRARY = re.compile(r"a\.? ?u\.?|arb\w*\.?( ?u\w*\.?)?|w\. ?e\.|u\. ?a\.", re.IGNORECASE)
 TIMED = re.compile(r"(counts|intensity)_in_([\d.]+)_s$")  # as this program's own exports have it
 
 
@@ -64,6 +84,26 @@ def meaning(name: str) -> tuple[str, str]:
     plain = unaccented(bare)
     for quantity, pattern in KNOWN.items():
         if pattern.fullmatch(bare) or pattern.fullmatch(plain):
-            rated = quantity == "counts" and RATE.search(name)
-            return "cps" if rated else quantity, said
+            return _of_intensity(quantity, name, said), said
     return "", said
+
+
+def transmits(names: Sequence[str]) -> bool:
+    """True for names of a beam before and behind a sample: 2θ there is that of a monochromator."""
+    bare = {UNIT.sub("", name).strip().casefold() for name in names}
+    return bool(bare & {"i0", "io", "i_0"}) and bool(bare & {"it", "i1", "i_t", "itrans"})
+
+
+def _of_intensity(quantity: str, name: str, unit: str) -> str:
+    """The quantity that a column of intensities holds, as its unit says."""
+    if quantity != "counts":
+        return quantity
+    if RATE_IN_NAME.search(name):
+        return "cps"
+    return "relative" if RELATIVE.fullmatch(unit) else quantity
+
+
+def scale_of(name: str) -> float:
+    """Counts, or counts per second, in one of what a name of intensities speaks of."""
+    scale = 1e3 if THOUSANDS.search(name) else 1e6 if MILLIONS.search(name) else 1.0
+    return scale / 60 if MINUTELY.search(name) else scale

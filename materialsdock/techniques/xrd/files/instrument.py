@@ -21,6 +21,8 @@ VARIANCE = 8 * math.log(2) * 1e-4  # centideg² of a variance into deg² of a fu
 CENTIDEG = 1e-2
 LARGEST_BYTES = 1_000_000
 GEOMETRIES = {"Bragg-Brentano": "bragg_brentano", "Debye-Scherrer": "debye_scherrer"}
+HEAD = "#GSAS-II instrument parameter file"
+OF_FLIGHT = re.compile(r"(difC|Type)\s*:\s*(PNT|\d)", re.IGNORECASE)
 BANK = re.compile(r"#\s*Bank\s+\d+")
 ICONS = {"Lam1": (0, 10), "Lam2": (10, 20), "Zero": (20, 30), "Polariz.": (40, 50)}
 RATIO = (55, 65)
@@ -42,11 +44,14 @@ def read_instrument(path: Path) -> tuple[Radiation, tuple[str, ...]]:
         items, notes = _gsas(text, path)
     elif any(re.match(r"Lam1?\s*:", line) for line in text):
         items, notes = _gsas2(text)
+    elif any(map(OF_FLIGHT.match, text)):
+        raise _wrong(path, "is for times of flight, where the pattern is one of X-rays over 2θ")
     else:
         raise _wrong(path, "is no instrument parameter file of GSAS or GSAS-II")
     kind = items.get("Type", "PXC").strip()
     if not kind.startswith("PX"):
-        raise _wrong(path, f"is for {kind!r}, not for X-rays of one wavelength (PXC)")
+        of = "neutrons" if kind[1:2] == "N" else "another radiation"
+        raise _wrong(path, f"is for {of} ({kind}), not for X-rays of one wavelength (PXC)")
     numbers = {key: _number(value, key, path) for key, value in items.items() if key in KEYS}
     lines = tuple(numbers[key] for key in ("Lam", "Lam1", "Lam2") if numbers.get(key))
     if not lines or not all(0.05 <= each <= 5 for each in lines):
@@ -77,7 +82,16 @@ def _text(path: Path) -> list[str]:
 
 
 def _wrong(path: Path, what: str) -> InputError:
-    return InputError(what, where=str(path), remedy="name an .instprm or .prm file for X-rays")
+    return InputError(
+        what,
+        where=str(path),
+        remedy="name an .instprm or .prm file for X-rays, or say --wavelength or --anode",
+    )
+
+
+def is_instrument(text: Sequence[str]) -> bool:
+    """True for lines of an instrument parameter file."""
+    return any(line.startswith("INS ") for line in text) or bool(text and text[0].startswith(HEAD))
 
 
 def _number(value: str, key: str, path: Path) -> float:

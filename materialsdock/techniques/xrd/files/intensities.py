@@ -20,6 +20,9 @@ WHOLE = 1e-3  # of a count: how far counts may be from a whole number
 FACTOR = 3.0  # between a column and √counts, where the column may be σ
 ZEROS = 0.1  # share of points without σ that may be left out
 ALIKE = (0.5, 2.0)  # intensity of one count, where intensities are counts
+NORMALISED = (100.0, 1000.0, 10_000.0, 100_000.0)  # largest intensity
+WHOLE_RATES_S = 1.5  # rates of longer counting are no whole numbers
+ODD, FEWEST_TO_SCATTER = 5.0, 50  # of the scatter of counts; points to tell it from
 SAME = 1e-6  # of a counting time
 CHI2_MEDIAN = 0.4549  # of one degree of freedom
 
@@ -110,18 +113,53 @@ def _seconds(found: FoundScan) -> tuple[FloatArray | None, tuple[str, ...]]:
 
 def _weighted(counts: Intensities, spread: FloatArray, found: FoundScan) -> Intensities:
     """The intensities with σ of counting, or, where they are no counts, of their scatter."""
+    if found.intensity == "relative" or (found.intensity == "" and _is_normalised(counts.y)):
+        called = "the heading calls them relative" if found.intensity else "normalised"
+        return _scattered(replace(counts, signal="relative intensities"), called)
     timed = found.intensity == "cps" and counts.seconds is not None
-    if found.intensity == "cps" and not timed:
-        if not (whole(counts.y) and ALIKE[0] < (counts_unit(counts.y) or 0.0) < ALIKE[1]):
-            return _scattered(counts, "counts per second, whose counting time is not named")
-        note = "called counts per second, but whole numbers that scatter as counts: read as counts"
+    if called := _doubtful(found, timed):
+        if not _count_as_counts(counts.y):
+            return _scattered(counts, called[1])
+        note = f"called {called[0]}, but whole numbers that scatter as counts: read as counts"
         counts = replace(counts, signal="counts", notes=(*counts.notes, note))
+    if timed and whole(found.y) and (counts.seconds or 0.0) > WHOLE_RATES_S:
+        note = "all counts per second are whole numbers, as counts are: if they are counts, "
+        note += f"they are {counts.seconds:g} times too large here"
+        counts = replace(counts, notes=(*counts.notes, note))
     if not timed and not whole(counts.y / spread):
         return _scattered(replace(counts, signal="intensities"), "")
     if (spread == 1).all():
-        return counts
+        return replace(counts, notes=(*counts.notes, *_odd_scatter(counts.y)))
     sigma = np.sqrt(np.maximum(counts.y / spread, 1.0)) * spread
     return replace(counts, sigma=sigma, sigma_from="√counted, scaled as the counts are")
+
+
+def _doubtful(found: FoundScan, timed: bool) -> tuple[str, str] | None:
+    """What a file calls intensities that may be counts all the same, and what it leaves open."""
+    if found.intensity == "cps" and not timed:
+        return "counts per second", "counts per second, whose counting time is not named"
+    if found.intensity == "arbitrary":
+        return "arbitrary units", "the heading calls them arbitrary units"
+    return None
+
+
+def _count_as_counts(y: FloatArray) -> bool:
+    return whole(y) and ALIKE[0] < (counts_unit(y) or 0.0) < ALIKE[1]
+
+
+def _odd_scatter(y: FloatArray) -> tuple[str, ...]:
+    """A note on counts (n,) that scatter much less or much more than counts do."""
+    k = counts_unit(y) if y.size >= FEWEST_TO_SCATTER else None
+    if k is None or 1 / ODD < k < ODD:
+        return ()
+    less = "less" if k < 1 else "more"
+    said = f"neighbouring points scatter {np.sqrt(k):.2g} times as much as counts do: "
+    return (f"{said}where these are no counts, or were smoothed, σ is {less} than √counts",)
+
+
+def _is_normalised(y: FloatArray) -> bool:
+    """True for whole numbers up to 100, 1000, ... exactly that do not scatter as counts."""
+    return whole(y) and float(y.max()) in NORMALISED and not _count_as_counts(y)
 
 
 def _scattered(counts: Intensities, why: str) -> Intensities:

@@ -34,7 +34,7 @@ def judged(found: FoundScan, lines: Lines) -> FileColumns:
     found = axis.asked(found, lines)
     first = radiation.wavelengths_angstrom[0] if radiation.wavelengths_angstrom else None
     angles, unit = axis.two_theta(found, first, f"of {radiation.source}", lines)
-    notes = (*notes, *axis.doubt(found, angles))
+    notes = (*notes, *axis.doubt(found, angles), *axis.remarks(angles))
     if found.axis == "theta":
         notes = (*notes, "the heading names θ, 2θ is twice that; if not so: --columns two_theta=N")
     found, turned = axis.increasing(_merged(replace(found, x=angles)), lines)
@@ -78,9 +78,16 @@ def _without_cut(found: FoundScan, lines: Lines) -> FoundScan:
 
 
 def _merged(found: FoundScan) -> FoundScan:
-    """Counts of several visits of one 2θ as one, where all their counting times are known."""
+    """Counts of several visits of one 2θ as one, where all their counting times are known.
+
+    Exposures are put in order: they stand as they were made.
+    """
     if not isinstance(found.seconds, np.ndarray) or found.intensity == "cps":
         return found
+    if (np.diff(found.x) < 0).any() and (np.diff(found.x) > 0).any():
+        note = f"{found.x.size} exposures, {found.seconds.sum():g} s together, were put in order"
+        order = np.argsort(found.x, kind="stable")
+        found = replace(axis.taken(found, order), notes=(*found.notes, note))
     if found.factor is not None or found.sigma is not None:
         return found
     x, first, place = np.unique(np.round(found.x, 7), return_index=True, return_inverse=True)

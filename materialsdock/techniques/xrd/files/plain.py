@@ -12,12 +12,19 @@ from materialsdock.errors import InputError
 from materialsdock.formats.lines import Lines, row
 from materialsdock.formats.table import read_table
 from materialsdock.model import FloatArray
-from materialsdock.techniques.xrd.files import attenuators, axis, intensities
+from materialsdock.techniques.xrd.files import attenuators, axis, headings, intensities
 from materialsdock.techniques.xrd.files.assigned import UNREAD, Assigned, assigned
-from materialsdock.techniques.xrd.files.found import FoundScan
+from materialsdock.techniques.xrd.files.found import FoundScan, Intensity
 from materialsdock.techniques.xrd.files.header import Header, header_of
 
 XYDATA = re.compile(r"XYDATA", re.IGNORECASE)  # FullProf's, whose heading may multiply
+WORDS: Mapping[Intensity, str] = {
+    "counts": "counts",
+    "": "counts",
+    "cps": "counts per second",
+    "relative": "relative intensities",
+    "arbitrary": "intensities",
+}
 INTER = re.compile(r"INTER\s+(\S+)\s+(\S+)", re.IGNORECASE)
 
 
@@ -34,7 +41,7 @@ def read_plain(lines: Lines) -> FoundScan:
     above = [text for number, text in lines.numbered() if number < table.line[0]]
     _refuse_multipliers(above, lines)
     of = assigned(table, lines)
-    found, taken = _with_sigma(*_scan(of, header_of(above)), of, _is_xye(of, lines))
+    found, taken = _with_sigma(*_scan(of, header_of(above), lines), of, _is_xye(of, lines))
     factor = of.first("attenuator")
     if factor is not None:
         found, taken = attenuators.applied(found, of.column(factor)), {**taken, factor: "factor"}
@@ -42,29 +49,51 @@ def read_plain(lines: Lines) -> FoundScan:
     return replace(found, columns=shown, notes=(*found.notes, *_unread(of, taken)))
 
 
-def _scan(of: Assigned, header: Header) -> tuple[FoundScan, dict[int, str]]:
+def _scan(of: Assigned, header: Header, lines: Lines) -> tuple[FoundScan, dict[int, str]]:
     """Positions, intensities and counting times, and the columns that were taken for them."""
-    y, kind = of.column(of.y), of.quantities[of.y]
-    rate = kind == "cps" or (kind == "" and header.rate and not intensities.whole(y))
-    taken = {of.x: axis.SHOWN[of.axis], of.y: "counts per second" if rate else "counts"}
+    intensity, scale = _intensity(of, header, lines)
+    taken = {of.x: axis.SHOWN[of.axis], of.y: WORDS[intensity]}
+    if scale != 1:
+        taken[of.y] += f" × {scale:g}"
     unit = axis.unit_of(of.units[of.x]) or ""
     seconds: float | FloatArray | None = _timed(of.units[of.y]) or header.seconds
     times = of.first("seconds")
-    if times is not None and not (np.diff(of.column(times)) > 0).all():  # else those of a clock
+    if times is not None and not _is_clock(of.column(times), of.names[times]):
         seconds, taken[times] = of.column(times), "seconds"
     found = FoundScan(
         of.column(of.x),
-        y,
+        of.column(of.y) * scale,
         of.table.line,
         f"{of.table.width} columns",
         axis=of.axis,
         unit=unit if unit in axis.UNITS[of.axis] else "",
-        intensity="cps" if rate else "counts" if kind == "counts" else "",
+        intensity=intensity,
         seconds=seconds,
         stated=header.stated,
         dropped=of.table.dropped,
     )
     return found, taken
+
+
+def _intensity(of: Assigned, header: Header, lines: Lines) -> tuple[Intensity, float]:
+    """The intensities as option, heading or the text above it call them, and counts in one."""
+    kind, name = of.quantities[of.y], of.names[of.y]
+    if kind in lines.options.columns:
+        return ("cps", headings.scale_of(name)) if kind == "cps" else ("counts", 1.0)
+    if kind == "cps":
+        return "cps", headings.scale_of(name)
+    if kind == "relative":
+        return "relative", 1.0
+    if header.rate and not headings.SAYS_COUNTS.search(name):
+        return "cps", header.rate
+    if headings.ARBITRARY.fullmatch(of.units[of.y].strip()):
+        return "arbitrary", 1.0
+    return ("counts", headings.scale_of(name)) if kind == "counts" else ("", 1.0)
+
+
+def _is_clock(seconds: FloatArray, name: str) -> bool:
+    """True for times of day or since the start; counting times may rise as well, if so called."""
+    return bool((np.diff(seconds) > 0).all()) and not headings.OF_COUNTING.search(name)
 
 
 def _with_sigma(

@@ -17,6 +17,8 @@ OFF_SCALE = 3e-5  # of a wavelength; scales of measured ones differ by 2e-5
 MEAN_AGREES = 2e-4  # or are the mean of Kα1 and Kα2
 SHORTEST, LONGEST = 0.05, 5.0  # Å
 MOST_LINES = 2
+WIDEST_PAIR = 1.03  # of Kα2 over Kα1
+K_BETA = (0.88, 0.915)  # of Kβ over Kα1
 KA2_WEIGHT = 0.5
 
 
@@ -25,13 +27,15 @@ def radiation_of(stated: Stated, lines: Lines) -> tuple[Radiation, tuple[str, ..
 
     Raises InputError where they contradict each other, with both numbers.
     """
-    said, notes = _of_file(stated)
     asked = _asked(lines)
     instrument: Radiation | None = None
     more: tuple[str, ...] = ()
     if lines.options.instrument is not None:
         instrument, more = read_instrument(lines.options.instrument)
         asked.append(instrument)
+    stated, told = _without_contradiction(stated, asked, lines.name)
+    said, notes = _of_file(stated)
+    notes = (*told, *notes)
     for number, each in enumerate(asked):
         for other in (said, *asked[:number]):
             _check(each, other, lines.name)
@@ -43,6 +47,71 @@ def radiation_of(stated: Stated, lines: Lines) -> tuple[Radiation, tuple[str, ..
     if asked and said.wavelengths_angstrom:
         notes = (*notes, f"the file names {angstroms(said.wavelengths_angstrom)}")
     return best, (*notes, *more, *_off_scale(best))
+
+
+def _without_contradiction(
+    stated: Stated, asked: Sequence[Radiation], name: str
+) -> tuple[Stated, tuple[str, ...]]:
+    """The words of a file, of those that contradict each other the ones its user confirms.
+
+    Raises InputError, with all wavelengths, where nobody does.
+    """
+    stated, rivals = _joined(stated)
+    if not rivals:
+        return stated, ()
+    own = stated.wavelengths_angstrom
+    claims = [own[0], *(each for each, _ in rivals)]
+    for claim in claims if asked else ():
+        if _near(asked[0].wavelengths_angstrom[0], claim):
+            others = [each for each in claims if each != claim]
+            note = f"the file also names {angstroms(others)}, which contradicts it"
+            return Stated((claim,), stated.where, stated.alone), (note,)
+    shown = " and ".join(
+        f"{each:.7g} Å{f' (Kα1 of its anode {of})' * bool(of)}" for each, of in rivals
+    )
+    choices = [f"--anode {of}" if of else f"--wavelength {each:.7g}" for each, of in rivals]
+    raise InputError(
+        f"{stated.where or 'the file'} names {angstroms(own)}, and the file names {shown}",
+        where=name,
+        remedy="say which: "
+        + " or ".join((" ".join(f"--wavelength {each:.7g}" for each in own[:2]), *choices)),
+    )
+
+
+def _joined(stated: Stated) -> tuple[Stated, list[tuple[float, str]]]:
+    """The words of a file with Kα1 and Kα2 joined, and what contradicts the first: line and anode.
+
+    Lines of one tube, its means and Kβ included, do not contradict each other.
+    """
+    own = tuple(each for each in stated.wavelengths_angstrom if SHORTEST <= each <= LONGEST)
+    if not own:
+        return stated, []
+    rivals: list[tuple[float, str]] = []
+    if len(own) > 1 and not 1 / WIDEST_PAIR < own[1] / own[0] < WIDEST_PAIR:
+        rivals.append((own[1], ""))
+    tube = anodes.K_ALPHA.get(stated.anode.strip().capitalize())
+    if tube and not _of_tube(own[0], tube):
+        rivals.append((tube[0], stated.anode.strip().capitalize()))
+    for each in stated.beside:
+        if not SHORTEST <= each <= LONGEST or _near(each, own[0]) or each in own:
+            continue
+        shared = any(_of_tube(own[0], t) and _of_tube(each, t) for t in anodes.K_ALPHA.values())
+        if shared and len(own) == 1 and own[0] < each and not _is_mean(each):
+            own = (own[0], each)
+            stated = replace(stated, wavelengths_angstrom=own)
+        elif not shared:
+            rivals.append((each, ""))
+    return stated, rivals
+
+
+def _of_tube(line: float, tube: Sequence[float]) -> bool:
+    """True for Kα1, Kα2, their mean or Kβ of a tube."""
+    alike = any(_near(line, each) for each in (*tube, mean(tube)))
+    return alike or K_BETA[0] < line / tube[0] < K_BETA[1]
+
+
+def _is_mean(line: float) -> bool:
+    return any(_near(line, mean(tube), MEAN_AGREES) for tube in anodes.K_ALPHA.values())
 
 
 def diffractometer_for(

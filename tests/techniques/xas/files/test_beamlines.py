@@ -143,3 +143,31 @@ def test_cases_have_the_spectrum_of_their_answer(name, points, signal):
 def test_cases_that_cannot_be_told_are_asked(name, says):
     with pytest.raises(InputError, match=says):
         read_measured(CASES / name)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        "# Mono Energy (eV)   Scaler preset  I0   It",
+        "# Mono Energy (eV)\tScaler preset\tI0\tIt",
+        "# Energy Preset I0 It",
+        "#" + "".join(f"{name:<21}" for name in ("Mono Energy (eV)", "Preset", "I0", "It")),
+    ],
+)
+def test_names_of_a_labview_scan_need_no_fixed_width(tmp_path, names):
+    path = tmp_path / "scan.dat"
+    rows = made.rows(made.ENERGY, made.TIME, made.I0, made.IT)
+    path.write_text(f"# LabVIEW Control Panel file\n# made\n{names}\n{rows}")
+    assert read_measured(path).reading.signal == "transmission ln(I0/It)"
+
+
+def test_xmu_of_feff_is_read_and_called_calculated(tmp_path):
+    path = tmp_path / "xmu.dat"
+    zero = 0 * made.ENERGY
+    columns = (made.ENERGY, made.ENERGY - 7112, zero, made.MU, made.MU, zero)
+    head = "# Fe\n#  xsedge+ 50, used to normalize mu 1.0E-03\n"
+    path.write_text(f"{head}#  omega    e    k    mu    mu0     chi     @#\n{made.rows(*columns)}")
+    found = read_measured(path)
+    np.testing.assert_allclose(found.y, made.MU)
+    assert found.reading.signal == "µ, normalised as in column 4 mu"
+    assert "it was calculated, not measured: by FEFF" in found.notes

@@ -47,7 +47,7 @@ def test_a_user_names_the_columns(read, columns, y, signal):
 @pytest.mark.parametrize(
     ("columns", "says"),
     [
-        ("energy=1,nu=7", "'nu' is no quantity, known are energy, angle, mu"),
+        ("energy=1,nu=7", "'nu' is no quantity, known are energy, angle, two_theta, mu"),
         ("energy=1,mu=8", "column 8 is asked for, the file has 7"),
         ("energy=1+2,mu=7", "energy is 2 columns; only channels of fluorescence are added"),
         ("energy=1,it=4", "they hold no µ, nor i0 with a detector"),
@@ -297,3 +297,62 @@ def test_a_standard_deviation_is_taken_where_it_says_so(read):
     found = read(made.rows(ENERGY, MU, 0.02 * MU), columns="energy=1,mu=2,sigma=3")
     np.testing.assert_allclose(found.sigma, 0.02 * MU, rtol=1e-6)
     assert found.reading.sigma_from == "a column of the file"
+
+
+SPACING = made.D_SPACING + 0 * ENERGY
+FE = "# Element.symbol: Fe\n# Element.edge: K\n"
+
+
+@pytest.mark.parametrize(
+    ("heading", "angle", "spacing", "asked"),
+    [
+        ("# 2theta d_spacing i0 it", 2 * made.ANGLE, SPACING, ""),
+        ("# angle d_spacing i0 it", made.ANGLE, SPACING, ""),
+        ("# theta d_spacing_nm i0 it", made.ANGLE, SPACING / 10, ""),
+        (FE + "# angle d_spacing i0 it", made.ANGLE, SPACING, ""),
+        (FE + "# angle d_spacing i0 it", 2 * made.ANGLE, SPACING, "two_theta=1,i0=3,it=4"),
+    ],
+)
+def test_angles_become_energies_with_a_column_of_d(read, heading, angle, spacing, asked):
+    found = read(made.headed(heading, angle, spacing, I0, IT), columns=asked)
+    assert found.technique == "xas"
+    np.testing.assert_allclose(found.x, ENERGY)
+
+
+@pytest.mark.parametrize(
+    ("head", "angle", "says"),
+    [
+        (
+            FE,
+            2 * made.ANGLE,
+            "as θ is 3629.51 to 3886.3 eV, as 2θ 6960 to 7497.5 eV, where the edge",
+        ),
+        ("# d_spacing 1.92\n", made.ANGLE, "says d = 3.1356 Å, the head 1.92 Å"),
+    ],
+)
+def test_angles_that_contradict_the_head_are_asked_about(read, head, angle, says):
+    with pytest.raises(InputError, match=says):
+        read(made.headed(f"{head}# angle d_spacing i0 it", angle, SPACING, I0, IT))
+
+
+@pytest.mark.parametrize("element", ["Cu", "Mn"])
+def test_an_edge_of_the_head_that_is_not_where_the_data_rise_is_said(read, element):
+    head = f"# Element.symbol: {element}\n# Element.edge: K\n# energy i0 it"
+    said = " ".join(read(made.headed(head, ENERGY, I0, IT)).notes)
+    assert "and rises at 7119.6 eV, where Fe K lies: if that was measured, say --edge Fe-K" in said
+
+
+def test_currents_that_were_swapped_are_said_with_the_columns_that_mend_it(read):
+    content = made.headed("# energy i0 it", ENERGY, IT, I0)
+    found = read(content)
+    remedy = "energy=1,i0=3,it=2"
+    assert any("upside down" in note and f"--columns {remedy}" in note for note in found.notes)
+    assert not any("upside down" in note for note in read(content, columns=remedy).notes)
+
+
+def test_a_ratio_of_the_file_is_taken_before_sums_of_its_elements(read):
+    columns = (ENERGY, I0, 1.1 * FLUORESCENCE, IF, IF / 2)
+    for name in ("fluo/i0", "if/i0", "mufluor", "roi_over_i0"):
+        found = read(made.headed(f"# energy i0 {name} roi1 roi2", *columns))
+        np.testing.assert_allclose(found.y, 1.1 * FLUORESCENCE)
+        assert any("is not Σ(roi1, roi2)/i0; it was taken" in note for note in found.notes)

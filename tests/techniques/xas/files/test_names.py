@@ -10,7 +10,8 @@ NAMES = {
     "energy": "Energy (eV)|energy_keV|E|Mono Energy (alt) *|ZapEnergy|eBraggEnergy|Energie|"
     "$(AbsEnergyName)|Requested Energy|Energy_readback|mononrg|qexafs_energy|Energy_c1|"
     "photon energy",
-    "angle": "Angle(c)|bragg (mdeg)|mono_bragg|theta|angle degrees",
+    "angle": "Angle(c)|bragg (mdeg)|mono_bragg|theta|angle degrees|2theta|mono_tth",
+    "d_spacing": "d_spacing|d-spacing (A)|mono_d_spacing_nm",
     "i0": "I0|Io|i0|I0-32|PreKB-I0|I0_EH1|I0_KEITHLEY1_c4|XMAP4:DT Corr I0|incoming_beam|Mon|"
     "Au mesh",
     "it": "It|IT|i1|itrans|It-32|I1_EH1|Ion1|I1_KEITHLEY2_c6",
@@ -25,7 +26,7 @@ NAMES = {
     "ocr": "OCR1|Ifslow2|OutputCounts_mca4|D1_OCR_c25",
     "factor": "DTFactor_mca8",
     "sigma": "mutrans_sd|xmu_stddev|mu_errors",
-    "": "Time|count_time|Clock_mca1|TSCALER|ID Gap *|undulator_energy|Epoch|2theta|TwoTheta|counts|"
+    "": "Time|count_time|Clock_mca1|TSCALER|ID Gap *|undulator_energy|Epoch|chi2theta|counts|"
     "Scaler preset time *|Ch0|H|bkg|nder|i0off|Preslit|Event-ID|ring energy|Intensity",
 }
 
@@ -41,6 +42,9 @@ def test_names_mean_what_beamlines_mean(what):
     [
         ("Achieved Energy", "achieved", "", 0),
         ("requested_energy", "requested", "", 0),
+        ("2theta", "twice", "", 0),
+        ("fluo/i0", "fluorescence", "", 0),
+        ("Σroi / I0", "fluorescence", "", 0),
         ("Mn_Ka_mca3", "", "mn_ka", 3),
         ("D2_FeKa_corr", "corrected", "feka", 2),
         ("mutrans", "transmission", "", 0),

@@ -19,6 +19,7 @@ from support.powder_files import (
     cif,
     gsas,
     jcamp,
+    mdi,
     nexus,
     ras,
     rasx,
@@ -162,7 +163,8 @@ def test_old_files_of_bruker_and_archives_without_a_manifest(tmp_path):
         (jcamp().replace("X-RAY DIFFRACTION", "INFRARED SPECTRUM"), "INFRARED"),
         (chi("Radius (pixels)"), "names no axis of a powder pattern"),
         (cif("_diffrn_radiation_probe neutron\n"), "pattern of neutrons"),
-        ("data_x\n_cell_length_a 4.0\n", "CIF without a measured powder pattern"),
+        ("data_x\n_cell_length_a 4.0\n", "is a crystal structure, not a measured file"),
+        ("data_x\n_audit_author_name me\n", "CIF without a measured powder pattern"),
         (xrdml().replace("Gonio", "Omega"), "rocking curve"),
         (ras().replace("TwoThetaTheta", "Omega"), "rocking curve"),
         (ras().replace("*RAS_INT_END", ""), "not a row of numbers"),
@@ -241,6 +243,80 @@ def test_hdf5_never_reads_another_file(tmp_path):
             read(tmp_path, buffer.getvalue())
 
 
+def test_exposures_without_a_second_visit_are_put_in_order(tmp_path):
+    order = np.random.default_rng(0).permutation(61)
+    buffer = io.BytesIO(nexus())
+    with h5py.File(buffer, "r+") as file:
+        data = file["entry/data"]
+        data["polar_angle"][...], data["data"][...] = X[order], COUNTS[order]
+        data["count_time"] = np.full(61, 2.0)
+    found = read(tmp_path, buffer.getvalue())
+    np.testing.assert_allclose(found.x, X)
+    np.testing.assert_allclose(found.y, COUNTS)
+    assert found.notes == ("61 exposures, 122 s together, were put in order",)
+
+
+def fxye(x=100 * X, form="FXYE", start=2000.0, points=61):
+    head = f"BANK 1 {points} {points} CONST {start} 5.0 0 0 {form}\n"
+    return head + rows(x, COUNTS, np.sqrt(COUNTS))
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (fxye(X), "the rows begin at 20, BANK at 2000: one of them is in degrees"),
+        (fxye(start=20.0), "the rows begin at 2000, BANK at 20"),
+        (fxye(form="ESD"), "one point a row, as in FXYE, where BANK says ESD"),
+        (fxye(form="STD"), "where BANK says STD"),
+    ],
+)
+def test_a_bank_and_its_rows_must_be_of_one_form(tmp_path, content, says):
+    with pytest.raises(InputError, match=says):
+        read(tmp_path, content)
+
+
+def test_rows_of_a_bank_are_taken_and_what_it_says_otherwise_is_said(tmp_path):
+    assert not read(tmp_path, fxye()).notes
+    np.testing.assert_allclose(read(tmp_path, fxye(X), unit="deg").x, X)
+    found = read(tmp_path, fxye(start=1000.0, points=71))
+    np.testing.assert_allclose(found.x, X)
+    assert found.notes == (
+        "BANK promises 71 points, 61 rows follow",
+        "the rows begin at 20° with steps of 0.05°, and were taken; BANK says 10° and 0.05°",
+    )
+
+
+@pytest.mark.parametrize("heading", ["12 5 2023", "7", "25 mg 3 h 1000 C", "5 1 2023 Al2O3\n9"])
+def test_a_title_of_fullprof_may_begin_with_numbers(tmp_path, heading):
+    np.testing.assert_allclose(read(tmp_path, f"{heading}\n{title()}").y, COUNTS)
+
+
+def test_a_chi_file_of_other_rows_or_another_axis_is_asked_about(tmp_path):
+    with pytest.raises(InputError, match="61 rows where 60 are promised"):
+        read(tmp_path, chi().replace("\n61\n", "\n60\n"))
+    with pytest.raises(InputError, match="'Channel' names no axis") as refused:
+        read(tmp_path, chi("Channel"))
+    assert "--columns two_theta=1,counts=2" in refused.value.remedy
+    found = read(tmp_path, chi("Channel"), columns={"two_theta": (1,), "counts": (2,)})
+    np.testing.assert_allclose(found.y, COUNTS)
+
+
+@pytest.mark.parametrize(
+    "content", ["#GSAS-II instrument parameter file\nType:PNT\n", "INS   BANK"]
+)
+def test_an_instrument_file_is_no_pattern(tmp_path, content):
+    with pytest.raises(InputError, match="is an instrument parameter file") as refused:
+        read(tmp_path, content)
+    assert "--instrument" in refused.value.remedy
+
+
+def test_mdi_is_read_where_its_numbers_agree(tmp_path):
+    found = read(tmp_path, mdi())
+    assert found.wavelengths_angstrom == pytest.approx((1.54056, 1.5444274))
+    with pytest.raises(InputError, match="61 counts, but line 2 says 20 to 33 by 0.05"):
+        read(tmp_path, mdi(end=33.0))
+
+
 def test_visits_of_a_measurement_are_added_up(tmp_path):
     """As this program exports a measurement: each exposure by itself, with its time."""
     visit = np.concatenate([np.arange(61), np.arange(20, 40)])
@@ -257,5 +333,8 @@ def test_visits_of_a_measurement_are_added_up(tmp_path):
     np.testing.assert_allclose(found.x, X)
     np.testing.assert_allclose(found.y, COUNTS)
     assert found.count_time_s == 2.0
-    assert found.notes == ("20 repeated visits were added to the counts of their places",)
+    assert found.notes == (
+        "81 exposures, 162 s together, were put in order",
+        "20 repeated visits were added to the counts of their places",
+    )
     assert found.reading.signal == "counts per counting time × 2 s"

@@ -216,3 +216,76 @@ def test_the_third_column_of_an_xye_file_is_sigma_where_it_scales_as_sigma(tmp_p
     path = tmp_path / "a.xye"
     path.write_text("".join(f"{a:.2f} {b:.0f} {c:.3f}\n" for a, b, c in zip(x, y, sd, strict=True)))
     assert (read_measured(path).sigma is not None) == taken
+
+
+TWO = np.full(61, 2.0)
+DOUBLED = np.where(X < 21, 1.0, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("heading", "columns"),
+    [
+        ("2theta  Impulse/s  Zeit(s)", (COUNTS / 2, TWO)),
+        ("2theta  cps  time", (COUNTS / 2, TWO)),
+        ("2theta  kcps  time", (COUNTS / 2000, TWO)),
+        ("2theta  counts/min  time", (COUNTS * 30, TWO)),
+        ("2theta  Intensity(1/s)  time", (COUNTS / 2, TWO)),
+        ("2theta  Intensity[s^-1]  time", (COUNTS / 2, TWO)),
+        ("2theta  counts  time", (COUNTS, TWO)),
+        ("intensity unit: cps, counting time 2 s\n# 2theta  Intensity", (COUNTS / 2,)),
+        ("intensity unit: kcps, counting time 2 s\n# 2theta  Intensity", (COUNTS / 2000,)),
+    ],
+)
+def test_rates_become_counts_of_their_time(tmp_path, heading, columns):
+    found = read(tmp_path, rows(X, *columns, heading=f"# {heading}"))
+    np.testing.assert_allclose(found.y, COUNTS)
+    assert (found.count_time_s, found.reading.sigma_from) == (2.0, "√counts")
+
+
+@pytest.mark.parametrize("heading", ["counts time", "counts step_time"])
+def test_counts_of_several_times_are_scaled_with_their_sigma(tmp_path, heading):
+    seconds = DOUBLED if heading.endswith(" time") else 2 + 0.01 * np.arange(61)
+    found = read(tmp_path, rows(X, COUNTS, seconds, heading=f"# 2theta {heading}"))
+    scale = np.median(seconds) / seconds
+    np.testing.assert_allclose(found.y, COUNTS * scale)
+    np.testing.assert_allclose(found.sigma, np.sqrt(COUNTS) * scale)
+
+
+@pytest.mark.parametrize(
+    "name", ["rel.int", "Intensity(%)", "I/Imax", "Norm.Intensity", "Int_rel", "I/I0"]
+)
+def test_relative_intensities_are_no_counts_though_they_are_whole(tmp_path, name):
+    found = read(tmp_path, rows(X, COUNTS, heading=f"# 2theta  {name}"))
+    assert "the heading calls them relative" in found.reading.sigma_from
+    assert found.reading.signal == "relative intensities"
+
+
+def test_whole_numbers_up_to_a_thousand_that_do_not_scatter_as_counts_are_normalised(tmp_path):
+    rng = np.random.default_rng(2)
+    counts = rng.poisson(1000 + 90_000 * np.exp(-(((X - 21.5) / 0.2) ** 2)))
+    found = read(tmp_path, rows(X, np.rint(1000 * counts / counts.max())))
+    assert "normalised" in found.reading.sigma_from
+
+
+def test_counts_that_scatter_too_little_are_doubted(tmp_path):
+    smooth = np.rint(5000 + 20_000 * np.exp(-(((X - 21.5) / 0.2) ** 2)) + np.arange(61) % 2)
+    notes = read(tmp_path, rows(X, smooth)).notes
+    assert any("times as much as counts do" in note and "σ is less" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("heading", "says"),
+    [
+        ("2theta  Intensity(a.u.)", "called arbitrary units, but whole numbers that scatter"),
+        ("2theta  cps  step_time", "if they are counts, they are 2 times too large here"),
+    ],
+)
+def test_what_may_be_counts_is_said(tmp_path, heading, says):
+    columns = (COUNTS, TWO) if "time" in heading else (COUNTS,)
+    found = read(tmp_path, rows(X, *columns, heading=f"# {heading}"))
+    assert any(says in note for note in found.notes)
+
+
+def test_angles_below_zero_are_remarked(tmp_path):
+    found = read(tmp_path, rows(X - 21, COUNTS, heading="# 2theta(deg) counts"))
+    assert "20 points lie below 2θ = 0°, from -1° on" in found.notes

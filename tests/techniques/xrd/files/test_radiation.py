@@ -208,7 +208,8 @@ def test_a_gaussian_and_a_lorentzian_have_their_own_width():
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        (GSAS2.replace("PXC", "PNC"), "is for 'PNC'"),
+        (GSAS2.replace("PXC", "PNC"), r"is for neutrons \(PNC\)"),
+        ("#GSAS-II instrument parameter file\nType:PNT\ndifC:22580\n", "is for times of flight"),
         (GSAS2.replace("1.5405", "x"), "Lam1 is 'x'"),
         (GSAS2.replace("1.5405", "154.05"), "names the wavelengths"),
         (GSAS.replace("ICONS", "ICONZ"), "no record"),
@@ -252,3 +253,52 @@ def test_instrument_files_of_others_are_read(name):
     assert found.instrument["widths"][2] == pytest.approx(2.77259e-3, rel=1e-5)
     assert replace(found, instrument={}).weights == (1.0, 0.5)
     assert np.isfinite(found.instrument["fwhm_deg"])
+
+
+@pytest.mark.parametrize(
+    ("content", "names", "remedy"),
+    [
+        (
+            "_ANODE=Co\n" + uxd(),
+            "1.540598 and 1.544426 Å, .* 1.788996 Å .Kα1 of its anode Co",
+            "Co",
+        ),
+        (f"# wavelength 1.5406\n# lambda 0.7093\n{PLAIN}", "1.5406 Å, .* 0.7093 Å", "0.7093"),
+        (f"# wavelength 1.5406\n# anode: Mo\n{PLAIN}", "1.5406 Å, .* 0.709", "--anode Mo"),
+        (f"# wavelength 1.5406\n# photon energy 12 keV\n{PLAIN}", "1.5406 Å, .* 1.0332", "1.0332"),
+        (f"# lambda1 1.5406\n# lambda2 1.789\n{PLAIN}", "1.5406 and 1.789 Å", "--wavelength 1.789"),
+    ],
+)
+def test_wavelengths_of_a_file_that_contradict_each_other_are_asked_about(
+    tmp_path, content, names, remedy
+):
+    with pytest.raises(InputError, match=names) as refused:
+        read(tmp_path, content)
+    assert refused.value.remedy.startswith("say which: --wavelength 1.5406")
+    assert remedy in refused.value.remedy
+
+
+def test_the_user_confirms_one_of_two_wavelengths_and_no_third(tmp_path):
+    content = "_ANODE=Co\n" + uxd()
+    found = read(tmp_path, content, anode="Co")
+    assert found.wavelengths_angstrom == pytest.approx((1.788996, 1.792835))
+    assert any("also names 1.540598 Å, which contradicts it" in note for note in found.notes)
+    assert read(tmp_path, content, wavelengths_angstrom=CU).wavelengths_angstrom == CU
+    with pytest.raises(InputError, match="say which"):
+        read(tmp_path, content, anode="Mo")
+
+
+@pytest.mark.parametrize(
+    ("heading", "found"),
+    [
+        ("# wavelength 1.5406\n# wavelength 1.5444", (1.5406, 1.5444)),
+        ("# K-Alpha1 wavelength 1.5406, K-Alpha2 wavelength 1.5444", (1.5406, 1.5444)),
+        ("# wavelength 1.5418\n# lambda 1.5406", (1.5418,)),
+        ("# wavelength 1.5406\n# photon energy 8.048 keV", (1.5406,)),
+        ("# wavelength 1.3922\n# anode: Cu", (1.3922,)),
+        ("# wavelength 0.71073, anode Mo", (0.71073,)),
+    ],
+)
+def test_lines_of_one_tube_do_not_contradict_each_other(tmp_path, heading, found):
+    lines = read(tmp_path, f"{heading}\n{PLAIN}").wavelengths_angstrom
+    assert lines == pytest.approx(found)

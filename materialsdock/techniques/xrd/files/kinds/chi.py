@@ -26,8 +26,17 @@ def read_chi(lines: Lines) -> FoundScan | None:
     if not count or len(count) > 2 or any(row(text) for text in head[:3]):
         return None
     body = [(n, row(text)) for n, text in lines.numbered() if n > 4]
-    if len(body) != count[0] or not body:
+    if not body or set(lines.options.columns) & set(headings.AXES):
         return None
+    if len(body) != count[0]:
+        if not _names_axis(head[1]):
+            return None
+        lines.refuse(
+            4,
+            f"{len(body)} rows where {count[0]:g} are promised",
+            "the file is cut short or was joined: integrate again, or say "
+            "--columns two_theta=1,counts=2",
+        )
     width = min(len(values) if values else 0 for _, values in body)
     if width < 2:
         bad = next(n for n, values in body if not values or len(values) < 2)
@@ -47,6 +56,11 @@ def read_chi(lines: Lines) -> FoundScan | None:
     return _with_axis(found, label, lines)
 
 
+def _names_axis(label: str) -> bool:
+    """True for the label of an axis of .chi files."""
+    return bool(ANGLE.search(label) or re.match(r"\s*(Q|Radi|2-?th|d[- ]sp)", label, re.IGNORECASE))
+
+
 def _with_axis(found: FoundScan, label: str, lines: Lines) -> FoundScan:
     """The scan with the axis that its label names; InputError where it names none of a pattern."""
     said = UNIT.search(label)
@@ -57,7 +71,10 @@ def _with_axis(found: FoundScan, label: str, lines: Lines) -> FoundScan:
         fits = [each for each, units in axis.UNITS.items() if unit and unit in units]
         if not fits or fits[0] == "two_theta":
             lines.refuse(
-                2, f"{label[:60]!r} names no axis of a powder pattern", "integrate over 2θ"
+                2,
+                f"{label[:60]!r} names no axis of a powder pattern",
+                "integrate over 2θ or Q; where it is 2θ all the same, say "
+                "--columns two_theta=1,counts=2",
             )
         name = fits[0]
     unit = unit if unit in axis.UNITS[name] else ""

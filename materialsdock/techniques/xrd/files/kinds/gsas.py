@@ -23,6 +23,7 @@ BANK = re.compile(rf"BANK\s+(\d+)\s+(\d+)\s+\d+\s+(\S+)((?:\s+{NUMBER})*)(?:\s+(
 FORMS = ("STD", "ESD", "FXY", "FXYE")
 FLIGHT = ("TIME_MAP", "RALF", "SLOG", "LOG6", "LPSD", "COND", "CONQ", "EDS")
 CENTIDEGREES = 100.0
+DEGREES_APART = 50.0  # between degrees and their hundredths
 HEADER_LINES = 60
 ASK = "export CONST data as STD, ESD or FXYE"
 
@@ -48,12 +49,13 @@ def read_gsas(lines: Lines) -> FoundScan | None:
         _refuse(lines, begin, match[3], form)
     if form in ("FXY", "FXYE"):
         found = _with_positions(lines, body, form)
+        found = _compared(found, (int(match[2]), *numbers[:2]), lines)
     else:
+        _refuse_rows(lines, body, form, int(match[2]))
         found = _constant(lines, body, form, (int(match[2]), *numbers[:2]), begin)
+        found = replace(found, unit="centideg")
     header = header_of(text for _, text in zip(range(HEADER_LINES), lines.text, strict=False))
-    return replace(
-        found, stated=header.stated, scan=said, notes=(*notes, *found.notes), unit="centideg"
-    )
+    return replace(found, stated=header.stated, scan=said, notes=(*notes, *found.notes))
 
 
 def _head(lines: Lines, number: int) -> re.Match[str]:
@@ -93,6 +95,45 @@ def _with_positions(lines: Lines, body: Sequence[tuple[int, str]], form: str) ->
         sigma_from="" if sigma is None else f"esd of GSAS {form}",
         columns=("1 as 2θ", "2 as counts", "3 as σ")[: len(form) - 1],
     )
+
+
+def _compared(found: FoundScan, head: tuple[float, ...], lines: Lines) -> FoundScan:
+    """The scan in its unit, with a note where its rows are not those that BANK announces.
+
+    Raises InputError where one of them is in degrees.
+    """
+    expected, start, step = int(head[0]), head[1], head[2]
+    first = float(found.x[0])
+    if start and not 1 / DEGREES_APART < abs(first / start) < DEGREES_APART:
+        if not lines.options.unit:
+            lines.refuse(
+                found.line[0],
+                f"the rows begin at {first:g}, BANK at {start:g}: one of them is in degrees",
+                "say the unit of the rows: --unit centideg or --unit deg",
+            )
+        return replace(found, unit="")
+    notes = []
+    if found.x.size != expected:
+        notes.append(f"BANK promises {expected} points, {found.x.size} rows follow")
+    of_rows = float(np.median(np.diff(found.x))) if found.x.size > 1 else step
+    if step > 0 and (abs(first - start) > step / 2 or abs(of_rows - step) > step / 20):
+        notes.append(
+            f"the rows begin at {first / CENTIDEGREES:g}° with steps of "
+            f"{of_rows / CENTIDEGREES:g}°, and were taken; BANK says {start / CENTIDEGREES:g}° "
+            f"and {step / CENTIDEGREES:g}°"
+        )
+    return replace(found, unit="centideg", notes=(*found.notes, *notes))
+
+
+def _refuse_rows(lines: Lines, body: Sequence[tuple[int, str]], form: str, expected: int) -> None:
+    """Refuse a row for each point where the form wants records of several."""
+    rows = [row(text) for _, text in body]
+    if len(rows) >= max(expected, 2) and all(values and len(values) in (2, 3) for values in rows):
+        lines.refuse(
+            body[0][0],
+            f"one point a row, as in FXYE, where BANK says {form}",
+            "write FXYE in the BANK record, or export it again",
+        )
 
 
 def _constant(

@@ -47,6 +47,13 @@ def read_powder_cif(lines: Lines) -> FoundScan | None:
             f"is no readable CIF: {error}", where=lines.name, remedy="mend the file"
         ) from error
     blocks = [block for block in document if _column(block, INTENSITIES) is not None]
+    if not blocks and any(block.find_value("_cell_length_a") for block in document):
+        raise InputError(
+            "is a crystal structure, not a measured file",
+            where=lines.name,
+            remedy="refine a pattern with it, `materialsdock refine PATTERN --cif FILE`, or keep "
+            "it, `materialsdock store add FILE`",
+        )
     if not blocks:
         raise InputError(
             "is a CIF without a measured powder pattern",

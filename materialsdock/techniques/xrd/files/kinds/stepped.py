@@ -28,18 +28,12 @@ def fullprof(lines: Lines) -> FoundScan | None:
     Titles may stand above it, where just as many counts follow as it promises.
     """
     text = [(n, line) for n, line in lines.numbered() if line[0] not in COMMENT]
-    begins = (NUMBERS.match(line) or row(line) for _, line in text[: MOST_TITLES + 1])
+    begins = (_range_of(line) for _, line in text[: MOST_TITLES + 1])
     titles = next((i for i, numbers in enumerate(begins) if numbers), None)
-    if titles is None:
+    if titles is None or any(_is_data(line) for _, line in text[:titles]):
         return None
     number, line = text[titles]
-    match = NUMBERS.match(line)
-    numbers = [row(word) for word in match.groups()] if match else []
-    if not numbers or None in numbers:
-        return None
-    start, step, end = (each[0] for each in numbers if each)
-    if not (0 < step < 1 and -180 <= start < start + step < end <= 180):
-        return None
+    start, step, end = _range_of(line)
     expected = round((end - start) / step) + 1
     following = text[titles + 1 : titles + 2]
     if not following or row(following[0][1]) is None:
@@ -65,6 +59,23 @@ def fullprof(lines: Lines) -> FoundScan | None:
         columns=("first line as start, step and end of 2θ", "rows as counts"),
         dropped=(f"{more} numbers behind the last step",) if more else (),
     )
+
+
+def _range_of(line: str) -> tuple[float, ...]:
+    """Start, step and end [deg] at the beginning of a line; () where it holds none."""
+    match = NUMBERS.match(line)
+    numbers = [row(word) for word in match.groups()] if match else []
+    if not numbers or None in numbers:
+        return ()
+    start, step, end = (each[0] for each in numbers if each)
+    if not (0 < step < 1 and -180 <= start < start + step < end <= 180):
+        return ()
+    return start, step, end
+
+
+def _is_data(line: str) -> bool:
+    """True for a row with a fraction: a title may be a date or a number."""
+    return row(line) is not None and "." in line
 
 
 def sietronics(lines: Lines) -> FoundScan | None:
