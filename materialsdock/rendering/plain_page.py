@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,20 @@ from materialsdock.rendering.svg import PALETTE
 
 def render_plain(template: Path, **context: Any) -> str:
     """The page that `template` (it extends plain_page.html) makes, as HTML; values are escaped."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader([template.parent, Path(__file__).parent]),
+    page = _environment(template.parent).get_template(template.name)
+    return page.render(palette=PALETTE, **context)
+
+
+@cache
+def _environment(folder: Path) -> jinja2.Environment:
+    """The templates in `folder` and the one that they extend, compiled once."""
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader([folder, Path(__file__).parent]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template(template.name).render(palette=PALETTE, **context)
 
 
 def write_page(page: str, path: Path) -> Path:

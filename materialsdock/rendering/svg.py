@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path as Outline
@@ -24,6 +25,7 @@ from materialsdock.model import FloatArray
 from materialsdock.rendering.numbers import NARROW_SPACE
 
 WIDTH_IN = 9.0
+SVG_DPI = 72.0  # of the backend: lengths are measured as they will be written
 
 # name -> (light, dark); Okabe and Ito's palette, darkened or lightened to contrast with the page
 PALETTE: Mapping[str, tuple[str, str]] = {
@@ -81,8 +83,10 @@ def render(
     """
     # the salt makes the ids in one figure differ from the next, and equal from run to run
     with matplotlib.rc_context({**STYLE, "svg.hashsalt": label}):
-        figure = Figure(figsize=(WIDTH_IN, height_in), layout="constrained")
+        figure = Figure(figsize=(WIDTH_IN, height_in), layout="constrained", dpi=SVG_DPI)
+        FigureCanvasSVG(figure)
         draw(figure)
+        _lay_out(figure)
         text = io.StringIO()
         nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
         figure.savefig(text, format="svg", transparent=True, metadata=nothing)
@@ -90,6 +94,14 @@ def render(
     for placeholder, name in (names or {}).items():
         svg = svg.replace(f">{placeholder}<", f">{html.escape(shorten(name))}<")
     return svg
+
+
+def _lay_out(figure: Figure) -> None:
+    """Place the axes once and for all: else Matplotlib draws all of it to do so, then again."""
+    engine = figure.get_layout_engine()
+    if engine is not None and figure.axes:
+        engine.execute(figure)
+    figure.set_layout_engine(None)
 
 
 def shorten(name: str, width: int = 40) -> str:
@@ -177,7 +189,7 @@ def _compact(svg: str, label: str) -> str:
 
 
 def _short_path(path: str) -> str:
-    path = re.sub(r"-?\d+\.\d+", lambda number: _short(number.group()), " ".join(path.split()))
+    path = " ".join([_short(word) if "." in word else word for word in path.split()])
     path = re.sub(r" ?([MLCQZz]) ?", r"\1", path)
     return re.sub(r"M([-\d.]+ [-\d.]+)L\1(?=[Mz]|$)", r"M\1h0", path)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,14 @@ def write_report(outcome: Outcome, path: Path) -> Path:
 def render_report(outcome: Outcome) -> str:
     """The report of one job as HTML text: the page of all jobs with the blocks of its technique."""
     template: Path = technique.named(outcome.job.sample.technique).report().TEMPLATE
-    folders = {"job": Path(__file__).parent, "technique": template.parent}
+    environment = _environment(template.parent)
+    return environment.get_template(f"technique/{template.name}").render(_context(outcome))
+
+
+@cache
+def _environment(folder: Path) -> jinja2.Environment:
+    """The templates of all jobs and those of a technique in `folder`, compiled once."""
+    folders = {"job": Path(__file__).parent, "technique": folder}
     loaders = {name: jinja2.FileSystemLoader(folder) for name, folder in folders.items()}
     environment = jinja2.Environment(
         loader=jinja2.PrefixLoader(loaders),
@@ -51,7 +59,7 @@ def render_report(outcome: Outcome) -> str:
         "duration": numbers.duration,
     }
     environment.globals["with_esd"] = numbers.with_esd
-    return environment.get_template(f"technique/{template.name}").render(_context(outcome))
+    return environment
 
 
 def _context(outcome: Outcome) -> dict[str, Any]:
