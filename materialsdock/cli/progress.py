@@ -51,7 +51,7 @@ def _measured_note(decision: Decision, full: float) -> str:
 
 def _best(rwp: float) -> str:
     """The best of the search: the final fit is refined further, so its Rwp is another number."""
-    found = f"lowest Rwp of a trial {rwp:.2f} %, before the final fit"
+    found = f"lowest Rwp so far {rwp:.2f} %, before the final fit"
     return found if math.isfinite(rwp) else "no acceptable trial yet"
 
 

@@ -23,7 +23,7 @@ def test_the_best_trial_is_named_as_one(capsys):
         ):
             watch.trial(made)
     last = capsys.readouterr().err.splitlines()[-1]
-    assert last == "  trial 4 of 4: lowest Rwp of a trial 9.10 %, before the final fit"
+    assert last == "  trial 4 of 4: lowest Rwp so far 9.10 %, before the final fit"
 
 
 def test_trials_that_cannot_be_the_answer_are_none(capsys):
