@@ -49,20 +49,28 @@ def _measured_note(decision: Decision, full: float) -> str:
     return f"step {decision.step + 1}: {share:.0%} of the full scan's time, {stop}"
 
 
-def _best(rwp: float) -> str:
-    """The best of the search: the final fit is refined further, so its Rwp is another number."""
-    found = f"lowest Rwp of a trial {rwp:.2f} %, before the final fit"
-    return found if math.isfinite(rwp) else "no acceptable trial yet"
+def _words(best: Trial | None) -> str:
+    """The best of the search, whose answer is refined further: its Rwp is another number."""
+    if best is None or best.rwp is None:
+        return "no acceptable trial yet"
+    return f"best trial so far: Rwp {best.rwp:.2f} %, before the final fit"
 
 
-def _lower(best: float, trial: Trial) -> float:
-    """The lowest Rwp so far, of trials that could be the answer."""
-    return best if trial.rwp is None or trial.violations else min(best, trial.rwp)
+def _better(best: Trial | None, trial: Trial) -> Trial | None:
+    """The better of two, by what the search goes by, of trials that could be the answer."""
+    if trial.rwp is None or trial.violations:
+        return best
+    return trial if best is None or _rank(trial) < _rank(best) else best
+
+
+def _rank(trial: Trial) -> float:
+    found = trial.rwp if trial.objective is None else trial.objective
+    return math.inf if found is None else found
 
 
 def _live(progress: Progress, full: float, trials: int) -> RunWatch:
     task = progress.add_task("starting", total=None, note="")
-    best = [float("inf")]
+    best: list[Trial | None] = [None]
 
     def stage(words: str) -> None:
         nonlocal task
@@ -75,14 +83,15 @@ def _live(progress: Progress, full: float, trials: int) -> RunWatch:
         progress.update(task, completed=d.seconds_measured, note=note)
 
     def trial(t: Trial) -> None:
-        best[0] = _lower(best[0], t)
-        progress.update(task, advance=1.0, note=_best(best[0]))
+        best[0] = _better(best[0], t)
+        progress.update(task, advance=1.0, note=_words(best[0]))
 
     return RunWatch(stage, decision, trial)
 
 
 def _plain(full: float, trials: int) -> RunWatch:
-    last, best, ended = [0.0], [float("inf")], [0]
+    last, ended = [0.0], [0]
+    best: list[Trial | None] = [None]
 
     def say(words: str) -> None:
         print(words, file=sys.stderr, flush=True)
@@ -93,10 +102,10 @@ def _plain(full: float, trials: int) -> RunWatch:
             say(f"  {_measured_note(d, full)}")
 
     def trial(t: Trial) -> None:
-        best[0] = _lower(best[0], t)
+        best[0] = _better(best[0], t)
         ended[0] += 1
         if time.monotonic() - last[0] > LINE_EVERY_S or ended[0] == trials:
             last[0] = time.monotonic()
-            say(f"  trial {ended[0]} of {trials}: {_best(best[0])}")
+            say(f"  trial {ended[0]} of {trials}: {_words(best[0])}")
 
     return RunWatch(say, decision, trial)

@@ -28,7 +28,7 @@ from materialsdock.techniques.xrd.search.search import SearchResult, search
 from materialsdock.testing.crystals import CORUNDUM, FLUORITE, LAB6
 
 SIZE_ERROR = 0.25  # of a grain size that somebody measured
-TRIALS, TRIALS_MEASURED = 2, 6
+TRIALS = 2
 FIRST = 1000  # seeds below were looked at while the uncertainties were made
 CELL_TOLERANCE = 5e-4
 DOUBTS = ("fractions", "cell", "sigma", "saturation")  # that leave the structures as they are
@@ -159,16 +159,16 @@ def free(cell: Mapping[str, float]) -> dict[str, float]:
     return {key: cell[key] for key in kept.values()}
 
 
-def measured(name: str) -> dict[str, Any]:
+def measured(name: str, trials: int) -> dict[str, Any]:
     """One measured pattern: a weighed mixture, or a cell that somebody certified."""
     if name in WEIGHED:
         pattern, claimed = cases.mixture(name)
-        result = refined(pattern, claimed, CPD, TRIALS_MEASURED)
+        result = refined(pattern, claimed, CPD, trials)
         rows = pulls(result, WEIGHED[name], {})
     else:
         make, cell = CELLS[name]
         pattern, claimed = make()
-        result = refined(pattern, claimed, CU, TRIALS_MEASURED)
+        result = refined(pattern, claimed, CU, trials)
         rows = pulls(result, {}, {claimed[0].name: cell})
     return {"name": name, **said(result), "pulls": rows}
 

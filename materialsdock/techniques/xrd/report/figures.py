@@ -206,17 +206,22 @@ def _draw_ticks(axes: Axes, ticks: Mapping[str, Any]) -> None:
     axes.axis("off")
 
 
-def search(trials: tuple[Trial, ...]) -> Drawing:
+def search(trials: tuple[Trial, ...], fit: Fit | None) -> Drawing:
     """Rwp of every trial, the best so far of each seed, and the failures."""
     failed = sum(trial.state == "fail" for trial in trials)
     broken = sum(bool(trial.violations) for trial in trials)
     crosses = f" Crosses on the upper edge: {many(failed, 'failed trial')}." if failed else ""
     opened = f" Open points: {broken} that break a physical constraint." if broken else ""
+    answer = (
+        f" The answer is chosen by Rwp and number of parameters, and refined further: its Rwp, "
+        f"{fixed(fit.rwp)} %, need not be the lowest."
+        if fit
+        else ""
+    )
     return drawing(
         "Search of refinement recipes",
         f"Points: Rwp of each of {many(len(trials), 'trial')}. Lines: the lowest of a physical one "
-        f"so far, for each seed.{crosses}{opened} The report's own Rwp is that of the final fit, "
-        "which refines the best ones again and further.",
+        f"so far, for each seed.{crosses}{opened}{answer}",
         partial(_draw_search, trials),
         2.8,
     )

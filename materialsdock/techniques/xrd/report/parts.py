@@ -55,7 +55,7 @@ def drawings(outcome: Outcome, shared: Sequence[Drawing]) -> list[Drawing]:
         drawn.append(figures.worst(outcome.measured, found.fit, scale))
     drawn += shared
     if any(trial.state == "complete" for trial in found.trials):
-        drawn.append(figures.search(found.trials))
+        drawn.append(figures.search(found.trials, found.fit))
     return drawn
 
 

@@ -54,8 +54,9 @@ def _counted(outcome: Outcome) -> Scale:
 
 
 def _of_file(outcome: Outcome) -> Scale:
-    """What the reader of the file said of it; a Pattern holds it per second, of a time assumed
-    where the file names none."""
+    """The words of the file's reader; a Pattern holds counts per second, of a second or what the
+    profile says where the file names no time.
+    """
     said = outcome.job.settings.get("reading", {})
     signal, source = said.get("signal", ""), said.get("sigma_from", "")
     if signal.startswith("counts per second ×"):

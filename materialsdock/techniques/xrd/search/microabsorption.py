@@ -19,7 +19,7 @@ from materialsdock.techniques.xrd.rietveld.crystals import crystal_of
 SOURCE = "grain size"
 GRAINS_UM = (1.0, 10.0)  # diameters that grinding leaves, where none is given
 NODES = 3  # per phase, of Gauss-Legendre in ln(diameter)
-GIVEN = 0.3  # of the correction, that shapes and spread of sizes leave in doubt
+GIVEN = 0.3  # in ln of a size that is given: what shapes and spread of sizes leave in doubt
 FINE = 0.1  # µ times diameter, up to which Brindley's treatment was derived
 TAU = ".brindley_tau"
 
@@ -78,7 +78,11 @@ def _sentence(fit: Fit, percent: FloatArray, absorbers: Sequence[Absorber]) -> s
 
 
 def _of_given(fit: Fit, structures: Sequence[Structure], absorbers: Sequence[Absorber]) -> Doubt:
-    """The part GIVEN of the correction that was made, and what it was."""
+    """The doubt of sizes that are each known to GIVEN, and the correction that was made.
+
+    Each size is wrong by itself, so that a weight is in doubt also where the corrections of two
+    phases cancel in it.
+    """
     value = {p.name: p.value for p in fit.parameters}
     tau = np.array([value.get(f"{phase.name}{TAU}", 1.0) for phase in fit.phases])
     percent = np.array([phase.weight_fraction for phase in fit.phases])
@@ -99,8 +103,12 @@ def _of_given(fit: Fit, structures: Sequence[Structure], absorbers: Sequence[Abs
             f"; µ times diameter is above {FINE:g}, where the correction is rough, for "
             f"{', '.join(coarse)}"
         )
-    covariance = GIVEN**2 * np.outer(moved, moved)
-    return Doubt(SOURCE, _named(fit, GIVEN * np.abs(moved)), said, _rows(covariance))
+    sizes = np.array([structure.particle_um or 0.0 for structure in structures])
+    off = GIVEN * np.eye(sizes.size)
+    larger, smaller = (corrected(before, absorbers, sizes * np.exp(o)) for o in (off, -off))
+    moves = (larger - smaller) / 2
+    covariance = moves.T @ moves
+    return Doubt(SOURCE, _named(fit, np.sqrt(np.diag(covariance))), said, _rows(covariance))
 
 
 def _named(fit: Fit, values: FloatArray) -> dict[str, float]:

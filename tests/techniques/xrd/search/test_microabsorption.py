@@ -89,11 +89,27 @@ def test_one_phase_absorbs_alike():
     assert microabsorption.doubt(fit_of({"zincite": 100.0}), (ZINCITE,), CU_ALPHA) is None
 
 
-def test_given_grains_leave_a_part_of_their_correction_in_doubt():
+def test_given_grains_are_corrected_for_and_said():
     structures = [replace(s, particle_um=5.0) for s in (CORUNDUM, LAB6)]
     fit = fit_of({"corundum": 55.0, "LaB6": 45.0}, tau={"corundum": 1.2, "LaB6": 0.8})
     found = microabsorption.doubt(fit, structures, CU_ALPHA)
-    before = 55 * 1.2 / (55 * 1.2 + 45 * 0.8) * 100
-    assert found.spread["corundum.weight_fraction"] == pytest.approx(0.3 * (before - 55))
     assert "corrected for micro-absorption: corundum -9.7 (5 µm), LaB6 +9.7" in found.sentence
     assert "rough, for LaB6" in found.sentence
+
+
+@pytest.mark.parametrize("sizes", [(4.0, 4.0, 4.0), (6.0, 2.0, 4.0)])
+def test_given_grains_are_in_doubt_each_by_itself(sizes):
+    """Against drawing sizes at random; where corrections cancel in a weight, doubts do not."""
+    phases = (CORUNDUM, ZINCITE, FLUORITE)
+    absorbers = [absorber(crystal_of(s), CU_ALPHA) for s in phases]
+    seen = np.array([50.0, 20.0, 30.0])
+    weights = corrected(seen, absorbers, np.array(sizes))
+    tau = seen / weights
+    names = [s.name for s in phases]
+    fit = fit_of(dict(zip(names, weights, strict=True)), tau=dict(zip(names, tau, strict=True)))
+    structures = [replace(s, particle_um=d) for s, d in zip(phases, sizes, strict=True)]
+    found = microabsorption.doubt(fit, structures, CU_ALPHA)
+    drawn = np.exp(0.3 * np.random.default_rng(0).normal(size=(4000, 3))) * sizes
+    rms = np.sqrt(((corrected(seen, absorbers, drawn) - weights) ** 2).mean(axis=0))
+    assert list(found.spread.values()) == pytest.approx(rms, rel=0.1)
+    assert np.sum(found.covariance) == pytest.approx(0, abs=1e-6)
