@@ -38,9 +38,9 @@ def two_panels(figure: Figure, ratio: float) -> tuple[Axes, Axes]:
     return upper, lower
 
 
-def legend(axes: Axes) -> None:
-    """A legend in one row above the axes, where it covers no data."""
-    axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=4)
+def legend(axes: Axes, columns: int = 4) -> None:
+    """A legend in one row above the axes, or as many as its columns ask for: it covers no data."""
+    axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=columns)
 
 
 def label_dots(axes: Axes, label: str, color: str) -> None:

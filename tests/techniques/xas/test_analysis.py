@@ -17,6 +17,7 @@ from materialsdock.techniques.xas import analysis
 from materialsdock.techniques.xas.analysis import beyond_edge
 from materialsdock.techniques.xas.exafs.oscillations import strongest_peak
 from materialsdock.techniques.xas.model import EdgeFit
+from materialsdock.techniques.xas.report import analysis_figures
 from materialsdock.techniques.xas.spectrum.edge_fit import fit_edge
 from materialsdock.views.report import overview, summary_json
 from materialsdock.views.report.page import render_report
@@ -176,3 +177,10 @@ def test_what_fails_is_named_and_the_rest_stays(monkeypatch, fault):
 
 def test_the_edge_of_the_samples_is_the_spectrums(waves):
     assert waves.oscillations.e0_ev == pytest.approx(E0, abs=1.0)
+
+
+def test_the_legend_of_parts_has_place_for_long_names():
+    named = analysis_figures._named({"a": np.zeros(2), "x" * 90: np.ones(2)})
+    assert [len(placeholder) for placeholder in named] == [len("standard0"), 40]
+    assert analysis_figures._columns(["standard0"]) == 4
+    assert analysis_figures._columns(named) == 2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -24,6 +24,7 @@ from materialsdock.rendering.svg import (
     WASH,
     dots,
     plain_log,
+    shorten,
 )
 from materialsdock.techniques.xas.exafs.fourier import r_grid, transform, window
 from materialsdock.techniques.xas.exafs.oscillations import LONGEST_R, magnitude, plain_range
@@ -31,6 +32,7 @@ from materialsdock.techniques.xas.exafs.shell import FourierRange
 from materialsdock.techniques.xas.exafs.shell_search import ShellAnswer
 from materialsdock.techniques.xas.model import AbsorptionFit, Combination, Oscillations
 
+LETTERS_A_ROW, LETTERS_OF_A_LINE = 100, 8  # of a legend, the latter for its sign and the gap
 DASHES = ("-", "--", ":")
 POWERS = {1: "", 2: "²", 3: "³", 4: "⁴"}
 
@@ -57,8 +59,16 @@ def mixture(found: Combination) -> Drawing:
 
 
 def _named(parts: Mapping[str, FloatArray]) -> dict[str, tuple[str, FloatArray]]:
-    """Names of users never reach Matplotlib: a placeholder each."""
-    return {f"standard{i}": each for i, each in enumerate(parts.items())}
+    """Names of users never reach Matplotlib: a placeholder each, as long as what is shown."""
+    return {
+        f"standard{i}".ljust(len(shorten(name)), "n"): (name, part)
+        for i, (name, part) in enumerate(parts.items())
+    }
+
+
+def _columns(labels: Iterable[str]) -> int:
+    """How many columns of a legend as wide as the longest label have place."""
+    return int(np.clip(LETTERS_A_ROW // (max(map(len, labels)) + LETTERS_OF_A_LINE), 1, 4))
 
 
 def _draw_mixture(found: Combination, figure: Figure) -> None:
@@ -70,7 +80,7 @@ def _draw_mixture(found: Combination, figure: Figure) -> None:
         color, dashes = SERIES[i % len(SERIES)], DASHES[i // len(SERIES) % len(DASHES)]
         upper.plot(found.energy_ev, part, color=color, ls=dashes, label=placeholder)
     upper.set_ylabel("Normalised absorption")
-    legend(upper)
+    legend(upper, _columns(_named(found.parts)))
     lower.axhline(0.0, color=RULE, lw=0.6)
     lower.plot(found.energy_ev, found.data - found.model, INK)
     lower.set_ylabel("Difference")

@@ -12,12 +12,13 @@ import materialsdock
 from materialsdock.learning.curve.spectrum import Spectrum
 from materialsdock.rendering import plain_page
 from materialsdock.rendering.drawing import Drawing
+from materialsdock.rendering.numbers import with_esd
 from materialsdock.techniques.xas.exafs.shell_search import ShellAnswer
 from materialsdock.techniques.xas.mixture.combination import XasCurve
 from materialsdock.techniques.xas.model import Combination, EdgeFit, Oscillations
 from materialsdock.techniques.xas.report import analysis_figures
 from materialsdock.techniques.xas.report.figures import derivative, edge_position
-from materialsdock.techniques.xas.report.sentences import parameters
+from materialsdock.techniques.xas.report.sentences import combination_json, parameters
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +35,7 @@ class SpectrumAnalysis:
 
 def write_page(path: Path, analysis: SpectrumAnalysis, sentences: Sequence[str]) -> Path:
     """Write the page to `path`, whole or not at all; InputError when it cannot be written."""
-    shell = analysis.shell
+    shell, mixed = analysis.shell, analysis.combination
     page = plain_page.render_plain(
         Path(__file__).with_name("page.html"),
         name=analysis.curve.name,
@@ -42,7 +43,9 @@ def write_page(path: Path, analysis: SpectrumAnalysis, sentences: Sequence[str])
         drawings=[(d.title, d.caption, Markup(d.svg)) for d in drawings(analysis)],
         version=materialsdock.__version__,
         settings=dict(shell.best.settings) if shell is not None and shell.best else {},
-        parameters=parameters(analysis.edge, analysis.oscillations),
+        parameters=parameters(analysis.edge, analysis.oscillations, mixed),
+        fractions=combination_json(mixed)["fractions"] if mixed is not None else {},
+        with_esd=with_esd,
     )
     return plain_page.write_page(page, path)
 

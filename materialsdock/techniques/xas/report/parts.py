@@ -78,7 +78,8 @@ def context(outcome: Outcome) -> dict[str, Any]:
     found = outcome.found
     beyond = sentences(found.absorption) if found.absorption else []
     edge = found.edge
-    table = parameters(edge, _waves(outcome)) if edge else []
+    mixed = found.absorption.combination if found.absorption else None
+    table = parameters(edge, _waves(outcome), mixed) if edge else []
     return {
         "edge": edge,
         "beyond": beyond,

@@ -119,8 +119,35 @@ def settings_sentence(settings: Mapping[str, Any]) -> str:
     return said
 
 
-def parameters(edge: EdgeFit, waves: Oscillations | None) -> list[tuple[str, str, str]]:
+def parameters(
+    edge: EdgeFit, waves: Oscillations | None, mixed: Combination | None = None
+) -> list[tuple[str, str, str]]:
     """Rows of the table of parameters, as XAFS programs show them: name, value, what it is."""
+    return [*_of_edge(edge, waves), *(_of_mixture(mixed) if mixed is not None else [])]
+
+
+def _of_mixture(mixed: Combination) -> list[tuple[str, str, str]]:
+    """The settings of a linear combination: sample and standards are normalised by them alike."""
+    if not (used := mixed.normalisation):
+        return []
+    low, high = mixed.energy_ev[[0, -1]]
+    return [
+        ("range of the combination", f"{low:.1f} to {high:.1f} eV", "fitted in normalised µ(E)"),
+        (
+            "its pre-edge range",
+            f"{used['pre1']:.1f} to {used['pre2']:.1f} eV",
+            "of sample and standards, from E0",
+        ),
+        (
+            "its normalisation range",
+            f"{used['norm1']:.1f} to {used['norm2']:.1f} eV",
+            f"polynomial of order {used['order']:.0f}, of sample and standards, from E0",
+        ),
+        ("shift of the energies", f"{mixed.shift_ev:+.2f} eV", "of the sample to the standards"),
+    ]
+
+
+def _of_edge(edge: EdgeFit, waves: Oscillations | None) -> list[tuple[str, str, str]]:
     used = settings_json(edge, waves)
     if "pre1" not in used:
         return []
@@ -231,6 +258,11 @@ def mixture_sentences(said: Mapping[str, Any]) -> list[str]:
             f"fitted from {low:.1f} to {high:.1f} eV, {shifted}; esds are (noise and misfit)"
             "[normalisation and energy scale]"
         )
+        alike = (
+            "sample and standards normalised alike: pre-edge {pre1:.0f} to {pre2:.0f} eV, "
+            "post-edge {norm1:.0f} to {norm2:.0f} eV, order {order:.0f}"
+        )
+        lines.append(alike.format(**said["normalisation"]))
     out = [
         f"{name} ({with_esd(f['value'], f['esd']) if f['esd'] else 'not separable'})"
         for name, f in said["left_out"].items()

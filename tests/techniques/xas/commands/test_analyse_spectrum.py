@@ -67,6 +67,9 @@ def test_a_mixture_with_its_page(files):
     page = (files / "mixture.xas.html").read_text()
     assert page.count("<svg") == 4
     assert ">low<" in page  # in the legend of the weighted parts
+    assert "sample and standards normalised alike: pre-edge -" in page
+    for each in ("sd of normalisation", "its normalisation range", "range of the combination"):
+        assert each in page
     low, high = said["combination"]["fit_range_ev"]
     assert f"fitted from {low:.1f} to {high:.1f} eV, no shift" in page
 
