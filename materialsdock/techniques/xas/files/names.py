@@ -100,10 +100,11 @@ BY_DETECTOR = re.compile(r"d_?(\d+)_(icr|ocr)")
 class Meaning:
     """The quantity that a column holds.
 
-    what : "energy", "angle", "d_spacing", "i0", "it", "ir", "iy", "mu", "channel" (of fluorescence), "sum" (of
-        channels), "total" (of all lines), "icr", "ocr", "factor" (of dead time), "sigma", or ""
-    kind : of an axis "achieved" or "requested", of an angle "twice" for 2θ; of µ the signal; of i0 and channels "corrected";
-        of a standard deviation the name it belongs to
+    what : "energy", "angle", "d_spacing", "i0", "it", "ir", "iy", "mu", "channel" (of
+        fluorescence), "sum" (of channels), "total" (of all lines), "icr", "ocr", "factor" (of dead
+        time), "sigma", or ""
+    kind : of an axis "achieved" or "requested", of an angle "twice" for 2θ; of µ the signal; of i0
+        and channels "corrected"; of a standard deviation the name it belongs to
     line : of fluorescence: which, e.g. "mn_ka" or "roi"; number : of the detector element
     """
 

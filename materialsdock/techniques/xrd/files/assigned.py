@@ -16,11 +16,7 @@ from materialsdock.model import FloatArray
 from materialsdock.techniques.xrd.files import axis, headings, intensities
 
 ASKED = (*headings.AXES, "counts", "cps", "sigma", "weight", "seconds", "attenuator")
-GROUPS = (
-    headings.AXES,
-    ("counts", "cps", "relative"),
-    ("sigma", "weight"),
-)  # a pattern has one of each
+GROUPS = (headings.AXES, ("counts", "cps", "relative"), ("sigma", "weight"))  # one of each
 SURE = re.compile(r"2\s*[-_]?\s*(theta|θ|th)\b|two[-_ ]*theta|2θ|\btth\b", re.IGNORECASE)
 ASK = "say which column is what: --columns two_theta=1,counts=2"
 UNREAD = "unread"

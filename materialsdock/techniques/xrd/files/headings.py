@@ -18,7 +18,7 @@ NAMES = {
     "q": r"q|scattering[_ ]*vector|momentum[_ ]*transfer",
     "d": r"d|d[-_ ]*spacing|d[-_ ]*value|spacing",
     "cps": r"[km]?cp[sm]|count[-_ ]*rate|rate|zählrate|(counts|cts|c)(/|per)s(ec(ond)?)?",
-    "relative": r"(rel(ative)?|norm(ali[sz](ed|é)|iert)?)[-_ .]*(int(ensit(y|ät|at|e|é))?|i|counts?)?"
+    "relative": r"(rel(ative)?|norm(ali[sz](ed|é)|iert)?)[-_ .]*(int(ensit\w+)?|i|counts?)?"
     r"|(i|int(ensity)?|counts?)[-_ .]*(rel(ative)?|norm(ali[sz]ed|iert)?)",
     "counts": r"k?(counts?|cts)|[iy]|int(ensity|ensität)?|intensit(y|é|ies)"
     r"|[iy][-_ ]*(obs|exp|meas|tot)|(obs|exp|meas)[-_ ]*(int(ensity)?|counts)?|impuls(e|es)?|signal"
