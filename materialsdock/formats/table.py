@@ -13,6 +13,7 @@ from materialsdock.model import FloatArray
 
 WIDE_GAP = re.compile(r"\s{2,}|[\t,;|]+|\s\*\s?")  # between names that hold blanks
 WITH_UNIT = re.compile(r"[^\s(\[]+(?:\s*[(\[][^)\]]*[)\]])?")  # a name, and its unit in brackets
+LABELS = re.compile(r"^#L\s+")  # before the names of SPEC
 REMEDY = "name a text file with a row of numbers for each point"
 
 
@@ -74,7 +75,7 @@ def read_table(lines: Lines, first: int = 1) -> Table:
 
 def names_in(heading: str, width: int) -> tuple[str, ...] | None:
     """The `width` names of columns that a line holds, or None where it holds another number."""
-    bare = heading.strip().lstrip(COMMENT).strip()
+    bare = LABELS.sub("", heading.strip()).lstrip(COMMENT).strip()
     for words in (WIDE_GAP.split(bare), bare.split(), WITH_UNIT.findall(bare)):
         names = [word.strip(" *\"'#") for word in words if word.strip(" *\"'#")]
         if len(names) == width:

@@ -256,8 +256,8 @@ def test_the_patterns_that_come_with_rietx_are_read():
     ],
 )
 def test_an_option_of_another_technique_is_refused(tmp_path, heading, asked, says):
-    x = 7000 + 10 * np.arange(50) if "energy" in heading else X
-    rows = "".join(f"{a} {b}\n" for a, b in zip(x, Y % 7 + 0.5, strict=True))
+    x, y = (7000 + 10 * np.arange(50), Y / 100) if "energy" in heading else (X, Y)
+    rows = "".join(f"{a} {b}\n" for a, b in zip(x, y, strict=True))
     path = write(tmp_path, f"{heading}\n{rows}")
     with pytest.raises(InputError, match=says) as refused:
         read_measured(path, None, FileOptions(**asked))

@@ -400,7 +400,7 @@ def test_another_seed_of_settings_is_another_digest(night):
 
 
 def test_nexus_is_read_again_with_its_exposures_in_order(done):
-    ledger, outcome, files = done
+    _, outcome, files = done
     found = read_measured(files[".nxs"])
     measured = outcome.measured
     energies = getattr(measured, "energy_ev", None)

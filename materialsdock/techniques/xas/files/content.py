@@ -18,7 +18,8 @@ class Content:
 
     kind : name of the format; where : the file, for refusals
     units : (k,) of the columns, "" where unknown; meanings : (k,) of the columns
-    d_spacing_angstrom : of the monochromator; edge : as the head names it, "Fe K"
+    d_spacing_angstrom : of the monochromator; d_rival_angstrom : of crystals that it names besides
+    edge : as the head names it, "Fe K"
     edge_ev : as the head names it, where it names no element; element : symbol, where it is named
     says : the signal that the file says it holds, e.g. "fluorescence", or ""
     promised : number of points that the head announces
@@ -33,6 +34,7 @@ class Content:
     meanings: tuple[Meaning, ...] = ()
     scan: str = ""
     d_spacing_angstrom: float | None = None
+    d_rival_angstrom: float | None = None
     edge: str = ""
     edge_ev: float | None = None
     element: str = ""

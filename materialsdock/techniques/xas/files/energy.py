@@ -14,7 +14,7 @@ from materialsdock.techniques.xas.files.asking import ask_columns
 from materialsdock.techniques.xas.files.content import Content
 from materialsdock.techniques.xas.files.edge import energy_of_edge
 from materialsdock.techniques.xas.files.energy_range import HIGHEST_EV, LOWEST_EV, NO_KEV_EV
-from materialsdock.techniques.xas.files.names import TWICE, UNITS
+from materialsdock.techniques.xas.files.names import TWICE, UNITS, foreign_unit
 
 HC_EV_ANGSTROM = 12398.41984  # CODATA 2018, exact
 SILICON_ANGSTROM, GERMANIUM_ANGSTROM = 5.431020511, 5.6579  # lattice constants, 22.5 and 20 °C
@@ -46,6 +46,12 @@ def energy_of(content: Content, options: FileOptions) -> Axis:
     values = content.column(index)
     asked, d_spacing = _asked(options.unit, content)
     unit = asked or content.units[index]
+    if not asked and (other := foreign_unit(content.names[index])):
+        raise InputError(
+            f"energies in {content.label(index)} are in {other}, neither eV nor keV",
+            where=content.where,
+            remedy="convert them to eV; where the name is wrong, say --unit eV",
+        )
     if is_angle or unit in DEGREES:
         return _from_angle(content, index, values, unit, d_spacing, notes)
     seen = values[np.isfinite(values)]
@@ -186,6 +192,12 @@ def _d_spacing(content: Content) -> float | None:
     Raises InputError where they contradict each other.
     """
     found = content.d_spacing_angstrom
+    if found is not None and content.d_rival_angstrom is not None:
+        raise InputError(
+            f"the head names d = {found:.6g} Å, and crystals of d = {content.d_rival_angstrom:.6g} Å",
+            where=content.where,
+            remedy=f"say which: {SAY_D}",
+        )
     for index in content.meant("d_spacing"):
         values = content.column(index)
         values = values[np.isfinite(values)] * (10.0 if content.meanings[index].kind else 1.0)

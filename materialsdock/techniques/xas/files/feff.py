@@ -31,9 +31,7 @@ def feff(lines: Lines) -> Content | None:
         return None
     table = read_table(lines)
     if table.width != len(NAMES):
-        lines.refuse(
-            table.line[0], f"{table.width} values under {len(NAMES)} names", "mend the file"
-        )
+        lines.refuse(table.line[0], f"{table.width} values, {len(NAMES)} names", "mend the file")
     units = ("eV", "eV", *("",) * 4)
     notes = ("it was calculated, not measured: by FEFF",)
     content = Content.of("FEFF xmu.dat", lines.name, table, NAMES, units, notes=notes)

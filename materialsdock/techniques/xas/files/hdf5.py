@@ -201,9 +201,7 @@ def _content(entry: Entry, lines: Lines) -> Content | None:
     """The series that are as long as the energies with most signals beside them; or None."""
     own = entry.words.get(f"{entry.name}/program_name", "") == OWN_PROGRAM
     if own:  # beside the exposures lies what was made of them, in another order
-        kept = tuple(
-            s for s in entry.series if s.path.split("/")[2:3] in (["data"], ["instrument"])
-        )
+        kept = tuple(s for s in entry.series if s.path.split("/")[2] in ("data", "instrument"))
         entry = replace(entry, series=kept)
     energies = [s for s in entry.series if meaning(s.name).what == "energy"]
     lengths = {s.values.size for s in energies if s.values.size >= FEWEST_POINTS}
@@ -249,10 +247,8 @@ def _in_order(content: Content) -> Content:
     summed = np.column_stack(
         [np.bincount(place, content.column(i), energy.size) for i in range(content.width)]
     )
-    added = [
-        m.what in SIGNALS or n == "count_time"
-        for m, n in zip(content.meanings, content.names, strict=True)
-    ]
+    named = zip(content.meanings, content.names, strict=True)
+    added = [each.what in SIGNALS or name == "count_time" for each, name in named]
     values = np.where(added, summed, summed / times[:, None])
     values[:, index] = energy
     seconds = [i for i, name in enumerate(content.names) if name == "count_time"]

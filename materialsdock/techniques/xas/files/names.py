@@ -31,7 +31,10 @@ MACRO = re.compile(r"\$\((\w+)\)")  # as CLS writes names
 SERIAL = re.compile(r"_c\d+$")  # number of the column behind its name, as PHOENIX writes it
 REST = r"(?:_?(?:\d{1,2}|eh\d|ch\d|det|detector|counts?|cts|keithley\d?))?"
 LINE = r"(?P<line>[a-z]{1,2}_?(?:k|l|m)[abg]\d?)"
-OTHER_ENERGIES = re.compile(r"undul|gap|ring|edge|emission|emit|machine|beam_energy|^id_")
+OTHER_UNITS = re.compile(  # of energies
+    r"(ry|rydbergs?|ha|hartrees?|mev|gev|cm-1|1/cm|cm\^-1|nm|[aå]|angstroms?|j|joules?|t?hz|steps?)"
+)
+OTHER_ENERGIES = re.compile(r"relative|(^|_)rel(_|$)|shift|delta|minus|_e0$|undul|gap|ring|edge|emission|emit|machine|beam_energy|^id_")
 ENERGY = re.compile(
     r"e|en|ener|ev|kev|e_?mono|mono_?e|e_?ev|e_?kev|x_?energy|hv|\w*(energy|energie|energia|nrg)\w*"
 )
@@ -100,10 +103,11 @@ BY_DETECTOR = re.compile(r"d_?(\d+)_(icr|ocr)")
 class Meaning:
     """The quantity that a column holds.
 
-    what : "energy", "angle", "d_spacing", "i0", "it", "ir", "iy", "mu", "channel" (of fluorescence), "sum" (of
-        channels), "total" (of all lines), "icr", "ocr", "factor" (of dead time), "sigma", or ""
-    kind : of an axis "achieved" or "requested", of an angle "twice" for 2θ; of µ the signal; of i0 and channels "corrected";
-        of a standard deviation the name it belongs to
+    what : "energy", "angle", "d_spacing", "i0", "it", "ir", "iy", "mu", "channel" (of
+        fluorescence), "sum" (of channels), "total" (of all lines), "icr", "ocr", "factor" (of dead
+        time), "sigma", or ""
+    kind : of an axis "achieved" or "requested", of an angle "twice" for 2θ; of µ the signal; of i0
+        and channels "corrected"; of a standard deviation the name it belongs to
     line : of fluorescence: which, e.g. "mn_ka" or "roi"; number : of the detector element
     """
 
@@ -133,12 +137,18 @@ def parted(name: str) -> tuple[str, str]:
     return SERIAL.sub("", bare), unit or UNITS.get(bare, "") * (bare in ("ev", "kev"))
 
 
+def foreign_unit(name: str) -> str:
+    """The unit in the name of an energy that is neither eV nor keV, "" for none."""
+    found = (match[1] for match in BRACKETED.finditer(unaccented(name).strip().lower()))
+    return next((unit for unit in found if OTHER_UNITS.fullmatch(unit)), "")
+
+
 def meaning(name: str) -> Meaning:
     """The quantity that a column of this name holds, as beamlines write it."""
     bare, _ = parted(name)
     if not bare:
         return NOTHING
-    if (match := SIGMA.fullmatch(bare)) and match["of"]:
+    if match := SIGMA.fullmatch(bare):
         return Meaning("sigma", match["of"])
     for find in (_axis, _absorption, _chamber, _rate, _fluorescence):
         if (found := find(bare)) is not None:

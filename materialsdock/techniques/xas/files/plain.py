@@ -40,7 +40,23 @@ def xdi(lines: Lines) -> Content | None:
         )
     words = [named.get(i, (0, ""))[1] for i in range(1, table.width + 1)]
     names, units = zip(*map(_name_and_unit, words), strict=True)
+    if not lines.options.columns:
+        _refuse_another_order(names, table, lines)
     return Content.of("XDI", lines.name, table, names, units, **said(lines, table.line[0]))
+
+
+def _refuse_another_order(names: tuple[str, ...], table: Table, lines: Lines) -> None:
+    """Refuse a line of names, above the rows, that has those of the head in another order."""
+    bare = [parted(name)[0] for name in names]
+    heading = [parted(name)[0] for name in table.names]
+    if bare == heading or sorted(bare) != sorted(heading):
+        return
+    at = next(i for i, (one, other) in enumerate(zip(bare, heading, strict=True)) if one != other)
+    lines.refuse(
+        table.line[0] - 1,
+        f"Column.{at + 1} is {names[at]!r}, the line of names calls it {table.names[at]!r}",
+        "say which is which, e.g. --columns energy=1,i0=2,it=3",
+    )
 
 
 def _name_and_unit(words: str) -> tuple[str, str]:
@@ -77,7 +93,22 @@ def bare(lines: Lines, table: Table | None = None) -> Content:
     content = Content.of(kind, lines.name, table, names, **said(lines, table.line[0]))
     if table.width != 2:
         return content
-    return replace(content, meanings=(Meaning("energy"), Meaning("mu")))
+    notes = _named_otherwise(lines, table) if not lines.options.columns else ()
+    return replace(content, meanings=(Meaning("energy"), Meaning("mu")), notes=notes)
+
+
+def _named_otherwise(lines: Lines, table: Table) -> tuple[str, ...]:
+    """Notes where the line above two columns names them as something else than energy and µ."""
+    above = [text for number, text in lines.numbered() if number < table.line[0]]
+    names = names_in(above[-1], 2) if above and row(above[-1]) is None else None
+    if not names:
+        return ()
+    wanted = (("energy", "energy"), ("mu", "µ"))
+    return tuple(
+        f"column {i} is named {name!r}, and was taken as {shown}"
+        for i, (name, (what, shown)) in enumerate(zip(names, wanted, strict=True), 1)
+        if meaning(name).what != what
+    )
 
 
 def heading(lines: Lines, data: int, width: int) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ from materialsdock.techniques.xas.files.signal import Signal
 
 QUANTITIES = ("energy", "angle", "two_theta", "mu", "i0", "it", "if", "iy", "ir")
 SPREAD = "sigma"  # of µ, as the user names its column
+NEIGHBOURS, FAR = 8, 10.0  # of a last row; steps between them that are too far
 NO_ELEMENT = -1  # of a detector: no dead time is known
 SIGNALS = {"mu": "mu", "it": "it", "if": "channel", "iy": "iy", "ir": "ir"}
 
@@ -41,7 +42,7 @@ def spectrum(content: Content, lines: Lines) -> FileColumns:
         part = replace(content, values=content.values[rows], line=[content.line[i] for i in rows])
         energy = axis.energy_ev[rows]
         signal, beside = choose(part, energy, _element(content, options), options.signal)
-        kept, dropped = _whole(part, signal)
+        kept, dropped = _without_cut(part, signal, *_whole(part, signal), lines)
         upside = _upside_down(part, axis.index, energy[kept], signal, kept)
     lost = axis.energy_ev.size - int(np.isfinite(axis.energy_ev).sum())
     if lost:
@@ -147,6 +148,21 @@ def _named_edge(content: Content) -> str:
         return content.edge
     near = names_near(content.edge_ev, content.element)
     return near[0] if near else ""
+
+
+def _without_cut(
+    content: Content, signal: Signal, kept: Rows, dropped: tuple[str, ...], lines: Lines
+) -> tuple[Rows, tuple[str, ...]]:
+    """The rows without the last of a file that ends within a number, where that shows in µ."""
+    ended = lines.raw.rstrip(b"\x1a\0 \t").endswith((b"\n", b"\r")) or not lines.raw
+    if lines.binary or ended or kept.size < NEIGHBOURS or kept[-1] != len(content.line) - 1:
+        return kept, dropped
+    near = signal.y[kept[-NEIGHBOURS:]]
+    steps = np.abs(np.diff(near))
+    if steps[-1] <= FAR * steps[:-1].max():
+        return kept, dropped
+    said = f"the last row, {content.lies(int(kept[-1]))}: the file ends within it"
+    return kept[:-1], (*dropped, said)
 
 
 def _upside_down(

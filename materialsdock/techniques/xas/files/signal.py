@@ -56,7 +56,7 @@ def signals(content: Content, element: str) -> list[Signal]:
         return _with_own(content, [])
     found = [
         *_transmitted(content, i0, content.meant("it"), TRANSMISSION),
-        *_transmitted(content, *_reference(content)),
+        *_transmitted(content, *_reference(content), content.meant("i0") == []),
         *(_ratio(content, i0, channels) for channels in channels_of(content, element)),
         *_yields(content, i0),
     ]
@@ -78,7 +78,7 @@ def _reference(content: Content) -> tuple[int | None, list[int], str]:
 
 
 def _transmitted(
-    content: Content, before: int | None, behind: Sequence[int], kind: str
+    content: Content, before: int | None, behind: Sequence[int], kind: str, lacks_i0: bool = False
 ) -> list[Signal]:
     """Logarithm of two currents of one sign; [] where one of them is empty."""
     alive = [i for i in behind if _has_current(content.column(i))]
@@ -96,9 +96,19 @@ def _transmitted(
             _where(ratio > 0, lambda: np.log(ratio)),
             (((before,), "I0"), ((alive[0],), "It")),
             f"{content.name(before)} or {content.name(alive[0])} ≤ 0",
-            ("the currents are negative, their size was taken",) if way < 0 else (),
+            (
+                *(("the currents are negative, their size was taken",) if way < 0 else ()),
+                *((_no_i0(before, alive[0]),) if lacks_i0 else ()),
+            ),
         )
     ]
+
+
+def _no_i0(before: int, behind: int) -> str:
+    return (
+        "no column is called I0: where the sample stands between these two, they are its "
+        f"transmission, say --columns i0={before + 1},it={behind + 1}"
+    )
 
 
 def _ratio(content: Content, i0: int | None, channels: Channels) -> Signal:
@@ -169,7 +179,9 @@ def _own(content: Content, index: int) -> Signal:
     """A column that is µ itself."""
     kind = content.meanings[index].kind
     bare = parted(content.names[index])[0]
-    spread = [i for i in content.meant("sigma") if content.meanings[i].kind in (ASKED, bare)]
+    alone = ("",) if len(content.meant("mu")) == 1 else ()  # a name such as "error"
+    kinds = (ASKED, bare, *alone)
+    spread = [i for i in content.meant("sigma") if content.meanings[i].kind in kinds]
     changed = f", {kind}" if kind in CHANGED else ""
     plain = kind in ("", *CHANGED)
     sigma = content.column(spread[0]) if spread else None

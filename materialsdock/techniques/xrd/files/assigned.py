@@ -16,14 +16,11 @@ from materialsdock.model import FloatArray
 from materialsdock.techniques.xrd.files import axis, headings, intensities
 
 ASKED = (*headings.AXES, "counts", "cps", "sigma", "weight", "seconds", "attenuator")
-GROUPS = (
-    headings.AXES,
-    ("counts", "cps", "relative"),
-    ("sigma", "weight"),
-)  # a pattern has one of each
+GROUPS = (headings.AXES, ("counts", "cps", "relative"), ("sigma", "weight"))  # one of each
 SURE = re.compile(r"2\s*[-_]?\s*(theta|θ|th)\b|two[-_ ]*theta|2θ|\btth\b", re.IGNORECASE)
 ASK = "say which column is what: --columns two_theta=1,counts=2"
 UNREAD = "unread"
+FEWEST_COUNTED = 20  # rows, to say that they are counted
 Meanings = list[tuple[str, str]]
 
 
@@ -42,6 +39,7 @@ class Assigned:
     x: int
     y: int
     axis: str
+    notes: tuple[str, ...] = ()
 
     def column(self, number: int) -> FloatArray:
         """The numbers (n,) of a column."""
@@ -78,10 +76,19 @@ def assigned(table: Table, lines: Lines) -> Assigned:
     if not any(quantities):
         _refuse_puzzles(table, lines)
     x, shown = _positions(quantities, table, lines)
+    unknown = _unknown_first(table, x, quantities)
     y = _intensities(quantities, x, table, lines)
     names = table.names if any(quantities) else ("",) * table.width
     units = tuple(unit for _, unit in meanings)
-    return Assigned(table, tuple(quantities), units, names, x, y, shown)
+    return Assigned(table, tuple(quantities), units, names, x, y, shown, unknown)
+
+
+def _unknown_first(table: Table, x: int, quantities: Sequence[str]) -> tuple[str, ...]:
+    """A note where positions are named, beside intensities, in a word that is not known."""
+    named = any(headings.meaning(name)[0] in ("counts", "cps") for name in table.names)
+    if quantities[x] or not table.names[x] or not named:
+        return ()
+    return (f"column {x + 1} is named {table.names[x]!r}, and was taken as 2θ",)
 
 
 def _meanings(table: Table, lines: Lines) -> Meanings:
@@ -135,6 +142,9 @@ def _intensities(quantities: Sequence[str], x: int, table: Table, lines: Lines) 
     """The column of intensities; where none is called so, the first that says nothing."""
     for wanted in (("counts", "cps"), ("relative",), ("",)):
         found = [i for i, q in enumerate(quantities) if q in wanted and i != x]
+        if "" in wanted and len(found) > 1 and any(quantities):
+            named = ", ".join(f"{i + 1} {table.names[i]}".rstrip() for i in found[:8])
+            lines.refuse(table.line[0], f"which of these columns are the counts: {named}", ASK)
         if found:
             return found[0]
     lines.refuse(table.line[0], "no column of counts among those that are named", ASK)
@@ -148,6 +158,9 @@ def _refuse_others(table: Table, lines: Lines) -> None:
     if headings.meaning(first)[0] == "other":
         lines.refuse(table.line[0], f"column 1 is named {first!r}, which is no 2θ, θ, Q or d", ASK)
     bent = next((name for name in table.names if headings.TRANSFORMED.match(name)), None)
+    above = next((text for n, text in reversed(list(lines.numbered())) if n < table.line[0]), "")
+    if bent is None and (match := headings.TRANSFORMED_ABOVE.search(above)):
+        bent = match[0].strip(" ,;")
     if bent is not None:
         lines.refuse(
             table.line[0],
@@ -159,6 +172,13 @@ def _refuse_others(table: Table, lines: Lines) -> None:
 def _refuse_puzzles(table: Table, lines: Lines) -> None:
     """Refuse numbers without a heading whose first column is no position, or whose rows go on."""
     values = table.values
+    first = values[:, 0]
+    if len(first) >= FEWEST_COUNTED and first[0] in (0, 1) and (np.diff(first) == 1).all():
+        lines.refuse(
+            table.line[0],
+            f"column 1 counts the rows, {first[0]:g} to {first[-1]:g}: steps of 1° from there?",
+            "name the column of 2θ, e.g. --columns two_theta=1,counts=2",
+        )
     if table.width > 2 and values.shape[0] > 2 and np.isfinite(values).all():
         counted = np.array_equal(values[:, 0], values[0, 0] + np.arange(len(values)))
         step = np.diff(values[:, 1])

@@ -18,7 +18,7 @@ NAMES = {
     "q": r"q|scattering[_ ]*vector|momentum[_ ]*transfer",
     "d": r"d|d[-_ ]*spacing|d[-_ ]*value|spacing",
     "cps": r"[km]?cp[sm]|count[-_ ]*rate|rate|zählrate|(counts|cts|c)(/|per)s(ec(ond)?)?",
-    "relative": r"(rel(ative)?|norm(ali[sz](ed|é)|iert)?)[-_ .]*(int(ensit(y|ät|at|e|é))?|i|counts?)?"
+    "relative": r"(rel(ative)?|norm(ali[sz](ed|é)|iert)?)[-_ .]*(int(ensit\w+)?|i|counts?)?"
     r"|(i|int(ensity)?|counts?)[-_ .]*(rel(ative)?|norm(ali[sz]ed|iert)?)",
     "counts": r"k?(counts?|cts)|[iy]|int(ensity|ensität)?|intensit(y|é|ies)"
     r"|[iy][-_ ]*(obs|exp|meas|tot)|(obs|exp|meas)[-_ ]*(int(ensity)?|counts)?|impuls(e|es)?|signal"
@@ -38,11 +38,19 @@ NAMES = {
     "monitor": r"mon(itor)?|i0|beam|ion[-_ ]*chamber",
     "energy": r"e(nerg\w*)?([-_ ]*(k?ev))?|mono|bragg",
     "other": r"temp(erature|eratur)?|phi|φ|azim\w*|chi|χ|psi|ψ|omega|ω|wave[-_ ]*number|wellenzahl"
-    r"|raman[-_ ]*shift|frequency|frequenz|field|pressure|voltage|potential|k|r|distance|depth",
+    r"|raman[-_ ]*shift|frequency|frequenz|field|pressure|voltage|potential|k|r|distance|depth"
+    r"|q(\^|\*\*)?[2²]|1/d|s|tof|time[-_ ]*of[-_ ]*flight|sin\W.*|d(\^|\*\*)?-?[12]|1/d.*",
 }
 KNOWN = {name: re.compile(pattern) for name, pattern in NAMES.items()}
 COUPLED = re.compile(r"\s*(omega|theta|θ|ω)\s*[/-]\s*2\s*-?(theta|θ)\b", re.IGNORECASE)
-TRANSFORMED = re.compile(r"\s*(log(10)?|ln|sqrt|√)\s*[(\[_ ]", re.IGNORECASE)  # of counts
+TRANSFORMED = re.compile(  # of counts
+    r"\s*(log(10)?|lg|ln|sqrt|√)\s*([(\[_ ]|(i|int\w*|counts?|cps)\b)", re.IGNORECASE
+)
+TRANSFORMED_ABOVE = re.compile(
+    r"(^|[\s,;])(log(10)?|lg|ln|sqrt|√)[\s_(\[]*(i|int\w*|counts?|cps)\b", re.IGNORECASE
+)
+MULTIPLIED = re.compile(r"[x×*·]\s*1(0{2,}|e\d|0\^?\d)\b|\b10(\^|\*\*)\d", re.IGNORECASE)
+SECONDS_IN = {"ms": 1e-3, "msec": 1e-3, "min": 60.0, "minutes": 60.0, "h": 3600.0, "us": 1e-6}
 LONGEST = 5  # words in a name; a sentence is no heading
 # of counts per second: in a sentence, and in the name of a column of intensities
 SECOND, MINUTE = r"s(ec(ond)?s?|ek(unde)?)?", r"min(ute)?"

@@ -119,7 +119,7 @@ def _weighted(counts: Intensities, spread: FloatArray, found: FoundScan) -> Inte
     timed = found.intensity == "cps" and counts.seconds is not None
     if called := _doubtful(found, timed):
         if not _count_as_counts(counts.y):
-            return _scattered(counts, called[1])
+            return _scattered(replace(counts, signal=called[2]), called[1])
         note = f"called {called[0]}, but whole numbers that scatter as counts: read as counts"
         counts = replace(counts, signal="counts", notes=(*counts.notes, note))
     if timed and whole(found.y) and (counts.seconds or 0.0) > WHOLE_RATES_S:
@@ -134,12 +134,14 @@ def _weighted(counts: Intensities, spread: FloatArray, found: FoundScan) -> Inte
     return replace(counts, sigma=sigma, sigma_from="√counted, scaled as the counts are")
 
 
-def _doubtful(found: FoundScan, timed: bool) -> tuple[str, str] | None:
-    """What a file calls intensities that may be counts all the same, and what it leaves open."""
+def _doubtful(found: FoundScan, timed: bool) -> tuple[str, str, str] | None:
+    """What a file calls intensities that may be counts all the same, why not, and their name."""
     if found.intensity == "cps" and not timed:
-        return "counts per second", "counts per second, whose counting time is not named"
+        rate = "counts per second"
+        return rate, f"{rate}, whose counting time is not named", rate
     if found.intensity == "arbitrary":
-        return "arbitrary units", "the heading calls them arbitrary units"
+        called = "arbitrary units, or multiples"
+        return called, f"the heading calls them {called}", "intensities"
     return None
 
 

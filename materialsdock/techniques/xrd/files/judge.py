@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from materialsdock.errors import InputError
 from materialsdock.formats.columns import FileColumns, check_finite
@@ -16,6 +17,8 @@ from materialsdock.techniques.xrd.files.radiation import radiation_of
 from materialsdock.techniques.xrd.files.scans import only_one
 
 NEIGHBOURS = 8  # of a last point that may have been cut off
+FEWEST_STUCK, DEAD, FAINT = 10, 0.02, 20.0  # points, share of them, counts
+FEWEST_FLAT = 3  # points of one largest count
 FAR = 3.0  # below the one before, in steps from one to the next
 
 
@@ -50,7 +53,7 @@ def judged(found: FoundScan, lines: Lines) -> FileColumns:
         None if sigma is None else sigma[kept],
         counts.seconds,
         radiation.wavelengths_angstrom or None,
-        (*found.notes, *turned, *counts.notes, *notes),
+        (*found.notes, *turned, *counts.notes, *_stuck(found), *notes),
         reading=FileReading(
             scan=found.scan,
             columns=columns,
@@ -71,10 +74,38 @@ def _without_cut(found: FoundScan, lines: Lines) -> FoundScan:
         return found
     before, last = found.y[-NEIGHBOURS:-1], float(found.y[-1])
     scatter = float(np.median(np.abs(np.diff(before))))
-    if not last < before[-1] / 4 or before[-1] - last < FAR * scatter:
+    cut_sigma = found.sigma is not None and found.sigma[-1] < found.sigma[-2] / FAR
+    if not cut_sigma and (not last < before[-1] / 4 or before[-1] - last < FAR * scatter):
         return found
+    if cut_sigma and found.sigma is not None:
+        last = float(found.sigma[-1])
     note = f"the file ends within a line: its last value, {last:g}, was cut off"
     return replace(axis.taken(found, slice(-1)), dropped=(*found.dropped, note))
+
+
+def _stuck(found: FoundScan) -> tuple[str, ...]:
+    """Notes on a detector that counted nothing for a while, or no more than so many."""
+    notes = []
+    start, n = _longest(found.y == 0)
+    if n > max(FEWEST_STUCK, DEAD * found.y.size) and np.median(found.y[found.y > 0]) > FAINT:
+        notes.append(f"{n} points from 2θ = {found.x[start]:g}° on count nothing")
+    start, n = _longest(found.y == found.y.max())
+    if n >= FEWEST_FLAT and found.y.max() > FAINT:
+        notes.append(
+            f"{n} points from 2θ = {found.x[start]:g}° on are the largest, {found.y.max():g}: "
+            "was the detector saturated?"
+        )
+    return tuple(notes)
+
+
+def _longest(which: NDArray[np.bool_]) -> tuple[int, int]:
+    """Begin and length of the longest run of points (n,)."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], which, [False])).astype(int)))
+    if not edges.size:
+        return 0, 0
+    lengths = edges[1::2] - edges[::2]
+    best = int(np.argmax(lengths))
+    return int(edges[2 * best]), int(lengths[best])
 
 
 def _merged(found: FoundScan) -> FoundScan:

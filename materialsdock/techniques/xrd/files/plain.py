@@ -59,7 +59,9 @@ def _scan(of: Assigned, header: Header, lines: Lines) -> tuple[FoundScan, dict[i
     seconds: float | FloatArray | None = _timed(of.units[of.y]) or header.seconds
     times = of.first("seconds")
     if times is not None and not _is_clock(of.column(times), of.names[times]):
-        seconds, taken[times] = of.column(times), "seconds"
+        scale_s = headings.SECONDS_IN.get(of.units[times].strip().lower(), 1.0)
+        seconds = of.column(times) * scale_s
+        taken[times] = "seconds" if scale_s == 1 else f"seconds × {scale_s:g}"
     found = FoundScan(
         of.column(of.x),
         of.column(of.y) * scale,
@@ -71,6 +73,7 @@ def _scan(of: Assigned, header: Header, lines: Lines) -> tuple[FoundScan, dict[i
         seconds=seconds,
         stated=header.stated,
         dropped=of.table.dropped,
+        notes=of.notes,
     )
     return found, taken
 
@@ -86,7 +89,7 @@ def _intensity(of: Assigned, header: Header, lines: Lines) -> tuple[Intensity, f
         return "relative", 1.0
     if header.rate and not headings.SAYS_COUNTS.search(name):
         return "cps", header.rate
-    if headings.ARBITRARY.fullmatch(of.units[of.y].strip()):
+    if headings.ARBITRARY.fullmatch(of.units[of.y].strip()) or headings.MULTIPLIED.search(name):
         return "arbitrary", 1.0
     return ("counts", headings.scale_of(name)) if kind == "counts" else ("", 1.0)
 

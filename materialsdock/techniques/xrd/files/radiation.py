@@ -66,15 +66,15 @@ def _without_contradiction(
             others = [each for each in claims if each != claim]
             note = f"the file also names {angstroms(others)}, which contradicts it"
             return Stated((claim,), stated.where, stated.alone), (note,)
-    shown = " and ".join(
-        f"{each:.7g} Å{f' (Kα1 of its anode {of})' * bool(of)}" for each, of in rivals
-    )
+    tubes = [f" (Kα1 of its anode {of})" if of else "" for _, of in rivals]
+    shown = " and ".join(f"{each:.7g} Å{of}" for (each, _), of in zip(rivals, tubes, strict=True))
+    pair = own[:1] if own[-1] in claims[1:] else own
     choices = [f"--anode {of}" if of else f"--wavelength {each:.7g}" for each, of in rivals]
     raise InputError(
         f"{stated.where or 'the file'} names {angstroms(own)}, and the file names {shown}",
         where=name,
         remedy="say which: "
-        + " or ".join((" ".join(f"--wavelength {each:.7g}" for each in own[:2]), *choices)),
+        + " or ".join((" ".join(f"--wavelength {each:.7g}" for each in pair), *choices)),
     )
 
 

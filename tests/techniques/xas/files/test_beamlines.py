@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from support import xas_files as made
 from support.places import SHARED
 
 from materialsdock.errors import InputError

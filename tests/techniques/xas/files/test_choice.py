@@ -325,7 +325,7 @@ def test_angles_become_energies_with_a_column_of_d(read, heading, angle, spacing
         (
             FE,
             2 * made.ANGLE,
-            "as θ is 3629.51 to 3886.3 eV, as 2θ 6960 to 7497.5 eV, where the edge",
+            "as θ is 3629.51 to 3886.3 eV, as 2θ 6960 to 7497.5 eV, where",
         ),
         ("# d_spacing 1.92\n", made.ANGLE, "says d = 3.1356 Å, the head 1.92 Å"),
     ],

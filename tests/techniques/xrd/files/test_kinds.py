@@ -313,7 +313,7 @@ def test_an_instrument_file_is_no_pattern(tmp_path, content):
 def test_mdi_is_read_where_its_numbers_agree(tmp_path):
     found = read(tmp_path, mdi())
     assert found.wavelengths_angstrom == pytest.approx((1.54056, 1.5444274))
-    with pytest.raises(InputError, match="61 counts, but line 2 says 20 to 33 by 0.05"):
+    with pytest.raises(InputError, match="61 counts, but line 2 says 20 to 33"):
         read(tmp_path, mdi(end=33.0))
 
 

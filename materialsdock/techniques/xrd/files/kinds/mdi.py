@@ -1,4 +1,4 @@
-"""MDI (Jade) text: a title, a line of "start step time anode wavelength end points", then counts."""
+"""MDI (Jade) text: a title; start, step, time, anode, wavelength, end and points; counts."""
 
 from __future__ import annotations
 
