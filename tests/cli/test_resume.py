@@ -27,8 +27,6 @@ from sim_devices.scenes.xas import absorbed
 from sim_devices.scenes.xrd import diffracted
 from sim_devices.world import World, load_scene
 
-KILLS = 5
-
 
 @pytest.fixture(scope="module")
 def nursery():
@@ -56,18 +54,21 @@ def told(folder):
     return data, timeless
 
 
+def slow(technique, kills):
+    return pytest.param(technique, kills, marks=pytest.mark.slow)
+
+
 @pytest.mark.parametrize(
-    "technique",
-    ["xas", *(pytest.param(name, marks=pytest.mark.slow) for name in ("xrd", "fluorescence"))],
+    ("technique", "kills"), [("xas", 2), slow("xas", 5), slow("xrd", 5), slow("fluorescence", 2)]
 )
-def test_killed_and_resumed_is_as_if_never_killed(tmp_path, technique, nursery):
+def test_killed_and_resumed_is_as_if_never_killed(tmp_path, technique, kills, nursery):
     undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
     for folder in (undisturbed, killed):
         folder.mkdir()
     measured(nursery, undisturbed, technique)
 
     rng = random.Random(11)
-    before, kills = 0, 2 if technique == "fluorescence" else KILLS
+    before = 0
     for number in range(kills):
         child = start(nursery, killed, technique)
         assert "measuring\n" in child.stderr

@@ -7,8 +7,21 @@ from support.learner_cases import CASES
 
 from materialsdock.testing import law_name, learner_laws
 
+# of the learners that are a spectrum's with another beginning, what is dear runs with the studies
+DEAR = (
+    learner_laws.the_order_of_telling_does_not_matter,
+    learner_laws.a_rebuilt_learner_goes_on_as_before,
+)
 
-@pytest.mark.parametrize("law", learner_laws.LAWS, ids=law_name)
-@pytest.mark.parametrize("name", CASES)
+
+def kept(name, law):
+    slow = name in ("expert", "library") and law in DEAR
+    marks = pytest.mark.slow if slow else ()
+    return pytest.param(name, law, marks=marks, id=f"{name}-{law_name(law)}")
+
+
+@pytest.mark.parametrize(
+    ("name", "law"), [kept(name, law) for law in learner_laws.LAWS for name in CASES]
+)
 def test_it_keeps_the_laws_of_learners(name, law):
     law(CASES[name])

@@ -287,8 +287,9 @@ def test_jobs_come_in_the_order_they_were_added_whatever_the_clock_says(ledger, 
     assert [job.job_id for job in ledger.jobs()] == ["job", "a later one"]
 
 
-def test_sigkill_loses_nothing_that_was_acknowledged(tmp_path):
-    """20 kills at random moments: every printed number is in the ledger, without a gap."""
+@pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.slow)])
+def test_sigkill_loses_nothing_that_was_acknowledged(tmp_path, kills):
+    """Killed at random moments: every printed number is in the ledger, without a gap."""
     path = tmp_path / "ledger.sqlite"
     program = (
         "import sys\nfrom pathlib import Path\nfrom materialsdock.ledger.ledger import Ledger\n"
@@ -303,7 +304,7 @@ def test_sigkill_loses_nothing_that_was_acknowledged(tmp_path):
     )
     rng = random.Random(3)
     acknowledged = 0
-    for _ in range(20):
+    for _ in range(kills):
         child = subprocess.Popen(
             [sys.executable, "-c", program, str(path)], stdout=subprocess.PIPE, text=True
         )

@@ -140,6 +140,7 @@ def test_the_calls_of_a_killed_dask_worker_run_on_another(pool, tmp_path):
     assert call(pool, *jobs) == [(0, "done elsewhere"), *((n + 1, n) for n in range(4))]
 
 
+@pytest.mark.slow
 def test_a_call_that_kills_every_dask_worker_costs_one_call(tmp_path):
     with (
         local_cluster(scheduler_kwargs={"allowed_failures": 0}) as cluster,
@@ -200,7 +201,7 @@ def deployed():
     address = f"tcp://127.0.0.1:{free_port()}"
     options = ("--no-dashboard", "--dashboard-address", ":0")
     with dask("scheduler", "--host", address, *options) as scheduler:
-        with dask("worker", address, "--nthreads", "1", "--no-dashboard") as worker:
+        with dask("worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard") as worker:
             yield scheduler, address
             worker.terminate()
         scheduler.terminate()

@@ -133,7 +133,9 @@ def pause_and_resume(rig, plan, after_messages):
     return len(after_messages) - len(remaining)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2, 3))]
+)
 @pytest.mark.parametrize("technique", ["xas", "xrd"])
 def test_pauses_anywhere_repeat_nothing_and_lose_nothing(rig, technique, seed):
     rng = np.random.default_rng(seed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import openpyxl
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.sheet_samples import ROWS, book, refused, write
@@ -138,6 +139,7 @@ def test_text_that_begins_with_an_equals_sign_is_text_in_a_workbook(tmp_path):
     assert read_sheet(book(tmp_path / "s.xlsx", change=quoted))[0].name == "=x"
 
 
+@pytest.mark.slow
 def test_the_largest_sheets_that_are_allowed_are_read(tmp_path):
     entries = tuple(
         SheetEntry(

@@ -192,6 +192,7 @@ def test_a_dead_tiled_holds_up_nobody(ledger, feeder, catalog, monkeypatch):
     assert len(catalog[uid_of(70)].table("primary")) == 2
 
 
+@pytest.mark.slow
 def test_reopening_finds_what_was_there_and_leaves_no_thread(tmp_path, ledger):
     before = set(threading.enumerate())
     ledger.add_documents("job", list(documents(uid_of(80))))

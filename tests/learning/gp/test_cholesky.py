@@ -123,6 +123,7 @@ def test_values_that_would_poison_the_factor_are_refused(y, noise):
     assert len(posterior) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("seed", range(3))
 def test_agrees_with_gpytorch(shape, seed):

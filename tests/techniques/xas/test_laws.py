@@ -73,7 +73,8 @@ def test_every_signal_keeps_the_laws_that_look_at_it(signal, law):
     law(of(signal))
 
 
-@pytest.mark.parametrize("signal", ["fluorescence", pytest.param("yield", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("signal", EVENTS)
 def test_every_signal_keeps_the_laws_of_outcomes(signal, tmp_path):
     with Ledger(tmp_path / "ledger.sqlite") as ledger:
         done = outcome_laws.finished(of(signal), ledger)

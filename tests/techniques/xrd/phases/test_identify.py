@@ -138,7 +138,7 @@ def test_mixture_is_named_refined_and_trusted(entries):
     assert weights == pytest.approx({"corundum": 60, "zincite": 30, "fluorite": 10}, abs=2)
 
 
-@pytest.mark.parametrize("factor", [1.009, 0.98])
+@pytest.mark.parametrize("factor", [1.009, pytest.param(0.98, marks=pytest.mark.slow)])
 def test_a_computed_cell_is_stretched_and_said(entries, tmp_path, factor):
     """The second phase of a mixture; its CIF is off as density functionals are."""
     computed = read_texts([swapped(FLUORITE, "computed", cell=factor)], tmp_path)
@@ -167,6 +167,7 @@ def test_rivals_that_x_rays_cannot_tell_apart_are_named(entries, tmp_path):
     assert found.rivals[0].names[0] in said
 
 
+@pytest.mark.slow
 def test_every_rival_that_is_level_is_refined_and_none_becomes_a_second_phase(entries, tmp_path):
     texts = [
         swapped(ZINCITE, f"zincite_{m}", cell=c, Zn=m)

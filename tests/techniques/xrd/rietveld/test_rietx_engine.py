@@ -323,6 +323,7 @@ def test_ions_of_broken_charge_are_read_as_their_elements():
 # measured data
 
 
+@pytest.mark.slow
 def test_fluorapatite_of_the_engine_against_gsas():
     """The GSAS tutorial's fluorapatite: GSAS gave Rwp 10.05 % and a = 9.371724 Å."""
     pattern = evenly_stepped(EXAMPLES / "FAP.XRA", 2, 15.0, 0.02, 5753)

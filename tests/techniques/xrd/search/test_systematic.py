@@ -160,6 +160,7 @@ def off_zero(zero_deg):
     return Pattern(whole.two_theta[every] + zero_deg, *(column[every] for column in columns))
 
 
+@pytest.mark.slow
 def test_four_tenths_of_a_degree_of_zero_end_in_the_right_cell():
     """The default recipe moves the sample instead, whose cell is 0.12 % off."""
     found = search(off_zero(0.4), (LAB6,), CU, trials=1, executor=Here(), hold_out=False)

@@ -284,8 +284,8 @@ CENTRED = cif(
     ("truth", "claimed", "word"),
     [
         ((FLUORITE,), (FLUORITE,), "accept"),
-        ((ZINCITE,), (CENTRED,), "no confident match"),
-        ((YTTRIA,), (HALF_CELL,), "no confident match"),
+        pytest.param((ZINCITE,), (CENTRED,), "no confident match", marks=pytest.mark.slow),
+        pytest.param((YTTRIA,), (HALF_CELL,), "no confident match", marks=pytest.mark.slow),
         ((CORUNDUM, ZINCITE), (CORUNDUM,), "no confident match"),
         ((CORUNDUM,), (FLUORITE,), "no confident match"),
     ],

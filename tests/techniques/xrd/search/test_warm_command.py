@@ -85,6 +85,7 @@ def to_target(objectives, best):
     return int(reached.argmax()) + 1 if reached.any() else TRIALS + 1
 
 
+@pytest.mark.slow
 def test_trials_to_the_target_fall_over_a_series_and_the_result_says_why(refine):
     warm = [refine(structure.name, "warm") for structure in SERIES]
     starts = [said["start"] for said, _ in warm]
