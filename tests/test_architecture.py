@@ -45,7 +45,7 @@ FOREIGN = {
 # the ledger's SQL, and what runs it; the store of structures keeps an index of its own
 SQL = re.compile(
     r"\bSELECT\s|\bINSERT (INTO|OR)\b|\bUPDATE \w+ SET\b|\bDELETE FROM\b"
-    r"|\.execute\(|\bledger\.(rows|insert|keep)\("
+    r"|\.execute\((?!figure\))|\bledger\.(rows|insert|keep)\("
 )
 SPEAKS_SQL = ("materialsdock/ledger/", "materialsdock/techniques/xrd/phases/store.py")
 

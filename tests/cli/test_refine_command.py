@@ -88,7 +88,7 @@ def test_the_report_has_the_verdict_and_the_course_of_the_search(done):
     (shown, _), _ = done
     page = shown.report.read_text()
     assert "Verdict: accept" in page
-    assert "the best physical one so far" in page
+    assert "the lowest of a physical one so far" in page
     assert "Held-out 2θ blocks" in page
 
 

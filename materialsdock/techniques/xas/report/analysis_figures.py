@@ -67,8 +67,9 @@ def _named(parts: Mapping[str, FloatArray]) -> dict[str, tuple[str, FloatArray]]
 
 
 def _columns(labels: Iterable[str]) -> int:
-    """How many columns of a legend as wide as the longest label have place."""
-    return int(np.clip(LETTERS_A_ROW // (max(map(len, labels)) + LETTERS_OF_A_LINE), 1, 4))
+    """The number of columns of a legend that have place, each as wide as the longest label."""
+    longest = max(map(len, labels), default=0)
+    return int(np.clip(LETTERS_A_ROW // (longest + LETTERS_OF_A_LINE), 1, 4))
 
 
 def _draw_mixture(found: Combination, figure: Figure) -> None:

@@ -123,7 +123,7 @@ def _of_tilt(
 
 
 def _of_rivals(relative: FloatArray, found: Normalised, tilt: float) -> float:
-    """How far off the white line is [eV] if a tilt [1/eV] makes another maximum the highest."""
+    """Error of the white line [eV] if a tilt [1/eV] makes another maximum the highest."""
     at = maxima(relative + found.e0_ev, found)
     top = at[np.argmax(found.flat[at])]
     away = np.abs(relative[at] - relative[top])

@@ -206,7 +206,7 @@ def _draw_ticks(axes: Axes, ticks: Mapping[str, Any]) -> None:
     axes.axis("off")
 
 
-def search(trials: tuple[Trial, ...], fit: Fit | None) -> Drawing:
+def search(trials: tuple[Trial, ...], fit: Fit | None = None) -> Drawing:
     """Rwp of every trial, the best so far of each seed, and the failures."""
     failed = sum(trial.state == "fail" for trial in trials)
     broken = sum(bool(trial.violations) for trial in trials)
