@@ -23,16 +23,16 @@ def objective(fit: Fit, independent_residuals: float) -> float:
     return fit.rwp * math.exp(fit.n_free / independent_residuals)
 
 
-def as_good(fit: Fit, residuals: float) -> float:
+def as_good(fit: Fit, residuals: float, misfit: float = MISFIT) -> float:
     """The ratio of objectives up to which another answer fits about as well as `fit`.
 
     Noise alone allows an AIC that is EVIDENCE higher (Burnham & Anderson 2002: no support beyond
     10); of the misfit that noise does not explain, nobody knows which recipe makes it rightly, so
-    MISFIT of it is allowed besides.
-    residuals : that count as independent
+    a share of it is allowed besides.
+    residuals : that count as independent; misfit : that share
     """
     beyond_noise = 1 - max(fit.gof, 1.0) ** -2
-    return math.exp(EVIDENCE / (2 * residuals)) + MISFIT * beyond_noise
+    return math.exp(EVIDENCE / (2 * residuals)) + misfit * beyond_noise
 
 
 def independent_residuals(space: SearchSpace) -> float:

@@ -23,12 +23,12 @@ from materialsdock.techniques.xrd.rietveld.species import turned
 from materialsdock.techniques.xrd.search import microabsorption
 from materialsdock.techniques.xrd.search.clusters import Values, compared, kind
 from materialsdock.techniques.xrd.search.final_fits import Refiner
-from materialsdock.techniques.xrd.search.objective import objective
+from materialsdock.techniques.xrd.search.objective import as_good, objective
 from materialsdock.techniques.xrd.search.texture_axes import axes, candidates
 
 EQUAL = 1.01  # of the best objective or Rwp: what another search might have chosen
 DOUBTED = ("length", "angle", "weight_fraction", "coordinate", "biso")
-LIKELY = 1.05  # likewise for reference structures, of which one must not be wrong
+LIKELY = 0.05  # of the misfit beyond noise: what a reference structure may add to it
 RECIPES, POSITIONS, TEXTURE = "recipes", "peak positions", "preferred orientation"
 STRUCTURES = "reference structures"
 GRAINS = microabsorption.SOURCE
@@ -79,7 +79,9 @@ def doubted(
         share = 0.5 if quick["preferred_orientation"] else 1.0
         sources.append(_source(TEXTURE, best.fit, [compared(f) for f in _usable(oriented)], share))
         referred = [*coordinates, *_other_species(refine, pattern, quick)]
-        close = [f for f in _usable(referred) if f.rwp <= LIKELY * best.fit.rwp]
+        # a share of all of Rwp would let anything pass where counting was short
+        limit = as_good(best.fit, residuals, LIKELY) * best.fit.rwp
+        close = [f for f in _usable(referred) if f.rwp <= limit]
         sources.append(_source(STRUCTURES, best.fit, [compared(f) for f in close]))
     wavelength = refine.diffractometer.wavelengths_angstrom[0]
     grains = microabsorption.doubt(best.fit, refine.structures, wavelength)

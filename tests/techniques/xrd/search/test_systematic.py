@@ -114,6 +114,33 @@ def test_sources_of_a_mixture_add_in_quadrature(pattern):
     assert found.systematic[weight] == pytest.approx(whole)
 
 
+class Worse(Moving):
+    """A reference structure that moves weights by 6 wt%, for a worse fit."""
+
+    def __init__(self, rwp, gof):
+        super().__init__({"coordinates": 6.0})
+        self.rwp, self.gof = rwp, gof
+
+    def refine(self, pattern, structures, diffractometer, recipe):
+        fit = super().refine(pattern, structures, diffractometer, recipe)
+        return replace(fit, rwp=self.rwp if recipe["coordinates"] else 10.0, gof=self.gof)
+
+
+@pytest.mark.parametrize(
+    ("rwp", "gof", "moved"),
+    [(10.05, 1.0, 3.0), (10.2, 1.0, 0.0), (10.2, 2.0, 3.0), (10.6, 2.0, 0.0)],
+)
+def test_a_reference_structure_is_in_doubt_as_far_as_the_data_allow_it(pattern, rwp, gof, moved):
+    """Short counting hides what is wrong in Rwp, so a share of Rwp would let anything pass."""
+    engine, structures = Worse(rwp, gof), (CORUNDUM, FLUORITE)
+    recipe = {**default_recipe(pattern, structures, CU), "effort": "final", "coordinates": False}
+    fit = engine.refine(pattern, structures, CU, recipe)
+    refine = Refiner(Here(), engine, structures, CU, 60.0)
+    (best,) = systematic.doubted(refine, pattern, (Solution(fit, 10.0, 1, (0,)),), RESIDUALS)
+    found = source(best, systematic.STRUCTURES).spread["corundum.weight_fraction"]
+    assert found == pytest.approx(moved, abs=0.02)
+
+
 def test_weights_move_together_in_their_covariance(pattern):
     found = doubted(pattern, {"zero": (0.0, 0.8), "texture": 0.5})
     covariance = systematic.covariance_of_weights(found)
