@@ -234,7 +234,7 @@ def main() -> None:
     for row in rows:
         print(f"{'ok ' if row['ok'] else 'MISSED'} {row['name']}: {row['value']} ({row['target']})")
     if found["left_out"]:
-        print(f"not begun in time: {found['not_begun']} of the rows")
+        print(f"not ended in time: {found['left_out']} of the rows")
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ def test_even_steps_stay_a_range_with_a_step(profile):
 @pytest.mark.parametrize(
     ("about", "lines", "says"),
     [
-        (None, (1.540593, 1.544427), "of the profile, the file names none"),
+        (Radiation(), (1.540593, 1.544427), "of the profile, the file names none"),
         (Radiation((0.413,), source="the file"), (0.413,), "0.413 Å of the file; the profile has"),
         (
             Radiation(

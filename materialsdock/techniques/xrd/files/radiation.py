@@ -119,6 +119,7 @@ def diffractometer_for(
 ) -> tuple[Diffractometer, str]:
     """The profile's diffractometer with the radiation of one scan, and whose wavelengths they are.
 
+    radiation : as the file of the scan says, None where there is no file
     A file that names one wavelength names the first line of a tube, or its mean, where it agrees
     with the profile's: the others of the profile are there too, unless it says otherwise.
     """
@@ -127,7 +128,8 @@ def diffractometer_for(
     lines, own = said.wavelengths_angstrom, known.wavelengths_angstrom
     shown = angstroms(own)
     if not lines:
-        return found, f"{shown} of the profile, the file names none"
+        none = "" if radiation is None else ", the file names none"
+        return found, f"{shown} of the profile{none}"
     if len(lines) == 1 < len(own) and not said.alone and _agrees(lines[0], known):
         return found, f"{shown} of the profile, the file names {angstroms(lines)} alone"
     weights = said.weights or (1.0, *(KA2_WEIGHT for _ in lines[1:]))

@@ -144,7 +144,8 @@ def test_the_anode_of_a_file_completes_what_it_names(tmp_path):
 @pytest.mark.parametrize(
     ("radiation", "lines", "weights", "says"),
     [
-        (None, CU, (1.0, 0.5), "of the profile, the file names none"),
+        (Radiation(), CU, (1.0, 0.5), "of the profile, the file names none"),
+        (None, CU, (1.0, 0.5), "1.544426 Å of the profile"),
         (Radiation((1.5406,), source="the file"), CU, (1.0, 0.5), "the file names 1.5406 Å alone"),
         (Radiation((1.5418,), source="the file"), CU, (1.0, 0.5), "the file names 1.5418 Å alone"),
         (Radiation((1.5406,), alone=True, source="-"), (1.5406,), (1.0,), "1.5406 Å of -"),
