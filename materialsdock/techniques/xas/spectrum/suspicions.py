@@ -50,9 +50,10 @@ def glitches(energy_ev: FloatArray, mu: FloatArray) -> FloatArray:
     least = np.maximum(CLEAR_OF_NOISE * spread * noise_of(mu), SEEN * np.ptp(mu))
     found: list[float] = []
     for i in np.flatnonzero(np.abs(off) > least):
-        about = slice(max(i - BESIDE - 2, 0), i + BESIDE + 3)
+        first = max(int(i) - BESIDE - 2, 0)
+        about = slice(first, int(i) + BESIDE + 3)
         mended = mu[about].copy()
-        mended[i - about.start] -= off[i]
+        mended[int(i) - first] -= off[i]
         if np.abs(off[i]) > CLEAR_OF_SHAPE * np.abs(_off(energy_ev[about], mended)[0]).max():
             found.append(float(energy_ev[i]))
     return np.array(found)
