@@ -42,10 +42,11 @@ def with_esds(value: float | None, statistical: float | None, systematic: float 
     """Value with both its standard deviations: `9.3724(2)[11]`.
 
     statistical in parentheses, systematic in brackets, both in units of the last printed digit,
-    which is the first of the smaller one, unless that is RATIO times smaller than the other.
-    One that is not known, or zero, is left out.
+    which is the first of the smaller one.  One that is not known, zero, or more than RATIO times
+    smaller than the other is left out.
     """
     known = [e for e in (statistical, systematic) if e is not None and math.isfinite(e) and e > 0]
+    known = [e for e in known if e * RATIO >= max(known)]
     if value is None or not math.isfinite(value) or not known:
         return with_esd(value)
     if len(known) == 1 and known[0] == statistical:
@@ -55,8 +56,7 @@ def with_esds(value: float | None, statistical: float | None, systematic: float 
         exponent = math.floor(math.log10(magnitude))
         scaled = [None if e is None else e * 10.0**-exponent for e in (statistical, systematic)]
         return f"{with_esds(value * 10.0**-exponent, *scaled)}e{exponent}"
-    smallest = max(min(known), max(known) / RATIO)
-    decimals = -int(f"{smallest:.0e}".split("e")[1])
+    decimals = -int(f"{min(known):.0e}".split("e")[1])
     kept = max(decimals, 0)
     said = f"{round(value, decimals):z.{kept}f}"
     for esd, (left, right) in ((statistical, "()"), (systematic, "[]")):

@@ -35,6 +35,7 @@ def write_page(path: Path, pair: Pair, found: Moments, sentences: Sequence[str])
         version=materialsdock.__version__,
         settings={},
         parameters=[],
+        fractions={},
     )
     return plain_page.write_page(page, path)
 

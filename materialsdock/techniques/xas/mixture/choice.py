@@ -27,6 +27,7 @@ from materialsdock.techniques.xas.mixture.combination import (
     prepare,
 )
 from materialsdock.techniques.xas.mixture.linear import alike, best_shift, independent, solve
+from materialsdock.techniques.xas.mixture.misfit import negative
 from materialsdock.techniques.xas.model import Combination
 from materialsdock.techniques.xas.spectrum.settings import NOTHING_CHOSEN, SpectrumSettings
 
@@ -82,7 +83,9 @@ def explain(
         added = over_normalisations(sample, [*kept, candidates[i]], e0, constraints, ROUGHLY)
         shares[names[i]] = added.fractions[names[i]]
     said = tuple(_said(names, best, rival) for rival in rivals)
-    return replace(found, left_out=shares, rivals=said)
+    of_all = negative(prepared.basis(found.shift_ev), prepared.data, prepared.weight, names)
+    warnings = dict.fromkeys((*found.warnings, *of_all))
+    return replace(found, left_out=shares, rivals=said, warnings=tuple(warnings))
 
 
 def _check_names(names: Sequence[str]) -> None:

@@ -24,8 +24,9 @@ from materialsdock.techniques.xas.mixture.linear import (
     refuse_alike,
     solve,
 )
+from materialsdock.techniques.xas.mixture.misfit import left_over, negative
 from materialsdock.techniques.xas.model import Combination
-from materialsdock.techniques.xas.spectrum.checks import check_curve, checked_edge
+from materialsdock.techniques.xas.spectrum.checks import check_curve, checked_edge, noise_of
 from materialsdock.techniques.xas.spectrum.edge_table import (
     TABULATED_WITHIN_EV,
     candidates,
@@ -72,13 +73,17 @@ class Constraints:
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """A sample (m,) and its standards, normalised by the same ranges; weight : 1/sd or 1."""
+    """A sample (m,) and its standards, normalised by the same ranges; weight : 1/sd or 1.
+
+    noise : sd of a point of the sample as its own scatter shows it [edge steps]
+    """
 
     energy_ev: FloatArray
     data: FloatArray
     weight: FloatArray
     curves: tuple[tuple[FloatArray, FloatArray], ...]
     ranges: Ranges
+    noise: float = 0.0
 
     def basis(self, shift: float) -> FloatArray:
         """(m, p) the standards at the sample's energies, the sample shifted by `shift` [eV]."""
@@ -94,6 +99,7 @@ class _Fit:
     data: FloatArray
     curves: FloatArray  # (m, p) the standards there
     ranges: Ranges
+    warnings: tuple[str, ...] = ()
 
     @property
     def model(self) -> FloatArray:
@@ -256,7 +262,8 @@ def prepare(
     else:
         weight = norm.edge_step / np.maximum(sample.sigma[inside], 1e-12)
     curves = [(s.energy_ev, normalise(s.energy_ev, s.mu, e0, ranges).flat) for s in standards]
-    return Prepared(energy, data, weight, tuple(curves), ranges)
+    noise = noise_of(sample.mu[inside]) / norm.edge_step
+    return Prepared(energy, data, weight, tuple(curves), ranges, noise)
 
 
 def _fit(prepared: Prepared, names: Sequence[str], constraints: Constraints) -> _Fit:
@@ -276,7 +283,11 @@ def _fit(prepared: Prepared, names: Sequence[str], constraints: Constraints) -> 
     refuse_alike(matrix, names)
     slope = -np.gradient(matrix @ found, energy) if shift else None
     sd = esds(matrix, slope, weight, data - matrix @ found, found, sum_to_one)
-    return _Fit(found, sd, shift, energy, data, matrix, prepared.ranges)
+    warnings = (
+        *left_over(energy, data - matrix @ found, prepared.noise),
+        *(negative(matrix, data, weight, names) if sum_to_one else ()),
+    )
+    return _Fit(found, sd, shift, energy, data, matrix, prepared.ranges, warnings)
 
 
 def _summary(
@@ -294,7 +305,8 @@ def _summary(
     if shifted is not None and abs(shifted.shift_ev) > STILL_EV:
         doubted = np.abs(shifted.fractions - best.fractions)
     total = np.hypot(np.hypot(best.esd, spread), doubted)
-    warnings = [*_of_shift(best.shift_ev, shifted, best, constraints.chosen.shift)]
+    warnings = [*best.warnings]
+    warnings += _of_shift(best.shift_ev, shifted, best, constraints.chosen.shift)
     if len(fits) == 1:
         warnings.append("too short for other normalisations: their spread is not known")
     return Combination(

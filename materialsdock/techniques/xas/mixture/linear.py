@@ -27,7 +27,7 @@ def best_shift(cost: Callable[[float], float], limit: float, points: float) -> f
     half = trial[1] - trial[0]
     bounds = (max(-limit, near - half), min(limit, near + half))
     best = minimize_scalar(cost, bounds=bounds, method="bounded", options={"xatol": 1e-3})
-    gain = points * np.log(cost(0.0) / max(float(best.fun), 1e-300))
+    gain = points * np.log(max(cost(0.0), 1e-300) / max(float(best.fun), 1e-300))
     return float(best.x) if gain > np.log(points) else 0.0
 
 
@@ -49,6 +49,13 @@ def solve(matrix: FloatArray, data: FloatArray, sum_to_one: bool) -> tuple[Float
     found, _ = nnls(rows, np.append(data, heavy))
     found = found / found.sum()
     return np.asarray(found), float(np.sum((data - matrix @ found) ** 2))
+
+
+def unbounded(matrix: FloatArray, data: FloatArray) -> FloatArray:
+    """Fractions (p,) that add up to 1 and may be negative."""
+    last, others = matrix[:, -1], matrix[:, :-1] - matrix[:, -1:]
+    found = np.linalg.lstsq(others, data - last, rcond=None)[0]
+    return np.append(found, 1.0 - found.sum())
 
 
 def alike(matrix: FloatArray) -> bool:

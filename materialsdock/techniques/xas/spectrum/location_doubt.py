@@ -77,7 +77,7 @@ def _changes(
     ]
     even, sharp, wide = _widened(energy_ev, found.flat, resolution_ev)
     before, after = (_placed(even, curve, found, width_ev) for curve in (sharp, wide))
-    return np.nan_to_num(np.array([*thinned, after - before]))
+    return np.asarray(np.nan_to_num(np.array([*thinned, after - before])))
 
 
 def _placed(

@@ -215,3 +215,38 @@ def test_too_many_or_one_candidate_are_refused(candidates):
     for wrong in (candidates[:1], [replace(candidates[0], name=str(i)) for i in range(13)]):
         with pytest.raises(InputError, match="give 2 to 12"):
             explain(sample, wrong, edge="Fe K")
+
+
+@pytest.mark.parametrize("fit", [combine, explain])
+def test_what_the_standards_do_not_explain_is_said(fit):
+    sample = mixture(STANDARDS, (0.2, 0.3, 0.5), noise=5e-4)
+    found = fit(sample, [STANDARDS[0], STANDARDS[2]])
+    assert any("the standards do not explain the sample" in each for each in found.warnings)
+    whole = fit(sample, STANDARDS)
+    assert not any("explain" in each for each in whole.warnings)
+    noisy = fit(mixture(STANDARDS, (0.2, 0.3, 0.5), noise=2e-2), STANDARDS)
+    assert not any("explain" in each for each in noisy.warnings)
+
+
+@pytest.mark.parametrize("fit", [combine, explain])
+def test_a_share_that_would_be_negative_is_said(fit):
+    found = fit(mixture(STANDARDS, (-0.2, 0.5, 0.7), noise=5e-4), STANDARDS)
+    assert any("best fit has low -0.2" in each for each in found.warnings)
+    none = fit(mixture(STANDARDS, (0.0, 0.4, 0.6), noise=2e-3), STANDARDS)
+    assert not any("without the bound" in each for each in none.warnings)
+
+
+def test_a_standard_itself_is_explained_without_a_warning_of_the_machine():
+    found = explain(replace(STANDARDS[0], name="again"), STANDARDS, edge="Fe K")
+    assert found.fractions["low"].value == pytest.approx(1.0)
+
+
+def test_the_fractions_are_those_of_the_chosen_normalisation():
+    sample = mixture(STANDARDS, (0.3, 0.3, 0.4), noise=1e-4)
+    asked = SpectrumSettings(pre=(-140.0, -40.0), norm=(20.0, 90.0), order=0)
+    usual, chosen = (combine(sample, STANDARDS, chosen=c) for c in (SpectrumSettings(), asked))
+    assert values(usual) != pytest.approx(values(chosen), abs=1e-5)
+    for found in (usual, chosen):
+        parts = {n: each.max() / found.fractions[n].value for n, each in found.parts.items()}
+        assert sum(found.parts.values()) == pytest.approx(found.model)
+        assert all(1.0 < each < 2.5 for each in parts.values())
