@@ -50,8 +50,8 @@ def read_measured(
     reads or refuses, the others read or refuse.
     Raises InputError naming file, line, the offending text and a remedy.
     """
-    formats = {name: named(name).formats() for name in ((technique,) if technique else known())}
-    formats = _with_quantities(formats, options)
+    every = {name: named(name).formats() for name in ((technique,) if technique else known())}
+    formats = _with_quantities(every, options)
     lines = content(path, options)
     found = _announced(formats, lines)
     if not found and lines.binary:

@@ -194,7 +194,7 @@ def _d_spacing(content: Content) -> float | None:
     found = content.d_spacing_angstrom
     if found is not None and content.d_rival_angstrom is not None:
         raise InputError(
-            f"the head names d = {found:.6g} Å, and crystals of d = {content.d_rival_angstrom:.6g} Å",
+            f"the head names d = {found:.6g} Å, and crystals of {content.d_rival_angstrom:.6g} Å",
             where=content.where,
             remedy=f"say which: {SAY_D}",
         )

@@ -34,7 +34,10 @@ LINE = r"(?P<line>[a-z]{1,2}_?(?:k|l|m)[abg]\d?)"
 OTHER_UNITS = re.compile(  # of energies
     r"(ry|rydbergs?|ha|hartrees?|mev|gev|cm-1|1/cm|cm\^-1|nm|[aå]|angstroms?|j|joules?|t?hz|steps?)"
 )
-OTHER_ENERGIES = re.compile(r"relative|(^|_)rel(_|$)|shift|delta|minus|_e0$|undul|gap|ring|edge|emission|emit|machine|beam_energy|^id_")
+OTHER_ENERGIES = re.compile(
+    r"relative|(^|_)rel(_|$)|shift|delta|minus|_e0$|undul|gap|ring|edge|emission|emit|machine"
+    r"|beam_energy|^id_"
+)
 ENERGY = re.compile(
     r"e|en|ener|ev|kev|e_?mono|mono_?e|e_?ev|e_?kev|x_?energy|hv|\w*(energy|energie|energia|nrg)\w*"
 )

@@ -121,8 +121,10 @@ def doubt(found: FoundScan, angles: FloatArray) -> tuple[str, ...]:
     if found.unit or found.axis != "two_theta" or angles.max() > LOW_DEG:
         return ()
     shown = f"{angles.min():g} to {angles.max():g}"
-    return (f"{shown} was taken as 2θ in degrees, nobody says so: if it is Q or d, say "
-        "--unit 1/A or --unit A",)
+    return (
+        f"{shown} was taken as 2θ in degrees, nobody says so: if it is Q or d, say "
+        "--unit 1/A or --unit A",
+    )
 
 
 def _from_spacing(

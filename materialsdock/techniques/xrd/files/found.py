@@ -19,7 +19,7 @@ class Stated:
 
     wavelengths_angstrom : of its lines; where : the place they stand, in words
     alone : one line, and the file says that there is no other; anode : its element
-    beside : lines that the same file names at other places
+    beside : lines that the same file names at other places; notes : what else it says of itself
     """
 
     wavelengths_angstrom: tuple[float, ...] = ()
@@ -27,6 +27,7 @@ class Stated:
     alone: bool = False
     anode: str = ""
     beside: tuple[float, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +38,7 @@ class FoundScan:
     intensity : "counts", "cps" (counts per second), "relative" (to a largest one), "arbitrary"
         (units), "" where it is not said
     seconds : counting time of each point, one number or (n,)
+    exposures : the points stand as they were measured, a place perhaps more than once
     factor : (n,) attenuation of each point; corrected : y was multiplied by it already
     sigma : (n,) standard deviation of y where the file has one; sigma_from : where it stands
     """
@@ -49,6 +51,7 @@ class FoundScan:
     unit: str = ""
     intensity: Intensity = ""
     seconds: float | FloatArray | None = None
+    exposures: bool = False
     factor: FloatArray | None = None
     corrected: bool = False
     sigma: FloatArray | None = None

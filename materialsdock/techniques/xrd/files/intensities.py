@@ -114,8 +114,8 @@ def _seconds(found: FoundScan) -> tuple[FloatArray | None, tuple[str, ...]]:
 def _weighted(counts: Intensities, spread: FloatArray, found: FoundScan) -> Intensities:
     """The intensities with σ of counting, or, where they are no counts, of their scatter."""
     if found.intensity == "relative" or (found.intensity == "" and _is_normalised(counts.y)):
-        called = "the heading calls them relative" if found.intensity else "normalised"
-        return _scattered(replace(counts, signal="relative intensities"), called)
+        why = "the heading calls them relative" if found.intensity else "normalised"
+        return _scattered(replace(counts, signal="relative intensities"), why)
     timed = found.intensity == "cps" and counts.seconds is not None
     if called := _doubtful(found, timed):
         if not _count_as_counts(counts.y):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from materialsdock.techniques.xrd.files.scans import only_one
 
 NEIGHBOURS = 8  # of a last point that may have been cut off
 FEWEST_STUCK, DEAD, FAINT = 10, 0.02, 20.0  # points, share of them, counts
+MOST_OF = 0.75  # of the range
 FEWEST_FLAT = 3  # points of one largest count
 FAR = 3.0  # below the one before, in steps from one to the next
 
@@ -108,15 +110,25 @@ def _longest(which: NDArray[np.bool_]) -> tuple[int, int]:
     return int(edges[2 * best]), int(lengths[best])
 
 
+def _whole_runs(x: FloatArray) -> int:
+    """Number of runs of positions (n,) that go up over most of their range."""
+    starts = np.concatenate(([0], np.flatnonzero(np.diff(x) < 0) + 1, [x.size]))
+    spans = [x[end - 1] - x[start] for start, end in pairwise(starts)]
+    return int(np.count_nonzero(np.array(spans) > MOST_OF * np.ptp(x)))
+
+
 def _merged(found: FoundScan) -> FoundScan:
     """Counts of several visits of one 2θ as one, where all their counting times are known.
 
     Exposures are put in order: they stand as they were made.
     """
-    if not isinstance(found.seconds, np.ndarray) or found.intensity == "cps":
+    times = found.seconds
+    if not isinstance(times, np.ndarray) or found.intensity == "cps":
         return found
-    if (np.diff(found.x) < 0).any() and (np.diff(found.x) > 0).any():
-        note = f"{found.x.size} exposures, {found.seconds.sum():g} s together, were put in order"
+    if not found.exposures and _whole_runs(found.x) > 1:  # scans are not joined
+        return found
+    if found.exposures and (np.diff(found.x) < 0).any() and (np.diff(found.x) > 0).any():
+        note = f"{found.x.size} exposures, {times.sum():g} s together, were put in order"
         order = np.argsort(found.x, kind="stable")
         found = replace(axis.taken(found, order), notes=(*found.notes, note))
     if found.factor is not None or found.sigma is not None:
@@ -133,7 +145,7 @@ def _merged(found: FoundScan) -> FoundScan:
         found,
         x=found.x[first],
         y=summed(found.y),
-        seconds=summed(found.seconds),
+        seconds=summed(np.asarray(found.seconds)),
         line=np.asarray(found.line)[first].tolist(),
         notes=(*found.notes, f"{visits} repeated visits were added to the counts of their places"),
     )

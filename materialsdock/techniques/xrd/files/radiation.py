@@ -18,6 +18,7 @@ MEAN_AGREES = 2e-4  # or are the mean of Kα1 and Kα2
 SHORTEST, LONGEST = 0.05, 5.0  # Å
 MOST_LINES = 2
 WIDEST_PAIR = 1.03  # of Kα2 over Kα1
+NM_BELOW = 0.25  # Å
 K_BETA = (0.88, 0.915)  # of Kβ over Kα1
 KA2_WEIGHT = 0.5
 
@@ -35,7 +36,7 @@ def radiation_of(stated: Stated, lines: Lines) -> tuple[Radiation, tuple[str, ..
         asked.append(instrument)
     stated, told = _without_contradiction(stated, asked, lines.name)
     said, notes = _of_file(stated)
-    notes = (*told, *notes)
+    notes = (*stated.notes, *told, *notes)
     for number, each in enumerate(asked):
         for other in (said, *asked[:number]):
             _check(each, other, lines.name)
@@ -44,6 +45,8 @@ def radiation_of(stated: Stated, lines: Lines) -> tuple[Radiation, tuple[str, ..
         best = replace(best, instrument=instrument.instrument)
         if best is not instrument and len(best.wavelengths_angstrom) == len(instrument.weights):
             best = replace(best, weights=instrument.weights)
+    if not asked and (in_nm := _perhaps_nm(said)):
+        notes = (*notes, in_nm)
     if asked and said.wavelengths_angstrom:
         notes = (*notes, f"the file names {angstroms(said.wavelengths_angstrom)}")
     return best, (*notes, *more, *_off_scale(best))
@@ -65,13 +68,17 @@ def _without_contradiction(
         if _near(asked[0].wavelengths_angstrom[0], claim):
             others = [each for each in claims if each != claim]
             note = f"the file also names {angstroms(others)}, which contradicts it"
-            return Stated((claim,), stated.where, stated.alone), (note,)
+            kept = replace(stated, wavelengths_angstrom=(claim,), anode="", beside=())
+            return kept, (note,)
     tubes = [f" (Kα1 of its anode {of})" if of else "" for _, of in rivals]
     shown = " and ".join(f"{each:.7g} Å{of}" for (each, _), of in zip(rivals, tubes, strict=True))
     pair = own[:1] if own[-1] in claims[1:] else own
     choices = [f"--anode {of}" if of else f"--wavelength {each:.7g}" for each, of in rivals]
+    what = f"{angstroms(own)}, and the file names {shown}"
+    if own[-1] in claims[1:]:
+        what = f"{angstroms(own)}, which are no two lines of one anode"
     raise InputError(
-        f"{stated.where or 'the file'} names {angstroms(own)}, and the file names {shown}",
+        f"{stated.where or 'the file'} names {what}",
         where=name,
         remedy="say which: "
         + " or ".join((" ".join(f"--wavelength {each:.7g}" for each in pair), *choices)),
@@ -102,6 +109,15 @@ def _joined(stated: Stated) -> tuple[Stated, list[tuple[float, str]]]:
         elif not shared:
             rivals.append((each, ""))
     return stated, rivals
+
+
+def _perhaps_nm(said: Radiation) -> str:
+    """A note on a wavelength [Å] that would be a line of a tube in nm; "" where it is none."""
+    line = said.wavelengths_angstrom[0] if said.wavelengths_angstrom else 0.0
+    for anode, tube in anodes.K_ALPHA.items():
+        if line < NM_BELOW and any(_near(10 * line, each) for each in (*tube, mean(tube))):
+            return f"{line:g} Å of {said.source} would be Kα of {anode} in nm: --wavelength says so"
+    return ""
 
 
 def _of_tube(line: float, tube: Sequence[float]) -> bool:

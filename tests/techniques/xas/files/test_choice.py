@@ -356,3 +356,54 @@ def test_a_ratio_of_the_file_is_taken_before_sums_of_its_elements(read):
         found = read(made.headed(f"# energy i0 {name} roi1 roi2", *columns))
         np.testing.assert_allclose(found.y, 1.1 * FLUORESCENCE)
         assert any("is not Σ(roi1, roi2)/i0; it was taken" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(
+    ("heading", "columns", "says"),
+    [
+        ("# relative_energy mu", (ENERGY - 6800, MU), "say --technique"),
+        ("# energy(Ry) mu", (ENERGY / 13.6057, MU), "are in ry, neither eV nor keV"),
+        ("# energy(meV) mu", (ENERGY * 1e3, MU), "are in mev"),
+        ("# Mono: Si(311)\n# d_spacing 3.1356\n# theta i0 it", (made.ANGLE, I0, IT), "of 1.6375"),
+    ],
+)
+def test_energies_of_another_zero_or_unit_are_refused(read, heading, columns, says):
+    with pytest.raises(InputError, match=says):
+        read(made.headed(heading, *columns))
+
+
+@pytest.mark.parametrize(
+    ("heading", "columns", "says"),
+    [
+        (
+            "# wavenumber mu",
+            (ENERGY, MU),
+            "column 1 is named 'wavenumber', and was taken as energy",
+        ),
+        ("# e norm_deriv", (ENERGY, MU), "column 2 is named 'norm_deriv', and was taken as µ"),
+        ("# energy ion1 ion2", (ENERGY, I0, IT), "no column is called I0: where the sample stands"),
+    ],
+)
+def test_what_was_taken_against_its_name_is_said(read, heading, columns, says):
+    assert any(says in note for note in read(made.headed(heading, *columns)).notes)
+
+
+def test_a_column_of_errors_belongs_to_the_only_mu(read):
+    found = read(made.headed("# energy xmu err", ENERGY, MU, 0.01 * MU))
+    np.testing.assert_allclose(found.sigma, 0.01 * MU, rtol=1e-6)
+
+
+def test_a_last_row_that_was_cut_off_is_left_out(read):
+    whole = made.headed("# energy i0 it", ENERGY, I0, IT)
+    assert read(whole[:-1]).x.size == ENERGY.size
+    found = read(whole[:-4])
+    assert found.x.size == ENERGY.size - 1
+    assert "the file ends within it" in found.reading.dropped[0]
+
+
+@pytest.mark.parametrize("names", ["energy it i0", "i0 energy it"])
+def test_a_head_of_xdi_and_its_line_of_names_must_agree(read, names):
+    content = made.xdi(("energy eV", "i0", "it")).replace("#----", f"#----\n# {names}")
+    with pytest.raises(InputError, match="the line of names calls it"):
+        read(content)
+    assert read(content.replace(names, "energy i0 it")).x.size == ENERGY.size

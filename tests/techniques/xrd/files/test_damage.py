@@ -117,7 +117,7 @@ def test_wrong_units_are_refused_or_asked(tmp_path, factor):
 def test_q_without_a_name_is_doubted(tmp_path):
     q = 4 * np.pi * np.sin(np.radians(np.linspace(10, 80, 61) / 2)) / 1.5406
     found = read(tmp_path, rows(q, COUNTS))
-    assert any("if it is Q, say --unit 1/A" in note for note in found.notes)
+    assert any("if it is Q or d, say --unit 1/A or --unit A" in note for note in found.notes)
 
 
 @pytest.mark.parametrize(

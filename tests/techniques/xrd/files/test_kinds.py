@@ -338,3 +338,51 @@ def test_visits_of_a_measurement_are_added_up(tmp_path):
         "20 repeated visits were added to the counts of their places",
     )
     assert found.reading.signal == "counts per counting time × 2 s"
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (
+            uxd("_2THETACOUNTS").replace("START=20", "START=25"),
+            "_START is 25, the rows begin at 20",
+        ),
+        (uxd().replace("_DRIVE", "_STEPCOUNT=70\n_DRIVE"), "_STEPCOUNT is 70, 61 points follow"),
+        (gsas().replace("BANK 1 61", "BANK 1 51"), "10 values behind the 51 that BANK promises"),
+        (jcamp().replace("FIRSTX=20", "FIRSTX=10"), "FIRSTX and LASTX are 10 and 23, the table"),
+        (jcamp().replace("=COUNTS", "=CPS"), "called counts per second, but whole numbers"),
+        (cif("_pd_calib_2theta_offset 0.5\n"), "_pd_calib_2theta_offset is 0.5: it was not"),
+        (cif().replace("meas_counts_total", "proc_intensity_net"), "called arbitrary units"),
+        (
+            ras().replace("*RAS_HEADER_END", '*MEAS_SCAN_UNIT_Y "cps"\n*RAS_HEADER_END'),
+            "called counts per second, but whole numbers",
+        ),
+    ],
+)
+def test_what_a_head_says_otherwise_is_said(tmp_path, content, says):
+    found = read(tmp_path, content)
+    assert any(says in note for note in found.notes)
+    np.testing.assert_allclose(found.y[:51], COUNTS[:51])
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (
+            gsas().replace("2000.0 5.0", "20.0 0.05"),
+            "BANK runs from 20 to 23, which is 0.2 to 0.23°",
+        ),
+        (jcamp(units="1/CM"), "XUNITS is '1/CM', which is none of"),
+        ("*TARGET\t= Mo\n" + asc(), "Kα1 of its anode Mo"),
+    ],
+)
+def test_what_a_head_makes_impossible_is_refused(tmp_path, content, says):
+    with pytest.raises(InputError, match=says):
+        read(tmp_path, content)
+
+
+def test_thousands_of_counts_per_second_of_rigaku(tmp_path):
+    speed = "*SPEED\t= 2\n*SPEED_DIM\t= Sec./Step\n"
+    found = read(tmp_path, asc(unit="kcps", speed=speed).replace("kcps", "cps"))
+    in_thousands = read(tmp_path, asc(unit="kcps", speed=speed))
+    np.testing.assert_allclose(in_thousands.y, 1000 * found.y)

@@ -157,7 +157,8 @@ def test_wrong_columns_are_refused(tmp_path, columns, says):
         (rows(X[:60:5], *COUNTS[:60].reshape(12, 5).T), "rows may go on from line to line"),
         (rows(7000 + X, COUNTS, heading="energy counts"), "names energies"),
         ("XYDATA\nINTER 10.0 1.0 2 0.05\n" + rows(X, COUNTS), "multiplies positions"),
-        (rows(np.arange(1, 4001), np.arange(1, 4001) % 7), "is not a 2θ range"),
+        (rows(np.arange(1, 4001), np.arange(1, 4001) % 7), "counts the rows, 1 to 4000"),
+        (rows(50.0 * np.arange(1, 400), np.arange(1, 400) % 7), "is not a 2θ range"),
     ],
 )
 def test_what_cannot_be_told_apart_is_asked(tmp_path, text, says):
@@ -276,7 +277,10 @@ def test_counts_that_scatter_too_little_are_doubted(tmp_path):
 @pytest.mark.parametrize(
     ("heading", "says"),
     [
-        ("2theta  Intensity(a.u.)", "called arbitrary units, but whole numbers that scatter"),
+        (
+            "2theta  Intensity(a.u.)",
+            "called arbitrary units, or multiples, but whole numbers that scatter",
+        ),
         ("2theta  cps  step_time", "if they are counts, they are 2 times too large here"),
     ],
 )
@@ -289,3 +293,59 @@ def test_what_may_be_counts_is_said(tmp_path, heading, says):
 def test_angles_below_zero_are_remarked(tmp_path):
     found = read(tmp_path, rows(X - 21, COUNTS, heading="# 2theta(deg) counts"))
     assert "20 points lie below 2θ = 0°, from -1° on" in found.notes
+
+
+@pytest.mark.parametrize(
+    ("heading", "columns", "says"),
+    [
+        ("2theta logI", (X, np.log10(COUNTS)), "named 'logI': its logarithm"),
+        ("2theta log10 I", (X, np.log10(COUNTS)), "named 'log10 I': its logarithm"),
+        ("Q2 I", (X, COUNTS), "column 1 is named 'Q2', which is no 2θ"),
+        ("s(1/A) I", (X, COUNTS), "which is no 2θ"),
+        ("2theta det1 det2", (X, COUNTS, COUNTS), "are the counts: 2 det1, 3 det2"),
+        ("L tth H K mon lambda1", (X, X, X, COUNTS, COUNTS), "are the counts: 2 H"),
+        ("", (np.arange(61), COUNTS), "column 1 counts the rows, 0 to 60"),
+    ],
+)
+def test_columns_that_are_something_else_are_asked_about(tmp_path, heading, columns, says):
+    with pytest.raises(InputError, match=says):
+        read(tmp_path, rows(*columns, heading=f"#{heading}" if heading else ""))
+
+
+@pytest.mark.parametrize(
+    ("unit", "seconds"), [("time(ms)", 2000.0), ("time[min]", 1 / 30), ("Seconds", 2.0)]
+)
+def test_counting_times_have_their_unit(tmp_path, unit, seconds):
+    table = rows(X, COUNTS / 2, np.full(61, seconds), heading=f"#2theta  cps  {unit}")
+    found = read(tmp_path, table)
+    assert found.count_time_s == pytest.approx(2.0)
+    np.testing.assert_allclose(found.y, COUNTS)
+
+
+def test_the_labels_of_spec_name_columns_and_its_scans_are_not_joined(tmp_path):
+    counted = (X, 0 * X, np.full(61, 2.0), np.full(61, 1e5), COUNTS)
+    head = "#S 1 ascan tth 20 23 60 1\n#L Two Theta  H  Seconds  Monitor  Detector"
+    scan = rows(*counted, heading=head)
+    np.testing.assert_allclose(read(tmp_path, scan).y, COUNTS)
+    with pytest.raises(InputError, match="2θ goes from 23 to 20"):
+        read(tmp_path, scan + scan)
+
+
+def test_a_detector_that_dies_or_saturates_is_said(tmp_path):
+    dead = np.where(X < 22, COUNTS, 0)
+    notes = read(tmp_path, rows(X, dead)).notes
+    assert "21 points from 2θ = 22° on count nothing" in notes
+    notes = read(tmp_path, rows(X, np.minimum(COUNTS, 700))).notes
+    assert any("are the largest, 700: was the detector saturated?" in note for note in notes)
+
+
+def test_positions_in_an_unknown_word_are_said(tmp_path):
+    found = read(tmp_path, rows(X, COUNTS, heading="# winkelposition counts"))
+    assert "column 1 is named 'winkelposition', and was taken as 2θ" in found.notes
+
+
+def test_a_last_sigma_that_was_cut_off_is_left_out(tmp_path):
+    table = rows(X, COUNTS, ROOT, heading="# 2theta I sigma")
+    cut = table[: table.rindex(".") - 0]
+    assert cut[-1] == "7"
+    assert read(tmp_path, cut[:-1] + "1").x.size == 60

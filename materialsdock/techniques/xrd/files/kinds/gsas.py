@@ -23,6 +23,7 @@ BANK = re.compile(rf"BANK\s+(\d+)\s+(\d+)\s+\d+\s+(\S+)((?:\s+{NUMBER})*)(?:\s+(
 FORMS = ("STD", "ESD", "FXY", "FXYE")
 FLIGHT = ("TIME_MAP", "RALF", "SLOG", "LOG6", "LPSD", "COND", "CONQ", "EDS")
 CENTIDEGREES = 100.0
+LOWEST_END = 200.0  # of a pattern in hundredths of a degree
 DEGREES_APART = 50.0  # between degrees and their hundredths
 HEADER_LINES = 60
 ASK = "export CONST data as STD, ESD or FXYE"
@@ -53,7 +54,10 @@ def read_gsas(lines: Lines) -> FoundScan | None:
     else:
         _refuse_rows(lines, body, form, int(match[2]))
         found = _constant(lines, body, form, (int(match[2]), *numbers[:2]), begin)
-        found = replace(found, unit="centideg")
+        found = replace(
+            found, unit="centideg", notes=(*found.notes, *_behind(lines, body, form, int(match[2])))
+        )
+    found = _perhaps_degrees(found, begin, lines)
     header = header_of(text for _, text in zip(range(HEADER_LINES), lines.text, strict=False))
     return replace(found, stated=header.stated, scan=said, notes=(*notes, *found.notes))
 
@@ -123,6 +127,30 @@ def _compared(found: FoundScan, head: tuple[float, ...], lines: Lines) -> FoundS
             f"and {step / CENTIDEGREES:g}°"
         )
     return replace(found, unit="centideg", notes=(*found.notes, *notes))
+
+
+def _perhaps_degrees(found: FoundScan, begin: int, lines: Lines) -> FoundScan:
+    """The scan; InputError where it ends so low that it must be in degrees, and nobody says so."""
+    if found.unit != "centideg" or not 0 < found.x.max() < LOWEST_END:
+        return found
+    if lines.options.unit:
+        return replace(found, unit="")
+    first, last = found.x.min(), found.x.max()
+    lines.refuse(
+        begin,
+        f"BANK runs from {first:g} to {last:g}, which is {first / CENTIDEGREES:g} to "
+        f"{last / CENTIDEGREES:g}° in hundredths of a degree",
+        "say its unit: --unit deg or --unit centideg",
+    )
+
+
+def _behind(
+    lines: Lines, body: Sequence[tuple[int, str]], form: str, expected: int
+) -> tuple[str, ...]:
+    """A note on values behind those that BANK promises, other than the zeros of a last record."""
+    more, _ = _fixed_width(lines, body, form)
+    left = sum(value != 0 for value, _ in more[expected:])
+    return (f"{left} values behind the {expected} that BANK promises were not read",) * bool(left)
 
 
 def _refuse_rows(lines: Lines, body: Sequence[tuple[int, str]], form: str, expected: int) -> None:

@@ -14,12 +14,14 @@ import numpy as np
 from materialsdock.errors import InputError
 from materialsdock.formats.lines import Lines, row
 from materialsdock.model import FloatArray
+from materialsdock.techniques.xrd.files import headings
 from materialsdock.techniques.xrd.files.axis import UNITS, unit_of
-from materialsdock.techniques.xrd.files.found import FoundScan, stepped
+from materialsdock.techniques.xrd.files.found import FoundScan, Intensity, stepped
 from materialsdock.techniques.xrd.files.header import header_of
 
 RECORD = re.compile(r"##\s*([^=]*)=(.*)$")
 DATA = ("XYDATA", "XYPOINTS", "PEAKTABLE")
+ANGLE = re.compile(r"2\s*[-_]?\s*th|2θ|deg|angle", re.IGNORECASE)
 NEAR = 0.6  # of a step: how far a line's own position may lie from the even grid
 REMEDY = "export it as two columns of plain numbers"
 
@@ -48,6 +50,12 @@ def read_jcamp(lines: Lines) -> FoundScan | None:
     x, y, where = read(body[:end], keys, lines)
     shown = [text for _, text in lines.numbered()][:60]
     named = unit_of(keys.get("XUNITS", ""))
+    if named is None and not lines.options.unit and not ANGLE.search(keys.get("XUNITS", "")):
+        raise InputError(
+            f"XUNITS is {keys['XUNITS']!r}, which is none of 2θ, Q or d",
+            where=lines.name,
+            remedy="say --unit (deg, rad, 1/A, 1/nm, A, nm)",
+        )
     axis = next((axis for axis, units in UNITS.items() if named in units), "two_theta")
     return FoundScan(
         x * _number(keys, "XFACTOR", 1.0),
@@ -56,9 +64,27 @@ def read_jcamp(lines: Lines) -> FoundScan | None:
         f"JCAMP-DX {form}",
         axis=axis,
         unit=named or "",
-        intensity="counts" if "COUNT" in keys.get("YUNITS", "").upper() else "",
+        intensity=_intensity(keys.get("YUNITS", "")),
+        notes=_otherwise(keys, x * _number(keys, "XFACTOR", 1.0)),
         stated=header_of(shown).stated,
         columns=("x as " + ("2θ" if axis == "two_theta" else axis), "y as counts"),
+    )
+
+
+def _intensity(unit: str) -> Intensity:
+    if headings.RATE.search(unit):
+        return "cps"
+    return "counts" if "COUNT" in unit.upper() else "arbitrary" if unit else ""
+
+
+def _otherwise(keys: Mapping[str, str], x: FloatArray) -> tuple[str, ...]:
+    """A note where FIRSTX and LASTX are not the ends of the table."""
+    ends = tuple(_number(keys, key, at) for key, at in (("FIRSTX", x[0]), ("LASTX", x[-1])))
+    if np.allclose(ends, (x[0], x[-1]), rtol=0, atol=abs(x[-1] - x[0]) / x.size):
+        return ()
+    return (
+        f"FIRSTX and LASTX are {ends[0]:g} and {ends[1]:g}, the table runs from {x[0]:g} to "
+        f"{x[-1]:g}, and was taken",
     )
 
 

@@ -78,6 +78,7 @@ def _scan(file: Any, lines: Lines) -> FoundScan | None:
         unit=unit if unit in axis.UNITS[quantity] else "",
         intensity="cps" if said_unit else "counts" if "count" in _units(group, y).lower() else "",
         seconds=seconds,
+        exposures=isinstance(seconds, np.ndarray),
         sigma=deviation if deviation is not None and deviation.shape == counts.shape else None,
         sigma_from=f"{group.name}/{sigma}" if sigma else "",
         stated=_stated(entry),

@@ -26,6 +26,7 @@ INTENSITIES = (
 )
 SU = re.compile(r"[-+]?\d*(?:\.(\d*))?\((\d+)\)")
 TIME = "_pd_meas_step_count_time"
+OFFSET = "_pd_calib_2theta_offset"
 WAVELENGTH = "_diffrn_radiation_wavelength"
 
 
@@ -83,7 +84,7 @@ def _scan(block: Any, said: str, notes: tuple[str, ...], lines: Lines) -> FoundS
         [1] * int(kept.sum()),
         "powder CIF",
         unit="deg",
-        intensity="counts" if name == COUNTS else "",
+        intensity="counts" if name == COUNTS else "arbitrary" if "_proc_" in name else "",
         seconds=seconds,
         sigma=None if sigma is None else sigma[kept],
         sigma_from=where,
@@ -91,8 +92,17 @@ def _scan(block: Any, said: str, notes: tuple[str, ...], lines: Lines) -> FoundS
         scan=said,
         columns=(f"{source} as 2θ", f"{name} as counts"),
         dropped=(f"{dropped} points without a value",) if dropped else (),
-        notes=notes,
+        notes=(*notes, *_offset(block)),
     )
+
+
+def _offset(block: Any) -> tuple[str, ...]:
+    """A note on a 2θ offset that a block names."""
+    value = str(block.find_value(OFFSET) or "")
+    found = _numbers([value]) if value else np.zeros(1)
+    if not np.isfinite(found).all() or not found.any():
+        return ()
+    return (f"{OFFSET} is {value}: it was not applied",)
 
 
 def _refuse_others(block: Any, lines: Lines) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from materialsdock.errors import InputError
 from materialsdock.formats.columns import values_of
 from materialsdock.formats.lines import COMMENT, Lines, row
+from materialsdock.techniques.xrd.files import headings
 from materialsdock.techniques.xrd.files.found import FoundScan, Stated, stepped
 from materialsdock.techniques.xrd.files.scans import chosen
 
@@ -145,13 +146,15 @@ def rigaku_asc(lines: Lines) -> FoundScan | None:
     waves = (row(own.get(f"WAVE_LENGTH{i}", "")) for i in (1, 2))
     return FoundScan(
         stepped(start, step, len(counts)),
-        np.array(counts),
+        np.array(counts) * headings.scale_of(own.get("YUNIT", "")),
         where,
         "Rigaku ASC",
         unit="deg",
-        intensity="cps" if "cps" in own.get("YUNIT", "").lower() else "counts",
+        intensity="cps" if headings.RATE.search(own.get("YUNIT", "")) else "counts",
         seconds=_asc_seconds(own, step),
-        stated=Stated(tuple(w[0] for w in waves if w), "the file (*WAVE_LENGTH)"),
+        stated=Stated(
+            tuple(w[0] for w in waves if w), "the file (*WAVE_LENGTH)", anode=own.get("TARGET", "")
+        ),
         scan=said,
         columns=("*START and *STEP as 2θ", "rows as counts"),
         notes=notes,

@@ -55,6 +55,7 @@ def read_uxd(lines: Lines) -> FoundScan | None:
     left = len(values) % width
     x = table[:, 0] if found.marker[1] else _positions(own, len(table), lines)
     time = row(own.get("STEPTIME", ""))
+    per_unit = 10.0 if own.get("WLUNIT", "").lower() == "nm" else 1.0
     waves = (row(own.get(key, "")) for key in ("WL1", "WL2"))
     return FoundScan(
         x,
@@ -65,15 +66,27 @@ def read_uxd(lines: Lines) -> FoundScan | None:
         intensity="cps" if found.marker[2].upper() == "CPS" else "counts",
         seconds=table[:, -1] if found.marker[3] else time[0] if time and time[0] > 0 else None,
         stated=Stated(
-            tuple(wave[0] for wave in waves if wave and wave[0]),
+            tuple(wave[0] * per_unit for wave in waves if wave and wave[0]),
             "the file (_WL1, _WL2)",
             anode=own.get("ANODE", ""),
         ),
         scan=said,
         columns=_columns(found),
         dropped=("the last row, which is not complete",) if left else (),
-        notes=notes,
+        notes=(*notes, *_otherwise(own, x)),
     )
+
+
+def _otherwise(keys: Mapping[str, str], x: np.ndarray) -> tuple[str, ...]:
+    """Notes on keys of a range that contradict its rows."""
+    notes = []
+    count, start, step = (row(keys.get(key, "")) for key in ("STEPCOUNT", "START", "STEPSIZE"))
+    if count and count[0] != x.size:
+        notes.append(f"_STEPCOUNT is {count[0]:g}, {x.size} points follow")
+    apart = abs(step[0]) / 2 if step and step[0] else 0.0
+    if start and apart and min(abs(x[0] - start[0]), abs(x[-1] - start[0])) > apart:
+        notes.append(f"_START is {start[0]:g}, the rows begin at {x[0]:g}, and were taken")
+    return tuple(notes)
 
 
 def _ranges(lines: Lines) -> list[Range]:

@@ -19,7 +19,7 @@ from materialsdock.errors import InputError
 from materialsdock.formats.lines import Lines, row
 from materialsdock.formats.text import decoded
 from materialsdock.model import FloatArray
-from materialsdock.techniques.xrd.files import attenuators, containers, intensities
+from materialsdock.techniques.xrd.files import attenuators, containers, headings, intensities
 from materialsdock.techniques.xrd.files.found import FoundScan, Stated
 from materialsdock.techniques.xrd.files.kinds import brml, raw_v3
 from materialsdock.techniques.xrd.files.scans import chosen
@@ -31,6 +31,7 @@ UDF_KEYS = ("DataAngleRange", "ScanStepSize")
 UDF = re.compile(rf"({'|'.join(UDF_KEYS)})\s*,")
 BRML_MEMBER = re.compile(r"(^|/)(DataContainer|RawData\d+)\.xml$")
 OWN_NAME = re.compile(r"\bfile\.\w+(: )?")  # the name under which rietx sees a file
+RAS_UNIT = re.compile(r'\*MEAS_SCAN_UNIT_Y\s+"([^"]*)"')
 LISTS = (".dif", ".pks", ".udi")  # of peaks, refused by rietx where their content is that
 HEAD_LINES = 60
 TURNED = "PATTERN_SCAN_REVERSED"
@@ -245,7 +246,11 @@ def _manifest(members: dict[str, bytes], profiles: Sequence[str]) -> bytes:
 def _ras(found: _Read, text: str) -> FoundScan:
     blocks = re.findall(r"\*RAS_INT_START(.*?)\*RAS_INT_END", text, re.DOTALL)
     rows = [values for line in blocks[found.place].splitlines() if (values := row(line))]
-    return _attenuated(_scan(found), rows)
+    scan = _scan(found)
+    unit = RAS_UNIT.search(text)
+    if unit and headings.RATE.search(unit[1]):
+        scan = replace(scan, intensity="cps")
+    return _attenuated(scan, rows)
 
 
 def _attenuated(scan: FoundScan, rows: Sequence[Sequence[float]]) -> FoundScan:
