@@ -23,6 +23,7 @@ def folder(tmp_path_factory):
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
 def test_a_search_that_is_ended_says_how_to_go_on(folder, end):
     words = ("refine", "LaB6.xy", "--cif", "LaB6.cif", "--trials", "400", "--workers", "1")
+    words += ("--range", "20", "40")
     child = subprocess.Popen(
         [*COMMAND, *words, "--out", end.name, "--json"],
         cwd=folder,

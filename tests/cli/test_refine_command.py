@@ -28,7 +28,7 @@ from materialsdock.techniques.xrd.report.figures import search as search_figure
 
 pytestmark = pytest.mark.usefixtures("in_this_process")
 
-RANGE = (20.0, 70.0)
+RANGE = (20.0, 50.0)
 
 
 @pytest.fixture(scope="module")

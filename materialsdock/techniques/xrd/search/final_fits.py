@@ -50,15 +50,13 @@ class Refiner:
 
 
 def solutions(
-    refine: Refiner, pattern: Pattern, chosen: Chosen, describe: Describe, residuals: float
+    fits: Sequence[Fit | None], chosen: Chosen, describe: Describe, residuals: float
 ) -> tuple[Solution, ...]:
-    """Each chosen trial refined with full effort; those that end at one answer are one solution.
+    """The solutions of chosen trials by their final `fits`; those of one answer are one solution.
 
     residuals : that count as independent; what is not as good as the best by them is left out
-    A recipe that fails with full effort is kept as quickly as the search refined it, with a
-    warning.  Raises ModelFault when none can be repeated.
+    Raises ModelFault when none could be repeated.
     """
-    fits = _finals(refine, pattern, [trial.recipe for trial, _ in chosen])
     ended = {
         i: (fit, trial, group)
         for i, (fit, (trial, group)) in enumerate(zip(fits, chosen, strict=True))
@@ -147,9 +145,13 @@ def scored(
     return tuple(told)
 
 
-def _finals(
-    refine: Refiner, pattern: Pattern, recipes: Sequence[Mapping[str, Any]]
-) -> list[Fit | None]:
+def finals(refine: Refiner, pattern: Pattern, chosen: Chosen) -> list[Fit | None]:
+    """Each chosen trial refined with full effort; None for one that cannot be repeated.
+
+    A recipe that fails with full effort is kept as quickly as the search refined it, with a
+    warning.
+    """
+    recipes = [trial.recipe for trial, _ in chosen]
     outcomes = refine([(pattern, {**recipe, "effort": "final"}) for recipe in recipes])
     failed = [i for i, outcome in enumerate(outcomes) if not _usable(outcome)]
     quick = refine([(pattern, recipes[i]) for i in failed])

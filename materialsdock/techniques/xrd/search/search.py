@@ -27,7 +27,13 @@ from materialsdock.techniques.xrd.rietveld.recipe import SearchSpace
 from materialsdock.techniques.xrd.rietveld.rietx_engine import RietxEngine
 from materialsdock.techniques.xrd.search.checks import ACCURACY_WT
 from materialsdock.techniques.xrd.search.clusters import Cluster, clusters, compared
-from materialsdock.techniques.xrd.search.final_fits import Refiner, placed, scored, solutions
+from materialsdock.techniques.xrd.search.final_fits import (
+    Refiner,
+    finals,
+    placed,
+    scored,
+    solutions,
+)
 from materialsdock.techniques.xrd.search.objective import independent_residuals, objective
 from materialsdock.techniques.xrd.search.second_look import reconsidered
 from materialsdock.techniques.xrd.search.studies import (
@@ -275,11 +281,13 @@ class _SearchCourse:
         doubt: bool,
     ) -> tuple[tuple[Solution, ...], tuple[Texture, ...]]:
         """The chosen trials at full effort, best first, and the axes of texture that were tried."""
-        found = solutions(again, pattern, chosen, self.described, self.residuals)
+        fits = finals(again, pattern, chosen)
+        found = solutions(fits, chosen, self.described, self.residuals)
         turned = placed(again, pattern, chosen, found, self.residuals)
-        if turned is not chosen:
+        if turned is not chosen:  # by one trial before those that are refined already
+            fits = [*finals(again, pattern, turned[:1]), *fits]
             chosen = turned
-            found = solutions(again, pattern, chosen, self.described, self.residuals)
+            found = solutions(fits, chosen, self.described, self.residuals)
         final = reconsidered(
             again, pattern, chosen, found, self.described, self.residuals, texture=texture
         )

@@ -11,7 +11,13 @@ from materialsdock.errors import ModelFault
 from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.techniques.xrd.model import Solution
 from materialsdock.techniques.xrd.search.detection_limits import traces, weak
-from materialsdock.techniques.xrd.search.final_fits import Chosen, Describe, Refiner, solutions
+from materialsdock.techniques.xrd.search.final_fits import (
+    Chosen,
+    Describe,
+    Refiner,
+    finals,
+    solutions,
+)
 from materialsdock.techniques.xrd.search.quantify import SpikedStandard, of_original
 from materialsdock.techniques.xrd.search.systematic import covariance_of_weights
 from materialsdock.techniques.xrd.search.texture import Texture, TextureFound, evidence
@@ -46,8 +52,9 @@ def reconsidered(
         return refine, found, seen.looks
     again = replace(refine, structures=seen.structures)
     changed = [(replace(t, recipe={**t.recipe, **changes}), group) for t, group in chosen]
+    fits = finals(again, pattern, changed)
     try:
-        return again, solutions(again, pattern, changed, describe, residuals), seen.looks
+        return again, solutions(fits, changed, describe, residuals), seen.looks
     except ModelFault:
         return refine, found, tuple(replace(look, accepted=False) for look in seen.looks)
 

@@ -108,10 +108,11 @@ def test_near_optimal_trials_are_acceptable_and_fit_as_well(answer):
     assert near_optimal([], 10.0) == ()
 
 
-def test_equal_seeds_give_equal_answers(answer):
+def test_equal_seeds_give_equal_answers():
     energy, mu = exafs(TRUTH, noise=1e-4)
-    again = search_shell(ShellProblem.of(energy, mu, made_path()), trials=15, seeds=(0, 1, 2))
-    assert again.known == answer.known
+    problem = ShellProblem.of(energy, mu, made_path())
+    one, other = (search_shell(problem, trials=4, seeds=(0, 1)) for _ in range(2))
+    assert one.known == other.known
 
 
 def test_the_path_of_another_distance_is_not_accepted():
@@ -121,6 +122,7 @@ def test_the_path_of_another_distance_is_not_accepted():
     assert found.reasons
 
 
+@pytest.mark.slow
 def test_noise_alone_is_never_accepted():
     energy, mu = exafs({**TRUTH, "amplitude": 0.0}, noise=0.003)
     found = search_shell(ShellProblem.of(energy, mu, made_path()), trials=6)

@@ -151,6 +151,7 @@ def test_a_computed_cell_is_stretched_and_said(entries, tmp_path, factor):
     assert "its CIF was computed" in found.judgement.reasons[0]
 
 
+@pytest.mark.slow
 def test_without_the_phase_there_is_no_confidence(entries):
     found = identify(simulated([(FLUORITE, 1.0)]), INSTRUMENT, without(entries, "fluorite"))
     assert found.judgement.verdict == "no confident match"
