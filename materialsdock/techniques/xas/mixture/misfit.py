@@ -1,4 +1,4 @@
-"""What a combination of standards cannot explain: in sentences, as fractions are blind to it.
+"""Sentences about the rest that a combination of standards leaves, as fractions are blind to it.
 
 Fractions that add up to 1 come out whatever the sample holds.  What is left over tells of a
 standard that is not among those given, of thickness or self-absorption, of energies that differ.

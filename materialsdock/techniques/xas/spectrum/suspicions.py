@@ -1,4 +1,4 @@
-"""What looks wrong in a measured spectrum before anything is computed from it: in sentences.
+"""Sentences about all that looks wrong in a spectrum before anything is computed from it.
 
 Nothing is left out or mended: a person decides what a point that sticks out is.
 """
@@ -109,7 +109,7 @@ def _steps(energy_ev: FloatArray, flat: FloatArray, e0_ev: float) -> Iterator[tu
 
 
 def _rise(energy_ev: FloatArray, flat: FloatArray, at_ev: float) -> float:
-    """How much higher the curve is just behind `at_ev` than before it; NaN without points."""
+    """The height that the curve gains from just before `at_ev` to just behind; NaN without points."""
     away = energy_ev - at_ev
     behind = flat[(away >= STEP_NEAR_EV) & (away <= STEP_FAR_EV)]
     before = flat[(away >= -STEP_FAR_EV) & (away <= -STEP_NEAR_EV)]
