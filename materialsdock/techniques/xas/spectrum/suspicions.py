@@ -109,7 +109,7 @@ def _steps(energy_ev: FloatArray, flat: FloatArray, e0_ev: float) -> Iterator[tu
 
 
 def _rise(energy_ev: FloatArray, flat: FloatArray, at_ev: float) -> float:
-    """The height that the curve gains from just before `at_ev` to just behind; NaN without points."""
+    """The rise of the curve from just before `at_ev` to just behind it; NaN without points."""
     away = energy_ev - at_ev
     behind = flat[(away >= STEP_NEAR_EV) & (away <= STEP_FAR_EV)]
     before = flat[(away >= -STEP_FAR_EV) & (away <= -STEP_NEAR_EV)]
