@@ -61,7 +61,7 @@ def test_a_measurement_stops_when_the_share_is_known(files, tmp_path):
             y = float(np.interp(x, ENERGY, MIXTURE) + noise * rng.standard_normal())
             campaign._waiting = [Observation(f"r/{step}", step, x, y, noise, 1.0, "r")]
             proposal = campaign.judge(proposal).next
-        assert "fraction:low_sd" in campaign.decisions[-1].verdict.reason
+        assert "standard deviation of fraction:low" in campaign.decisions[-1].verdict.reason
         assert len(campaign.decisions) < 300
         outcome = analysis.analyse(campaign, lambda stage: None, lambda trial: None)
     known = {s["name"]: s for s in outcome.summary["certificate"]["statements"]}["fraction:low"]

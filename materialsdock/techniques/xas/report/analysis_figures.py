@@ -68,7 +68,9 @@ def _named(parts: Mapping[str, FloatArray]) -> dict[str, tuple[str, FloatArray]]
 
 def _columns(labels: Iterable[str]) -> int:
     """How many columns of a legend as wide as the longest label have place."""
-    return int(np.clip(LETTERS_A_ROW // (max(map(len, labels)) + LETTERS_OF_A_LINE), 1, 4))
+    return int(
+        np.clip(LETTERS_A_ROW // (max(map(len, labels), default=0) + LETTERS_OF_A_LINE), 1, 4)
+    )
 
 
 def _draw_mixture(found: Combination, figure: Figure) -> None:
