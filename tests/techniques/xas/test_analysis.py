@@ -182,5 +182,5 @@ def test_the_edge_of_the_samples_is_the_spectrums(waves):
 def test_the_legend_of_parts_has_place_for_long_names():
     named = analysis_figures._named({"a": np.zeros(2), "x" * 90: np.ones(2)})
     assert [len(placeholder) for placeholder in named] == [len("standard0"), 40]
-    assert analysis_figures._columns(["standard0"]) == 4
+    assert analysis_figures._columns(["standard0"]) == analysis_figures._columns([]) == 4
     assert analysis_figures._columns(named) == 2

@@ -23,6 +23,7 @@ from materialsdock.techniques.xas.exafs.background import (
 from materialsdock.techniques.xas.exafs.feff import read_path
 from materialsdock.techniques.xas.exafs.shell_problem import ShellProblem
 from materialsdock.techniques.xas.exafs.shell_search import ShellAnswer, search_shell
+from materialsdock.techniques.xas.files.signal import FLUORESCENCE
 from materialsdock.techniques.xas.mixture.choice import explain
 from materialsdock.techniques.xas.mixture.combination import XasCurve, combine
 from materialsdock.techniques.xas.model import EdgeFit, Oscillations
@@ -55,6 +56,10 @@ SIGNS = {
     "e0_shift_ev": ("ΔE0", "eV"),
     "third": ("C3", "Å³"),
 }
+SELF_ABSORPTION = (
+    "fluorescence of a thick sample shows white line and oscillations too small (self-absorption): "
+    "that is neither corrected here nor in the standard deviations; a dilute or a thin one is true"
+)
 Notes = tuple[str, ...]
 SAMPLES, SEED = 64, 0
 MOVED_EV = (-6.0, 20.0)  # of a hard edge by bonds, from its tabulated energy to half height
@@ -87,6 +92,8 @@ def read_curve(path: Path, file: FileOptions = NOTHING_ASKED) -> tuple[XasCurve,
     measured = read_measured(path, "xas", file)
     curve = XasCurve(path.stem, measured.x, measured.y, measured.sigma)
     notes = tuple(reading.sentences(reading.facts(measured, path, file)))
+    if measured.reading.signal.startswith(FLUORESCENCE):
+        notes = (SELF_ABSORPTION, *notes)
     return curve, file.edge or _edge_of(measured, path), notes
 
 

@@ -12,6 +12,7 @@ from support.xas_samples import exafs, feff_text, mixture, oxides
 from materialsdock.cli import app
 from materialsdock.formats.options import FileOptions
 from materialsdock.techniques.xas.commands import analyse_spectrum
+from materialsdock.techniques.xas.spectrum.simulate import simulate_xanes
 
 TRUTH = {"amplitude": 5.0, "distance": 2.13, "sigma2": 0.006, "e0_shift_ev": 1.5}
 
@@ -188,3 +189,16 @@ def test_the_command_prints_one_object(files, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["materialsdock", "xas", str(files / "shell.dat"), "--json"])
     app.main()
     assert json.loads(capsys.readouterr().out)["edge"] == "Fe K"
+
+
+def test_of_fluorescence_it_is_said_what_a_thick_sample_does(tmp_path):
+    energy = np.arange(7000.0, 7400.0, 0.7)
+    mu = simulate_xanes(energy)
+    for name, column, signal in (("thick", mu / (1 + mu), "ifluor"), ("thin", mu, "mutrans")):
+        counts = np.full_like(energy, 1e6)
+        rows = zip(energy, counts, column * (1e5 if signal == "ifluor" else 1.0), strict=True)
+        text = "\n".join(" ".join(f"{each:.6f}" for each in row) for row in rows)
+        (tmp_path / f"{name}.dat").write_text(f"# energy i0 {signal}\n{text}\n")
+        request = analyse_spectrum.SpectrumRequest(tmp_path / f"{name}.dat")
+        notes = " ".join(analyse_spectrum.run(request)["notes"])
+        assert ("self-absorption" in notes) == (name == "thick")
