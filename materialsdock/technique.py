@@ -108,7 +108,8 @@ class Technique:
         profile's folder) -> changes of the section, of_analysis(options) -> changes of [analysis],
         structures(options), ANEW (options that may change when a job goes on)
     formats : module; read(lines) -> FileColumns | None, is_mine(columns) -> bool,
-        checked(columns, lines) -> Measured; columns.technique says whose they are to be
+        checked(columns, lines) -> Measured; columns.technique says whose they are to be; OPTIONS
+        and QUANTITIES, where it has them, as in formats.measured
     job : module; scan_of(measured) -> Scan, job(scan, sample, profile, *, stop, seed,
         count_time_s) -> Job
     learner : function (job) -> Learner

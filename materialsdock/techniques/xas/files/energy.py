@@ -21,6 +21,9 @@ SILICON_ANGSTROM, GERMANIUM_ANGSTROM = 5.431020511, 5.6579  # lattice constants,
 CRYSTAL = re.compile(r"\b(Si|Ge)\s*\(?\s*(\d)\s*,?\s*(\d)\s*,?\s*(\d)\s*\)?", re.IGNORECASE)
 ANGLE_UNIT = re.compile(r"\s*(mdeg|deg|rad)\w*\s*(.*?)\s*", re.IGNORECASE)
 DEGREES = {"deg": 1.0, "mdeg": 1e-3, "rad": 180.0 / np.pi}
+EV = {"eV": 1.0, "keV": 1000.0}
+KEV_AGREES_EV = 1.0  # between energies in eV and in keV
+ANGLE_OFF = (3e-3, 0.1)  # relative: a calibration is less, another angle is more
 D_AGREES = 1e-3  # two d-spacings that differ by less are one
 SAY_D = '--unit "deg Si(111)", or --unit "deg 3.1356" with the d-spacing in Å'
 
@@ -72,6 +75,7 @@ def energy_of(content: Content, options: FileOptions) -> Axis:
         )
     if asked and content.units[index] not in ("", asked):
         notes = (*notes, f"the heading says {content.units[index]}, {asked} was asked for")
+    notes = (*notes, *_angle_besides(content, values * factor))
     words = "keV × 1000" if unit == "keV" else "eV" if unit else "eV, taken from the values"
     return Axis(values * factor, index, words, notes)
 
@@ -84,6 +88,21 @@ def d_spacing_of(text: str) -> float | None:
     cell = SILICON_ANGSTROM if match[1].lower() == "si" else GERMANIUM_ANGSTROM
     order = float(np.sqrt(sum(int(h) ** 2 for h in match.groups()[1:])))
     return cell / order if order else None
+
+
+def _angle_besides(content: Content, energy_ev: FloatArray) -> tuple[str, ...]:
+    """A note where an angle of the monochromator beside the energies (n,) says others."""
+    found = [i for i in content.meant("angle", "") if _moves(content.column(i))]
+    if content.d_spacing_angstrom is None or not found or content.d_rival_angstrom is not None:
+        return ()
+    unit = content.units[found[0]] or "deg"
+    of_angle = _energies(content.column(found[0]) * DEGREES[unit], content.d_spacing_angstrom)
+    with np.errstate(all="ignore"):
+        off = float(np.nanmedian(np.abs(of_angle / energy_ev - 1)))
+    if not ANGLE_OFF[0] < off < ANGLE_OFF[1]:
+        return ()
+    shown = f"{content.label(found[0])} at d = {content.d_spacing_angstrom:.6g} Å"
+    return (f"{shown} is {of_angle[0]:.6g} eV where the energy is {energy_ev[0]:.6g} eV",)
 
 
 def _asked(unit: str, content: Content) -> tuple[str, float | None]:
@@ -133,7 +152,14 @@ def _others(content: Content, found: list[int]) -> tuple[str, ...]:
     for other in found[1:]:
         off = np.abs(content.column(other) - taken)
         off = off[np.isfinite(off)]
-        if content.units[other] == content.units[found[0]] and off.size and off.max() > 0:
+        known = {content.units[other], content.units[found[0]]} <= EV.keys()
+        if known and content.units[other] != content.units[found[0]]:
+            apart = content.column(other) * EV[content.units[other]]
+            off = np.abs(apart - taken * EV[content.units[found[0]]])
+            off = off[np.isfinite(off)]
+            if off.size and off.max() > KEV_AGREES_EV:
+                notes.append(f"{content.label(other)}, up to {off.max():.3g} eV off")
+        elif content.units[other] == content.units[found[0]] and off.size and off.max() > 0:
             notes.append(f"{content.label(other)}, up to {off.max():.3g} off")
     if not notes:
         return ()

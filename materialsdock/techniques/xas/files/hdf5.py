@@ -18,13 +18,14 @@ from materialsdock.formats.lines import Lines
 from materialsdock.formats.table import Table
 from materialsdock.techniques.xas.files.content import Content
 from materialsdock.techniques.xas.files.edge import tidy_name
-from materialsdock.techniques.xas.files.names import Meaning, meaning
+from materialsdock.techniques.xas.files.names import Meaning, foreign_unit, meaning
 from materialsdock.techniques.xas.files.signal import FLUORESCENCE, TRANSMISSION, YIELD
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 MOST_POINTS, MOST_OBJECTS, DEEPEST, MOST_LINKS = 1_000_000, 20_000, 8, 8
 MOST_COLUMNS = 500
 LISTED = 20
+ANOTHER_AXIS = 0.05  # of the range: energies that are further apart are of other rows
 OWN_PROGRAM = "materialsdock"
 OF_PARENT = frozenset(("data", "value", "values", "counts", "raw", "readings", "position"))
 MODES = (("trans", TRANSMISSION), ("fluo", FLUORESCENCE), ("yield", YIELD), ("electron", YIELD))
@@ -204,11 +205,12 @@ def _content(entry: Entry, lines: Lines) -> Content | None:
         kept = tuple(s for s in entry.series if s.path.split("/")[2] in ("data", "instrument"))
         entry = replace(entry, series=kept)
     energies = [s for s in entry.series if meaning(s.name).what == "energy"]
+    energies = energies or [s for s in entry.series if meaning(s.name).what == "angle"]
     lengths = {s.values.size for s in energies if s.values.size >= FEWEST_POINTS}
     says = _says(entry)
     best: tuple[int, list[Data], list[Meaning]] = (0, [], [])
     for length in sorted(lengths, reverse=True):
-        series = [s for s in entry.series if s.values.size == length]
+        series = _of_one_axis([s for s in entry.series if s.values.size == length], energies)
         meanings = [_meaning(s, says) for s in series]
         kinds = len({m.what for m in meanings} & SIGNALS)
         if kinds > best[0]:
@@ -219,7 +221,7 @@ def _content(entry: Entry, lines: Lines) -> Content | None:
     table = Table(
         np.column_stack([s.values for s in series]),
         [0] * series[0].values.size,
-        tuple(s.name for s in series),
+        tuple(_called(s) for s in series),
     )
     left = f"{len(entry.outside)} links or data sets that lie outside the file were not followed"
     content = Content.of(
@@ -237,6 +239,40 @@ def _content(entry: Entry, lines: Lines) -> Content | None:
     )
     content = replace(content, meanings=tuple(meanings))
     return _in_order(content) if own else content
+
+
+def _of_one_axis(series: list[Data], energies: list[Data]) -> list[Data]:
+    """The series of one order: without groups whose own energies run otherwise.
+
+    Of several groups with energies the one with most signals stays.
+    """
+    own = {_group(s): s for s in reversed(series) if s in energies}
+    if len(own) < 2:
+        return series
+
+    def signals(group: str) -> int:
+        return sum(meaning(s.name).what in SIGNALS for s in series if _group(s) == group)
+
+    best = max(own, key=signals)
+    axis = own[best].values
+    others = {
+        group
+        for group, energy in own.items()
+        if np.abs(energy.values - axis).max() > ANOTHER_AXIS * np.ptp(axis)
+    }
+    return [s for s in series if _group(s) not in others]
+
+
+def _group(data: Data) -> str:
+    """The path of the group that holds a series, or the group of its own that is its name."""
+    parent, _, leaf = data.path.rpartition("/")
+    return parent.rpartition("/")[0] if leaf.lower() in OF_PARENT else parent
+
+
+def _called(data: Data) -> str:
+    """The name of a series; with its unit where that is one of energies that nobody converts."""
+    shown = f"{data.name} ({data.unit})"
+    return shown if meaning(data.name).what == "energy" and foreign_unit(shown) else data.name
 
 
 def _in_order(content: Content) -> Content:

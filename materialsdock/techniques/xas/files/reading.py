@@ -20,7 +20,7 @@ from materialsdock.techniques.xas.files.energy import Axis, energy_of
 from materialsdock.techniques.xas.files.fluorescence import CURRENTS
 from materialsdock.techniques.xas.files.names import ASKED, NOTHING, Meaning
 from materialsdock.techniques.xas.files.rows import Rows, left_out, one_scan
-from materialsdock.techniques.xas.files.signal import Signal
+from materialsdock.techniques.xas.files.signal import TRANSMISSION, Signal
 
 QUANTITIES = ("energy", "angle", "two_theta", "mu", "i0", "it", "if", "iy", "ir")
 SPREAD = "sigma"  # of µ, as the user names its column
@@ -168,8 +168,10 @@ def _without_cut(
 def _upside_down(
     content: Content, axis: int, energy_ev: FloatArray, signal: Signal, kept: Rows
 ) -> tuple[str, ...]:
-    """A note where µ falls at its edge, as with I0 and It swapped."""
+    """A note where µ falls at its edge, as with I0 and It swapped, or is below zero."""
     at = falls_at(energy_ev, signal.y[kept])
+    if at is None and signal.kind == TRANSMISSION and (signal.y[kept] < 0).all():
+        return ("µ is below zero everywhere: units or gains of I0 and It differ",)
     if at is None:
         return ()
     said = f"µ falls at {at:.1f} eV and rises nowhere so: it is upside down"

@@ -17,6 +17,7 @@ YIELD, REFERENCE, MU = "electron yield", "reference", "µ"
 CHANGED = ("normalised", "flattened")  # kinds of µ that are not as they were measured
 LEAST_ALIVE = 0.75  # of the rows show a current of one sign
 LEAST_NUMBERS = 0.25  # of the rows hold a number at all
+ALIKE, ONE = 0.02, (0.98, 1.02)  # scatter about a multiple; factors that are 1
 SAME = 1e-3  # of the range of values: two columns hold the same
 
 
@@ -171,8 +172,23 @@ def _with_own(content: Content, found: list[Signal]) -> list[Signal]:
             note = f"{content.label(i)} is not {other.formula}; it was taken as it is"
             mu = replace(mu, notes=(*mu.notes, note))
             found = [s for s in found if s.kind != mu.kind or s.own]
+        mu = replace(mu, notes=(*mu.notes, *_multiple(content, i, found)))
         found = [mu, *found]
     return found
+
+
+def _multiple(content: Content, index: int, found: Sequence[Signal]) -> tuple[str, ...]:
+    """A note where a column of µ is some multiple of what its neighbours give."""
+    own = content.column(index)
+    for each in found:
+        both = np.isfinite(own) & np.isfinite(each.y)
+        if each.kind != TRANSMISSION or both.sum() < 3 or not np.ptp(each.y[both]) > 0:
+            continue
+        slope, offset = np.polyfit(each.y[both], own[both], 1)
+        rest = own[both] - slope * each.y[both] - offset
+        if np.std(rest) < ALIKE * np.std(own[both]) and not ONE[0] < slope < ONE[1]:
+            return (f"{content.label(index)} is {slope:.3g} × {each.formula}",)
+    return ()
 
 
 def _own(content: Content, index: int) -> Signal:

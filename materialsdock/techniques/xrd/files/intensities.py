@@ -135,7 +135,7 @@ def _weighted(counts: Intensities, spread: FloatArray, found: FoundScan) -> Inte
 
 
 def _doubtful(found: FoundScan, timed: bool) -> tuple[str, str, str] | None:
-    """The file's word for intensities that may be counts all the same, the doubt, their name."""
+    """The name in a file of intensities that may be counts all the same, why not, and ours."""
     if found.intensity == "cps" and not timed:
         rate = "counts per second"
         return rate, f"{rate}, whose counting time is not named", rate
