@@ -203,7 +203,13 @@ def test_kept_anew_it_is_the_same(ledger, job_id):
     assert len(again) == len(dict(flat(outcome)))
 
 
-@pytest.mark.parametrize("job_id", FINISHED)
+@pytest.mark.parametrize(
+    "job_id",
+    [
+        pytest.param(job_id, marks=pytest.mark.slow) if n else job_id
+        for n, job_id in enumerate(FINISHED)
+    ],
+)
 def test_packing_changes_no_byte_of_its_files(old, job_id, tmp_path):
     before = exported(old, job_id, tmp_path / "before")
     assert packing.pack_job(old, job_id) == 1

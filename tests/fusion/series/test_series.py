@@ -8,7 +8,6 @@ from itertools import permutations
 
 import numpy as np
 import pytest
-from sklearn.decomposition import PCA
 from support.places import SHARED
 
 from materialsdock.cli import app
@@ -174,6 +173,8 @@ def test_a_curve_that_does_not_belong_is_named():
 
 
 def test_pca_is_that_of_scikit_learn_where_noise_is_even():
+    from sklearn.decomposition import PCA  # 0.7 s, in whoever collects this file
+
     rng = np.random.default_rng(3)
     y = np.outer(rng.normal(size=9), rng.normal(size=60)) + rng.normal(0, 0.01, (9, 60)) + 5
     series = Series(tuple("abcdefghi"), np.arange(60.0), y, np.full(y.shape, 0.01))

@@ -257,15 +257,18 @@ def test_esds_are_those_of_the_engine(pattern):
     assert sensed.unit == "wt%"
 
 
-def test_a_cell_length_and_an_occupancy_can_be_wanted(pattern):
-    for name, unit, quantity in (
-        ("fluorite.a", "Å", "cell_length"),
+@pytest.mark.parametrize(
+    ("name", "unit", "quantity"),
+    [
+        pytest.param("fluorite.a", "Å", "cell_length", marks=pytest.mark.slow),
         ("zincite.O1.occupancy", "", "occupancy"),
-    ):
-        sensed = steering(RietxEngine(), MIXTURE, Diffractometer(), [name])(pattern)
-        told = fisher.information(sensed.y, sensed.jacobian, np.ones(sensed.y.size))
-        assert 0 < fisher.esd(told, sensed.gradient)[0] < 1
-        assert (sensed.unit, sensed.quantity) == (unit, quantity)
+    ],
+)
+def test_a_cell_length_and_an_occupancy_can_be_wanted(pattern, name, unit, quantity):
+    sensed = steering(RietxEngine(), MIXTURE, Diffractometer(), [name])(pattern)
+    told = fisher.information(sensed.y, sensed.jacobian, np.ones(sensed.y.size))
+    assert 0 < fisher.esd(told, sensed.gradient)[0] < 1
+    assert (sensed.unit, sensed.quantity) == (unit, quantity)
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,7 @@ def test_late_is_later_than_middling(found):
     assert found.whole.p50_s > 2 * found.each["xas"].p50_s * 0.8
 
 
+@pytest.mark.slow
 def test_the_same_seed_foretells_the_same(found, profile, site):
     first = found.order[:1]
     ((key, (row,)),) = preflight.rehearsals(first, profile, site, seeds=1, analyse=False).items()

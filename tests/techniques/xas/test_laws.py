@@ -47,7 +47,14 @@ def done(subject, tmp_path_factory):
         yield outcome_laws.finished(subject, ledger)
 
 
-@pytest.mark.parametrize("law", technique_laws.LAWS, ids=law_name)
+# its learners keep theirs in tests/learning, too
+DEAR = technique_laws.its_learner_keeps_the_laws_of_learners
+LAWS = [
+    pytest.param(law, marks=pytest.mark.slow) if law is DEAR else law for law in technique_laws.LAWS
+]
+
+
+@pytest.mark.parametrize("law", LAWS, ids=law_name)
 def test_it_keeps_the_laws_of_techniques(subject, law):
     law(subject)
 

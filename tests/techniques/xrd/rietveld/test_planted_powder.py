@@ -75,7 +75,13 @@ def test_structure_factor_of_two_atoms_by_hand():
 # the engine against it
 
 
-@pytest.fixture(scope="module", params=STRUCTURES, ids=lambda s: s.name)
+def dear(structure):
+    """Yttria has ten times the reflections of the others."""
+    marks = pytest.mark.slow if structure is YTTRIA else ()
+    return pytest.param(structure, marks=marks, id=structure.name)
+
+
+@pytest.fixture(scope="module", params=map(dear, STRUCTURES))
 def compared(request):
     """Structure, the engine's fit of a planted pattern, net y_calc, and ours on the same scale."""
     structure = request.param

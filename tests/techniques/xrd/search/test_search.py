@@ -229,3 +229,25 @@ def test_a_small_search_with_the_real_engine():
     assert held_out.failed == 0
     assert 0.9 < held_out.chi2 < 1.3
     assert held_out.rwp >= 0.97 * held_out.rwp_inside
+
+
+class Shifted(Pretender):
+    """An engine that fits better with a zero than with a sample out of place; what it refined."""
+
+    def __init__(self):
+        super().__init__()
+        self.finals = []
+
+    def refine(self, pattern, structures, diffractometer, recipe):
+        fit = super().refine(pattern, structures, diffractometer, recipe)
+        if recipe["effort"] == "final":
+            self.finals.append(repr(sorted(recipe.items())))
+        return replace(fit, rwp=fit.rwp + 2 * (recipe["position"] != "zero"))
+
+
+def test_no_trial_is_refined_to_the_end_twice():
+    engine, pattern = Shifted(), simulated(((FLUORITE, 1.0),))
+    asked = {"engine": engine, "trials": 1, "executor": Here(), "hold_out": False, "doubt": False}
+    found = search(pattern, (FLUORITE,), Diffractometer(), **asked)
+    assert found.fit.recipe["position"] == "zero"
+    assert len(engine.finals) == len(set(engine.finals)) == 2
