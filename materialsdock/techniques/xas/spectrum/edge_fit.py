@@ -50,7 +50,7 @@ def fit_edge(
     resolution = SILICON_111 * best.edge_ev if resolution_ev is None else resolution_ev
     flats = [curve.flat for curve in curves[:OF_NOISE]]
     of_place = location_doubt(energy_ev, best, flats, width, resolution)
-    of_choice = _of_choice(energy_ev, mean, best, known, noise)
+    of_choice = _of_choice(energy_ev, mean, best, known, (noise, resolution))
     values = numbers(energy_ev, best, width)
     sd = _statistical(energy_ev, values, curves, width)
     found = {
@@ -129,10 +129,14 @@ def widened(found: EdgeFit, factor: float, at_least: Mapping[str, float]) -> Edg
 
 
 def _of_choice(
-    energy_ev: FloatArray, mu: FloatArray, found: Normalised, edge: Edge, noise: float
+    energy_ev: FloatArray,
+    mu: FloatArray,
+    found: Normalised,
+    edge: Edge,
+    noise_and_resolution: tuple[float, float],
 ) -> Mapping[str, float]:
     """Systematic sd of all numbers by another normalisation, or another width of the slope."""
-    of = doubt(energy_ev, mu, found, edge.core_hole_width_ev, noise)
+    of = doubt(energy_ev, mu, found, edge.core_hole_width_ev, *noise_and_resolution)
     inflections = []
     for share in OTHER_WIDTHS:
         width = share * smoothing_ev(edge)

@@ -20,10 +20,10 @@ from materialsdock.errors import InputError
 from materialsdock.model import FloatArray
 from materialsdock.techniques.xas.spectrum.edge import half_height
 from materialsdock.techniques.xas.spectrum.edge_numbers import numbers
+from materialsdock.techniques.xas.spectrum.normalisation_doubt import FULL_WIDTHS
 from materialsdock.techniques.xas.spectrum.normalise import Normalised
 
 SILICON_111 = 1.4e-4  # dE/E at full width, where nobody says more
-FULL_WIDTHS = 2.3548  # standard deviations of a Gaussian
 OF_EVERY_OTHER = 0.5
 AROUND_EV = (-40.0, 45.0)
 STEP_EV, STEPS_A_WIDTH, REACH = 0.05, 8.0, 4.0  # REACH : in standard deviations

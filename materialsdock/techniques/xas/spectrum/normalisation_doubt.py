@@ -38,6 +38,8 @@ from materialsdock.techniques.xas.spectrum.white_line import (
 FACTORS = np.array([0.65, 0.9, 0.6, 1.0])  # of step, E0, white line, its place
 RUNS_OF_NOISE = 1 + 4 / np.pi  # of squared run sums of white noise over its squares
 ABOUT_HALF_EV = 1.0
+FULL_WIDTHS = 2.3548  # standard deviations of a Gaussian
+RIVAL = 0.1  # of the step, that a maximum may be lower than the highest and still count
 # a line behind the edge that sees less than a whole oscillation is as wrong as that is high, and
 # its residuals do not show it: rms of simulated spectra cut off 20 to 70 eV behind E0, over FACTORS
 ONE_OSCILLATION_EV, UNSEEN = 80.0, 0.05 / 0.65
@@ -63,23 +65,26 @@ def doubt(
     found: Normalised,
     core_hole_width_ev: float,
     noise: float = 0.0,
+    resolution_ev: float = 0.0,
 ) -> NormalisationDoubt:
     """The doubt of `found`, the normalisation of µ (m,): of its structure, or over its neighbours.
 
     The larger of the two counts.  noise : sd of one point of µ, which is not structure
+    resolution_ev : full width of the monochromator, which lowers a sharp maximum the most
     """
     relative = energy_ev - found.e0_ev
     structure = _of_structure(relative, mu, found, core_hole_width_ev, noise)
+    structure[3] = np.hypot(structure[3], _of_rivals(relative, found, structure[4], resolution_ev))
     spread = _over_neighbours(energy_ev, mu, found)
-    step, e0_ev, height, place = np.fmax(FACTORS * structure, spread).tolist()
+    step, e0_ev, height, place = np.fmax(FACTORS * structure[:4], spread).tolist()
     return NormalisationDoubt(found.edge_step * step, e0_ev, height, place)
 
 
 def _of_structure(
     relative: FloatArray, mu: FloatArray, found: Normalised, width_ev: float, noise: float
 ) -> FloatArray:
-    """(4,) of step [step], E0 [eV], white line [step] and its place [eV], to first order in the
-    errors of both lines; NaN for a white line that there is none of.
+    """(5,) of step [step], E0 [eV], white line [step], its place [eV], and tilt [1/eV], to first
+    order in the errors of both lines; NaN for a white line that there is none of.
     """
     ideal = 0.5 + np.arctan(2 * relative / width_ev) / np.pi
     ranges, step = found.ranges, found.edge_step
@@ -113,10 +118,10 @@ def _of_tilt(
     ideal: FloatArray,
     top_ev: float,
     noise: float,
-) -> float:
-    """The place of the white line [eV], which a tilt of the post-edge line moves."""
+) -> tuple[float, float]:
+    """The place of the white line [eV], which a tilt of the post-edge line moves; and the tilt."""
     if not np.isfinite(top_ev):
-        return float("nan")
+        return float("nan"), float("nan")
     window, order = found.ranges.post_ev, found.ranges.order
     each = influence_on_slope(relative, window, order, "post-edge", top_ev)
     inside = (relative >= window[0]) & (relative <= window[1])
@@ -124,17 +129,27 @@ def _of_tilt(
     square = max(square - RUNS_OF_NOISE * noise**2 * float(each @ each), 0.0)
     tilt = float(np.hypot(square**0.5 / found.edge_step, each @ (ideal[inside] - 1.0)))
     moved = tilt / roundness(relative, found.flat, top_ev)
-    return float(np.hypot(min(moved, WHITE_LINE_EV / 2), _of_rivals(relative, found, tilt)))
+    return min(moved, WHITE_LINE_EV / 2), tilt
 
 
-def _of_rivals(relative: FloatArray, found: Normalised, tilt: float) -> float:
-    """Error of the white line [eV] if a tilt [1/eV] makes another maximum the highest."""
+def _of_rivals(relative: FloatArray, found: Normalised, tilt: float, resolution_ev: float) -> float:
+    """How far off the white line is [eV] if another maximum is the highest of the sample's own.
+
+    A tilt [1/eV] may have lowered it, or the monochromator, by half its variance times roundness.
+    """
+    if not np.isfinite(tilt):
+        return float("nan")
     at = maxima(relative + found.e0_ev, found)
     top = at[np.argmax(found.flat[at])]
+    at = at[found.flat[top] - found.flat[at] < RIVAL]
+    half_variance = 0.5 * (resolution_ev / FULL_WIDTHS) ** 2
+    own = [
+        found.flat[i] + half_variance * roundness(relative, found.flat, relative[i])
+        for i in (top, *at)
+    ]
     away = np.abs(relative[at] - relative[top])
-    lower = found.flat[top] - found.flat[at]
-    higher = ndtr(-lower / np.maximum(tilt * away, 1e-12))  # probability
-    return float(np.max(away * np.sqrt(higher * (1 - higher))))
+    higher = ndtr((np.array(own[1:]) - own[0]) / np.maximum(tilt * away, 1e-12))  # probability
+    return float(np.max(away * np.sqrt(higher)))
 
 
 def _sum_over_runs(parts: FloatArray) -> float:
