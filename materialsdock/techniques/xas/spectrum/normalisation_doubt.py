@@ -133,7 +133,7 @@ def _of_tilt(
 
 
 def _of_rivals(relative: FloatArray, found: Normalised, tilt: float, resolution_ev: float) -> float:
-    """How far off the white line is [eV] if another maximum is the highest of the sample's own.
+    """Error of the white line [eV] if another maximum is the highest of the sample's own.
 
     A tilt [1/eV] may have lowered it, or the monochromator, by half its variance times roundness.
     """
