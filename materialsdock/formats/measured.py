@@ -67,7 +67,7 @@ def read_measured(
             raise _undecided(f"x runs from {columns.x.min():g} to {columns.x.max():g}", lines)
     ((name, columns),) = found.items()
     checked: Measured = formats[name].checked(replace(columns, technique=name), lines)
-    _refuse_foreign(checked, options, lines.name)
+    _refuse_foreign(checked, options, lines.name, asked=technique is not None)
     return checked
 
 
@@ -80,8 +80,11 @@ def _with_quantities(
     return fits or formats
 
 
-def _refuse_foreign(found: Measured, options: FileOptions, where: str) -> None:
-    """Raise InputError for an option that speaks of files of other techniques alone."""
+def _refuse_foreign(found: Measured, options: FileOptions, where: str, asked: bool) -> None:
+    """Raise InputError for an option that speaks of files of other techniques alone.
+
+    asked : the technique was, by the user or the command
+    """
     own = set(getattr(named(found.technique).formats(), "OPTIONS", ()))
     others = {name: getattr(named(name).formats(), "OPTIONS", ()) for name in known()}
     for option in options.named():
@@ -92,7 +95,7 @@ def _refuse_foreign(found: Measured, options: FileOptions, where: str) -> None:
                 f"--{word} speaks of files of {named(of[0]).title}, and this is one of "
                 f"{named(found.technique).title} ({found.kind})",
                 where=where,
-                remedy=f"leave {word} out, or say --technique {of[0]} where the command takes it",
+                remedy=f"leave {word} out" + ("" if asked else f", or say --technique {of[0]}"),
             )
 
 
