@@ -11,7 +11,7 @@ import numpy as np
 from materialsdock.errors import InputError
 from materialsdock.formats.lines import Lines
 from materialsdock.formats.options import check_columns
-from materialsdock.formats.table import Table
+from materialsdock.formats.table import LABELS, Table
 from materialsdock.model import FloatArray
 from materialsdock.techniques.xrd.files import axis, headings, intensities
 
@@ -84,8 +84,8 @@ def assigned(table: Table, lines: Lines) -> Assigned:
 
 
 def _unknown_first(table: Table, x: int, quantities: Sequence[str]) -> tuple[str, ...]:
-    """A note where positions are named, beside intensities, in a word that is not known."""
-    named = any(headings.meaning(name)[0] in ("counts", "cps") for name in table.names)
+    """A note where positions are named, beside what is known, in a word that is not."""
+    named = any(headings.meaning(name)[0] for name in table.names[x + 1 :])
     if quantities[x] or not table.names[x] or not named:
         return ()
     return (f"column {x + 1} is named {table.names[x]!r}, and was taken as 2θ",)
@@ -157,6 +157,8 @@ def _refuse_others(table: Table, lines: Lines) -> None:
     first = table.names[0]
     if headings.meaning(first)[0] == "other":
         lines.refuse(table.line[0], f"column 1 is named {first!r}, which is no 2θ, θ, Q or d", ASK)
+    if LABELS.match(table.heading) and first and not headings.meaning(first)[0]:
+        lines.refuse(table.line[0], f"the scan is over {first!r}: is that 2θ?", ASK)
     bent = next((name for name in table.names if headings.TRANSFORMED.match(name)), None)
     above = next((text for n, text in reversed(list(lines.numbered())) if n < table.line[0]), "")
     if bent is None and (match := headings.TRANSFORMED_ABOVE.search(above)):

@@ -202,6 +202,18 @@ def test_a_first_column_that_is_named_as_something_else_is_asked_about(tmp_path,
         read_measured(path, "xrd")
 
 
+@pytest.mark.parametrize(("motor", "asked"), [("samplex", True), ("TwoTheta", False)])
+def test_a_scan_of_spec_over_another_motor_is_asked_about(tmp_path, motor, asked):
+    path = tmp_path / "spec.dat"
+    steps = "".join(f"{20 + i / 50:.2f} {60 + i % 7}\n" for i in range(60))
+    path.write_text(f"#S 1 ascan {motor} 20 21.2 59 1\n#N 2\n#L {motor}  det\n{steps}")
+    if not asked:
+        assert read_measured(path).x.size == 60
+        return
+    with pytest.raises(InputError, match=r"over 'samplex': is that 2θ.*--columns two_theta=1"):
+        read_measured(path)
+
+
 def test_logarithms_of_counts_are_refused(tmp_path):
     path = tmp_path / "log.dat"
     path.write_text("# 2theta log10(counts)\n" + "".join(f"{20 + i / 50} 2.5\n" for i in range(60)))
