@@ -84,8 +84,9 @@ def assigned(table: Table, lines: Lines) -> Assigned:
 
 
 def _unknown_first(table: Table, x: int, quantities: Sequence[str]) -> tuple[str, ...]:
-    """A note where positions are named, beside what is known, in a word that is not."""
-    named = any(headings.meaning(name)[0] for name in table.names[x + 1 :])
+    """A note where positions are named, beside counts or a monitor, in a word that is not known."""
+    beside = ("counts", "cps", "monitor")
+    named = any(headings.meaning(name)[0] in beside for name in table.names)
     if quantities[x] or not table.names[x] or not named:
         return ()
     return (f"column {x + 1} is named {table.names[x]!r}, and was taken as 2θ",)
