@@ -64,7 +64,12 @@ def _interrupted(name: str) -> Interrupted:
 def _part(name: str) -> Any:
     refine = technique.named(name).refine
     if refine is None:
-        raise InputError(f"{technique.named(name).title} cannot be refined", where="refine")
+        refining = [key for key, each in technique.known().items() if each.refine is not None]
+        raise InputError(
+            f"{technique.named(name).title} cannot be refined",
+            where="refine",
+            remedy=f"name a file of a technique that is refined: {', '.join(refining) or 'none'}",
+        )
     return refine()
 
 

@@ -229,15 +229,20 @@ def changed(section: SectionT, changes: Mapping[str, Any]) -> SectionT:
     try:
         return type(section).model_validate({**section.model_dump(), **changes})
     except ValidationError as error:
-        said = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        said = "; ".join(f"{'.'.join(map(str, e['loc']))}: {_reason(e)}" for e in error.errors())
         raise InputError(said, where="options", remedy="see materialsdock measure --help") from None
 
 
 def faults(error: ValidationError) -> str:
     """All faults of a pydantic validation in one line each, with key and value."""
     return "; ".join(
-        f"{'.'.join(map(str, e['loc']))} = {e['input']!r}: {e['msg']}" for e in error.errors()
+        f"{'.'.join(map(str, e['loc']))} = {e['input']!r}: {_reason(e)}" for e in error.errors()
     )
+
+
+def _reason(found: Mapping[str, Any]) -> str:
+    """The words of a fault, without what pydantic puts before those of a check of ours."""
+    return str(found["msg"]).removeprefix("Value error, ")
 
 
 def joined(

@@ -65,11 +65,14 @@ def examine(path: Path) -> tuple[tuple[SheetEntry, ...], tuple[Fault, ...], dict
         faults += [
             f for f in wrong if f.column not in sheet.silent and (place, f.column) not in said
         ]
-    faults += shared(rows)
+    twice = shared(rows)
+    faults += twice
+    again = {fault.place for fault in twice}  # an id of two rows would name the wrong one
+    clean = {p: row for p, row in rows if isinstance(row, SheetEntry) and p not in again}
     folder = path.resolve().parent
-    clean = tuple(located(row, folder) for _, row in rows if isinstance(row, SheetEntry))
-    places = {row.sample_id: place for place, row in rows if isinstance(row, SheetEntry)}
-    return clean, tuple(sorted(faults, key=_line)), places
+    entries = tuple(located(row, folder) for row in clean.values())
+    places = {row.sample_id: place for place, row in clean.items()}
+    return entries, tuple(sorted(faults, key=_line)), places
 
 
 def _line(fault: Fault) -> int:

@@ -119,16 +119,19 @@ def test_an_objective_that_refinement_steers_towards_stops_at_its_esd():
 
 
 @pytest.mark.parametrize(
-    "changes",
+    ("changes", "said"),
     [
-        {"objective": "fractions"},
-        {"objective": "parameter", "wanted_esd": 1.0},
-        {"objective": "fractions", "wanted": ("a.a",), "wanted_esd": 1.0},
+        ({"objective": "fractions"}, "fractions with no esd and no parameter"),
+        ({"objective": "parameter", "wanted_esd": 1.0}, "parameter with esd 1 and no parameter"),
+        (
+            {"objective": "fractions", "wanted": ("a.a",), "wanted_esd": 1.0},
+            "fractions with esd 1 and parameter a.a",
+        ),
     ],
 )
-def test_an_objective_without_its_numbers_is_refused(changes):
+def test_an_objective_without_its_numbers_is_refused(changes, said):
     profile = PROFILE.model_copy(update={"xrd": PROFILE.section("xrd").model_copy(update=changes)})
-    with pytest.raises(InputError, match="objective"):
+    with pytest.raises(InputError, match=f"objective {said}"):
         prepare.job_for(PATTERN, CORUNDUM, profile, stop={})
 
 

@@ -195,4 +195,6 @@ def test_a_technique_that_refines_nothing_is_refused(spectrum):
     cli_refine.mount(app)
     done = CliRunner().invoke(app, [str(spectrum), "--technique", "xas"])
     assert isinstance(done.exception, InputError)
-    assert "cannot be refined" in str(done.exception)
+    said = str(done.exception)
+    assert "X-ray absorption cannot be refined (name a file of a technique that is refined:" in said
+    assert "xrd" in said

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Annotated
 
 import pytest
+from pydantic import field_validator
 
 from materialsdock import technique
 from materialsdock.errors import InputError
 from materialsdock.profile.columns import OneOfWords, numbers, words
 from materialsdock.profile.config import Profile
-from materialsdock.profile.sections import Measuring, Section, joined
+from materialsdock.profile.sections import Measuring, Section, changed, joined
 
 
 class Common(Section):
@@ -57,3 +58,20 @@ def test_every_technique_has_a_section_that_says_how_it_is_measured():
         assert issubclass(section, Measuring)
         assert {"measure", "visit", "limits", "motion", "stop"} <= set(section.model_fields)
         assert name in Profile.model_fields
+
+
+class Warm(Section):
+    kelvin: float = 300.0
+
+    @field_validator("kelvin")
+    @classmethod
+    def _above_zero(cls, kelvin: float) -> float:
+        if kelvin <= 0:
+            raise ValueError(f"{kelvin:g} K is not above 0 K")
+        return kelvin
+
+
+def test_a_change_that_a_check_refuses_is_said_in_its_words_alone():
+    with pytest.raises(InputError) as refusal:
+        changed(Warm(), {"kelvin": -1.0})
+    assert str(refusal.value).startswith("options: kelvin: -1 K is not above 0 K (")

@@ -323,3 +323,13 @@ def test_what_a_sheet_lacks_is_said_by_its_row_and_without_its_folder(tmp_path):
     assert first.startswith("row 2 (A1), recipe: recipes: no recipe 'nope'")
     assert second.startswith("row 3 (A2), replay: y.xy: No such file")
     assert last == "(mend these and try again)"
+
+
+def test_rows_of_one_id_are_not_taken_for_each_other(tmp_path):
+    sheet = tmp_path / "night.csv"
+    rows = ["A1,0,xas,,x.xy", "A1,1,xas,nope,x.xy", "A2,0,xas,,y.xy"]
+    sheet.write_text("\n".join(["sample_id,position,technique,recipe,replay", *rows]))
+    with pytest.raises(InputError) as refusal:
+        jobs.read_sheet(sheet, PROFILE, FOLDER)
+    places = [line.split(":")[0] for line in str(refusal.value).splitlines()[1:-1]]
+    assert places == ["row 3, sample_id", "row 4, position", "row 2 (A1), replay"]

@@ -47,16 +47,15 @@ class HybridRequest:
 
 def calculator_of(name: str, arguments: str) -> Calculator:
     """The calculator of a dotted name and a JSON object; InputError for anything else."""
+    remedy = 'write e.g. \'{"sigma": 2.3, "epsilon": 0.4}\''
     try:
         given = json.loads(arguments)
     except json.JSONDecodeError as error:
-        raise InputError(f"{arguments!r} is not JSON: {error}", where="--arguments") from error
+        said = f"{arguments!r} is not JSON: {error}"
+        raise InputError(said, where="--arguments", remedy=remedy) from error
     if not isinstance(given, dict):
-        raise InputError(
-            f"{arguments!r} is not a JSON object",
-            where="--arguments",
-            remedy='e.g. {"sigma": 2.3, "epsilon": 0.4}',
-        )
+        said = f"{arguments!r} is not a JSON object"
+        raise InputError(said, where="--arguments", remedy=remedy)
     return Calculator(name, given)
 
 

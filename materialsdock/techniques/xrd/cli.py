@@ -11,7 +11,7 @@ import typer
 from materialsdock.formats import command_line
 from materialsdock.rendering import own_options
 from materialsdock.rendering.help import ANALYSE, examples
-from materialsdock.rendering.options import Json, ProfileName
+from materialsdock.rendering.options import Json, ProfileName, Site
 
 store = typer.Typer(
     no_args_is_help=True,
@@ -69,6 +69,7 @@ def store_search(
         ),
     ] = True,
     profile: ProfileName = "sim",
+    site: Site = None,
     workers: Processes = 2,
     as_json: Json = False,
     **own: Any,
@@ -77,7 +78,7 @@ def store_search(
     from materialsdock.techniques.xrd.commands import structure_store
 
     file = command_line.taken(own)
-    query = structure_store.Query(pattern, elements, top, refine, workers, profile, file)
+    query = structure_store.Query(pattern, elements, top, refine, workers, profile, site, file)
     watch = None if as_json else structure_store.tell
     said = structure_store.search(query, folder, watch)
     print(json.dumps(said, allow_nan=False) if as_json else structure_store.overview(said))

@@ -151,7 +151,9 @@ def _objective(xrd: Xrd, full_time_s: float) -> dict[str, Any]:
         return {"objective": xrd.objective}
     if xrd.wanted_esd is None or (xrd.objective == "parameter") != bool(xrd.wanted):
         raise InputError(
-            f"objective {xrd.objective!r}, wanted {list(xrd.wanted)}, esd {xrd.wanted_esd}",
+            f"objective {xrd.objective} with "
+            f"{'esd ' + format(xrd.wanted_esd, 'g') if xrd.wanted_esd else 'no esd'} and "
+            f"{'parameter ' + ', '.join(xrd.wanted) if xrd.wanted else 'no parameter'}",
             where="[xrd]",
             remedy="with fractions give --esd alone, with parameter --wanted PHASE.NAME and --esd",
         )

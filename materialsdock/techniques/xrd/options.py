@@ -189,14 +189,16 @@ def particle_sizes(words: Sequence[str], structures: Sequence[Structure]) -> tup
     for micro-absorption compares every phase with the whole.
     """
     sizes: dict[str, float] = {}
+    odd = []
+    names = [structure.name for structure in structures]
     for word in words:
         name, _, size = word.rpartition("=")
         try:
             sizes[name] = float(size)
         except ValueError:
             sizes[name] = math.nan
-    names = [structure.name for structure in structures]
-    odd = [name for name in sizes if name not in names or not 0 < sizes[name] < math.inf]
+        if name not in names or not 0 < sizes[name] < math.inf:
+            odd.append(word)
     missing = [name for name in names if words and name not in sizes]
     if odd or missing:
         faults = [f"cannot use {', '.join(map(repr, odd))}"] if odd else []

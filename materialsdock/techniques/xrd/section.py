@@ -33,9 +33,6 @@ class Xrd(Measuring):
     diffractometer: Diffractometer = Diffractometer()
 
 
-SECTION = Xrd
-
-
 def section_of(profile: Profile) -> Xrd:
     """Return how `profile` measures it; InputError where it does not."""
     return cast(Xrd, profile.section("xrd"))

@@ -367,5 +367,5 @@ def test_names_are_inert_in_the_page():
 
 @pytest.mark.parametrize("text", ["{", "[1]", "3"])
 def test_arguments_have_to_be_a_json_object(text):
-    with pytest.raises(InputError, match=r"is not (a JSON object|JSON)"):
+    with pytest.raises(InputError, match=r"is not (a JSON object|JSON).*\(write e\.g\. '\{"):
         command.calculator_of(EMT.name, text)

@@ -18,6 +18,7 @@ from materialsdock.model import Measured
 from materialsdock.profile import config, siteroot
 from materialsdock.profile.config import Profile
 from materialsdock.profile.files import file_options
+from materialsdock.rendering.numbers import many
 from materialsdock.techniques.xrd.files.radiation import diffractometer_for
 from materialsdock.techniques.xrd.job import check_usable
 from materialsdock.techniques.xrd.model import Diffractometer
@@ -46,6 +47,7 @@ class Query:
     refine: bool = True
     workers: int = 2
     profile: str = "sim"
+    site: Path | None = None
     file: FileOptions = NOTHING_ASKED
 
 
@@ -95,7 +97,7 @@ def search(
     query: Query, folder: Path, on_round: Callable[[int, Sequence[Match]], None] | None = None
 ) -> dict[str, Any]:
     """Identify the phases of a measured pattern among the structures of the store."""
-    profile = config.load(query.profile, siteroot.activate(None))
+    profile = config.load(query.profile, siteroot.activate(query.site))
     asked = query.file.over(file_options(profile.formats))
     measured = read_measured(query.pattern, "xrd", asked)
     check_usable(measured)
@@ -176,16 +178,17 @@ def table(said: dict[str, Any]) -> str:
         f"{e['collection']}" + (f"  (+{len(e['aliases'])})" if e["aliases"] else "")
         for e in said["structures"]
     ]
-    count = f"{len(rows)} structures in {said['store']}"
+    count = f"{many(len(rows), 'structure')} in {said['store']}"
     return "\n".join([*rows, count, *(f"refused: {why}" for why in said["refused"])])
 
 
 def added(said: dict[str, Any]) -> str:
     """The answer of `add` for a person."""
     first = (
-        f"{len(said['added'])} files with {said['entries_added']} entries added, "
-        f"{len(said['known'])} were there, {len(said['refused'])} refusals; "
-        f"{said['store']} holds {said['structures']} different structures"
+        f"{many(len(said['added']), 'file')} with "
+        f"{many(said['entries_added'], 'structure')} added, "
+        f"{len(said['known'])} there already, {len(said['refused'])} refused; "
+        f"{said['store']} holds {many(said['structures'], 'different structure')}"
     )
     refused = [f"refused: {why}" for why in said["refused"]]
     return "\n".join([first, *(f"note: {note}" for note in said["notes"]), *refused])

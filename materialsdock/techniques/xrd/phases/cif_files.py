@@ -144,7 +144,9 @@ def content(path: Path) -> bytes:
             with gzip.open(path) as unpacked:
                 raw = unpacked.read(LARGEST_BYTES + 1)
     except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"cannot be read: {error}", where=str(path)) from error
+        why = getattr(error, "strerror", None) or error
+        remedy = "name a CIF file that can be read"
+        raise InputError(f"cannot be read: {why}", where=str(path), remedy=remedy) from error
     if len(raw) > LARGEST_BYTES:
         raise InputError(f"is larger than {LARGEST_BYTES // 10**6} MB", where=str(path))
     if raw.startswith(ARCHIVES):

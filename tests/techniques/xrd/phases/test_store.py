@@ -18,6 +18,7 @@ from materialsdock.cli import app
 from materialsdock.errors import InputError
 from materialsdock.techniques.xrd.commands import structure_store
 from materialsdock.techniques.xrd.crystals.plain import plain_cif, strained
+from materialsdock.techniques.xrd.phases import cif_files
 from materialsdock.techniques.xrd.phases.powder_lines import lorentz_polarisation, positions
 from materialsdock.techniques.xrd.phases.store import INDEX, StructureStore
 from materialsdock.testing.crystals import CORUNDUM, FLUORITE, LAB6, ZINCITE
@@ -237,7 +238,9 @@ def test_command_line_adds_lists_and_refuses(tmp_path, monkeypatch, capsys):
     assert (added["entries_added"], len(added["refused"])) == (2, 1)
     (note,) = added["notes"]
     assert note == f"{folder / 'odd.cif'}: left out, without atom or place: Wat1"
-    assert f"note: {note}" in structure_store.added(added)
+    words = structure_store.added(added)
+    assert words.startswith("2 files with 2 structures added, 0 there already, 1 refused; ")
+    assert f"note: {note}" in words
     (_, listed) = run("list", "--elements", "Na,Cl", "--json")["structures"]
     assert (listed["formula"], listed["space_group"]) == ("ClNa", "F m -3 m")
     empty = tmp_path / "empty"
@@ -252,3 +255,21 @@ def test_command_line_adds_lists_and_refuses(tmp_path, monkeypatch, capsys):
         run("add", str(folder / "bad.cif"))
     assert ended.value.code == 2
     assert "no possible unit cell" in capsys.readouterr().err
+
+
+def test_a_file_that_is_not_there_is_named_once_with_a_remedy(tmp_path):
+    path = tmp_path / "gone.cif"
+    with pytest.raises(InputError) as refusal:
+        cif_files.read_structure(path)
+    said = f"{path}: cannot be read: No such file or directory (name a CIF file that can be read)"
+    assert str(refusal.value) == said
+
+
+def test_a_search_reads_the_profile_of_the_site_that_is_asked_for(tmp_path, monkeypatch, capsys):
+    (tmp_path / "scan.xye").write_text("10 1 1\n")
+    words = ["store", "search", str(tmp_path / "scan.xye"), "--site", str(tmp_path / "gone")]
+    monkeypatch.setattr(sys, "argv", ["materialsdock", *words])
+    with pytest.raises(SystemExit) as ended:
+        app.main()
+    assert ended.value.code == 2
+    assert "gone is not a site" in capsys.readouterr().err

@@ -213,9 +213,9 @@ def test_words_of_particle_sizes():
     ("words", "said"),
     [
         (["fluorite=4"], "no size of corundum"),
-        (["fluorite=4", "corundum=-1"], "'corundum'"),
-        (["fluorite=4", "corundum=big"], "'corundum'"),
-        (["f=4"], "'f'; no size of fluorite"),
+        (["fluorite=4", "corundum=-1"], "cannot use 'corundum=-1' (give"),
+        (["fluorite=4", "corundum=big"], "'corundum=big'"),
+        (["f=4"], "'f=4'; no size of fluorite"),
     ],
 )
 def test_particle_sizes_that_say_nothing(words, said):
