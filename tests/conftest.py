@@ -79,11 +79,8 @@ os.environ.update(simulation.channel_access(PORT))
 
 
 def pytest_xdist_auto_num_workers(config):
-    """Tests wait for other processes: three of ours keep two cores at work.
-
-    Each more collects all tests and has a beamline: 15 s of CPU.
-    """
-    return (3 * len(os.sched_getaffinity(0)) + 1) // 2
+    """Tests wait for other processes: four of ours keep two cores at work."""
+    return 2 * len(os.sched_getaffinity(0))
 
 
 COMPILING = pytest.StashKey[subprocess.Popen]()

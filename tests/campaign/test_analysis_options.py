@@ -222,6 +222,7 @@ def weighed():
     return energies(pattern, CUAU, energy_trials=3)
 
 
+@pytest.mark.slow
 def test_the_pareto_set_is_in_report_and_json(weighed):
     said = json.loads(json.dumps(summary_json(weighed), allow_nan=False))["hybrid"]
     assert said["calculator"] == EMT

@@ -76,14 +76,22 @@ def interrupted(folder, child, end):
     return error
 
 
-def test_interrupted_it_cleans_up_and_ends_in_one_json_object_and_a_report(tmp_path, said, nursery):
+@pytest.mark.parametrize(
+    "ends",
+    [(signal.SIGINT,), pytest.param((signal.SIGINT, signal.SIGTERM), marks=pytest.mark.slow)],
+    ids=["once", "twice"],
+)
+def test_interrupted_it_cleans_up_and_ends_in_one_json_object_and_a_report(
+    tmp_path, said, nursery, ends
+):
     how = ("--json", "--speed", "5")
     demo = ("demo", "--technique", "xas", "--stop", "maximum_points=60")
     first = nursery.command(*demo, *how, cwd=tmp_path, env=surroundings())
-    job_id = interrupted(tmp_path, first, signal.SIGINT)["where"]
+    job_id = interrupted(tmp_path, first, ends[0])["where"]
     resume = ("measure", "--resume", job_id, "--out", "materialsdock-demo")
-    again = nursery.command(*resume, *how, cwd=tmp_path, env=surroundings())
-    assert interrupted(tmp_path, again, signal.SIGTERM)["where"] == job_id
+    for end in ends[1:]:
+        again = nursery.command(*resume, *how, cwd=tmp_path, env=surroundings())
+        assert interrupted(tmp_path, again, end)["where"] == job_id
     fast = (*resume, "--json", "--speed", "500")
     done = nursery.command(*fast, cwd=tmp_path, env=surroundings())
     out, err = done.communicate()

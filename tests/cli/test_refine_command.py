@@ -120,6 +120,7 @@ def test_nothing_refined_nothing_written(done, tmp_path):
         write_cif(with_found(shown.outcome, fit=None), tmp_path / "x.cif")
 
 
+@pytest.mark.slow
 def test_an_interrupted_search_goes_on(files, done):
     (first, _), out = done
     more, _ = refine(files, out, 3, resume=True)

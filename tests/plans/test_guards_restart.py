@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 from support.places import ROOT, TESTS
 
 CHILD = TESTS / "support" / "restart_child.py"
@@ -26,6 +27,7 @@ def measured(folder, technique, delay_s):
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.slow
 def test_a_restarted_ioc_is_claimed_again_and_the_point_counted_anew(tmp_path):
     found = measured(tmp_path, "xas", 0.013)
     assert found["finished"]

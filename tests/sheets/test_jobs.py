@@ -306,6 +306,7 @@ def test_what_only_the_whole_job_shows_is_refused_before_it_is_queued(files, tmp
     assert "no target is given" in refused(edge(files, recipe="r"), folder=folder)[1]
 
 
+@pytest.mark.slow
 def test_hundreds_of_equal_rows_are_checked_in_seconds(files):
     many = [edge(files, sample_id=f"S{n}", position=n, recipe="xanes") for n in range(300)]
     jobs.check(many, PROFILE.model_copy(update={"positions": 300}), FOLDER)

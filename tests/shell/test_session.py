@@ -77,7 +77,8 @@ def test_learn_pause_resume_and_read_back(names, capsys):
     assert "report:" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("sample", [SAMPLE, pytest.param("fluorapatite", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("sample", [SAMPLE, "fluorapatite"])
+@pytest.mark.slow
 def test_a_live_plot_shows_every_reading(names, sample):
     from matplotlib import pyplot
 

@@ -293,6 +293,7 @@ def test_what_cannot_be_compared_is_refused():
 
 
 @pytest.mark.usefixtures("in_this_process")
+@pytest.mark.slow
 def test_two_real_candidates_for_copper(tmp_path, monkeypatch, capsys):
     """Refined by rietx, energies by EMT: fcc fits and has the lowest energy, bcc neither."""
     pytest.importorskip("ase")

@@ -138,7 +138,7 @@ def test_areas_are_unbiased_though_the_data_chose_the_time():
     assert 0.7 < np.std(pulls) < 1.3
 
 
-@pytest.mark.parametrize("stop_after", [5, 19, 30])
+@pytest.mark.parametrize("stop_after", [5, 19, pytest.param(30, marks=pytest.mark.slow)])
 def test_told_again_it_goes_on_as_before(stop_after):
     first = learner()
     told = measure(first, stop_after)

@@ -116,7 +116,7 @@ def test_most_time_goes_to_peaks_but_everything_is_counted_in_each_pass():
     assert seconds[telling].mean() > 2 * seconds[SHAPES[:, :2].sum(axis=1) < 0.01].mean()
 
 
-@pytest.mark.parametrize("stop_after", [10, 24, 32])
+@pytest.mark.parametrize("stop_after", [10, 24, pytest.param(32, marks=pytest.mark.slow)])
 def test_told_again_it_goes_on_as_before(stop_after):
     first = learner()
     told = measure(first, steps=stop_after)
@@ -242,6 +242,7 @@ def test_derivatives_are_those_of_finite_differences(pattern):
         assert np.linalg.norm(own - numeric) < 0.02 * np.linalg.norm(numeric), name
 
 
+@pytest.mark.slow
 def test_esds_are_those_of_the_engine(pattern):
     sensed = steering(RietxEngine(), MIXTURE, Diffractometer())(pattern)
     fit = RietxEngine().refine(pattern, MIXTURE, Diffractometer(), {})
@@ -260,10 +261,11 @@ def test_esds_are_those_of_the_engine(pattern):
 @pytest.mark.parametrize(
     ("name", "unit", "quantity"),
     [
-        pytest.param("fluorite.a", "Å", "cell_length", marks=pytest.mark.slow),
+        ("fluorite.a", "Å", "cell_length"),
         ("zincite.O1.occupancy", "", "occupancy"),
     ],
 )
+@pytest.mark.slow
 def test_a_cell_length_and_an_occupancy_can_be_wanted(pattern, name, unit, quantity):
     sensed = steering(RietxEngine(), MIXTURE, Diffractometer(), [name])(pattern)
     told = fisher.information(sensed.y, sensed.jacobian, np.ones(sensed.y.size))

@@ -213,6 +213,7 @@ def test_an_edge_that_moves_is_flagged(rig):
     assert campaign.finished
 
 
+@pytest.mark.slow
 def test_an_edge_that_moves_far_is_held_for_until_it_is_back(rig, soon):
     rig.at(25, "energy_drift_ev", 3.0)
     campaign, _, plan = rig.made(stop={"maximum_points": 60})

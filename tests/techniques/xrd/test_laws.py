@@ -77,5 +77,6 @@ def test_it_keeps_the_laws_of_techniques(subject, law):
 
 
 @pytest.mark.parametrize("law", outcome_laws.LAWS, ids=law_name)
+@pytest.mark.slow
 def test_it_keeps_the_laws_of_outcomes(done, law):
     law(done)

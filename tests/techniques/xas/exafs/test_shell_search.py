@@ -80,6 +80,7 @@ def test_a_made_shell_is_accepted_with_its_truth_inside(answer):
     assert distance.sd >= distance.spread
 
 
+@pytest.mark.slow
 def test_uneven_distances_are_noticed_and_even_ones_left_alone(answer):
     assert "third" not in answer.known
     energy, mu = exafs({**TRUTH, "third": 1.2e-3}, noise=1e-4)

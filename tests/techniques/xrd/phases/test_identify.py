@@ -193,6 +193,7 @@ def test_lines_of_its_own_tell_a_phase_from_the_shape_of_a_peak(entries):
 
 
 @pytest.mark.skipif(not (SHARED / "xrd").is_dir(), reason="needs the measured patterns")
+@pytest.mark.slow
 def test_small_crystallites_beside_large_ones_are_no_misfit(tmp_path):
     """Measured MnO with anatase whose peaks are five times as broad."""
     folder = SHARED / "xrd" / "autoanalyzer"

@@ -307,6 +307,7 @@ def every_other(pattern, highest):
     return Pattern(*(column[kept][::2] for column in vars(pattern).values()))
 
 
+@pytest.mark.slow
 def test_a_rough_surface_is_told_from_small_displacements():
     """Low angles weakened as Suortti's layer does it: without it Biso is biased to zero."""
     pattern = every_other(simulated(((YTTRIA, 1.0),), counts=2e4), highest=80.0)

@@ -60,9 +60,8 @@ def test_planted_widths_are_found_and_pay():
     assert price["own"] < 0.9 * price["shared"]
 
 
-@pytest.mark.parametrize(
-    "seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))]
-)
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.slow
 def test_equal_widths_are_not_worth_a_parameter(seed):
     price, _ = prices(mixed(0.06, 0.06, seed=seed))
     assert price["shared"] < price["own"]
