@@ -33,6 +33,7 @@ from materialsdock.techniques.xrd.report.scale import Scale
 
 WORST_WIDTHS = 6.0  # FWHM on either side of the worst place
 FEW = 300  # points that are drawn large
+NOISY = 2.0  # mean of (Δ/σ)² at the worst place, up to which it is as good as noise
 
 
 def pattern(measured: Pattern, curve: Any, scale: Scale) -> Drawing:
@@ -139,11 +140,16 @@ def worst(measured: Pattern, fit: Fit, scale: Scale) -> Drawing:
         fit, y_calc=fit.y_calc[inside], y_background=fit.y_background[inside], ticks=ticks
     )
     rows = {f"@phase{i}": name for i, name in enumerate(ticks)}
+    z2 = ((part.intensity - cut.y_calc) / part.sigma) ** 2
+    meaning = (
+        "A difference that changes sign across a peak is a wrong position, one with three lobes a "
+        "wrong width, one of a single sign a wrong intensity or a phase that is missing."
+        if float(z2.mean()) > NOISY
+        else "Here, and so everywhere, it is hardly more than noise makes."
+    )
     return drawing(
         "Where the fit misses most",
-        f"{low:.2f} to {high:.2f}°, {share:.0%} of the weighted misfit. A difference that changes "
-        "sign across a peak is a wrong position, one with three lobes a wrong width, one of a "
-        "single sign a wrong intensity or a phase that is missing.",
+        f"{low:.2f} to {high:.2f}°, {share:.0%} of the weighted misfit. {meaning}",
         partial(_draw_rietveld, part, cut, scale),
         3.6 + 0.3 * len(rows),
         rows,

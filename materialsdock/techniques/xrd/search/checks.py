@@ -27,6 +27,7 @@ DOUBLET = (0.6, 1.6)  # of the Kα2 : Kα1 ratio that the profile states
 HELD_OUT_RATIO = 2.0
 ACCURACY_WT = 2.0  # wt%, that would change what is said of a sample
 ACCURACY_CELL = 5e-4  # of a length, half of the difference that would
+LEAST_WT, LEAST_CELL = 0.1, 1e-4  # that are printed: less is said to be none
 REMEDIES = {
     systematic.GRAINS: "give --particle-size of each phase, or grind finer",
     systematic.TEXTURE: "spin or side-load the sample, or give --preferred-orientation",
@@ -187,6 +188,8 @@ def _cells(best: Solution) -> Checks:
     said = (
         f"systematic doubt of the cell is up to {doubts[name]:.2%} of {name}, most of it from "
         f"{made.source} (limit {ACCURACY_CELL:.2%})"
+        if round(doubts[name], 4) > 0
+        else f"no choice moves a cell by {LEAST_CELL:.2%} (limit {ACCURACY_CELL:.2%})"
     )
     yield Check("cell", doubts[name], ACCURACY_CELL, passed, said + _remedy(passed, made.source))
 
@@ -209,6 +212,8 @@ def _fractions(best: Solution, accuracy_wt: float) -> Checks:
     said = (
         f"systematic doubt of the weights is up to {doubts[name]:.1f} wt%, of {name}, most of it "
         f"from {made.source} (limit {accuracy_wt:g} wt%)"
+        if round(doubts[name], 1) > 0
+        else f"no choice moves a weight by {LEAST_WT:g} wt% (limit {accuracy_wt:g} wt%)"
     )
     said += "" if passed else ": the phases hold, their weights do not"
     said += _remedy(passed, made.source)

@@ -141,6 +141,17 @@ def test_the_worst_misfit_is_shown_close_up(outcome):
     assert "<svg" in drawn.svg
 
 
+def test_a_worst_place_of_noise_is_not_explained(outcome):
+    measured, fit = outcome.measured, outcome.found.fit
+    noise = np.random.default_rng(0).normal(size=800) * measured.sigma
+    quiet = figures.worst(
+        measured, replace(fit, y_calc=measured.intensity + noise), scale_of(outcome)
+    )
+    assert "hardly more than noise" in quiet.caption
+    wrong = replace(fit, y_calc=measured.intensity + 4 * noise)
+    assert "a wrong position" in figures.worst(measured, wrong, scale_of(outcome)).caption
+
+
 def test_symmetry_leaves_what_it_leaves_free(outcome):
     phase = outcome.found.fit.phases[0]
     assert independent(phase) == ("a", "c")

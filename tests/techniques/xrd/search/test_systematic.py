@@ -13,7 +13,7 @@ from materialsdock.learning.counting.pattern import Pattern
 from materialsdock.model import Parameter, Trial
 from materialsdock.techniques.xrd.model import Diffractometer, Doubt, Fit, PhaseFit, Solution
 from materialsdock.techniques.xrd.rietveld.recipe import default_recipe
-from materialsdock.techniques.xrd.search import systematic
+from materialsdock.techniques.xrd.search import checks, systematic
 from materialsdock.techniques.xrd.search.clusters import Cluster
 from materialsdock.techniques.xrd.search.final_fits import Refiner, placed
 from materialsdock.techniques.xrd.search.objective import as_good
@@ -232,6 +232,15 @@ def test_a_cell_in_doubt_is_not_accepted():
     assert found.word == "ambiguous"
     assert "systematic doubt of the cell is up to 0.20% of corundum.a" in found.reasons[0]
     assert "calibrate the zero with a standard" in found.reasons[0]
+
+
+def test_a_doubt_that_is_none_is_not_said_to_be_up_to_0(pattern):
+    best = doubted(pattern, {})
+    rows = {"corundum.a": 1e-5, "corundum.weight_fraction": 0.01}
+    best = replace(best, systematic=rows)
+    sentences = {check.name: check.sentence for check in checks.doubtful(pattern, best, 2.0)}
+    assert sentences["cell"] == "no choice moves a cell by 0.01% (limit 0.05%)"
+    assert sentences["fractions"] == "no choice moves a weight by 0.1 wt% (limit 2 wt%)"
 
 
 def test_as_good_is_narrow_where_noise_is_all_that_is_left(pattern):
