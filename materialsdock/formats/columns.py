@@ -122,8 +122,3 @@ def values_of(lines: Lines, first: int, last: int | None = None) -> tuple[list[f
         found += numbers
         where += [number] * len(numbers)
     return found, where
-
-
-def is_number(word: str | None) -> bool:
-    """True for a word that can be read as a number."""
-    return word is not None and row(word) is not None

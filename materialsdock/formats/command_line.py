@@ -25,8 +25,8 @@ def _option(*names: str, **words: Any) -> Any:
 Signal = Annotated[  # of the file, and of a measurement that replays it
     str,
     _option(
-        help="Signal to take, and by `measure` to measure: transmission, fluorescence or yield; "
-        "default: as the file shows, and as the profile measures."
+        help="Signal to read, or with `measure` to measure: transmission, fluorescence or yield; "
+        "default: the one that the file shows, or that the profile names."
     ),
 ]
 
@@ -47,7 +47,13 @@ class Words:
         int | None, _option(min=1, help="Number of the scan, where the file holds several.")
     ] = None
     group: Annotated[str, _option(help="Name of the group of an Athena project.")] = ""
-    unit: Annotated[str, _option(help="Unit of the axis: eV, keV, deg, mdeg, 1/A or A.")] = ""
+    unit: Annotated[
+        str,
+        _option(
+            help="Unit of the axis: eV, keV, deg, mdeg, 1/A, A; of a monochromator's angle "
+            "'deg Si(111)'."
+        ),
+    ] = ""
     wavelength: Annotated[
         list[float],
         _option(help="Wavelength [Å], twice for Kα1 and Kα2; default: of the file or profile."),
@@ -57,9 +63,9 @@ class Words:
         Path | None,
         _option(help="Instrument parameter file of GSAS-II or GSAS (.instprm, .prm)."),
     ] = None
-    edge: Annotated[str, _option(help="Absorption edge, e.g. Fe-K; default: as its energy is.")] = (
-        ""
-    )
+    edge: Annotated[
+        str, _option(help="Absorption edge, e.g. Fe-K; default: the one at its energy.")
+    ] = ""
     signal: Signal = ""
 
     def meant(self) -> FileOptions:

@@ -110,9 +110,6 @@ class Xas(SpectrumKeys, Measuring):
         return self.model_copy(update={"prior": prior_file(self.prior, folder, folder)})
 
 
-SECTION = Xas
-
-
 def prior_file(named: Path, folder: Path, relative_to: Path) -> Path:
     """The library prior that `named` names: a path that ends in .npz, or one of `folder`/priors.
 

@@ -28,7 +28,7 @@ LISTED = 20
 
 
 @dataclass
-class Group:
+class AthenaGroup:
     """One spectrum of a project: key, arguments, arrays x and y, the line of x."""
 
     key: str
@@ -96,7 +96,7 @@ def athena(lines: Lines) -> Content | None:
     return replace(content, meanings=meanings)
 
 
-def _chosen(groups: Sequence[Group], lines: Lines) -> Group:
+def _chosen(groups: Sequence[AthenaGroup], lines: Lines) -> AthenaGroup:
     wanted = lines.options.group.strip()
     listed = ", ".join(f"{group.label!r}" for group in groups[:LISTED])
     listed += f" and {len(groups) - LISTED} more" if len(groups) > LISTED else ""
@@ -123,12 +123,12 @@ def _chosen(groups: Sequence[Group], lines: Lines) -> Group:
     )
 
 
-def _perl(lines: Lines) -> list[Group]:
+def _perl(lines: Lines) -> list[AthenaGroup]:
     """The groups of a project as lines of Perl: their names, arguments and arrays."""
-    found: list[Group] = []
+    found: list[AthenaGroup] = []
     for number, text in enumerate(lines.text, 1):
         if match := PERL_NAME.match(text):
-            found.append(Group(_unescaped(match[1]), line=number))
+            found.append(AthenaGroup(_unescaped(match[1]), line=number))
         elif found and text.startswith("@args"):
             found[-1].arguments = {key: _argument(key, text) for key in KEYS}
         elif found and (match := PERL_ARRAY.match(text)):
@@ -153,7 +153,7 @@ def _array(words: Sequence[Any], number: int, lines: Lines) -> FloatArray:
         lines.refuse(number, f"an array holds what is no number: {error}", "mend the project")
 
 
-def _json(lines: Lines) -> list[Group]:
+def _json(lines: Lines) -> list[AthenaGroup]:
     """The groups of a project as JSON: objects with args, x and y."""
     try:
         held = json.loads("\n".join(lines.text))
@@ -171,7 +171,7 @@ def _json(lines: Lines) -> list[Group]:
             name: _array(group[name] if isinstance(group[name], list) else [None], 1, lines)
             for name in ("x", "y")
         }
-        found.append(Group(key, arguments, arrays, 1))
+        found.append(AthenaGroup(key, arguments, arrays, 1))
     return found
 
 

@@ -18,7 +18,6 @@ FIELD = 21  # characters of a name of a LabVIEW scan
 GAP = re.compile(r"\S\s{2,}\S|\t")  # within a field: names of another width
 POINTS = re.compile(r"\b(\d+)\s+points\b|\bPTS:\s*(\d+)")
 EPICS_NAME = re.compile(r"^;\s*[PD]\d+\s*=\s*\{(.*?)\}")
-CLS_MACRO = re.compile(r'"\$\((.*?)\)(?:\[[\d-]*\])?"')
 CLS_PV = re.compile(r'"([^"]*)"')
 # of HXMA at CLS, whose macros number the detectors only: as its users' programs name them
 HXMA = {

@@ -29,7 +29,7 @@ SAY_D = '--unit "deg Si(111)", or --unit "deg 3.1356" with the d-spacing in Å'
 
 
 @dataclass(frozen=True, eq=False)
-class Axis:
+class EnergyAxis:
     """Energies (n,) [eV], the column they came from, their unit in the file and its conversion."""
 
     energy_ev: FloatArray
@@ -38,7 +38,7 @@ class Axis:
     notes: tuple[str, ...] = ()
 
 
-def energy_of(content: Content, options: FileOptions) -> Axis:
+def energy_of(content: Content, options: FileOptions) -> EnergyAxis:
     """The energies [eV] of a scan, as the user or the names of the columns say.
 
     Of several that are named, the plain one is taken before what was read back, and that before
@@ -77,7 +77,7 @@ def energy_of(content: Content, options: FileOptions) -> Axis:
         notes = (*notes, f"the heading says {content.units[index]}, {asked} was asked for")
     notes = (*notes, *_angle_besides(content, values * factor))
     words = "keV × 1000" if unit == "keV" else "eV" if unit else "eV, taken from the values"
-    return Axis(values * factor, index, words, notes)
+    return EnergyAxis(values * factor, index, words, notes)
 
 
 def d_spacing_of(text: str) -> float | None:
@@ -173,7 +173,7 @@ def _from_angle(
     unit: str,
     asked: float | None,
     notes: tuple[str, ...],
-) -> Axis:
+) -> EnergyAxis:
     seen = values[np.isfinite(values)]
     low, high = (float(seen.min()), float(seen.max())) if seen.size else (0.0, 0.0)
     unit = unit or ("deg" if 0 < low <= high < 90 else "")
@@ -203,7 +203,7 @@ def _from_angle(
             remedy='say their unit, e.g. --unit "mdeg Si(111)"',
         )
     words = f"{unit}{' of 2θ' * twice}, E = hc / (2 d sin θ) with d = {d_spacing:.6g} Å"
-    return Axis(energy, index, words, notes)
+    return EnergyAxis(energy, index, words, notes)
 
 
 def _energies(theta_deg: FloatArray, d_spacing_angstrom: float) -> FloatArray:

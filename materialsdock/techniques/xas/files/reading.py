@@ -16,7 +16,7 @@ from materialsdock.rendering.numbers import count
 from materialsdock.techniques.xas.files.choice import choose
 from materialsdock.techniques.xas.files.content import Content
 from materialsdock.techniques.xas.files.edge import falls_at, names_near
-from materialsdock.techniques.xas.files.energy import Axis, energy_of
+from materialsdock.techniques.xas.files.energy import EnergyAxis, energy_of
 from materialsdock.techniques.xas.files.fluorescence import CURRENTS
 from materialsdock.techniques.xas.files.names import ASKED, NOTHING, Meaning
 from materialsdock.techniques.xas.files.rows import Rows, left_out, one_scan
@@ -200,7 +200,7 @@ def _taken(content: Content, signal: Signal) -> FloatArray:
     return np.asarray(content.values[:, indices].sum(axis=1))
 
 
-def _columns(content: Content, axis: Axis, signal: Signal) -> tuple[str, ...]:
+def _columns(content: Content, axis: EnergyAxis, signal: Signal) -> tuple[str, ...]:
     taken = (((axis.index,), "angle" if "θ" in axis.unit else "energy"), *signal.columns)
     return tuple(f"{content.label(*indices)} as {role}" for indices, role in taken)
 

@@ -21,7 +21,7 @@ LISTED = 12
 
 
 @dataclass(frozen=True)
-class Scan:
+class SpecScan:
     """One scan: its number, its command, its first and last line, counted from 1."""
 
     number: int
@@ -70,19 +70,21 @@ def spec(lines: Lines) -> Content | None:
     return _content(lines, spectra[0], scans)
 
 
-def _scans(lines: Lines) -> list[Scan]:
+def _scans(lines: Lines) -> list[SpecScan]:
     heads = [(n, match) for n, text in lines.numbered() if (match := SCAN.match(text))]
     ends = [*(n - 1 for n, _ in heads[1:]), len(lines.text)][: len(heads)]
-    return [Scan(int(m[1]), m[2].strip(), n, end) for (n, m), end in zip(heads, ends, strict=True)]
+    return [
+        SpecScan(int(m[1]), m[2].strip(), n, end) for (n, m), end in zip(heads, ends, strict=True)
+    ]
 
 
-def _listed(scans: Sequence[Scan]) -> str:
+def _listed(scans: Sequence[SpecScan]) -> str:
     named = [f"{scan.number} ({scan.command[:40]})" for scan in scans[:LISTED]]
     more = f", and {len(scans) - LISTED} more" if len(scans) > LISTED else ""
     return ", ".join(named) + more
 
 
-def _only(lines: Lines, scan: Scan) -> Lines:
+def _only(lines: Lines, scan: SpecScan) -> Lines:
     """The lines of one scan, the others empty: numbers stay.  Spectra of an MCA are left out."""
     text = [""] * len(lines.text)
     goes_on = False
@@ -94,7 +96,7 @@ def _only(lines: Lines, scan: Scan) -> Lines:
     return replace(lines, text=text)
 
 
-def _names(lines: Lines, scan: Scan) -> list[str]:
+def _names(lines: Lines, scan: SpecScan) -> list[str]:
     """The names that `#L` gives, or a line `1_Energy (keV) 2_sec`; [] where there is none."""
     labels = ""
     for text in lines.text[scan.first - 1 : scan.last]:
@@ -111,18 +113,18 @@ def _names(lines: Lines, scan: Scan) -> list[str]:
     return apart if len(apart) > 1 else labels.split()
 
 
-def _rows(lines: Lines, scan: Scan) -> int:
+def _rows(lines: Lines, scan: SpecScan) -> int:
     """Number of rows of numbers."""
     return sum(row(text) is not None for text in lines.text[scan.first - 1 : scan.last])
 
 
-def _is_over_energy(lines: Lines, scan: Scan) -> bool:
+def _is_over_energy(lines: Lines, scan: SpecScan) -> bool:
     """True for a scan whose names hold an energy."""
     names = _names(lines, scan) or _heading(lines, scan)
     return any(meaning(name).what == "energy" and len(parted(name)[0]) > 1 for name in names)
 
 
-def _heading(lines: Lines, scan: Scan) -> list[str]:
+def _heading(lines: Lines, scan: SpecScan) -> list[str]:
     """The names in the last comment above the first row, where it names an energy."""
     above = ""
     for text in lines.text[scan.first - 1 : scan.last]:
@@ -134,7 +136,7 @@ def _heading(lines: Lines, scan: Scan) -> list[str]:
 
 
 def _content(
-    lines: Lines, scan: Scan, scans: Sequence[Scan], notes: tuple[str, ...] = ()
+    lines: Lines, scan: SpecScan, scans: Sequence[SpecScan], notes: tuple[str, ...] = ()
 ) -> Content:
     table = read_table(_only(lines, scan))
     names = _names(lines, scan)

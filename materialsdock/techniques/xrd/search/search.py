@@ -171,6 +171,12 @@ def _studies(
 
 def cut(pattern: Pattern, low: float, high: float) -> Pattern:
     """The part of a pattern between two 2θ limits [deg]; InputError when there is none."""
+    if low > high:
+        raise InputError(
+            f"{low:g} to {high:g} deg runs backwards",
+            where="range",
+            remedy=f"give the lower limit first: {high:g} {low:g}",
+        )
     inside = (pattern.two_theta >= low) & (pattern.two_theta <= high)
     if not low < high or not inside.any():
         raise InputError(

@@ -179,8 +179,9 @@ def test_recipes_of_the_past_are_tried_after_the_default(pattern):
 
 
 def test_an_empty_range_is_refused(pattern):
-    for low, high in ((200.0, 210.0), (60.0, 30.0)):
-        with pytest.raises(InputError, match="no points between"):
+    cases = ((200.0, 210.0, "no points between"), (60.0, 30.0, "lower limit first: 30 60"))
+    for low, high, says in cases:
+        with pytest.raises(InputError, match=says):
             searched(pattern, Pretender(), range=(low, high))
 
 
