@@ -147,20 +147,19 @@ def _moves(values: FloatArray) -> bool:
 
 def _others(content: Content, found: list[int]) -> tuple[str, ...]:
     """Say what else could be the axis, and how far it is off."""
-    taken = content.column(found[0])
+    taken, unit = content.column(found[0]), content.units[found[0]]
     notes = []
     for other in found[1:]:
-        off = np.abs(content.column(other) - taken)
+        theirs = content.units[other]
+        converted = theirs != unit
+        if converted and not {theirs, unit} <= EV.keys():
+            continue
+        to, of = (EV[theirs], EV[unit]) if converted else (1.0, 1.0)
+        off = np.abs(content.column(other) * to - taken * of)
         off = off[np.isfinite(off)]
-        known = {content.units[other], content.units[found[0]]} <= EV.keys()
-        if known and content.units[other] != content.units[found[0]]:
-            apart = content.column(other) * EV[content.units[other]]
-            off = np.abs(apart - taken * EV[content.units[found[0]]])
-            off = off[np.isfinite(off)]
-            if off.size and off.max() > KEV_AGREES_EV:
-                notes.append(f"{content.label(other)}, up to {off.max():.3g} eV off")
-        elif content.units[other] == content.units[found[0]] and off.size and off.max() > 0:
-            notes.append(f"{content.label(other)}, up to {off.max():.3g} off")
+        if off.size and off.max() > (KEV_AGREES_EV if converted else 0):
+            words = " eV" if converted else ""
+            notes.append(f"{content.label(other)}, up to {off.max():.3g}{words} off")
     if not notes:
         return ()
     return (f"the axis is {content.label(found[0])}; there is {' and '.join(notes)}",)
