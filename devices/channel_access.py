@@ -54,6 +54,40 @@ def forgetting_refused(read: Callable[..., Any]) -> Callable[..., Any]:
     return found
 
 
+def telling_latecomers(get_pv: Callable[..., Any]) -> Callable[..., Any]:
+    """ophyd's `cl.get_pv`, which also tells those who ask for a PV while it is connecting.
+
+    pyepics calls the listeners that it has and notes only then that the PV is connected.  Whoever
+    asks for the same PV in between, as two devices on one scaler do, is called neither then nor
+    later, and its device stays "not connected" for ever (pyepics 3.5.10).  libca knows earlier.
+    """
+    from epics import ca
+
+    @functools.wraps(get_pv)
+    def found(
+        pvname: str,
+        *args: Any,
+        connection_callback: Callable[..., None] | None = None,
+        access_callback: Callable[..., None] | None = None,
+        **how: Any,
+    ) -> Any:
+        listeners = {
+            "connection_callback": connection_callback,
+            "access_callback": access_callback,
+        }
+        pv = get_pv(pvname, *args, **listeners, **how)
+        if pv.connected or not ca.isConnected(pv.chid):
+            return pv  # told already, or will be
+        if access_callback is not None:
+            rights = ca.read_access(pv.chid), ca.write_access(pv.chid)
+            access_callback(*(bool(right) for right in rights), pv=pv)
+        if connection_callback is not None:  # to be told twice harms nobody
+            connection_callback(pvname=pv.pvname, conn=True, pv=pv)
+        return pv
+
+    return found
+
+
 def forgetting_tokens(reset: Callable[..., None]) -> Callable[..., None]:
     """ophyd's `OphydObject._reset_sub`, which also forgets the tokens of what it clears.
 
@@ -75,7 +109,8 @@ def configure() -> None:
 
     Also asks libca to notice a frozen IOC in 4 s instead of 30 s, unless the environment says
     otherwise, has pyepics measure its time limits with a clock that does not jump and read a
-    channel again after a read that was refused, and has ophyd forget what has ended.
+    channel again after a read that was refused, and has ophyd tell every device that its PVs are
+    connected and forget what has ended.
     """
     global _configured
     if _configured:
@@ -87,9 +122,11 @@ def configure() -> None:
     # a read under way when the wall clock jumps fails at once, or waits as long as the jump
     epics.ca.time = epics.pv.time = SteadyTime()
     epics.ca.get_with_metadata = forgetting_refused(epics.ca.get_with_metadata)
+    import ophyd
     from ophyd.ophydobj import OphydObject
     from ophyd.signal import EpicsSignalBase
 
+    ophyd.cl.get_pv = telling_latecomers(ophyd.cl.get_pv)
     OphydObject._reset_sub = forgetting_tokens(OphydObject._reset_sub)
     try:
         EpicsSignalBase.set_defaults(

@@ -1,10 +1,10 @@
-"""Repairs of pyepics: reads that libca refuses, and time limits when the clock jumps."""
+"""Repairs of pyepics: refused reads, jumps of the clock, devices that share a PV."""
 
 import epics
 import pytest
 from epics import ca, dbr
 
-from devices.channel_access import forgetting_refused
+from devices.channel_access import forgetting_refused, telling_latecomers
 
 DISCONNECTED = 192  # ECA_DISCONN
 
@@ -41,3 +41,29 @@ def test_an_answer_that_is_owed_is_still_waited_for(channel):
     kind = dbr.DOUBLE
     assert reading(channel.chid, kind, wait=False) is None
     assert reading(channel.chid, kind, timeout=1.0)["value"] == 1
+
+
+@pytest.fixture
+def connecting(channel):
+    """A PV that libca has connected and whose listeners pyepics has called, but not noted."""
+    channel.connected = False
+    yield lambda pvname, **listeners: channel
+    channel.connected = True
+
+
+def test_who_asks_for_a_pv_while_it_connects_is_told(connecting):
+    told = []
+    pv = telling_latecomers(connecting)(
+        "SIM:bragg.DMOV",
+        connection_callback=lambda **now: told.append(now["conn"]),
+        access_callback=lambda read, write, pv: told.append((read, pv.pvname)),
+    )
+    assert told == [(True, "SIM:bragg.DMOV"), True]
+    assert telling_latecomers(connecting)("SIM:bragg.DMOV") is pv
+
+
+def test_who_asks_for_a_pv_that_is_not_there_is_told_nothing(beamline):
+    told = []
+    pv = telling_latecomers(epics.get_pv)("SIM:nothing", connection_callback=told.append)
+    assert not pv.connected
+    assert told == []
