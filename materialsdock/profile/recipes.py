@@ -87,7 +87,7 @@ def load_recipe(name: str, profile_folder: Path) -> Recipe:
         near = difflib.get_close_matches(name, known, 1)
         raise InputError(
             f"no recipe {name!r}" + (f", did you mean {near[0]!r}?" if near else ""),
-            where=str(path.parent),
+            where=f"profile {profile_folder.name}",
             remedy=f"available: {', '.join(known) or 'none'}",
         )
     try:

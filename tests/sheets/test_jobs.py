@@ -213,7 +213,7 @@ def test_phases_come_from_the_store_by_id_or_name(files):
         ({"replay": None}, "replay: is missing"),
         ({"element": "Cu", "edge": "K"}, "replay: {}/fe.dat: its edge is at 71"),
         ({"element": "Cu"}, "the file is of Fe K, the row of Cu"),
-        ({"recipe": "xane"}, "recipe: " + str(FOLDER / "recipes")),
+        ({"recipe": "xane"}, "recipe: profile sim: no recipe"),
         ({"recipe": "phase-fractions"}, "recipe: technique xas, but recipe 'phase-fractions'"),
         ({"standards": ["{}/fe.dat"]}, "1 standards named fe"),
         ({"standards": ["{}/no.dat", "{}/fe.dat"]}, "{}/no.dat"),
@@ -321,7 +321,7 @@ def test_what_a_sheet_lacks_is_said_by_its_row_and_without_its_folder(tmp_path):
     with pytest.raises(InputError) as refusal:
         jobs.read_sheet(sheet, PROFILE, FOLDER)
     first, second, last = str(refusal.value).splitlines()[1:]
-    assert first.startswith("row 2 (A1), recipe: recipes: no recipe 'nope'")
+    assert first.startswith("row 2 (A1), recipe: profile sim: no recipe 'nope'")
     assert second.startswith("row 3 (A2), replay: y.xy: No such file")
     assert last == "(mend these and try again)"
 

@@ -208,12 +208,8 @@ xas.command(
 )(own_options.command(xmcd, command_line.KINDS, after="angle"))
 
 
-@priors.command("learn", epilog=examples("prior learn a.xdi b.xdi c.xdi --edge Fe-K"))
 def prior_learn(
-    files: Annotated[
-        list[Path], typer.Argument(help="Measured spectra of standards of this edge.")
-    ],
-    edge: Annotated[str, typer.Option(help="The edge, e.g. Fe-K.")],
+    files: Annotated[list[Path], typer.Argument(help="Measured spectra of standards of one edge.")],
     out: Annotated[
         Path | None,
         typer.Option(help="File to write; default: named after the edge, e.g. Fe-K.prior.npz."),
@@ -222,9 +218,15 @@ def prior_learn(
         str | None, typer.Option(help="Profile to keep it in, for use by name.")
     ] = None,
     as_json: Json = False,
+    **own: Any,
 ) -> None:
     """Learn a library prior of an edge from measured standards, for `measure --prior`."""
     from materialsdock.techniques.xas.commands import learn_prior
 
-    said = learn_prior.learn_prior(files, edge, out, profile)
+    said = learn_prior.learn_prior(files, command_line.taken(own), out, profile)
     print(json.dumps(said) if as_json else learn_prior.overview(said))
+
+
+priors.command("learn", epilog=examples("prior learn a.xdi b.xdi c.xdi --edge Fe-K"))(
+    own_options.command(prior_learn, command_line.KINDS, after="files")
+)

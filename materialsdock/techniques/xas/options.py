@@ -85,7 +85,8 @@ Shift = Annotated[
     float,
     typer.Option(
         metavar="EV",
-        help="How far a mixture may be shifted against its standards; default: not at all.",
+        show_default="not at all",
+        help="How far a mixture may be shifted against its standards.",
     ),
 ]
 

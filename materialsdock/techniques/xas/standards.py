@@ -10,6 +10,7 @@ import numpy as np
 
 from materialsdock.errors import InputError
 from materialsdock.formats import read_measured
+from materialsdock.formats.options import NOTHING_ASKED, FileOptions
 from materialsdock.learning.prior.library import PriorStandard
 from materialsdock.model import FloatArray
 from materialsdock.techniques.xas.spectrum.edge import locate
@@ -19,23 +20,25 @@ COMPARED_EV = (-20.0, 60.0)  # about the edge: where standards differ most
 LEAST_COMPARED_EV = 40.0
 
 
-def read_standard(path: Path, edge: Edge) -> PriorStandard:
-    """A measured standard, normalised and set on its edge.
+def read_standard(path: Path, edge: Edge, file: FileOptions = NOTHING_ASKED) -> PriorStandard:
+    """A measured standard, read as `file` says, normalised and set on its edge.
 
     Raises InputError when it cannot be read, or its edge is not within 40 eV of `edge`.
     """
-    measured = read_measured(path, "xas")
+    measured = read_measured(path, "xas", file)
     found = locate(measured.x, measured.y)
     refuse_other(found.e0_ev, edge, str(path))
     return PriorStandard(path.stem, found.e0_ev, measured.x - found.e0_ev, found.flat)
 
 
-def read_standards(files: Sequence[Path], edge: Edge, where: str) -> list[PriorStandard]:
+def read_standards(
+    files: Sequence[Path], edge: Edge, where: str, file: FileOptions = NOTHING_ASKED
+) -> list[PriorStandard]:
     """All of them; InputError names every file that is no such standard, in one sentence."""
     found, faults = [], []
     for path in files:
         try:
-            found.append(read_standard(path, edge))
+            found.append(read_standard(path, edge, file))
         except InputError as fault:
             faults.append(str(fault))
     if faults:

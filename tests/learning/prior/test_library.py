@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from materialsdock.cli import app
 from materialsdock.cli.request import MeasureRequest
 from materialsdock.errors import InputError, ModelFault
+from materialsdock.formats.options import FileOptions
 from materialsdock.learning.gp.cholesky import GridPosterior
 from materialsdock.learning.prior import placement
 from materialsdock.learning.prior.library import PriorStandard, load
@@ -300,14 +301,14 @@ def xdi(path, kind):
 
 def test_the_command_learns_from_files_and_refuses_other_edges(tmp_path):
     files = [xdi(tmp_path / f"s{i}.xdi", kind) for i, kind in enumerate(KINDS)]
-    said = learn_prior.learn_prior(files, "fe-k", tmp_path / "mine.npz")
+    said = learn_prior.learn_prior(files, FileOptions(edge="fe-k"), tmp_path / "mine.npz")
     assert (said["edge"], said["different"]) == ("Fe K", 4)
     assert load(tmp_path / "mine.npz").sources == ("s0", "s1", "s2", "s3")
     assert "4 different standards in 4 files" in learn_prior.overview(said)
-    with pytest.raises(InputError, match=r"s0\.xdi: its edge is at"):
-        learn_prior.learn_prior(files, "Mn-K", tmp_path / "other.npz")
+    with pytest.raises(InputError, match=r"s0\.xdi, --edge: Mn K is at 6539 eV.*rises at"):
+        learn_prior.learn_prior(files, FileOptions(edge="Mn-K"), tmp_path / "other.npz")
     with pytest.raises(InputError, match="no edge 'Fe'"):
-        learn_prior.learn_prior(files, "Fe", None)
+        learn_prior.learn_prior(files, FileOptions(edge="Fe"), None)
 
 
 def test_the_command_line_prints_what_was_learned(tmp_path):
@@ -319,6 +320,23 @@ def test_the_command_line_prints_what_was_learned(tmp_path):
     assert json.loads(done.stdout)["standards"] == ["s0", "s1", "s2", "s3"]
     assert load(out).edge == "Fe K"
     assert "4 different standards" in CliRunner().invoke(app.app, command).stdout
+
+
+def test_standards_are_read_as_the_options_say(tmp_path):
+    files = [xdi(tmp_path / f"s{i}.xdi", kind) for i, kind in enumerate(KINDS)]
+    in_kev = []
+    for path in files:
+        rows = [line.split() for line in path.read_text().splitlines() if line[0] != "#"]
+        in_kev.append(path.with_suffix(".dat"))
+        in_kev[-1].write_text("".join(f"{mu} {float(e) / 1e3:.7f}\n" for e, mu in rows))
+    command = ["prior", "learn", *map(str, in_kev), "--out", str(tmp_path / "kev.npz"), "--json"]
+    named_columns = ["--columns", "energy=2,mu=1", "--unit", "keV"]
+    done = CliRunner().invoke(app.app, [*command, *named_columns, "--edge", "Fe-K"])
+    assert done.exit_code == 0, done.output
+    of_ev = learn_prior.learn_prior(files, FileOptions(edge="Fe-K"), tmp_path / "ev.npz")
+    assert json.loads(done.stdout)["edges_ev"] == pytest.approx(of_ev["edges_ev"], abs=0.01)
+    with pytest.raises(InputError, match=r"no edge is named.*--edge Fe-K"):
+        learn_prior.learn_prior(files, FileOptions(), None)
 
 
 @pytest.fixture
@@ -336,7 +354,7 @@ def site(tmp_path, monkeypatch):
 
 def test_a_profile_names_its_priors(site, tmp_path):
     files = [xdi(tmp_path / f"s{i}.xdi", kind) for i, kind in enumerate(KINDS)]
-    said = learn_prior.learn_prior(files, "Fe-K", None, "sim")
+    said = learn_prior.learn_prior(files, FileOptions(edge="Fe-K"), None, "sim")
     folder = site / "profiles" / "sim"
     named = folder / "priors" / "Fe-K.prior.npz"
     assert said["prior"] == str(named)
@@ -349,7 +367,7 @@ def test_a_profile_names_its_priors(site, tmp_path):
     assert config.load("sim", site).section("xas").prior == named
     request = MeasureRequest.of(site=site, prior=Path("Fe-K"))
     with pytest.raises(InputError, match="no profile 'other'"):
-        learn_prior.learn_prior(files, "Fe-K", None, "other")
+        learn_prior.learn_prior(files, FileOptions(edge="Fe-K"), None, "other")
     assert request.applied(config.load("sim", site)).section("xas").prior == named
 
 

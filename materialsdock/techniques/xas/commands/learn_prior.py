@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from materialsdock.errors import InputError
+from materialsdock.formats.options import FileOptions
 from materialsdock.learning.prior.library import LibraryPrior
 from materialsdock.profile import siteroot
 from materialsdock.profile.config import load
@@ -16,19 +18,27 @@ from materialsdock.techniques.xas.standards import read_standards
 
 
 def learn_prior(
-    files: Sequence[Path], edge_name: str, out: Path | None, profile: str | None = None
+    files: Sequence[Path], file: FileOptions, out: Path | None, profile: str | None = None
 ) -> dict[str, Any]:
     """Learn from `files`, write the prior, and say what was learned.
 
+    file : the edge of all of them, and how they are read
     out : file to write; default Fe-K.prior.npz, in the folder priors/ of `profile`, else here
 
-    Raises InputError for every file that is no such standard, all in one sentence.
+    Raises InputError without an edge, and for every file that is no such standard, all in one
+    sentence.
     """
+    if not file.edge:
+        raise InputError(
+            "no edge is named",
+            where="prior learn",
+            remedy="name that of the standards: --edge Fe-K",
+        )
     from materialsdock.learning.prior import learning  # imports torch, which takes seconds
 
-    edge = named(edge_name)
+    edge = named(file.edge)
     _place(profile)
-    standards = read_standards(files, edge, "prior learn")
+    standards = read_standards(files, edge, "prior learn", file)
     learned = learning.learn(standards, edge.name, prior_grid)
     path = out or _place(profile) / (edge.name.replace(" ", "-") + PRIOR_ENDING)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -112,18 +112,31 @@ def locate(
     """Normalise about the half-height edge, which itself depends on it: two rounds.
 
     chosen : settings of the normalisation; about its e0, where it has one
+
+    Raises InputError for an e0 outside the spectrum, and as `half_height` does.
     """
 
     def about(e0: float) -> Normalised:
         return normalise(energy_ev, mu, e0, chosen.ranges(energy_ev - e0))
 
     if chosen.e0 is not None:
+        _refuse_outside(chosen.e0, energy_ev)
         found = about(chosen.e0)
         return replace(found, edge_ev=half_height(energy_ev, found.flat, chosen.e0))
     e0 = steepest(energy_ev, mu)
     for _ in range(ROUNDS):
         e0 = half_height(energy_ev, about(e0).flat, e0)
     return about(e0)
+
+
+def _refuse_outside(e0_ev: float, energy_ev: FloatArray) -> None:
+    first, last = float(energy_ev.min()), float(energy_ev.max())
+    if not first < e0_ev < last:
+        raise InputError(
+            f"e0 {e0_ev:g} eV lies outside the spectrum, {first:g} to {last:g} eV",
+            where="normalisation",
+            remedy="give an e0 inside it, or none: then it is found",
+        )
 
 
 def find_edge(energy_ev: FloatArray, mu: FloatArray) -> float:
