@@ -68,6 +68,13 @@ def test_the_edge_of_an_early_stop_says_that_its_sd_is_widened_and_not_tested(tm
     assert outcome.found.edge.edge_step_sd > said["edge_step"]["sd"]
 
 
+def test_energies_that_are_not_calibrated_are_suspected(tmp_path):
+    off = replace(SPECTRUM, y=simulate_xanes(ENERGY, e0_ev=7142.0))
+    edge = measured(tmp_path, ["maximum_points=60"], truth=off).found.edge
+    (said,) = [each for each in edge.warnings if "with a foil" in each]
+    assert "above the tabulated Fe K, 7112 eV" in said
+
+
 def test_an_edge_that_may_be_anywhere_has_no_sd_and_still_a_page(tmp_path):
     outcome = measured(tmp_path, ["maximum_points=24"])
     bounds = [SimpleNamespace(name=name, bound=float("inf")) for name in promises.CERTIFIED]

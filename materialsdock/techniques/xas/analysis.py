@@ -26,9 +26,9 @@ from materialsdock.techniques.xas.mixture.combination import XasCurve
 from materialsdock.techniques.xas.model import AbsorptionFit, Combination, EdgeFit, Oscillations
 from materialsdock.techniques.xas.signals import self_absorption
 from materialsdock.techniques.xas.signals.fluorescence import FluorescenceObserver
-from materialsdock.techniques.xas.spectrum import promises, wanted_quantities
+from materialsdock.techniques.xas.spectrum import promises, suspicions, wanted_quantities
 from materialsdock.techniques.xas.spectrum.edge_fit import fit_edge, widened
-from materialsdock.techniques.xas.spectrum.edge_table import named
+from materialsdock.techniques.xas.spectrum.edge_table import Edge, named
 from materialsdock.techniques.xas.spectrum.settings import NOTHING_CHOSEN, SpectrumSettings
 
 POSTERIOR_SAMPLES = 200
@@ -131,9 +131,16 @@ def _edge(
         found = fit_edge(energy, mean, samples, edge=edge, chosen=chosen, resolution_ev=mono_ev)
     except InputError as fault:
         return None, [f"no edge was found: {fault}"]
+    found = replace(found, warnings=(*found.warnings, *_suspicions(found, edge)))
     if promised.missing is None:
         return widened(found, promised.widened, {}), []
     return _of_early_stop(found, promised), []
+
+
+def _suspicions(found: EdgeFit, edge: Edge | None) -> list[str]:
+    """List doubts of the whole curve; single points were judged while they were counted."""
+    of_scale = [] if edge is None else suspicions.of_scale(edge, found.e0_ev)
+    return suspicions.other_edges(found.energy_ev, found.flat, found.e0_ev) + of_scale
 
 
 def _of_early_stop(edge: EdgeFit, promised: Certificate) -> EdgeFit:

@@ -39,15 +39,13 @@ from materialsdock.techniques.xas.report.sentences import (
 from materialsdock.techniques.xas.spectrum.checks import checked_edge, noise_of
 from materialsdock.techniques.xas.spectrum.edge_fit import fit_edge
 from materialsdock.techniques.xas.spectrum.edge_table import (
-    SOFT_BELOW_EV,
-    Edge,
     edge_at,
     named,
     others_near,
     refuse_other,
 )
 from materialsdock.techniques.xas.spectrum.settings import NOTHING_CHOSEN, SpectrumSettings
-from materialsdock.techniques.xas.spectrum.suspicions import of_edge, suspicions
+from materialsdock.techniques.xas.spectrum.suspicions import of_edge, of_scale, suspicions
 
 SIGNS = {
     "distance": ("R", "Å"),
@@ -62,7 +60,6 @@ SELF_ABSORPTION = (
 )
 Notes = tuple[str, ...]
 SAMPLES, SEED = 64, 0
-MOVED_EV = (-6.0, 20.0)  # of a hard edge by bonds, from its tabulated energy to half height
 
 
 @dataclass(frozen=True)
@@ -158,26 +155,13 @@ def edge_of(curve: XasCurve, name: str, chosen: SpectrumSettings) -> tuple[EdgeF
         else ()
     )
     doubts += of_edge(curve.energy_ev, found.flat, found.edge_ev)
-    doubts += _of_scale(known, found.edge_ev)
+    doubts += of_scale(known, found.edge_ev)
     noise = noise_of(curve.mu) if curve.sigma is None else curve.sigma
     rng = np.random.default_rng(SEED)
     samples = curve.mu + noise * rng.standard_normal((SAMPLES, curve.mu.size))
     typical = float(np.median(noise))
     fit = fit_edge(curve.energy_ev, curve.mu, samples, edge=known, chosen=chosen, noise=typical)
     return fit, (*notes, *doubts)
-
-
-def _of_scale(known: Edge, edge_ev: float) -> list[str]:
-    """Say if E0 is where no bond moves it to: below the element's own, or far above."""
-    away = edge_ev - known.energy_ev
-    if not known.symbol or known.energy_ev < SOFT_BELOW_EV or MOVED_EV[0] <= away <= MOVED_EV[1]:
-        return []
-    side = "below" if away < 0 else "above"
-    return [
-        f"E0 is {abs(away):.1f} eV {side} the tabulated {known.name}, {known.energy_ev:g} eV, "
-        f"further than a bond moves it ({MOVED_EV[0]:+g} to {MOVED_EV[1]:+g} eV): calibrate the "
-        "energies with a foil, or it is another edge (--edge)"
-    ]
 
 
 def _oscillations(curve: XasCurve, edge: EdgeFit, chosen: SpectrumSettings) -> Oscillations | None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from materialsdock.model import FloatArray
 from materialsdock.techniques.xas.spectrum.checks import noise_of
+from materialsdock.techniques.xas.spectrum.edge_table import SOFT_BELOW_EV, Edge
 from materialsdock.techniques.xas.spectrum.normalisation_doubt import ONE_OSCILLATION_EV
 
 # of single points: over the noise, over what is off beside them once they are taken away, and over
@@ -19,6 +20,7 @@ CLEAR_OF_NOISE, CLEAR_OF_SHAPE, SEEN = 8.0, 5.0, 0.02
 BESIDE = 4  # points each way
 NAMED = 5  # points in a sentence
 FLAT_TOP = 4  # points of exactly the largest value
+MOVED_EV = (-6.0, 20.0)  # of a hard edge by bonds, from its tabulated energy to half height
 STEP_FROM_EV, STEP_NEAR_EV, STEP_FAR_EV, STEP = 60.0, 5.0, 30.0, 0.25
 
 
@@ -29,17 +31,35 @@ def suspicions(energy_ev: FloatArray, mu: FloatArray) -> list[str]:
 
 def of_edge(energy_ev: FloatArray, flat: FloatArray, e0_ev: float) -> list[str]:
     """Another edge in the range of a normalised spectrum (n,), and too little behind its own."""
-    found = [
-        f"another edge, {size:.2f} times as high, lies about {at:.0f} eV: it is part of what is "
-        "fitted as background; cut it off, or choose --pre and --norm clear of it"
-        for at, size in _steps(energy_ev, flat, e0_ev)
-    ]
+    found = other_edges(energy_ev, flat, e0_ev)
     if (behind := float(energy_ev[-1]) - e0_ev) < ONE_OSCILLATION_EV:
         found.append(
             f"only {behind:.0f} eV are measured behind E0, less than a whole oscillation: edge "
             f"step and white line are known to 5 % only; measure {ONE_OSCILLATION_EV:g} eV or more"
         )
     return found
+
+
+def other_edges(energy_ev: FloatArray, flat: FloatArray, e0_ev: float) -> list[str]:
+    """Further edges in the range of a normalised spectrum (n,)."""
+    return [
+        f"another edge, {size:.2f} times as high, lies about {at:.0f} eV: it is part of what is "
+        "fitted as background; cut it off, or choose --pre and --norm clear of it"
+        for at, size in _steps(energy_ev, flat, e0_ev)
+    ]
+
+
+def of_scale(edge: Edge, e0_ev: float) -> list[str]:
+    """E0 where no bond moves it to: below the element's own, or far above."""
+    away = e0_ev - edge.energy_ev
+    if not edge.symbol or edge.energy_ev < SOFT_BELOW_EV or MOVED_EV[0] <= away <= MOVED_EV[1]:
+        return []
+    side = "below" if away < 0 else "above"
+    return [
+        f"E0 is {abs(away):.1f} eV {side} the tabulated {edge.name}, {edge.energy_ev:g} eV, "
+        f"further than a bond moves it ({MOVED_EV[0]:+g} to {MOVED_EV[1]:+g} eV): calibrate the "
+        "energies with a foil, or it is another edge (--edge)"
+    ]
 
 
 def glitches(energy_ev: FloatArray, mu: FloatArray) -> FloatArray:
