@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from functools import partial
 from typing import Any
 
 from materialsdock.campaign.campaign import Campaign
+from materialsdock.errors import MaterialsDockError
 from materialsdock.model import Job
 from materialsdock.profile.config import Profile
 from materialsdock.protocols import Instrument
@@ -20,10 +22,20 @@ def run_engine(profile: Profile, instrument: Instrument) -> Any:
     from bluesky import RunEngine
 
     engine = RunEngine({}, context_managers=[])
+    engine.log.logger.addFilter(_in_words)
     # with conditions the gate watches the beam, and two watchers would hold twice
     if profile.beam is not None and profile.conditions is None:
         engine.install_suspender(beam_suspender(profile, instrument))
     return engine
+
+
+def _in_words(record: logging.LogRecord) -> bool:
+    """Keep the tracebacks of surprises: an abort was asked for, and our own errors are said."""
+    from bluesky.utils import RequestAbort
+
+    if record.exc_info and isinstance(record.exc_info[1], RequestAbort | MaterialsDockError):
+        record.exc_info = None
+    return True
 
 
 def beam_suspender(profile: Profile, instrument: Instrument) -> Any:

@@ -66,6 +66,7 @@ def interrupted(folder, child, end):
     child.send_signal(end)
     out, err = child.communicate()
     assert child.returncode == 130, err
+    assert "Traceback" not in err
     deadline = time.monotonic() + 5
     while simulators(folder) and time.monotonic() < deadline:
         time.sleep(0.1)

@@ -105,13 +105,14 @@ def changes(options: Phases, folder: Path) -> Mapping[str, Any]:
 
 def of_analysis(options: Phases) -> Mapping[str, Any]:
     """Return what changes of the section [analysis]."""
-    from materialsdock.techniques.xrd.phases.answer import elements_of
-
     found: dict[str, Any] = {}
     if options.store is not None:
         found["store"] = str(options.store.resolve())
-    if (elements := elements_of(options.elements)) is not None:
-        found["elements"] = tuple(sorted(elements))
+    if options.elements is not None:
+        # imports the search of phases, which takes a second
+        from materialsdock.techniques.xrd.phases.answer import elements_of
+
+        found["elements"] = tuple(sorted(elements_of(options.elements) or ()))
     return found
 
 
