@@ -209,10 +209,13 @@ def test_a_doubtful_identification_makes_the_verdict_doubtful():
 # energies
 
 
-def energies(pattern, *structures, **changes):
+def unweighed(pattern, *structures, **changes):
     job = job_of(pattern, *structures, energy=EMT, **changes)
-    outcome = Outcome(job, (), {}, pattern, diffraction.Found())
-    return after_refinement.weighed(outcome, lambda _: None)
+    return Outcome(job, (), {}, pattern, diffraction.Found())
+
+
+def energies(pattern, *structures, **changes):
+    return after_refinement.weighed(unweighed(pattern, *structures, **changes), lambda _: None)
 
 
 @pytest.fixture(scope="module")
@@ -237,8 +240,9 @@ def test_the_pareto_set_is_in_report_and_json(weighed):
     assert "cannot overrule the pattern" in page
 
 
-def test_off_by_default_nothing_is_weighed(weighed):
-    outcome = replace(weighed, fused={})
+def test_off_by_default_nothing_is_weighed():
+    outcome = unweighed(simulated([(ZINCITE, 1.0)]), ZINCITE)
+    assert not outcome.fused
     assert summary_json(outcome)["hybrid"] is None
     assert "Fit and energy" not in render_report(outcome)
     assert PROFILE.analysis.energy is None

@@ -63,7 +63,7 @@ def steered():
         update={"objective": "fractions", "wanted_esd": 0.5}
     )
     profile = PROFILE.model_copy(update={"xrd": section})
-    stop = option_words.stop_options(["maximum_points=900"])
+    stop = option_words.stop_options(["maximum_points=600"])
     return measured, prepare.job_for(measured, Sample("s", "xrd", 0, MIXTURE), profile, stop=stop)
 
 
@@ -105,7 +105,9 @@ def each_refined_once(monkeypatch):
     return known
 
 
-@pytest.mark.parametrize("case", ["plain", "library", "expert", "steered"])
+@pytest.mark.parametrize(
+    "case", ["plain", pytest.param("library", marks=pytest.mark.slow), "expert", "steered"]
+)
 def test_rebuilt_at_any_step_it_decides_the_same(tmp_path, case, each_refined_once):
     truth = SPECTRUM
     if case == "steered":

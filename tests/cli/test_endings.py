@@ -20,7 +20,11 @@ def folder(tmp_path_factory):
     return lab6_files(tmp_path_factory.mktemp("calculating"))
 
 
-@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize(
+    "end",
+    [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)],
+    ids=["SIGINT", "SIGTERM"],
+)
 def test_a_search_that_is_ended_says_how_to_go_on(folder, end):
     words = ("refine", "LaB6.xy", "--cif", "LaB6.cif", "--trials", "400", "--workers", "1")
     words += ("--range", "20", "40")

@@ -38,6 +38,7 @@ def test_bad_files_end_in_one_error(name, tmp_path, monkeypatch, capsys):
     assert not list(tmp_path.glob("out/reports/*"))
 
 
+@pytest.mark.slow
 def test_the_command_as_a_process_ends_with_2_and_one_error():
     assert inputs.ended(*FILES["one peak"])["ok"]
 

@@ -60,6 +60,7 @@ def test_a_ledger_is_read(run, tmp_path):
     assert "analysed: yes" in said
 
 
+@pytest.mark.slow
 def test_runs_are_read_by_databroker(run, tmp_path, RE):
     with Ledger(tmp_path / "ledger.sqlite") as ledger:
         ledger.add_job(Job("job", Sample("quartz", "xrd")))

@@ -28,13 +28,13 @@ def same(one, other):
     return json.dumps(one) == json.dumps(other)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(values)
 def test_any_value_comes_back(value):
     assert same(columns.unpacked(columns.packed(value)), value)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.fixed_dictionaries({"seq": st.integers(1, 99)}, optional={"x": values})))
 def test_rows_that_are_nearly_alike_come_back(rows):
     packed = columns.packed({"rows": rows, "others": [1.0]})

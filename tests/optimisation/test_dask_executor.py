@@ -207,6 +207,7 @@ def deployed():
         scheduler.terminate()
 
 
+@pytest.mark.slow
 def test_a_scheduler_that_dies_is_one_clear_fault(deployed):
     scheduler, address = deployed
     with DaskExecutor(address, workers=1, patience_s=2.0) as executor:

@@ -227,6 +227,8 @@ def pattern():
 
 
 def test_derivatives_are_those_of_finite_differences(pattern):
+    keep = pattern.two_theta < 50  # beyond, it only takes longer
+    pattern = Pattern(*(column[keep] for column in vars(pattern).values()))
     done = RietxEngine()._carried_out(pattern, MIXTURE, Diffractometer(), {})
     found = RietxEngine().differentiate(pattern, MIXTURE, Diffractometer(), {})
     for name in ("zincite.scale", "fluorite.a", "corundum.Al1.biso", "w"):

@@ -76,6 +76,12 @@ def prior(learning, standards):
     return learning.learn(standards, "Fe K", prior_grid)
 
 
+@pytest.fixture(scope="module")
+def left_out(learning, standards):
+    """What is learned of all but the first."""
+    return learning.learn(standards[1:], "Fe K", prior_grid)
+
+
 def counted(truth, places, seed=0):
     rng = np.random.default_rng(seed)
     at = np.linspace(0, GRID.size - 1, places).round().astype(int)
@@ -191,8 +197,7 @@ def test_posterior_under_a_library_prior_is_dense_algebra(prior):
 
 
 @pytest.mark.parametrize(("unit", "offset"), [(1.0, 0.0), (0.15, -2.0), (3.0, 1.0)])
-def test_a_raw_spectrum_is_placed_whatever_its_unit(learning, standards, unit, offset):
-    left_out = learning.learn(standards[1:], "Fe K", prior_grid)
+def test_a_raw_spectrum_is_placed_whatever_its_unit(left_out, standards, unit, offset):
     truth = spectrum(GRID, *KINDS[0])
     at, y, noise = counted(truth, 24)
     kernel = placement.place(left_out, GRID[at], unit * y + offset, unit**2 * noise)
@@ -209,8 +214,7 @@ def test_placing_needs_numbers_that_differ(prior):
             placement.place(prior, x, y, np.full(x.size, 1e-4))
 
 
-def test_a_right_prior_agrees_and_too_few_counts_refuse_nothing(learning, standards):
-    left_out = learning.learn(standards[1:], "Fe K", prior_grid)
+def test_a_right_prior_agrees_and_too_few_counts_refuse_nothing(left_out):
     at, y, noise = counted(spectrum(GRID, *KINDS[0]), 20)
     posterior = grown(placement.place(left_out, GRID[at], y, noise), at, y, noise)
     verdict = placement.agreement(posterior, posterior.log_likelihood + 9.0)

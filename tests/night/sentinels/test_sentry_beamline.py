@@ -106,7 +106,9 @@ def soon(monkeypatch):
     monkeypatch.setattr(sentry_module, "FIRST_PROOF_S", 0.5)
 
 
-@pytest.mark.parametrize("during", ["an exposure", "a decision"])
+@pytest.mark.parametrize(
+    "during", [pytest.param("an exposure", marks=pytest.mark.slow), "a decision"]
+)
 def test_after_a_hold_the_reference_point_is_counted_before_anything_else(rig, soon, during):
     import epics
 

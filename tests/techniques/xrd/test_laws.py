@@ -18,7 +18,7 @@ from materialsdock.testing.planted_powder import PlantedScene, planted
 
 pytestmark = pytest.mark.usefixtures("in_this_process")
 GRID = np.arange(20.0, 45.0, 0.02)
-SOME = GRID[:350]  # with one line, for many learners
+SOME = GRID[:200]  # with one line, for many learners
 MONITOR_HZ = 1e5
 FILES = (
     "_STEPTIME=2.0\n_STEPSIZE=0.02\n_START=20.0\n_COUNTS\n"

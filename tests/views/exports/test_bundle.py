@@ -214,6 +214,7 @@ def rebuilt(night, tmp_path_factory):
     return copied / "first", copied / "second"
 
 
+@pytest.mark.slow
 def test_all_of_it_is_rebuilt_from_a_copy_of_the_ledger_alone(done, rebuilt):
     _, outcome, files = done
     for folder in rebuilt:

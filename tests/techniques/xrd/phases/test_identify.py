@@ -132,6 +132,8 @@ def test_likeness_is_one_for_the_same_lines_and_small_for_others(entries):
 
 def test_mixture_is_named_refined_and_trusted(entries):
     pattern = simulated([(CORUNDUM, 0.6), (ZINCITE, 0.3), (FLUORITE, 0.1)])
+    keep = pattern.two_theta < 70  # beyond, it only takes longer
+    pattern = Pattern(*(column[keep] for column in vars(pattern).values()))
     found = identify(pattern, INSTRUMENT, entries)
     assert found.judgement.verdict == "confident", found.judgement
     weights = {p.name: p.weight_fraction for p in found.hypothesis.fit.phases}

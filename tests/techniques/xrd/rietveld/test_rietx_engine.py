@@ -136,6 +136,7 @@ def test_irregular_steps_and_rates_with_their_sigma():
     assert fit.phases[0].weight_fraction == 100
 
 
+@pytest.mark.slow
 def test_preferred_orientation_is_refined_only_on_request():
     pattern = simulated(((CORUNDUM, 1.0),))
     platy = replace(CORUNDUM, preferred_orientation=(0, 0, 1))
@@ -369,6 +370,7 @@ def test_licoo2_beats_the_expert_and_the_paper():
     assert fit.violations == ()
 
 
+@pytest.mark.slow
 def test_round_robin_mixture_against_the_weighed_truth():
     pattern = counted(*np.loadtxt(shared("iucr_qpa/cpd-1e.prn")).T)
     fit = refined(pattern, (CORUNDUM, ZINCITE, FLUORITE))
