@@ -7,10 +7,12 @@ diffraction peaks on 1500 steps, position 1 an absorption edge at 7112 eV.
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import os
 import subprocess
 import sys
+import tempfile
 
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
@@ -85,17 +87,25 @@ def pytest_xdist_auto_num_workers(config):
 
 COMPILING = pytest.StashKey[subprocess.Popen]()
 COMPILE = "from materialsdock.learning.gp import kalman; kalman.warm_up()"
+COMPILED = "MATERIALSDOCK_TESTS_COMPILED"  # a file that is locked until it is so
 
 
 def pytest_configure(config):
-    """Compile once for all workers, while they collect: in a fresh checkout it takes 10 s."""
-    if getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput"):
-        config.stash[COMPILING] = subprocess.Popen([sys.executable, "-c", COMPILE], cwd=ROOT)
+    """Compile once for all workers, while they collect: in a fresh checkout it takes 15 s."""
+    if not getattr(config.option, "numprocesses", None) or hasattr(config, "workerinput"):
+        return
+    descriptor, os.environ[COMPILED] = tempfile.mkstemp(prefix="materialsdock-")
+    fcntl.flock(descriptor, fcntl.LOCK_EX)  # which the child inherits, and holds until it ends
+    config.stash[COMPILING] = subprocess.Popen(
+        [sys.executable, "-c", COMPILE], cwd=ROOT, pass_fds=[descriptor]
+    )
+    os.close(descriptor)
 
 
 def pytest_unconfigure(config):
     if compiling := config.stash.get(COMPILING, None):
         compiling.wait()
+        os.unlink(os.environ[COMPILED])
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -113,8 +123,13 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.skip(reason=f"takes long; set {SLOW}=1"))
 
 
-def pytest_collection_finish():
-    """Spare the garbage collector what lives to the end, the libraries: 7 % of the time."""
+def pytest_collection_finish(session):
+    """Wait for what is compiled, or each worker would compile it again, and spare the garbage
+    collector what lives to the end, the libraries: 7 % of the time.
+    """
+    if hasattr(session.config, "workerinput"):
+        with open(os.environ[COMPILED]) as locked:
+            fcntl.flock(locked, fcntl.LOCK_SH)
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 100)

@@ -22,7 +22,7 @@ def folder(tmp_path_factory):
 
 @pytest.mark.parametrize(
     "end",
-    [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)],
+    [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM],
     ids=["SIGINT", "SIGTERM"],
 )
 def test_a_search_that_is_ended_says_how_to_go_on(folder, end):
